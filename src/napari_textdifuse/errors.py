@@ -1,0 +1,43 @@
+"""Errors that a user can act on.
+
+Every message is one sentence that says what is wrong and what to do next. All of them are
+``ValueError`` too, so that code that knows nothing of this package can still catch them.
+"""
+
+from __future__ import annotations
+
+
+class TextDiFuseError(ValueError):
+    """Base of every error this package raises on purpose."""
+
+
+class InputError(TextDiFuseError):
+    """An image, array or option cannot be used as given."""
+
+
+class ReadError(InputError):
+    """A file is missing, damaged, or not of a kind that can be read."""
+
+
+class WriteError(TextDiFuseError):
+    """A result could not be written; nothing half written is left behind."""
+
+
+class GeometryError(InputError):
+    """Two images have no common space, or a grid cannot be represented."""
+
+
+class PromptError(InputError):
+    """The prompt names nothing that the chosen locator knows."""
+
+
+class WeightsError(TextDiFuseError):
+    """Model weights are missing, damaged, or of another architecture."""
+
+
+class Cancelled(TextDiFuseError):
+    """The run was stopped by the caller; no result was made."""
+
+
+class MissingDependencyError(TextDiFuseError):
+    """An optional package is needed for the feature that was asked for."""

@@ -1,0 +1,91 @@
+"""What every locator takes and gives back: a prompt becomes boxes and a label mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from ..volume import Volume
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Objects found, one row each.
+
+    Parameters
+    ----------
+    boxes : ndarray of float32, shape (N, 4) or (N, 6)
+        Pixel edges ``(x0, y0, x1, y1)`` in 2-D; ``(x0, y0, z0, x1, y1, z1)`` in volumes.
+        The upper edge is exclusive, so a single pixel at 3 has edges 3 and 4.
+    scores : ndarray of float32, shape (N,)
+        In [0, 1]; what a score means depends on the locator.
+    labels : tuple of str
+        The term each object was found for.
+    label_values : ndarray of uint8, shape (N,)
+        The value of the object's pixels in `Location.mask`.
+    sources : tuple of str
+        Which image each object was found in: its modality or name.
+    """
+
+    boxes: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    scores: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    labels: tuple[str, ...] = ()
+    label_values: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    sources: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Location:
+    """The answer of a locator.
+
+    Parameters
+    ----------
+    mask : ndarray of uint8
+        Spatial shape of the images; 0 is background, ``k`` the k-th term of the prompt.
+    detections : Detections
+        The objects in the mask.
+    names : dict of int to str
+        What each label value stands for, also for terms that were not found.
+    notes : tuple of str
+        One sentence each: the rule used per term with its source, terms that were not found.
+    """
+
+    mask: npt.NDArray[np.uint8]
+    detections: Detections
+    names: dict[int, str]
+    notes: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Locator(Protocol):
+    """Anything that turns a prompt into a `Location`."""
+
+    name: str
+
+    def locate(self, images: Sequence[Volume], prompt: str) -> Location:
+        """Find what `prompt` names.
+
+        Parameters
+        ----------
+        images : sequence of Volume
+            On one grid (equal spatial shape), values in their own units.
+        prompt : str
+            Free text.
+
+        Returns
+        -------
+        Location
+
+        Raises
+        ------
+        PromptError
+            If the prompt names nothing the locator knows; the message lists what it knows.
+        """
+        ...
