@@ -1,0 +1,16 @@
+"""Networks only: tensors in, tensors out."""
+
+from .fusion_control import FusionControl, combine
+from .light import LightNetwork
+from .modulation import Modulation
+from .unet import Decoder, Encoder, UNetConfig
+
+__all__ = [
+    "Decoder",
+    "Encoder",
+    "FusionControl",
+    "LightNetwork",
+    "Modulation",
+    "UNetConfig",
+    "combine",
+]

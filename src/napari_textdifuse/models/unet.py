@@ -1,0 +1,230 @@
+"""The light conditional diffusion U-Net: an encoder and a decoder that can be run apart.
+
+The encoder sees the noisy sample and the (degraded) condition; the decoder sees only features.
+Between the two, the fusion control module mixes the features of two encoder runs (Eq. 2-4).
+
+Differences from the authors' network, made for interaction on a CPU: the picture is folded into
+2x2 patches at the entrance (as in FFDNet), there is one skip per level, and normalisation is per
+pixel over channels, so that a result does not depend on how large the picture or tile is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Shape of the network; saved beside the weights.
+
+    Parameters
+    ----------
+    patch : int
+        Side of the pixel patches folded into channels at the entrance.
+    base : int
+        Channels of the finest level.
+    multipliers : tuple of int
+        Channels of each level, as multiples of `base`; every level halves the resolution.
+    blocks : tuple of int
+        Residual blocks of each level, the same in encoder and decoder.
+    time_dim : int
+        Width of the time embedding.
+    """
+
+    patch: int = 2
+    base: int = 48
+    multipliers: tuple[int, ...] = (1, 2, 3, 4)
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    time_dim: int = 192
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Channels of each level, finest first."""
+        return tuple(self.base * m for m in self.multipliers)
+
+    @property
+    def multiple(self) -> int:
+        """Height and width must be multiples of this; the pipeline pads."""
+        return int(self.patch * 2 ** (len(self.multipliers) - 1))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the configuration as plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> UNetConfig:
+        """Inverse of `to_dict`."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def timestep_embedding(t: Tensor, dim: int) -> Tensor:
+    """Sinusoidal embedding of diffusion steps.
+
+    Parameters
+    ----------
+    t : Tensor, shape (B,)
+        Step numbers of the full schedule, 0 (least noise) to 999.
+    dim : int
+        Even width of the embedding.
+
+    Returns
+    -------
+    Tensor, shape (B, dim), float32
+    """
+    half = dim // 2
+    frequency = torch.exp(-math.log(10000.0) * torch.arange(half, device=t.device) / half)
+    angle = t.float()[:, None] * frequency[None]
+    return torch.cat([angle.cos(), angle.sin()], dim=1)
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalisation over channels, pixel by pixel (no statistics over space)."""
+
+    def __init__(self, channels: int, affine: bool = True) -> None:
+        super().__init__()
+        self.channels = channels
+        self.weight = nn.Parameter(torch.ones(channels)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight.to(x.dtype) if self.weight is not None else None
+        bias = self.bias.to(x.dtype) if self.bias is not None else None
+        # channels-last memory makes this permutation free
+        y = F.layer_norm(x.permute(0, 2, 3, 1), (self.channels,), weight, bias, 1e-5)
+        return y.permute(0, 3, 1, 2)
+
+
+class ResBlock(nn.Module):
+    """Two 3x3 convolutions; the time embedding scales and shifts between them (FiLM)."""
+
+    def __init__(self, c_in: int, c_out: int, time_dim: int) -> None:
+        super().__init__()
+        self.norm1 = ChannelNorm(c_in)
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, padding=1)
+        self.film = nn.Linear(time_dim, 2 * c_out)
+        self.norm2 = ChannelNorm(c_out, affine=False)
+        self.conv2 = nn.Conv2d(c_out, c_out, 3, padding=1)
+        self.skip = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        h = self.conv1(F.silu(self.norm1(x)))
+        scale, shift = self.film(emb)[:, :, None, None].to(h.dtype).chunk(2, dim=1)
+        h = self.norm2(h) * (1 + scale) + shift
+        out: Tensor = self.skip(x) + self.conv2(F.silu(h))
+        return out
+
+
+class TimeEmbedding(nn.Module):
+    """Sinusoid, then two linear layers."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.layers = nn.Sequential(nn.Linear(dim, dim), nn.SiLU(), nn.Linear(dim, dim), nn.SiLU())
+
+    def forward(self, t: Tensor) -> Tensor:
+        out: Tensor = self.layers(timestep_embedding(t, self.dim).to(self.layers[0].weight.dtype))
+        return out
+
+
+class Encoder(nn.Module):
+    """Noisy sample and condition to one feature map per level, finest first (Eq. 2)."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = config.channels
+        self.time = TimeEmbedding(config.time_dim)
+        self.stem = nn.Conv2d(2 * config.patch**2, widths[0], 3, padding=1)
+        self.levels = nn.ModuleList(
+            nn.ModuleList(ResBlock(c, c, config.time_dim) for _ in range(n))
+            for c, n in zip(widths, config.blocks, strict=True)
+        )
+        self.downs = nn.ModuleList(
+            nn.Conv2d(a, b, 2, stride=2) for a, b in zip(widths[:-1], widths[1:], strict=True)
+        )
+
+    def forward(self, z: Tensor, condition: Tensor, t: Tensor) -> list[Tensor]:
+        """Encode.
+
+        Parameters
+        ----------
+        z, condition : Tensor, shape (B, 1, H, W)
+            Noisy sample and degraded component in [-1, 1]; H and W multiples of
+            ``config.multiple``.
+        t : Tensor, shape (B,)
+            Step numbers.
+
+        Returns
+        -------
+        list of Tensor
+            Features, finest level first, ``(B, C_l, H / (patch 2^l), W / (patch 2^l))``.
+        """
+        emb = self.time(t)
+        x = F.pixel_unshuffle(torch.cat([z, condition], dim=1), self.config.patch)
+        x = self.stem(x.contiguous(memory_format=torch.channels_last))
+        features = []
+        for i, blocks in enumerate(self.levels):
+            if i:
+                x = self.downs[i - 1](x)
+            for block in blocks:  # type: ignore[union-attr]
+                x = block(x, emb)
+            features.append(x)
+        return features
+
+
+class Decoder(nn.Module):
+    """Features to the velocity and the variance coefficient of the chain (Eq. 4)."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = config.channels
+        self.time = TimeEmbedding(config.time_dim)
+        self.levels = nn.ModuleList(
+            nn.ModuleList(ResBlock(c, c, config.time_dim) for _ in range(n))
+            for c, n in zip(widths, config.blocks, strict=True)
+        )
+        self.ups = nn.ModuleList(
+            nn.Conv2d(b, 4 * a, 1) for a, b in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.merges = nn.ModuleList(nn.Conv2d(2 * a, a, 1) for a in widths[:-1])
+        self.norm = ChannelNorm(widths[0])
+        self.head = nn.Conv2d(widths[0], 2 * config.patch**2, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, features: list[Tensor], t: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode.
+
+        Parameters
+        ----------
+        features : list of Tensor
+            As from `Encoder`, finest first.
+        t : Tensor, shape (B,)
+
+        Returns
+        -------
+        velocity, variance : Tensor, shape (B, 1, H, W), float32
+            The velocity ``sqrt(a) eps - sqrt(1 - a) x0`` and the iDDPM interpolation
+            coefficient in about [-1, 1].
+        """
+        emb = self.time(t)
+        x = features[-1]
+        for i in reversed(range(len(features))):
+            if i < len(features) - 1:
+                x = F.pixel_shuffle(self.ups[i](x), 2)
+                x = self.merges[i](torch.cat([x, features[i]], dim=1))
+                x = x.contiguous(memory_format=torch.channels_last)
+            for block in self.levels[i]:  # type: ignore[union-attr]
+                x = block(x, emb)
+        out = F.pixel_shuffle(self.head(F.silu(self.norm(x))), self.config.patch).float()
+        return out[:, :1], out[:, 1:]

@@ -1,0 +1,1 @@
+"""Training of the light network; never imported by fusion."""

@@ -1,0 +1,98 @@
+"""Stage 1: the restoration diffusion, trained on clean/degraded single images (Eq. 1)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..diffusion import Schedule
+from ..models import LightNetwork
+from .data import Batch, CropSampler
+from .losses import variational_bound
+from .trainer import TrainConfig, Trainer
+
+#: Weight of the variational bound beside the velocity's mean squared error.
+BOUND_WEIGHT = 1e-3
+
+
+def _singles(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Both sources of every pair as single images: clean and degraded."""
+    clean = torch.from_numpy(batch.clean_a), torch.from_numpy(batch.clean_b)
+    seen = torch.from_numpy(batch.seen_a), torch.from_numpy(batch.seen_b)
+    return torch.cat(clean), torch.cat(seen)
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    """Mean peak signal-to-noise ratio in dB of images in [-1, 1]."""
+    error = (a - b).clamp(-2, 2).square().mean(dim=(1, 2, 3)).clamp(min=1e-6)
+    return float((10 * torch.log10(4 / error)).mean())
+
+
+def train_diffusion(
+    network: LightNetwork,
+    train: CropSampler,
+    held_out: CropSampler,
+    folder: Path,
+    config: TrainConfig,
+    pairs_per_step: int = 4,
+    compile_network: bool = False,
+) -> None:
+    """Train encoder and decoder.
+
+    Parameters
+    ----------
+    network : LightNetwork
+    train, held_out : CropSampler
+    folder : Path
+        Checkpoint and curve.
+    config : TrainConfig
+    pairs_per_step : int
+        A batch holds twice as many single images.
+    compile_network : bool
+        Use ``torch.compile``: minutes to start, then faster; for long runs.
+    """
+    schedule = Schedule("cosine")
+    network.requires_grad_(False)
+    network.encoder.requires_grad_(True)
+    network.decoder.requires_grad_(True)
+    restore = torch.compile(network.restore) if compile_network else network.restore
+
+    def loss(step: int) -> tuple[Tensor, dict[str, float]]:
+        clean, seen = _singles(train.batch(step, pairs_per_step))
+        draw = torch.Generator().manual_seed(train.seed * 10_000_019 + step)
+        noise = torch.randn(clean.shape, generator=draw)
+        # stratified over the schedule, with every eighth sample at pure noise, where the few-step
+        # samplers start
+        n = len(clean)
+        u = (torch.rand(n, generator=draw) + torch.randperm(n, generator=draw)) / n
+        t = (u * 1000).long().clamp(max=999)
+        t[torch.randint(n, (1,), generator=draw)] = 999
+        z = schedule.add_noise(clean, noise, t)
+        with torch.autocast(clean.device.type, torch.bfloat16):
+            velocity, variance = restore(z, seen, t)
+        x0, _ = schedule.split(z, velocity, t)
+        mse = (velocity - schedule.velocity(clean, noise, t)).square().mean()
+        bound = variational_bound(schedule, z, clean, x0, variance, t)
+        return mse + BOUND_WEIGHT * bound, {
+            "mse": mse.item(),
+            "bound": bound.item(),
+        }
+
+    clean, seen = _singles(held_out.batch(0, 12))
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
+
+    @torch.no_grad()
+    def validate() -> dict[str, float]:
+        values = {"psnr_in": psnr(seen, clean)}
+        for t in (999, 499, 249):
+            ts = torch.full((len(clean),), t)
+            z = schedule.add_noise(clean, noise, ts)
+            with torch.autocast(clean.device.type, torch.bfloat16):
+                velocity, _ = network.restore(z, seen, ts)
+            x0, _ = schedule.split(z, velocity, ts)
+            values[f"psnr_{t}"] = psnr(x0, clean)
+        return values
+
+    Trainer(network, folder, config).run(loss, validate)

@@ -1,0 +1,92 @@
+"""Losses of the three stages."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..diffusion import Schedule
+
+
+def variational_bound(
+    schedule: Schedule, z: Tensor, x0_true: Tensor, x0: Tensor, variance: Tensor, t: Tensor
+) -> Tensor:
+    """KL term that teaches the variance (Nichol & Dhariwal 2021, Sec. 3.1), in bits per pixel.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    z, x0_true, x0 : Tensor, shape (B, 1, H, W)
+        Noisy sample, clean image, and the network's clean estimate (no gradient flows into it).
+    variance : Tensor, shape (B, 1, H, W)
+        The network's interpolation coefficient.
+    t : Tensor, shape (B,)
+        Step numbers of the full schedule; step 0 has no predecessor and is left out.
+    """
+    acp = torch.from_numpy(schedule.alphas_cumprod)
+    index = t.long().clamp(min=1).cpu()
+    a, a_next = acp[index], acp[index - 1]
+    beta = 1 - a / a_next
+    lowest = beta * (1 - a_next) / (1 - a)
+
+    def column(values: Tensor) -> Tensor:
+        return values.float().to(z.device).view(-1, 1, 1, 1)
+
+    coef = column(a_next.sqrt() * beta / (1 - a))
+    log_true = column(lowest.clamp(min=1e-20).log())
+    log_max = column(beta.log())
+    share = (variance + 1) / 2
+    log_model = share * log_max + (1 - share) * log_true
+    shift = coef * (x0_true - x0.detach())  # the z terms of both means cancel
+    kl = 0.5 * (
+        log_model - log_true + torch.exp(log_true - log_model) + shift**2 * torch.exp(-log_model) - 1
+    )
+    valid = (t > 0).view(-1, 1, 1, 1).to(z.dtype)
+    return (kl * valid).mean() / math.log(2)
+
+
+def sobel(x: Tensor) -> Tensor:
+    """Horizontal and vertical Sobel derivatives, ``(B, 2, H, W)``, edges replicated."""
+    kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], device=x.device)
+    kernels = torch.stack([kernel, kernel.T])[:, None].to(x.dtype) / 4
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernels)
+
+
+def magnitude(gradient: Tensor) -> Tensor:
+    """Length of ``(B, 2, H, W)`` gradient vectors, shape ``(B, 1, H, W)``."""
+    return (gradient.square().sum(dim=1, keepdim=True) + 1e-8).sqrt()
+
+
+def fusion_loss(
+    fused: Tensor, x: Tensor, y: Tensor, gradient: str = "signed", weight: float = 4.0
+) -> tuple[Tensor, Tensor]:
+    """Intensity and gradient loss of the fused estimate (Eq. 9-11).
+
+    Parameters
+    ----------
+    fused, x, y : Tensor, shape (B, 1, H, W)
+        Fused estimate and the two clean sources, in [0, 1].
+    gradient : {"magnitude", "signed"}
+        ``"magnitude"`` is the paper's target, the larger Sobel magnitude. ``"signed"`` asks for
+        the gradient *vector* of the source that is stronger at the pixel, so that an edge keeps
+        its direction: the paper's target is also met by an edge of the wrong sign.
+    weight : float
+        Weight of the gradient term; the paper has 0.2 for its own target.
+
+    Returns
+    -------
+    intensity, gradient : Tensor
+        The two terms; their sum (gradient already weighted) is the loss.
+    """
+    intensity = F.l1_loss(fused, torch.maximum(x, y))
+    gx, gy, gf = sobel(x), sobel(y), sobel(fused)
+    if gradient == "magnitude":
+        term = F.l1_loss(magnitude(gf), torch.maximum(magnitude(gx), magnitude(gy)))
+    elif gradient == "signed":
+        term = F.l1_loss(gf, torch.where(magnitude(gx) >= magnitude(gy), gx, gy))
+    else:
+        raise ValueError(f"gradient must be 'magnitude' or 'signed', not {gradient!r}.")
+    return intensity, weight * term
