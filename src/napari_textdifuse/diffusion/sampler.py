@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -48,8 +50,8 @@ def next_sample(
         return x0
     if sampler == "ddim":
         a, a_next = float(schedule.alphas_cumprod[t]), float(schedule.alphas_cumprod[t_next])
-        noise = (z - a**0.5 * x0) / (1 - a) ** 0.5
-        return a_next**0.5 * x0 + (1 - a_next) ** 0.5 * noise
+        noise = (z - math.sqrt(a) * x0) / math.sqrt(1 - a)
+        return math.sqrt(a_next) * x0 + math.sqrt(1 - a_next) * noise
     posterior = schedule.posterior(x0, z, t, t_next)
     share = (variance + 1) / 2
     log_variance = share * posterior.log_variance_max + (1 - share) * posterior.log_variance_min

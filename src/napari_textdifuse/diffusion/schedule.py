@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -31,14 +32,16 @@ def cosine_alphas_cumprod(steps: int = 1000) -> Float64:
     def alpha_bar(u: float) -> float:
         return math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
 
-    betas = [min(1 - alpha_bar((i + 1) / steps) / alpha_bar(i / steps), 0.999) for i in range(steps)]
-    return np.cumprod(1 - np.asarray(betas))
+    edges = [alpha_bar(i / steps) for i in range(steps + 1)]
+    betas = np.asarray([min(1 - b / a, 0.999) for a, b in pairwise(edges)])
+    return np.cumprod(1 - betas).astype(np.float64)
 
 
 def linear_alphas_cumprod(steps: int = 1000) -> Float64:
     """Cumulative signal share of the linear schedule (Ho et al. 2020), scaled to `steps`."""
     scale = 1000 / steps
-    return np.cumprod(1 - np.linspace(scale * 1e-4, scale * 0.02, steps))
+    betas = np.linspace(scale * 1e-4, scale * 0.02, steps)
+    return np.cumprod(1 - betas).astype(np.float64)
 
 
 #: Schedules by name, as stored in a network's configuration.

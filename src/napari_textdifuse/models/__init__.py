@@ -3,6 +3,7 @@
 from .fusion_control import FusionControl, combine
 from .light import LightNetwork
 from .modulation import Modulation
+from .precision import cast
 from .unet import Decoder, Encoder, UNetConfig
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "LightNetwork",
     "Modulation",
     "UNetConfig",
+    "cast",
     "combine",
 ]

@@ -41,8 +41,8 @@ class LevelControl(nn.Module):
         self.attention = CBAM(hidden)
         self.head = nn.Conv2d(hidden, channels, 1)
         # equal weights of one half at the start: the untrained module is the average
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, own: Tensor, other: Tensor) -> Tensor:
         h = F.silu(self.conv1(self.norm(torch.cat([own, other], dim=1))))

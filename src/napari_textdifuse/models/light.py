@@ -36,7 +36,9 @@ class LightNetwork(nn.Module):
         velocity, variance = self.decoder(self.encoder(z, condition, t), t)
         return velocity, variance
 
-    def weigh(self, z: Tensor, x: Tensor, y: Tensor, t: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def weigh(
+        self, z: Tensor, x: Tensor, y: Tensor, t: Tensor
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """Encode one noisy sample under two conditions and weigh the features (Eq. 2-3).
 
         Parameters

@@ -18,8 +18,8 @@ class LevelModulation(nn.Module):
         self.norm = ChannelNorm(channels)
         self.conv = nn.Conv2d(channels + 2, hidden, 3, padding=1)
         self.head = nn.Conv2d(hidden, channels, 1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, weighted: Tensor, mask: Tensor, gain: Tensor) -> Tensor:
         h = torch.cat([self.norm(weighted), mask, gain], dim=1)
@@ -57,7 +57,7 @@ class Modulation(nn.Module):
         out = []
         mask = (gain != 0).to(gain.dtype)
         for level, w in zip(self.levels, weighted, strict=True):
-            size = w.shape[-2:]
+            size = (w.shape[-2], w.shape[-1])
             g = F.adaptive_avg_pool2d(gain, size).to(w.dtype)
             m = F.adaptive_avg_pool2d(mask, size).to(w.dtype)
             g, m = torch.cat([g, g]), torch.cat([m, m])

@@ -10,6 +10,7 @@ pixel over channels, so that a result does not depend on how large the picture o
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -60,7 +61,10 @@ class UNetConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> UNetConfig:
         """Inverse of `to_dict`."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        fields: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**fields)
 
 
 def timestep_embedding(t: Tensor, dim: int) -> Tensor:
@@ -111,8 +115,8 @@ class ResBlock(nn.Module):
         self.norm2 = ChannelNorm(c_out, affine=False)
         self.conv2 = nn.Conv2d(c_out, c_out, 3, padding=1)
         self.skip = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
-        nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)
+        for parameter in self.conv2.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
@@ -120,6 +124,18 @@ class ResBlock(nn.Module):
         h = self.norm2(h) * (1 + scale) + shift
         out: Tensor = self.skip(x) + self.conv2(F.silu(h))
         return out
+
+
+class Stage(nn.ModuleList):
+    """The residual blocks of one level."""
+
+    def __init__(self, channels: int, blocks: int, time_dim: int) -> None:
+        super().__init__(ResBlock(channels, channels, time_dim) for _ in range(blocks))
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        for block in self:
+            x = block(x, emb)
+        return x
 
 
 class TimeEmbedding(nn.Module):
@@ -131,7 +147,8 @@ class TimeEmbedding(nn.Module):
         self.layers = nn.Sequential(nn.Linear(dim, dim), nn.SiLU(), nn.Linear(dim, dim), nn.SiLU())
 
     def forward(self, t: Tensor) -> Tensor:
-        out: Tensor = self.layers(timestep_embedding(t, self.dim).to(self.layers[0].weight.dtype))
+        dtype = next(self.layers.parameters()).dtype
+        out: Tensor = self.layers(timestep_embedding(t, self.dim).to(dtype))
         return out
 
 
@@ -145,11 +162,10 @@ class Encoder(nn.Module):
         self.time = TimeEmbedding(config.time_dim)
         self.stem = nn.Conv2d(2 * config.patch**2, widths[0], 3, padding=1)
         self.levels = nn.ModuleList(
-            nn.ModuleList(ResBlock(c, c, config.time_dim) for _ in range(n))
-            for c, n in zip(widths, config.blocks, strict=True)
+            Stage(c, n, config.time_dim) for c, n in zip(widths, config.blocks, strict=True)
         )
         self.downs = nn.ModuleList(
-            nn.Conv2d(a, b, 2, stride=2) for a, b in zip(widths[:-1], widths[1:], strict=True)
+            nn.Conv2d(a, b, 2, stride=2) for a, b in itertools.pairwise(widths)
         )
 
     def forward(self, z: Tensor, condition: Tensor, t: Tensor) -> list[Tensor]:
@@ -172,11 +188,10 @@ class Encoder(nn.Module):
         x = F.pixel_unshuffle(torch.cat([z, condition], dim=1), self.config.patch)
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         features = []
-        for i, blocks in enumerate(self.levels):
+        for i, stage in enumerate(self.levels):
             if i:
                 x = self.downs[i - 1](x)
-            for block in blocks:  # type: ignore[union-attr]
-                x = block(x, emb)
+            x = stage(x, emb)
             features.append(x)
         return features
 
@@ -190,17 +205,14 @@ class Decoder(nn.Module):
         widths = config.channels
         self.time = TimeEmbedding(config.time_dim)
         self.levels = nn.ModuleList(
-            nn.ModuleList(ResBlock(c, c, config.time_dim) for _ in range(n))
-            for c, n in zip(widths, config.blocks, strict=True)
+            Stage(c, n, config.time_dim) for c, n in zip(widths, config.blocks, strict=True)
         )
-        self.ups = nn.ModuleList(
-            nn.Conv2d(b, 4 * a, 1) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.ups = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in itertools.pairwise(widths))
         self.merges = nn.ModuleList(nn.Conv2d(2 * a, a, 1) for a in widths[:-1])
         self.norm = ChannelNorm(widths[0])
         self.head = nn.Conv2d(widths[0], 2 * config.patch**2, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, features: list[Tensor], t: Tensor) -> tuple[Tensor, Tensor]:
         """Decode.
@@ -224,7 +236,8 @@ class Decoder(nn.Module):
                 x = F.pixel_shuffle(self.ups[i](x), 2)
                 x = self.merges[i](torch.cat([x, features[i]], dim=1))
                 x = x.contiguous(memory_format=torch.channels_last)
-            for block in self.levels[i]:  # type: ignore[union-attr]
-                x = block(x, emb)
-        out = F.pixel_shuffle(self.head(F.silu(self.norm(x))), self.config.patch).float()
+            x = self.levels[i](x, emb)
+        # the last layer stays in float32: bfloat16 would leave bands in smooth regions
+        x = F.silu(self.norm(x)).to(self.head.weight.dtype)
+        out = F.pixel_shuffle(self.head(x), self.config.patch).float()
         return out[:, :1], out[:, 1:]

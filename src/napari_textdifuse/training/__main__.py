@@ -9,15 +9,19 @@ import torch
 
 from ..models import LightNetwork
 from .data import CropSampler, load_pairs
+from .diffusion import train_diffusion
+from .fcm import train_fcm
+from .modulation import train_modulation
 from .trainer import TrainConfig
 
+STAGES = {"diffusion": train_diffusion, "fcm": train_fcm, "modulation": train_modulation}
 SETS = ("CT-MRI", "PET-MRI", "SPECT-MRI", "RoadScene")
 
 
 def main() -> None:
     """Run one stage; resumes a run whose folder exists."""
     parser = argparse.ArgumentParser(prog="python -m napari_textdifuse.training")
-    parser.add_argument("stage", choices=("diffusion", "fcm", "modulation"))
+    parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--data", type=Path, required=True, help="folder of SET/{A,B}/ pairs")
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--out", type=Path, required=True, help="checkpoints and curve")
@@ -33,21 +37,16 @@ def main() -> None:
     from safetensors.torch import load_file, save_file
 
     torch.manual_seed(args.seed)
-    network = LightNetwork().to(memory_format=torch.channels_last)
+    network = LightNetwork()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if args.start:
         network.load_state_dict(load_file(args.start))
     train = CropSampler(load_pairs(args.data, tuple(args.sets)), args.crop, args.seed)
     held_out = CropSampler(load_pairs(args.data, tuple(args.sets), held_out=True), args.crop, 1)
     config = TrainConfig(minutes=args.minutes, learning_rate=args.rate)
     print(f"{len(train.pairs)} training pairs, {len(held_out.pairs)} held out", flush=True)
-    options = {"pairs_per_step": args.pairs, "compile_network": args.compile}
-    if args.stage == "diffusion":
-        from .diffusion import train_diffusion as stage
-    elif args.stage == "fcm":
-        from .fcm import train_fcm as stage
-    else:
-        from .modulation import train_modulation as stage
-    stage(network, train, held_out, args.out, config, **options)
+    stage = STAGES[args.stage]
+    stage(network, train, held_out, args.out, config, args.pairs, args.compile)
     state = {k: v.contiguous() for k, v in network.state_dict().items()}
     save_file(state, args.out / "weights.safetensors")
 

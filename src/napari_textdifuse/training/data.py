@@ -122,8 +122,12 @@ class CropSampler:
                 a, b = np.flip(a, axis), np.flip(b, axis)
         if flips[2] and pair.modality_a != "VIS":
             a, b = a.T, b.T
-        a, b = (np.ascontiguousarray(x, dtype=np.float32) / 255 for x in (a, b))
-        return a, b, degrade(a, pair.modality_a, rng), degrade(b, pair.modality_b, rng)
+        clean_a, clean_b = (np.divide(x, np.float32(255), dtype=np.float32) for x in (a, b))
+        seen_a, seen_b = (
+            degrade(clean_a, pair.modality_a, rng),
+            degrade(clean_b, pair.modality_b, rng),
+        )
+        return clean_a, clean_b, seen_a, seen_b
 
     def _crop(self, pair: Pair, rng: np.random.Generator) -> tuple[Bytes, Bytes]:
         a, b = pair.a, pair.b

@@ -28,7 +28,7 @@ def rician_noise(x: Image, rng: Rng, sigma: float) -> Image:
 
 
 def poisson_noise(x: Image, rng: Rng, peak: float) -> Image:
-    """Counting noise when full brightness is `peak` counts."""
+    """Noise of counting when full brightness is `peak` counts."""
     return (rng.poisson(np.clip(x, 0, 1) * peak) / peak).astype(np.float32)
 
 

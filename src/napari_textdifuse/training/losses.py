@@ -42,7 +42,11 @@ def variational_bound(
     log_model = share * log_max + (1 - share) * log_true
     shift = coef * (x0_true - x0.detach())  # the z terms of both means cancel
     kl = 0.5 * (
-        log_model - log_true + torch.exp(log_true - log_model) + shift**2 * torch.exp(-log_model) - 1
+        log_model
+        - log_true
+        + torch.exp(log_true - log_model)
+        + shift**2 * torch.exp(-log_model)
+        - 1
     )
     valid = (t > 0).view(-1, 1, 1, 1).to(z.dtype)
     return (kl * valid).mean() / math.log(2)

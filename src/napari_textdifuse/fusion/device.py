@@ -1,0 +1,51 @@
+"""Where and in which precision to compute."""
+
+from __future__ import annotations
+
+import torch
+
+from ..errors import InputError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device to run on.
+
+    Parameters
+    ----------
+    name : {"auto", "cpu", "cuda", "mps"} or ``"cuda:1"`` and the like
+        "auto" takes CUDA, then MPS, then the CPU.
+
+    Raises
+    ------
+    InputError
+        If the device is unknown or not there.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind = name.split(":")[0]
+    if kind not in DEVICES:
+        raise InputError(f"device must be one of {', '.join(DEVICES)}, not {name!r}.")
+    here = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not here[kind]:
+        raise InputError(f"This machine has no {kind} device; use device='auto' or 'cpu'.")
+    return torch.device(name)
+
+
+def choose_precision(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it natively, else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    if device.type == "cpu":
+        capability = torch.backends.cpu.get_cpu_capability()
+        native = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        if capability.startswith("AVX512") and native:
+            return torch.bfloat16
+    return torch.float32

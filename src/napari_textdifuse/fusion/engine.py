@@ -1,0 +1,131 @@
+"""Fuses one slice: pads, tiles, runs the chains, puts the picture together again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..diffusion import Schedule, trailing_timesteps
+from ..models import LightNetwork
+from .chain import FusionChain
+from .remodulation import gain_map, soft_mask
+from .tiling import pad_to_multiple, tiles
+
+Floats = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.uint8]
+#: Called after each network evaluation with the running estimate of the tile, in [0, 1].
+Report = Callable[[Floats], None]
+
+#: Pictures with more pixels than this on a side are fused in tiles.
+TILE = 1024
+
+
+@dataclass(frozen=True)
+class FusedSlice:
+    """Fused brightness in [0, 1] and the share of X, both ``float32 (Y, X)``."""
+
+    luma: Floats
+    share: Floats
+
+
+class SliceEngine:
+    """Everything that stays the same from slice to slice.
+
+    Parameters
+    ----------
+    network : LightNetwork
+        On its device, in evaluation mode.
+    schedule : Schedule
+    device : torch.device
+    steps : int
+        Network evaluations of the base chain.
+    sampler : str
+    """
+
+    def __init__(
+        self,
+        network: LightNetwork,
+        schedule: Schedule,
+        device: torch.device,
+        steps: int,
+        sampler: str,
+    ) -> None:
+        self.device = device
+        self.multiple = network.config.multiple
+        self.chain = FusionChain(network, schedule, trailing_timesteps(steps), sampler)
+
+    def evaluations(self, shape: tuple[int, int], modulated: bool) -> int:
+        """Network evaluations that one slice takes."""
+        padded = tuple(n + -n % self.multiple for n in shape)
+        count = sum(1 for _ in tiles((padded[0], padded[1]), TILE))
+        return count * len(self.chain.timesteps) * (2 if modulated else 1)
+
+    @torch.inference_mode()
+    def fuse(
+        self,
+        x: Floats,
+        y: Floats,
+        labels: Labels | None,
+        strength: float | Mapping[int, float],
+        seed: int,
+        report: Report,
+    ) -> FusedSlice:
+        """Fuse two brightness images.
+
+        Parameters
+        ----------
+        x, y : ndarray of float32, shape (Y, X)
+            In [0, 1].
+        labels : ndarray of uint8, shape (Y, X), optional
+            Objects to re-modulate; None for none.
+        strength : float or mapping
+            See `remodulation.gain_map`.
+        seed : int
+            Starting noise; the same for every slice, so that neighbours agree.
+        report : callable
+
+        Returns
+        -------
+        FusedSlice
+        """
+        height, width = x.shape
+        gain = blend = None
+        if labels is not None and labels.any():
+            gain = pad_to_multiple(gain_map(labels, np.maximum(x, y), strength), self.multiple)
+            blend = pad_to_multiple(soft_mask(labels) * (gain[:height, :width] != 0), self.multiple)
+        x, y = (pad_to_multiple(v, self.multiple) * 2 - 1 for v in (x, y))
+        generator = torch.Generator().manual_seed(seed)
+        noise = torch.randn(x.shape, generator=generator).numpy()
+        luma, share, total = (np.zeros(x.shape, np.float32) for _ in range(3))
+        for tile in tiles((x.shape[0], x.shape[1]), TILE):
+            part = np.s_[tile.rows, tile.columns]
+            x_t, y_t, noise_t = (self._tensor(v[part]) for v in (x, y, noise))
+            steps = []
+            draw = torch.Generator().manual_seed(seed + 1)
+            for step in self.chain.base(x_t, y_t, noise_t, draw):
+                steps.append(step)
+                report(_image(step.estimate))
+            fused = steps[-1].estimate
+            if gain is not None and blend is not None:
+                gain_t, blend_t = self._tensor(gain[part]), self._tensor(blend[part])
+                draw = torch.Generator().manual_seed(seed + 1)
+                for fused in self.chain.modulated(x_t, y_t, steps, gain_t, blend_t, draw):
+                    report(_image(fused))
+            luma[part] += tile.weight * _image(fused)
+            share[part] += tile.weight * steps[-1].share[0, 0].cpu().numpy()
+            total[part] += tile.weight
+        cut = np.s_[:height, :width]
+        return FusedSlice((luma / total)[cut], (share / total)[cut])
+
+    def _tensor(self, image: Floats) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(image))[None, None].to(self.device)
+
+
+def _image(estimate: Tensor) -> Floats:
+    image: Floats = ((estimate[0, 0] + 1) / 2).float().cpu().numpy()
+    return image

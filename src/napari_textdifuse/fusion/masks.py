@@ -1,0 +1,129 @@
+"""Prompts, drawn masks and boxes become one label mask on the grid."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from ..locate import Detections, Location, Locator
+from ..spatial import resample_to
+from ..volume import Volume
+
+Labels = npt.NDArray[np.uint8]
+
+
+def locate_objects(
+    a: Volume, b: Volume, prompt: str | None, mask: Any, boxes: Any, locator: Locator
+) -> Location | None:
+    """Choose the source of the mask: a drawn mask, boxes, or the locator.
+
+    Parameters
+    ----------
+    a, b : Volume
+        On one grid.
+    prompt : str, optional
+        What to find; beside a mask or boxes, only their name.
+    mask : array, Volume, path or labels layer, optional
+    boxes : array_like, shape (N, 4) or (N, 6), optional
+        Pixel edges XYXY, or XYZXYZ in volumes.
+    locator : Locator
+
+    Returns
+    -------
+    Location or None
+        None if nothing was asked for.
+
+    Raises
+    ------
+    InputError
+        If mask or boxes do not fit the image.
+    PromptError
+        If the locator does not know what the prompt names.
+    """
+    if mask is not None and boxes is not None:
+        raise InputError("Give either a mask or boxes, not both.")
+    if mask is not None:
+        return _named(_as_labels(mask, a), prompt, "mask")
+    if boxes is not None:
+        return _named(_from_boxes(boxes, a.shape), prompt, "box")
+    if prompt is None:
+        return None
+    return locator.locate((a, b), prompt)
+
+
+def _as_labels(mask: Any, grid: Volume) -> Labels:
+    if isinstance(mask, (str, os.PathLike)):
+        from ..io import read
+
+        mask = read(os.fspath(mask))
+    if isinstance(mask, Volume):
+        if mask.rgb:
+            raise InputError("The mask is a colour image; give labels or a single channel.")
+        array = resample_to(mask, grid, order=0).volume.array
+    else:
+        array = np.asarray(getattr(mask, "data", mask) if hasattr(mask, "scale") else mask)
+    if array.shape != grid.shape:
+        raise InputError(
+            f"The mask has shape {array.shape}, the first image {grid.shape}; they must be equal."
+        )
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"The mask holds values of type {array.dtype}; give integer labels.")
+    if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
+        raise InputError("The mask holds fractions; give integer labels, 0 for the background.")
+    values = np.unique(array[array != 0])
+    if len(values) == 1:  # 1, 255, True: one object
+        return (array != 0).astype(np.uint8)
+    if len(values) and (values.min() < 0 or values.max() > 255):
+        raise InputError(
+            f"The mask has labels from {values.min():g} to {values.max():g}; use 1 to 255."
+        )
+    return array.astype(np.uint8)
+
+
+def _from_boxes(boxes: Any, shape: Sequence[int]) -> Labels:
+    n = len(shape)
+    array = np.asarray(boxes, dtype=np.float64)
+    if array.ndim == 1:
+        array = array[None]
+    if array.ndim != 2 or array.shape[1] != 2 * n or len(array) > 255:
+        order = "x0, y0, x1, y1" if n == 2 else "x0, y0, z0, x1, y1, z1"
+        raise InputError(f"Boxes need up to 255 rows of {order} in pixels, not {array.shape}.")
+    labels = np.zeros(tuple(shape), np.uint8)
+    for k, row in enumerate(array, start=1):
+        low, high = row[:n][::-1], row[n:][::-1]
+        if not (np.isfinite(row).all() and (low < high).all()):
+            raise InputError(f"Box {k} {row.tolist()} is empty; give x0 < x1 and y0 < y1.")
+        window = tuple(
+            slice(max(0, round(lo)), min(size, max(round(hi), round(lo) + 1)))
+            for lo, hi, size in zip(low, high, shape, strict=True)
+        )
+        if any(s.start >= s.stop for s in window):
+            raise InputError(
+                f"Box {k} {row.tolist()} lies outside the image of shape {tuple(shape)}."
+            )
+        labels[window] = k
+    return labels
+
+
+def _named(labels: Labels, prompt: str | None, kind: str) -> Location:
+    values = np.unique(labels[labels != 0]).astype(np.uint8)
+    one = prompt is not None and len(values) == 1
+    names = {int(v): prompt if one and prompt else f"{kind} {v}" for v in values}
+    rows = []
+    for v in values:
+        where = np.nonzero(labels == v)[::-1]
+        rows.append([float(w.min()) for w in where] + [float(w.max()) + 1 for w in where])
+    width = 2 * labels.ndim
+    detections = Detections(
+        boxes=np.asarray(rows, np.float32).reshape(-1, width),
+        scores=np.ones(len(values), np.float32),
+        labels=tuple(names.values()),
+        label_values=values,
+        sources=("drawn",) * len(values),
+    )
+    return Location(labels, detections, names)

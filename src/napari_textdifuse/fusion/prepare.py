@@ -1,0 +1,112 @@
+"""Two volumes become brightness and chrominance on one grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..colour import hot, rgb_to_ycbcr
+from ..intensity import Window, default_window
+from ..spatial import resample_to
+from ..volume import Volume
+
+Floats = npt.NDArray[np.float32]
+
+#: Modalities whose values are shown through a colour map.
+FUNCTIONAL = ("PT", "NM")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the chain needs of two inputs.
+
+    Parameters
+    ----------
+    a, b : Volume
+        Values in their own units; `b` resampled onto the grid of `a`.
+    luma_a, luma_b : ndarray of float32, shape of the grid
+        Brightness in [0, 1].
+    chroma : ndarray of float32, shape (*grid, 2), or None
+        CbCr that the fused image gets; None for grey with grey.
+    colour_from : str or None
+        "a" or "b".
+    windows : dict of str to Window
+        Per input, how values became [0, 1].
+    notes : tuple of str
+        One sentence per assumption that was made.
+    """
+
+    a: Volume
+    b: Volume
+    luma_a: Floats
+    luma_b: Floats
+    chroma: Floats | None
+    colour_from: str | None
+    windows: dict[str, Window]
+    notes: tuple[str, ...]
+
+
+def prepare(a: Volume, b: Volume) -> Prepared:
+    """Align `b` with `a`, apply windows and colour maps, separate brightness and chrominance.
+
+    Parameters
+    ----------
+    a, b : Volume
+        Checked inputs.
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    GeometryError
+        If the two have no common space.
+    """
+    notes = [note for role, v in (("A", a), ("B", b)) for note in _value_notes(role, v)]
+    # windows belong to the measured image, before resampling smooths its extremes
+    windows = {"a": default_window(a), "b": default_window(b)}
+    aligned = resample_to(b, a)
+    notes += aligned.notes
+    b = aligned.volume
+    shown_a, shown_b = (w.normalise(v.array) for w, v in zip(windows.values(), (a, b), strict=True))
+    luma_a, chroma_a = _separate(shown_a, a)
+    luma_b, chroma_b = _separate(shown_b, b)
+    chroma, colour_from = (chroma_a, "a") if chroma_a is not None else (chroma_b, "b")
+    if chroma_a is not None and chroma_b is not None:
+        notes.append("Both images have colour; the result has the colour of image A.")
+    return Prepared(
+        a,
+        b,
+        luma_a,
+        luma_b,
+        chroma,
+        colour_from if chroma is not None else None,
+        windows,
+        tuple(notes),
+    )
+
+
+def _separate(shown: Floats, volume: Volume) -> tuple[Floats, Floats | None]:
+    if volume.rgb:
+        return rgb_to_ycbcr(shown[..., :3])
+    if volume.modality in FUNCTIONAL:
+        return rgb_to_ycbcr(hot(shown))
+    return shown, None
+
+
+def _value_notes(role: str, volume: Volume) -> list[str]:
+    notes = [f"Image {role}: {n}" for n in volume.metadata.get("notes", ())]
+    array = volume.array
+    if array.dtype.kind == "f":
+        bad = int(array.size - np.isfinite(array).sum())
+        if bad:
+            notes.append(
+                f"Image {role}: {bad} of {array.size} values are not finite numbers and were "
+                "taken as the darkest value."
+            )
+    if array.size > 1 and np.nanmin(array) == np.nanmax(array):
+        notes.append(f"Image {role} has one value everywhere; it adds no structure.")
+    return notes

@@ -1,0 +1,77 @@
+"""Padding to the network's multiple, and tiles for pictures that would not fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+
+def pad_to_multiple(image: Floats, multiple: int) -> Floats:
+    """Pad bottom and right by mirroring, to the next multiple; any size from 1x1.
+
+    Parameters
+    ----------
+    image : ndarray, shape (Y, X)
+    multiple : int
+
+    Returns
+    -------
+    ndarray
+        Cut back with ``padded[:Y, :X]``.
+    """
+    widths = [(0, -n % multiple) for n in image.shape]
+    return np.pad(image, widths, mode="symmetric")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A window of the picture and its blending weight (1 in the middle, falling to the edge)."""
+
+    rows: slice
+    columns: slice
+    weight: Floats
+
+
+def _spans(length: int, size: int, overlap: int) -> list[tuple[int, int]]:
+    if length <= size:
+        return [(0, length)]
+    count = -(-(length - overlap) // (size - overlap))
+    starts = np.linspace(0, length - size, count).round().astype(int)
+    return [(int(s), int(s) + size) for s in starts]
+
+
+def _ramp(start: int, stop: int, length: int, overlap: int) -> Floats:
+    ramp = np.ones(stop - start, np.float32)
+    edge = (np.arange(overlap, dtype=np.float32) + 1) / (overlap + 1)
+    if start > 0:
+        ramp[:overlap] = edge
+    if stop < length:
+        ramp[-overlap:] = np.minimum(ramp[-overlap:], edge[::-1])
+    return ramp
+
+
+def tiles(shape: tuple[int, int], size: int = 1024, overlap: int = 64) -> Iterator[Tile]:
+    """Cover a picture with overlapping tiles.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Height and width.
+    size : int
+        Largest side of a tile.
+    overlap : int
+        Least number of pixels that neighbours share.
+
+    Yields
+    ------
+    Tile
+    """
+    for y0, y1 in _spans(shape[0], size, overlap):
+        for x0, x1 in _spans(shape[1], size, overlap):
+            row, column = _ramp(y0, y1, shape[0], overlap), _ramp(x0, x1, shape[1], overlap)
+            yield Tile(slice(y0, y1), slice(x0, x1), row[:, None] * column[None])

@@ -1,0 +1,33 @@
+"""Fixtures shared by all tests: a tiny random network in a real weights folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights folder of a network small enough for tests; its output means nothing."""
+    import torch
+
+    from napari_textdifuse.models import LightNetwork, UNetConfig
+    from napari_textdifuse.weights import save_light
+
+    torch.manual_seed(0)
+    network = LightNetwork(UNetConfig(base=8, multipliers=(1, 2), blocks=(1, 1), time_dim=16))
+    for parameter in network.parameters():  # layers that start at zero would hide mistakes
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    folder = tmp_path_factory.mktemp("tiny")
+    save_light(network, folder, "tiny")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_pipeline(tiny_weights: Path):
+    """A pipeline with the tiny network, on the CPU."""
+    from napari_textdifuse import FusionPipeline
+
+    return FusionPipeline.from_pretrained(tiny_weights, device="cpu")
