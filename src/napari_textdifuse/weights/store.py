@@ -131,7 +131,7 @@ def load_light(folder: WeightsFolder) -> LightNetwork:
         reason = str(error).strip().splitlines()[0]
         raise WeightsError(f"{folder.file} does not fit its config.json: {reason}") from None
     network.eval().requires_grad_(False)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def save_light(

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_textdifuse.fusion.tiling import pad_to_multiple, tiles
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (16, 16), (17, 3), (255, 257)])
+def test_padding_keeps_the_picture_and_reaches_the_multiple(shape):
+    image = np.random.default_rng(0).random(shape, dtype=np.float32)
+    padded = pad_to_multiple(image, 16)
+    assert all(n % 16 == 0 for n in padded.shape)
+    np.testing.assert_array_equal(padded[: shape[0], : shape[1]], image)
+
+
+@pytest.mark.parametrize("shape", [(100, 100), (129, 300), (512, 64)])
+def test_tiles_cover_every_pixel_and_overlap_enough(shape):
+    total = np.zeros(shape, np.float32)
+    spans = set()
+    for tile in tiles(shape, size=128, overlap=16):
+        total[tile.rows, tile.columns] += tile.weight
+        assert (tile.weight > 0).all()
+        assert max(tile.weight.shape) <= 128
+        spans.add((tile.rows.start, tile.rows.stop))
+    assert (total > 0).all()
+    ordered = sorted(spans)
+    for (_, stop), (start, _) in zip(ordered[:-1], ordered[1:], strict=True):
+        assert stop - start >= 16

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_textdifuse.models import FusionControl, LightNetwork, UNetConfig, cast
+
+CONFIG = UNetConfig(base=8, multipliers=(1, 2, 2), blocks=(1, 1, 1), time_dim=16)
+
+
+@pytest.fixture
+def network() -> LightNetwork:
+    torch.manual_seed(0)
+    network = LightNetwork(CONFIG)
+    for parameter in network.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    return network.eval().requires_grad_(False)
+
+
+def inputs(n: int = 1, size: int = 32):
+    g = torch.Generator().manual_seed(1)
+    z, x, y = (torch.randn(n, 1, size, size, generator=g) for _ in range(3))
+    return z, x, y, torch.full((n,), 500)
+
+
+def test_shapes_and_configuration_round_trip(network):
+    z, x, y, t = inputs(2)
+    weighted, weights = network.weigh(z, x, y, t)
+    assert [tuple(w.shape) for w in weights] == [(4, 8, 16, 16), (4, 16, 8, 8), (4, 16, 4, 4)]
+    velocity, variance = network.decode(weighted, t)
+    assert velocity.shape == variance.shape == z.shape
+    assert CONFIG.multiple == 8
+    assert UNetConfig.from_dict(CONFIG.to_dict()) == CONFIG
+
+
+def test_untrained_control_gives_the_average():
+    control = FusionControl((8,))
+    features = [torch.randn(2, 8, 6, 6)]
+    assert all((w == 0.5).all() for w in control(features))
+
+
+def test_exchanging_the_sources_leaves_the_fused_chain_as_it_was(network):
+    z, x, y, t = inputs()
+    forward, w1 = network.weigh(z, x, y, t)
+    backward, w2 = network.weigh(z, y, x, t)
+    a, b = network.decode(forward, t)[0], network.decode(backward, t)[0]
+    torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(w1[0].flip(0), w2[0], atol=1e-6, rtol=1e-5)
+
+
+def test_modulation_with_gain_zero_is_the_identity_bit_for_bit(network):
+    z, x, y, t = inputs()
+    weighted, _ = network.weigh(z, x, y, t)
+    same = network.modulation(weighted, torch.zeros_like(z))
+    assert all(torch.equal(a, b) for a, b in zip(weighted, same, strict=True))
+    other = network.modulation(weighted, torch.ones_like(z))
+    assert not torch.equal(weighted[0], other[0])
+
+
+def test_the_condition_and_the_step_reach_the_output(network):
+    z, x, y, t = inputs()
+    base = network.restore(z, x, t)[0]
+    assert not torch.allclose(base, network.restore(z, y, t)[0])
+    assert not torch.allclose(base, network.restore(z, x, t - 400)[0])
+
+
+def test_normalisation_does_not_mix_pixels(network):
+    """A change far away must not change a pixel: needed for tiles to agree."""
+    z, x, _, t = inputs(size=128)
+    far = x.clone()
+    far[..., 100:, 100:] += 3
+    a, b = network.restore(z, x, t)[0], network.restore(z, far, t)[0]
+    torch.testing.assert_close(a[..., :32, :32], b[..., :32, :32])
+
+
+def test_cast_keeps_the_last_layer_exact(network):
+    cast(network, torch.bfloat16)
+    assert network.decoder.head.weight.dtype == torch.float32
+    z, x, y, t = inputs()
+    low = [v.bfloat16() for v in (z, x, y)]
+    weighted, _ = network.weigh(*low, t)
+    assert network.decode(weighted, t)[0].dtype == torch.float32
