@@ -46,15 +46,15 @@ def test_impossible_step_counts_are_refused(count):
         trailing_timesteps(count)
 
 
-def test_velocity_splits_back_into_image_and_noise():
+def test_noise_and_signal_share_the_variance():
     schedule = Schedule()
     g = torch.Generator().manual_seed(0)
-    x0, noise = (torch.randn(3, 1, 4, 5, generator=g) for _ in range(2))
+    x0, noise = (torch.randn(3, 1, 64, 64, generator=g) for _ in range(2))
     t = torch.tensor([0, 400, 999])
     z = schedule.add_noise(x0, noise, t)
-    back, eps = schedule.split(z, schedule.velocity(x0, noise, t), t)
-    torch.testing.assert_close(back, x0, atol=1e-5, rtol=0)
-    torch.testing.assert_close(eps, noise, atol=1e-5, rtol=0)
+    torch.testing.assert_close(z[0], x0[0], atol=0.05, rtol=0)
+    torch.testing.assert_close(z[2], noise[2], atol=0.01, rtol=0)
+    assert float(z[1].std()) == pytest.approx(1, abs=0.05)
 
 
 def test_posterior_is_the_product_of_two_gaussians():

@@ -26,36 +26,47 @@ def inputs(n: int = 1, size: int = 32):
 
 def test_shapes_and_configuration_round_trip(network):
     z, x, y, t = inputs(2)
-    weighted, weights = network.weigh(z, x, y, t)
-    assert [tuple(w.shape) for w in weights] == [(4, 8, 16, 16), (4, 16, 8, 8), (4, 16, 4, 4)]
-    velocity, variance = network.decode(weighted, t)
-    assert velocity.shape == variance.shape == z.shape
+    weighted = network.weigh(z, x, y, t)
+    shapes = [tuple(w.shape) for w in weighted.features]
+    assert shapes == [(4, 8, 16, 16), (4, 16, 8, 8), (4, 16, 4, 4)]
+    estimate, variance = network.decode(weighted, t)
+    assert estimate.shape == variance.shape == weighted.share.shape == z.shape
+    assert weighted.condition.shape == (4, 1, 32, 32)
     assert CONFIG.multiple == 8
     assert UNetConfig.from_dict(CONFIG.to_dict()) == CONFIG
 
 
 def test_untrained_control_gives_the_average():
-    control = FusionControl((8,))
-    features = [torch.randn(2, 8, 6, 6)]
-    assert all((w == 0.5).all() for w in control(features))
+    pixels, weights = FusionControl((8,))([torch.randn(2, 8, 6, 6)])
+    assert (pixels == 0.5).all()
+    assert (weights[0] == 0.5).all()
+
+
+def test_untrained_network_gives_the_average_of_the_sources():
+    z, x, y, t = inputs()
+    fresh = LightNetwork(CONFIG)
+    estimate, _ = fresh.decode(fresh.weigh(z, x, y, t), t)
+    torch.testing.assert_close(estimate, (x + y) / 2)
+    torch.testing.assert_close(fresh.restore(z, x, t)[0], x)
 
 
 def test_exchanging_the_sources_leaves_the_fused_chain_as_it_was(network):
     z, x, y, t = inputs()
-    forward, w1 = network.weigh(z, x, y, t)
-    backward, w2 = network.weigh(z, y, x, t)
+    forward, backward = network.weigh(z, x, y, t), network.weigh(z, y, x, t)
     a, b = network.decode(forward, t)[0], network.decode(backward, t)[0]
     torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(w1[0].flip(0), w2[0], atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(forward.share, 1 - backward.share)
+    assert forward.share.std() > 0
 
 
 def test_modulation_with_gain_zero_is_the_identity_bit_for_bit(network):
     z, x, y, t = inputs()
-    weighted, _ = network.weigh(z, x, y, t)
-    same = network.modulation(weighted, torch.zeros_like(z))
-    assert all(torch.equal(a, b) for a, b in zip(weighted, same, strict=True))
-    other = network.modulation(weighted, torch.ones_like(z))
-    assert not torch.equal(weighted[0], other[0])
+    weighted = network.weigh(z, x, y, t)
+    same = network.modulate(weighted, torch.zeros_like(z))
+    pairs = zip(weighted.features, same.features, strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    other = network.modulate(weighted, torch.ones_like(z))
+    assert not torch.equal(weighted.features[0], other.features[0])
 
 
 def test_the_condition_and_the_step_reach_the_output(network):
@@ -78,6 +89,7 @@ def test_cast_keeps_the_last_layer_exact(network):
     cast(network, torch.bfloat16)
     assert network.decoder.head.weight.dtype == torch.float32
     z, x, y, t = inputs()
-    low = [v.bfloat16() for v in (z, x, y)]
-    weighted, _ = network.weigh(*low, t)
+    weighted = network.weigh(z, x, y, t)
+    assert weighted.features[0].dtype == torch.bfloat16
+    assert weighted.condition.dtype == torch.float32
     assert network.decode(weighted, t)[0].dtype == torch.float32

@@ -77,7 +77,7 @@ class Posterior:
 
 
 class Schedule:
-    """Conversions between clean image, noise, velocity and noisy sample at given steps.
+    """Noise levels of a full schedule, and the Gaussians between its steps.
 
     Parameters
     ----------
@@ -105,16 +105,6 @@ class Schedule:
         """Sample ``q(z_t | x0)``: ``sqrt(a) x0 + sqrt(1 - a) noise``."""
         alpha, sigma = self._at(t, x0)
         return alpha * x0 + sigma * noise
-
-    def velocity(self, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """``sqrt(a) noise - sqrt(1 - a) x0`` (Salimans & Ho 2022)."""
-        alpha, sigma = self._at(t, x0)
-        return alpha * noise - sigma * x0
-
-    def split(self, z: Tensor, velocity: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Clean estimate (Eq. 8) and noise that a predicted velocity stands for."""
-        alpha, sigma = self._at(t, z)
-        return alpha * z - sigma * velocity, sigma * z + alpha * velocity
 
     def posterior(self, x0: Tensor, z: Tensor, t: int, t_next: int) -> Posterior:
         """``q(z_next | z_t, x0)`` between two steps of a respaced chain (Eq. 5-6).

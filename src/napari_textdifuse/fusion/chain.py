@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..diffusion import Schedule, next_sample
@@ -24,7 +23,7 @@ class ChainStep:
     estimate : Tensor, shape (B, 1, H, W)
         Clean estimate (Eq. 8), clamped to [-1, 1].
     share : Tensor, shape (B, 1, H, W)
-        Part of the features' weight that belongs to X, in [0, 1].
+        Pixel weight of X in the fused condition, in [0, 1].
     """
 
     z: Tensor
@@ -72,10 +71,10 @@ class FusionChain:
         z = noise
         for i, t in enumerate(self.timesteps):
             ts = torch.full((len(z),), t, device=z.device)
-            weighted, weights = self._weigh(z, x, y, ts)
-            velocity, variance = self.network.decode(weighted, ts)
-            estimate = self._estimate(z, velocity, ts)
-            yield ChainStep(z, estimate, _share(weights, z.shape[-2:]))
+            weighted = self.network.weigh(z, x, y, ts)
+            estimate, variance = self.network.decode(weighted, ts)
+            estimate = estimate.clamp(-1, 1)
+            yield ChainStep(z, estimate, weighted.share)
             z = self._next(i, z, estimate, variance, generator)
 
     def modulated(
@@ -108,21 +107,11 @@ class FusionChain:
         for i, t in enumerate(self.timesteps):
             z = (1 - blend) * base[i].z + blend * z
             ts = torch.full((len(z),), t, device=z.device)
-            weighted, _ = self._weigh(z, x, y, ts)
-            weighted = self.network.modulation(weighted, gain.to(weighted[0].dtype))
-            velocity, variance = self.network.decode(weighted, ts)
-            estimate = self._estimate(z, velocity, ts)
+            weighted = self.network.modulate(self.network.weigh(z, x, y, ts), gain)
+            estimate, variance = self.network.decode(weighted, ts)
+            estimate = estimate.clamp(-1, 1)
             yield (1 - blend) * base[i].estimate + blend * estimate
             z = self._next(i, z, estimate, variance, generator)
-
-    def _weigh(
-        self, z: Tensor, x: Tensor, y: Tensor, ts: Tensor
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        dtype = next(self.network.parameters()).dtype
-        return self.network.weigh(z.to(dtype), x.to(dtype), y.to(dtype), ts)
-
-    def _estimate(self, z: Tensor, velocity: Tensor, ts: Tensor) -> Tensor:
-        return self.schedule.split(z, velocity, ts)[0].clamp(-1, 1)
 
     def _next(
         self, i: int, z: Tensor, estimate: Tensor, variance: Tensor, g: torch.Generator | None
@@ -131,13 +120,3 @@ class FusionChain:
         return next_sample(
             self.schedule, self.sampler, z, estimate, variance, self.timesteps[i], following, g
         )
-
-
-def _share(weights: list[Tensor], size: torch.Size) -> Tensor:
-    """Mean over levels and channels of ``w_X / (w_X + w_Y)``, at full resolution."""
-    maps = []
-    for w in weights:
-        x, y = (half.float().mean(dim=1, keepdim=True) for half in w.chunk(2))
-        share = x / (x + y).clamp(min=1e-6)
-        maps.append(F.interpolate(share, size=size, mode="bilinear", align_corners=False))
-    return torch.stack(maps).mean(dim=0)

@@ -1,7 +1,7 @@
 """Networks only: tensors in, tensors out."""
 
 from .fusion_control import FusionControl, combine
-from .light import LightNetwork
+from .light import LightNetwork, Weighted
 from .modulation import Modulation
 from .precision import cast
 from .unet import Decoder, Encoder, UNetConfig
@@ -13,6 +13,7 @@ __all__ = [
     "LightNetwork",
     "Modulation",
     "UNetConfig",
+    "Weighted",
     "cast",
     "combine",
 ]

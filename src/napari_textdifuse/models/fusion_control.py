@@ -44,25 +44,36 @@ class LevelControl(nn.Module):
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, own: Tensor, other: Tensor) -> Tensor:
+    def forward(self, own: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
         h = F.silu(self.conv1(self.norm(torch.cat([own, other], dim=1))))
         h = self.attention(h + F.silu(self.conv2(h)))
-        return torch.sigmoid(self.head(h))
+        return torch.sigmoid(self.head(h)), h
 
 
 class FusionControl(nn.Module):
-    """One `LevelControl` per level, shared by both sources.
+    """One `LevelControl` per level, shared by both sources, and weights for the pixels.
 
     The same network weighs X beside Y and Y beside X, so exchanging the sources exchanges the
     weights and leaves the fused features as they were.
+
+    Parameters
+    ----------
+    channels : tuple of int
+        Of each level, finest first.
+    patch : int
+        Side of the pixel patches of the finest level.
     """
 
-    def __init__(self, channels: tuple[int, ...]) -> None:
+    def __init__(self, channels: tuple[int, ...], patch: int = 2) -> None:
         super().__init__()
+        self.patch = patch
         self.levels = nn.ModuleList(LevelControl(c) for c in channels)
+        self.pixels = nn.Conv2d(channels[0] // 2, patch**2, 1)
+        for parameter in self.pixels.parameters():
+            nn.init.zeros_(parameter)
 
-    def forward(self, features: list[Tensor]) -> list[Tensor]:
-        """Weigh both sources' features.
+    def forward(self, features: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Weigh both sources.
 
         Parameters
         ----------
@@ -71,14 +82,22 @@ class FusionControl(nn.Module):
 
         Returns
         -------
-        list of Tensor, each (2 B, C_l, h_l, w_l)
-            Weights ``w_X`` and ``w_Y`` in (0, 1), in the order of the features.
+        pixels : Tensor, shape (2 B, 1, H, W), float32
+            Weights of the conditions themselves, the finest features there are; the two
+            sources' weights add up to 1.
+        weights : list of Tensor, each (2 B, C_l, h_l, w_l)
+            Independent weights ``w_X`` and ``w_Y`` in (0, 1), in the order of the features.
         """
         weights = []
-        for level, f in zip(self.levels, features, strict=True):
+        for i, (level, f) in enumerate(zip(self.levels, features, strict=True)):
             x, y = f.chunk(2)
-            weights.append(level(f, torch.cat([y, x])))
-        return weights
+            weight, hidden = level(f, torch.cat([y, x]))
+            weights.append(weight)
+            if i == 0:
+                logits = F.pixel_shuffle(self.pixels(hidden), self.patch).float()
+        own, other = logits.chunk(2)
+        share = torch.sigmoid(own - other)
+        return torch.cat([share, 1 - share]), weights
 
 
 def combine(weighted: list[Tensor]) -> list[Tensor]:

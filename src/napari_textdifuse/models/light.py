@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import torch
 from torch import Tensor, nn
 
@@ -10,63 +12,100 @@ from .modulation import Modulation
 from .unet import Decoder, Encoder, UNetConfig
 
 
+@dataclass(frozen=True)
+class Weighted:
+    """Both sources' weighted features at one step; X in the first half of each batch.
+
+    Parameters
+    ----------
+    condition : Tensor, shape (2 B, 1, H, W), float32
+        The sources themselves times their pixel weights.
+    features : list of Tensor, each (2 B, C_l, h_l, w_l)
+        ``w F`` per level.
+    share : Tensor, shape (B, 1, H, W)
+        Pixel weight of X; that of Y is the rest to 1.
+    """
+
+    condition: Tensor
+    features: list[Tensor]
+    share: Tensor
+
+
 class LightNetwork(nn.Module):
-    """Everything one step of the fused chain needs."""
+    """Everything one step of the fused chain needs.
+
+    The network predicts the clean image as a correction of its condition: on a clean input there
+    is nothing to correct, so no detail has to pass through the bottleneck.
+    """
 
     def __init__(self, config: UNetConfig | None = None) -> None:
         super().__init__()
         self.config = config or UNetConfig()
         self.encoder = Encoder(self.config)
         self.decoder = Decoder(self.config)
-        self.fcm = FusionControl(self.config.channels)
+        self.fcm = FusionControl(self.config.channels, self.config.patch)
         self.modulation = Modulation(self.config.channels)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the features."""
+        return self.encoder.stem.weight.dtype
+
     def restore(self, z: Tensor, condition: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Predict velocity and variance of a single image's restoration chain (Eq. 1).
+        """Estimate the clean image of a single restoration chain (Eq. 1).
 
         Parameters
         ----------
-        z, condition : Tensor, shape (B, 1, H, W)
+        z, condition : Tensor, shape (B, 1, H, W), float32
         t : Tensor, shape (B,)
 
         Returns
         -------
-        velocity, variance : Tensor, shape (B, 1, H, W)
+        estimate, variance : Tensor, shape (B, 1, H, W), float32
         """
-        velocity, variance = self.decoder(self.encoder(z, condition, t), t)
-        return velocity, variance
+        features = self.encoder(z.to(self.dtype), condition.to(self.dtype), t)
+        residual, variance = self.decoder(features, t)
+        return condition + residual, variance
 
-    def weigh(
-        self, z: Tensor, x: Tensor, y: Tensor, t: Tensor
-    ) -> tuple[list[Tensor], list[Tensor]]:
+    def weigh(self, z: Tensor, x: Tensor, y: Tensor, t: Tensor) -> Weighted:
         """Encode one noisy sample under two conditions and weigh the features (Eq. 2-3).
 
         Parameters
         ----------
-        z, x, y : Tensor, shape (B, 1, H, W)
+        z, x, y : Tensor, shape (B, 1, H, W), float32
             The chain's sample and the two sources' brightness in [-1, 1].
         t : Tensor, shape (B,)
-
-        Returns
-        -------
-        weighted, weights : list of Tensor, each (2 B, C_l, h_l, w_l)
-            ``w F`` and ``w``: X in the first half of the batch, Y in the second.
         """
-        features = self.encoder(torch.cat([z, z]), torch.cat([x, y]), torch.cat([t, t]))
-        weights = self.fcm(features)
-        return [w * f for w, f in zip(weights, features, strict=True)], weights
+        condition = torch.cat([x, y])
+        samples = torch.cat([z, z]).to(self.dtype)
+        features = self.encoder(samples, condition.to(self.dtype), torch.cat([t, t]))
+        pixels, weights = self.fcm(features)
+        weighted = [w * f for w, f in zip(weights, features, strict=True)]
+        return Weighted(pixels * condition, weighted, pixels.chunk(2)[0])
 
-    def decode(self, weighted: list[Tensor], t: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(self, weighted: Weighted, t: Tensor) -> tuple[Tensor, Tensor]:
         """Add the two sources' weighted features and decode them (Eq. 4).
 
         Parameters
         ----------
-        weighted : list of Tensor, each (2 B, C_l, h_l, w_l)
+        weighted : Weighted
         t : Tensor, shape (B,)
 
         Returns
         -------
-        velocity, variance : Tensor, shape (B, 1, H, W)
+        estimate, variance : Tensor, shape (B, 1, H, W), float32
+            Clean estimate of the fused chain (Eq. 8) and variance coefficient.
         """
-        velocity, variance = self.decoder(combine(weighted), t)
-        return velocity, variance
+        residual, variance = self.decoder(combine(weighted.features), t)
+        return combine([weighted.condition])[0] + residual, variance
+
+    def modulate(self, weighted: Weighted, gain: Tensor) -> Weighted:
+        """Multiply the weighted features by ``lambda_X`` and ``lambda_Y`` (Eq. 12).
+
+        Parameters
+        ----------
+        weighted : Weighted
+        gain : Tensor, shape (B, 1, H, W)
+            Signed strength per pixel; 0 changes nothing, bit for bit.
+        """
+        return replace(weighted, features=self.modulation(weighted.features, gain))

@@ -197,7 +197,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Features to the velocity and the variance coefficient of the chain (Eq. 4)."""
+    """Features to the correction of the condition and the variance coefficient (Eq. 4)."""
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
@@ -225,8 +225,8 @@ class Decoder(nn.Module):
 
         Returns
         -------
-        velocity, variance : Tensor, shape (B, 1, H, W), float32
-            The velocity ``sqrt(a) eps - sqrt(1 - a) x0`` and the iDDPM interpolation
+        residual, variance : Tensor, shape (B, 1, H, W), float32
+            What to add to the condition to get the clean estimate, and the iDDPM interpolation
             coefficient in about [-1, 1].
         """
         emb = self.time(t)

@@ -37,10 +37,8 @@ def chain_sample(
     """
     last = torch.full_like(t, schedule.steps - 1)
     with torch.no_grad():
-        weighted, _ = network.weigh(noise, x, y, last)
-        velocity, _ = network.decode(weighted, last)
-        estimate = schedule.split(noise, velocity, last)[0].clamp(-1, 1)
-        z = schedule.add_noise(estimate, noise, t)
+        estimate, _ = network.decode(network.weigh(noise, x, y, last), last)
+        z = schedule.add_noise(estimate.clamp(-1, 1), noise, t)
     start = (t == schedule.steps - 1).view(-1, 1, 1, 1)
     return torch.where(start, noise, z)
 
@@ -80,9 +78,7 @@ def train_fcm(
         noise = torch.randn(x.shape, generator=generator)
         with torch.autocast(x.device.type, torch.bfloat16):
             z = chain_sample(network, schedule, x, y, noise, t)
-            weighted, _ = network.weigh(z, x, y, t)
-            velocity, _ = network.decode(weighted, t)
-        estimate = schedule.split(z, velocity, t)[0]
+            estimate, _ = network.decode(network.weigh(z, x, y, t), t)
         fused, x01, y01 = ((v + 1) / 2 for v in (estimate, clean_x, clean_y))
         intensity, slope = fusion_loss(fused, x01, y01, gradient, weight)
         return intensity, slope, fused

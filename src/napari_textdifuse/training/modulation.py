@@ -92,12 +92,12 @@ def train_modulation(
         gain = random_gain((count, 1, x.shape[2], x.shape[3]), rng)
         with torch.autocast(x.device.type, torch.bfloat16):
             z = chain_sample(network, schedule, x, y, noise, t)
-            weighted, _ = network.weigh(z, x, y, t)
+            weighted = network.weigh(z, x, y, t)
             with torch.no_grad():
                 plain, _ = network.decode(weighted, t)
-            velocity, _ = network.decode(network.modulation(weighted, gain), t)
-        before = ((schedule.split(z, plain, t)[0] + 1) / 2).clamp(0, 1)
-        after = (schedule.split(z, velocity, t)[0] + 1) / 2
+            moved, _ = network.decode(network.modulate(weighted, gain), t)
+        before = ((plain + 1) / 2).clamp(0, 1)
+        after = (moved + 1) / 2
         target = emphasised(before, gain)
         inside = (gain != 0).float()
         # the sampler replaces everything outside the mask, so only the inside is judged
