@@ -1,0 +1,178 @@
+"""Metrics of whole folders: `textdifuse evaluate`."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, WriteError
+from .metrics import METRICS, evaluate, mean_of
+
+#: What counts as an image in a folder; a subfolder counts too, as a DICOM series.
+SUFFIXES = (
+    *(".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"),
+    *(".dcm", ".dicom", ".ima"),
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Metrics of the images of a folder.
+
+    Parameters
+    ----------
+    images : dict of str to dict
+        The nine `METRICS` of each image, by name (the common stem), in alphabetical order.
+    missing : dict of str to tuple of str
+        Names that were not measured, with the folders ("a", "b", "fused") they are absent from.
+    """
+
+    images: dict[str, dict[str, float]]
+    missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def mean(self) -> dict[str, float]:
+        """Mean of each metric over the images in which it is defined."""
+        return mean_of(list(self.images.values()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON; an undefined metric is None.
+
+        Returns
+        -------
+        dict
+            ``{"metrics": [...], "images": [{"name": ..., "EN": ...}, ...], "mean": {...},
+            "count": n, "missing": [names]}``.
+        """
+        return {
+            "metrics": list(METRICS),
+            "images": [{"name": name, **_plain(row)} for name, row in self.images.items()],
+            "mean": _plain(self.mean),
+            "count": len(self.images),
+            "missing": list(self.missing),
+        }
+
+    def to_csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write one line per image and a last line ``mean``; an undefined metric is left empty.
+
+        Parameters
+        ----------
+        path : path
+            The file appears under this name only when it is complete.
+
+        Returns
+        -------
+        Path
+            The file written.
+
+        Raises
+        ------
+        WriteError
+            If the file cannot be written.
+        """
+        path = Path(path)
+        try:
+            handle, temporary = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
+        except OSError as error:
+            raise WriteError(
+                f"{path} cannot be written ({error.strerror}); choose another place."
+            ) from None
+        try:
+            with open(handle, "w", newline="", encoding="utf-8") as stream:  # noqa: PTH123
+                table = csv.writer(stream)
+                table.writerow(["name", *METRICS])
+                for name, row in (*self.images.items(), ("mean", self.mean)):
+                    table.writerow([name, *(_cell(row[metric]) for metric in METRICS)])
+            Path(temporary).chmod(0o644)  # mkstemp makes it private
+            os.replace(temporary, path)
+        except OSError as error:
+            raise WriteError(
+                f"{path} cannot be written ({error.strerror}); choose another place."
+            ) from None
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+        return path
+
+
+def evaluate_folders(
+    a_dir: str | os.PathLike[str],
+    b_dir: str | os.PathLike[str],
+    fused_dir: str | os.PathLike[str],
+) -> Report:
+    """Measure every fused image against its sources, paired by equal stem, never by order.
+
+    Parameters
+    ----------
+    a_dir, b_dir, fused_dir : path
+        Folders of pictures, NIfTI files, DICOM files or DICOM series folders. ``1.nii.gz`` and
+        ``1.png`` have the same stem.
+
+    Returns
+    -------
+    Report
+        With every name that lacks a partner listed in ``missing``.
+
+    Raises
+    ------
+    InputError
+        If a folder does not exist, a name occurs twice in one, no name occurs in all three, or an
+        image cannot be used.
+    """
+    folders = {"a": Path(a_dir), "b": Path(b_dir), "fused": Path(fused_dir)}
+    found = {role: images_by_stem(folder) for role, folder in folders.items()}
+    names = sorted(set().union(*found.values()))
+    absent = {name: tuple(role for role in found if name not in found[role]) for name in names}
+    complete = [name for name in names if not absent[name]]
+    if not complete:
+        raise InputError(
+            "no image name occurs in all three folders "
+            f"({', '.join(f'{len(found[role])} in {folders[role]}' for role in found)}); "
+            "give the fused images the names of their sources."
+        )
+    images = {name: evaluate(*(found[role][name] for role in found)) for name in complete}
+    return Report(images, {name: roles for name, roles in absent.items() if roles})
+
+
+def images_by_stem(folder: Path) -> dict[str, Path]:
+    """Image files and series folders in `folder` by stem; hidden entries are left out.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist or two images have the same stem.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder; give a folder of images.")
+    images: dict[str, Path] = {}
+    for entry in sorted(folder.iterdir()):
+        stem = _stem(entry)
+        if entry.name.startswith(".") or stem is None:
+            continue
+        if stem in images:
+            raise InputError(
+                f"{folder} holds both {images[stem].name} and {entry.name}; keep one of them."
+            )
+        images[stem] = entry
+    return images
+
+
+def _stem(entry: Path) -> str | None:
+    """Name without its image suffix; None for anything that is not an image."""
+    if entry.is_dir():
+        return entry.name
+    name = entry.name.lower()
+    suffix = next((s for s in SUFFIXES if name.endswith(s)), None)
+    return entry.name[: -len(suffix)] if suffix else None
+
+
+def _plain(row: dict[str, float]) -> dict[str, float | None]:
+    return {name: None if math.isnan(value) else value for name, value in row.items()}
+
+
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.6f}"
