@@ -37,8 +37,9 @@ def test_shapes_and_configuration_round_trip(network):
 
 
 def test_untrained_control_gives_the_average():
-    pixels, weights = FusionControl((8,))([torch.randn(2, 8, 6, 6)])
+    pixels, share, weights = FusionControl((8,))([torch.randn(2, 8, 6, 6)])
     assert (pixels == 0.5).all()
+    assert (share == 0.5).all()
     assert (weights[0] == 0.5).all()
 
 

@@ -68,11 +68,11 @@ class FusionControl(nn.Module):
         super().__init__()
         self.patch = patch
         self.levels = nn.ModuleList(LevelControl(c) for c in channels)
-        self.pixels = nn.Conv2d(channels[0] // 2, patch**2, 1)
+        self.pixels = nn.Conv2d(channels[0] // 2, 2 * patch**2, 1)
         for parameter in self.pixels.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, features: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Weigh both sources.
 
         Parameters
@@ -83,8 +83,10 @@ class FusionControl(nn.Module):
         Returns
         -------
         pixels : Tensor, shape (2 B, 1, H, W), float32
-            Weights of the conditions themselves, the finest features there are; the two
-            sources' weights add up to 1.
+            Weights of the sources themselves, the finest features there are: the source's share
+            and a signed correction in (-1, 1), with which detail of both can be added up.
+        share : Tensor, shape (2 B, 1, H, W), float32
+            The part of the pixel weights that says which source is shown; X and Y add up to 1.
         weights : list of Tensor, each (2 B, C_l, h_l, w_l)
             Independent weights ``w_X`` and ``w_Y`` in (0, 1), in the order of the features.
         """
@@ -95,9 +97,10 @@ class FusionControl(nn.Module):
             weights.append(weight)
             if i == 0:
                 logits = F.pixel_shuffle(self.pixels(hidden), self.patch).float()
-        own, other = logits.chunk(2)
+        own, other = logits[:, :1].chunk(2)
         share = torch.sigmoid(own - other)
-        return torch.cat([share, 1 - share]), weights
+        share = torch.cat([share, 1 - share])
+        return share + torch.tanh(logits[:, 1:]), share, weights
 
 
 def combine(weighted: list[Tensor]) -> list[Tensor]:

@@ -19,11 +19,12 @@ class Weighted:
     Parameters
     ----------
     condition : Tensor, shape (2 B, 1, H, W), float32
-        The sources themselves times their pixel weights.
+        The sources' brightness in [0, 1] times their pixel weights: where both are black, so is
+        the result.
     features : list of Tensor, each (2 B, C_l, h_l, w_l)
         ``w F`` per level.
     share : Tensor, shape (B, 1, H, W)
-        Pixel weight of X; that of Y is the rest to 1.
+        Share of X among the pixel weights; that of Y is the rest to 1.
     """
 
     condition: Tensor
@@ -79,9 +80,9 @@ class LightNetwork(nn.Module):
         condition = torch.cat([x, y])
         samples = torch.cat([z, z]).to(self.dtype)
         features = self.encoder(samples, condition.to(self.dtype), torch.cat([t, t]))
-        pixels, weights = self.fcm(features)
+        pixels, share, weights = self.fcm(features)
         weighted = [w * f for w, f in zip(weights, features, strict=True)]
-        return Weighted(pixels * condition, weighted, pixels.chunk(2)[0])
+        return Weighted(pixels * (condition + 1) / 2, weighted, share.chunk(2)[0])
 
     def decode(self, weighted: Weighted, t: Tensor) -> tuple[Tensor, Tensor]:
         """Add the two sources' weighted features and decode them (Eq. 4).
@@ -97,7 +98,8 @@ class LightNetwork(nn.Module):
             Clean estimate of the fused chain (Eq. 8) and variance coefficient.
         """
         residual, variance = self.decoder(combine(weighted.features), t)
-        return combine([weighted.condition])[0] + residual, variance
+        fused = 2 * combine([weighted.condition])[0] - 1
+        return fused + residual, variance
 
     def modulate(self, weighted: Weighted, gain: Tensor) -> Weighted:
         """Multiply the weighted features by ``lambda_X`` and ``lambda_Y`` (Eq. 12).
