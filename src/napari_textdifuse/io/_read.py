@@ -1,0 +1,108 @@
+"""Read any supported file or folder by what it is, not only by what it is called."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import InputError, ReadError
+from ..volume import Volume
+from ._series import SeriesInfo
+
+NIFTI = (".nii", ".nii.gz")
+TIFF = (".tif", ".tiff")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+CAN_READ = (
+    "NIfTI (.nii, .nii.gz), PNG, JPEG, TIFF, BMP, a DICOM file, or a folder with a DICOM series"
+)
+
+
+def read(path: str | os.PathLike[str], *, series: str | None = None) -> Volume:
+    """Read an image with its geometry, unit and modality.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        NIfTI (``.nii``, ``.nii.gz``), PNG, JPEG, BMP, TIFF, a DICOM file of any name, or a folder
+        with DICOM series (subfolders are not searched).
+    series : str, optional
+        SeriesInstanceUID, to choose one series of a folder (see `list_series`). By default the
+        one with most images is read; the others are listed in ``metadata["other_series"]``.
+
+    Returns
+    -------
+    Volume
+        Axes (Z, Y, X) or (Y, X), a last axis of colours when ``rgb``. Integers stay as stored;
+        scaled values are float32 in ``unit``. Assumptions that had to be made are sentences in
+        ``metadata["notes"]``. No patient identity is kept.
+
+    Raises
+    ------
+    ReadError
+        If the file is missing, damaged, or of a kind that cannot be read.
+    GeometryError
+        If slices are missing, unevenly spaced or sheared (gantry tilt).
+    InputError
+        If there are several time points, or `series` is not in the folder.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        from . import dicom
+
+        return dicom.read_folder(path, series)
+    if not path.exists():
+        raise ReadError(f"{path} does not exist; check the path.")
+    head = _head(path)
+    if not head:
+        raise ReadError(f"{path.name} is empty (0 bytes); export or download it again.")
+    name = path.name.lower()
+    if head[128:132] == b"DICM" or not name.endswith((*NIFTI, *TIFF, *PICTURES)):
+        from . import dicom
+
+        return dicom.read_file(path, series)
+    if series is not None:
+        raise InputError(f"{path.name} is not DICOM; a series can only be chosen in DICOM.")
+    if name.endswith(NIFTI):
+        from . import nifti
+
+        return nifti.read_nifti(path)
+    if name.endswith(TIFF):
+        from . import tiff
+
+        return tiff.read_tiff(path)
+    from . import raster
+
+    return raster.read_picture(path)
+
+
+def list_series(folder: str | os.PathLike[str]) -> list[SeriesInfo]:
+    """List the DICOM image series of a folder, the one that `read` chooses first.
+
+    Parameters
+    ----------
+    folder : str or PathLike
+        Its own files are looked at, not its subfolders.
+
+    Returns
+    -------
+    list of SeriesInfo
+
+    Raises
+    ------
+    ReadError
+        If the folder does not exist, holds no DICOM images, or holds a damaged one.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise ReadError(f"{folder} is not a folder; give a folder with DICOM files.")
+    from . import dicom
+
+    return dicom.list_series(folder)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(132)
+    except OSError as error:
+        raise ReadError(f"{path} cannot be opened: {error.strerror or error}.") from error

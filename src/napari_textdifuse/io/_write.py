@@ -1,0 +1,102 @@
+"""Write images and records, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import TextDiFuseError, WriteError
+from ..volume import Volume
+from ._atomic import check_target, write_bytes
+from ._plain import to_json
+
+CAN_WRITE = ".nii, .nii.gz, .tif, .tiff or .png"
+
+
+def write(
+    path: str | os.PathLike[str], volume: Volume, *, record: Mapping[str, Any] | None = None
+) -> Path:
+    """Write a volume in the format that the file's extension names.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        ``.nii``, ``.nii.gz`` (geometry, modality, unit), ``.tif``, ``.tiff`` (own data type,
+        geometry, modality, unit) or ``.png`` (8 bits: floats are taken as [0, 1], labels as they
+        are). An existing file is replaced, by rename, only when all was written.
+    volume : Volume
+        Its name and metadata are not written.
+    record : mapping, optional
+        How the image was made; kept inside the file as JSON.
+
+    Returns
+    -------
+    Path
+        Where the file is.
+
+    Raises
+    ------
+    WriteError
+        If the extension is unknown, the folder is missing or not writable, or the format cannot
+        hold the values.
+    """
+    path = Path(path).expanduser()
+    name = path.name.lower()
+    check_target(path)
+    try:
+        if name.endswith((".nii", ".nii.gz")):
+            from .nifti import encode_nifti
+
+            data = encode_nifti(_eight_bit_colour(volume), record, compress=name.endswith(".gz"))
+        elif name.endswith(".png"):
+            from .raster import encode_png
+
+            data = encode_png(volume, record)
+        elif name.endswith((".tif", ".tiff")):
+            from .tiff import encode_tiff
+
+            data = encode_tiff(volume, record)
+        else:
+            raise WriteError(f"the extension is not one that can be written; use {CAN_WRITE}.")
+    except TextDiFuseError as error:
+        raise WriteError(f"{path.name}: {error}") from error
+    return write_bytes(path, data)
+
+
+def write_json(path: str | os.PathLike[str], obj: Any) -> Path:
+    """Write `obj` as indented UTF-8 JSON, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    obj : Any
+        Mappings, sequences, numbers (also NumPy's), text; NaN and infinity become null.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    WriteError
+        If `obj` has no form in JSON, or the folder is missing or not writable.
+    """
+    path = Path(path).expanduser()
+    return write_bytes(path, (to_json(obj, indent=2) + "\n").encode())
+
+
+def _eight_bit_colour(volume: Volume) -> Volume:
+    """Refuse colours that NIfTI's RGB24 would wrap around."""
+    array = volume.array
+    if volume.rgb and array.dtype.kind in "iu" and array.dtype != np.uint8 and array.size:
+        low, high = int(array.min()), int(array.max())
+        if low < 0 or high > 255:
+            raise WriteError(
+                f"colours from {low} to {high} do not fit into NIfTI's 8 bits; write .tif, or "
+                "scale them to [0, 1] floats."
+            )
+    return volume

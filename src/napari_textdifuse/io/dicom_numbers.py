@@ -1,0 +1,31 @@
+"""Numbers of DICOM headers, whatever was written there."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
+
+
+def number(header: Dataset, key: str | BaseTag) -> float | None:
+    """Return a finite number of a header, or None where it is missing or not a number."""
+    try:
+        value = header[key].value
+        if isinstance(value, bytes):  # a private tag whose type is unknown
+            value = value.decode("ascii").strip("\0 ")
+        result = float(value)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return result if math.isfinite(result) else None
+
+
+def vector(header: Dataset, key: str) -> npt.NDArray[np.float64] | None:
+    """Return the finite numbers of a multi-valued attribute, None where it has none."""
+    try:
+        values = np.asarray([float(v) for v in header[key].value], dtype=np.float64)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return values if values.size and np.isfinite(values).all() else None

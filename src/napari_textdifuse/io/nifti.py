@@ -1,0 +1,245 @@
+"""Read and write NIfTI, with modality and unit, which the format itself has no place for."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError, ReadError
+from ..volume import Volume
+from ._plain import to_json
+from ._quiet import quiet, reason
+
+if TYPE_CHECKING:
+    import nibabel
+
+#: Key of our JSON in a NIfTI header extension of code 6 (comment).
+KEY = "textdifuse"
+NOTICE = "derived; not for diagnosis"
+
+_MM = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
+#: Last token of a file name (BIDS suffixes and plain words) to modality.
+_NAMES = {
+    "pet": "PT",
+    "ct": "CT",
+    "spect": "NM",
+    **dict.fromkeys(("t1", "t1w", "t2", "t2w", "flair", "mri", "mr", "pd", "pdw"), "MR"),
+}
+_MODALITIES = {
+    **{code: code for code in ("PT", "MR", "CT", "NM")},
+    **{"PET": "PT", "MRI": "MR", "SPECT": "NM"},
+}
+_UNITS = {u.lower(): u for u in ("SUVbw", "HU", "Bq/mL", "a.u.", "counts")}
+
+
+@quiet("nibabel")
+def read_nifti(path: Path) -> Volume:
+    """Read a NIfTI file.
+
+    Modality and unit come from our own header extension, else from a BIDS-like ``<stem>.json``
+    with the keys ``Modality`` and ``Units``; else the modality from the last word of the file name
+    (``sub-01_pet.nii.gz``).
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Volume
+        Axes (Z, Y, X), or (Y, X) when the file is two-dimensional. Affine in RAS mm.
+
+    Raises
+    ------
+    ReadError
+        If the file is damaged or not NIfTI.
+    InputError
+        If it has several time points or channels.
+    """
+    import nibabel as nib
+
+    try:
+        image = nib.Nifti1Image.from_filename(path)
+    except (nib.filebasedimages.ImageFileError, *_damage()):
+        image = _nifti2(path)
+    _check_single(image, path.name)
+    ours = _own_extension(image)
+    meaning = _meaning(path, ours)
+    notes = meaning["metadata"]["notes"]
+    affine = None if ours.get("geometry") is False else _affine(image, notes)
+    try:
+        volume = Volume.from_nibabel(image, affine=affine, name=_stem(path), **meaning)
+    except InputError:
+        raise
+    except _damage() as error:
+        raise ReadError(
+            f"{path.name}: the file is damaged or cut off ({reason(error)}); "
+            "download or export it again."
+        ) from error
+    array = volume.array
+    if array.dtype.kind not in "iufb":
+        raise InputError(
+            f"{path.name}: values of type {array.dtype} cannot be used; save real numbers."
+        )
+    if array.dtype.kind == "f" and image.get_data_dtype().kind in "iu":  # scaled integers
+        array = array.astype(np.float32)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if ours.get("ndim") == 2 or int(image.header["dim"][0]) == 2:
+        array = array[0]
+    return volume.with_array(array)
+
+
+def encode_nifti(
+    volume: Volume, record: Mapping[str, Any] | None = None, *, compress: bool
+) -> bytes:
+    """Return a NIfTI file that `read_nifti` gives back as the same volume.
+
+    Parameters
+    ----------
+    volume : Volume
+    record : mapping, optional
+        How the image was made; kept in the header extension.
+    compress : bool
+        For ``.nii.gz``; the same volume always gives the same bytes.
+
+    Returns
+    -------
+    bytes
+    """
+    import nibabel as nib
+
+    image = volume.to_nibabel()
+    header = image.header
+    if volume.affine is None:
+        image.set_sform(np.eye(4), code=0)
+        image.set_qform(np.eye(4), code=0)
+    else:
+        image.set_sform(volume.affine, code=1)  # scanner coordinates
+        image.set_qform(volume.affine, code=1)
+        spacing = max(volume.spacing or (1.0,))
+        if not np.allclose(image.get_qform(), volume.affine, atol=1e-4 * spacing):
+            image.set_qform(None, code=0)  # sheared: a qform cannot hold it
+    header["descrip"] = f"napari-textdifuse; {NOTICE}".encode()
+    content = {
+        "modality": volume.modality,
+        "unit": volume.unit,
+        "ndim": volume.ndim,
+        "geometry": volume.affine is not None,
+        "notice": NOTICE,
+        "record": record,
+    }
+    text = to_json({KEY: content})
+    header.extensions.append(nib.nifti1.Nifti1Extension("comment", text.encode()))
+    data: bytes = image.to_bytes()
+    return gzip.compress(data, compresslevel=4, mtime=0) if compress else data
+
+
+def _nifti2(path: Path) -> nibabel.Nifti2Image:
+    import nibabel as nib
+
+    try:
+        return nib.Nifti2Image.from_filename(path)
+    except (nib.filebasedimages.ImageFileError, *_damage()) as error:
+        raise ReadError(
+            f"{path.name}: not a NIfTI file, or a damaged one ({reason(error)}); "
+            "download or export it again."
+        ) from error
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What nibabel and gzip raise on files that are cut off or something else."""
+    from nibabel.spatialimages import HeaderDataError
+
+    return (OSError, EOFError, ValueError, KeyError, zlib.error, HeaderDataError, MemoryError)
+
+
+def _check_single(image: nibabel.Nifti1Image, name: str) -> None:
+    more = [n for n in image.shape[3:] if n != 1]
+    if more and len(image.shape) == 4:
+        raise InputError(
+            f"{name}: the image has {image.shape[3]} time points; choose one and save it as a 3-D "
+            "file."
+        )
+    if more:
+        raise InputError(
+            f"{name}: an image of shape {image.shape} is not one volume; save one as a 3-D file."
+        )
+
+
+def _affine(image: nibabel.Nifti1Image, notes: list[str]) -> Any:
+    affine = np.array(image.affine, dtype=np.float64)
+    header = image.header
+    if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
+        notes.append(
+            "The file states no orientation (sform and qform codes are 0); left and right are as "
+            "in older Analyze files and may be swapped."
+        )
+    affine[:3] *= _MM.get(header.get_xyzt_units()[0], 1.0)
+    return affine
+
+
+def _own_extension(image: nibabel.Nifti1Image) -> dict[str, Any]:
+    for extension in image.header.extensions:
+        if extension.get_code() != 6:
+            continue
+        content = extension.get_content()
+        if isinstance(content, bytes):
+            content = content.decode("utf-8", "replace")
+        try:
+            ours = json.loads(content.rstrip("\0 "))[KEY]
+        except (ValueError, KeyError, TypeError):
+            continue  # somebody else's comment
+        if isinstance(ours, dict):
+            return ours
+    return {}
+
+
+def _meaning(path: Path, ours: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields unit, modality and metadata."""
+    notes: list[str] = []
+    metadata: dict[str, Any] = {"notes": notes}
+    found = _known(ours.get("modality"), ours.get("unit"))
+    source = "header extension"
+    if found == (None, None):
+        sidecar = _sidecar(path, notes)
+        found = _known(sidecar.get("Modality"), sidecar.get("Units"))
+        source = "sidecar"
+    modality, unit = found
+    if modality is None:
+        modality = _NAMES.get(re.split(r"[_\W]+", _stem(path).lower())[-1])
+        source = "file name"
+    if modality is not None:
+        metadata["modality_from"] = source
+    if isinstance(ours.get("record"), dict):
+        metadata["record"] = ours["record"]
+    return {"modality": modality, "unit": unit or "a.u.", "metadata": metadata}
+
+
+def _known(modality: Any, unit: Any) -> tuple[str | None, str | None]:
+    word = str(modality or "").strip()
+    code = _MODALITIES.get(word.upper(), word if word in ("VIS", "IR") else None)
+    text = str(unit or "").strip()
+    return code, _UNITS.get(text.lower(), text) or None
+
+
+def _sidecar(path: Path, notes: list[str]) -> dict[str, Any]:
+    file = path.with_name(_stem(path) + ".json")
+    if not file.is_file():
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        notes.append(f"The file {file.name} beside the image is not valid JSON and was ignored.")
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _stem(path: Path) -> str:
+    return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)

@@ -1,0 +1,230 @@
+"""Standardised uptake values (SUV) of PET from DICOM headers.
+
+The recipe is the vendor-neutral one of the Quantitative Imaging Biomarkers Alliance (QIBA, "SUV
+vendor-neutral pseudo-code"). When a fact is missing or implausible nothing is guessed: the values
+stay as they are and one sentence says why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
+
+from .dicom_numbers import number
+
+#: Beyond this many half-lives between injection and scan the times cannot be right.
+MAX_HALF_LIVES = 10.0
+#: Below this an injected dose in Bq is surely in another unit; diagnostic doses are 1e6 to 1e9.
+MIN_DOSE_BQ = 1e5
+
+#: SUVType (0054,1006) to the name of the unit; absent means body weight.
+_SUV_UNITS = {
+    "BW": "SUVbw",
+    "LBM": "SUVlbm",
+    "LBMJAMES128": "SUVlbm",
+    "LBMJANMA": "SUVlbm",
+    "BSA": "SUVbsa",
+    "IBW": "SUVibw",
+}
+
+
+@dataclass(frozen=True)
+class PetScale:
+    """How rescaled PET values become values in `unit`.
+
+    Parameters
+    ----------
+    factor : float
+        Multiply rescaled values (stored value x slope + intercept) by this.
+    unit : str
+        ``"SUVbw"``, ``"Bq/mL"``, ``"counts"`` ...
+    note : str or None
+        Why SUV could not be computed, in one sentence.
+    facts : mapping
+        Acquisition facts that the factor was made from.
+    """
+
+    factor: float
+    unit: str
+    note: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Missing(Exception):
+    """A fact that SUV needs is missing or implausible; the text completes a sentence."""
+
+
+def pet_scale(headers: Sequence[Dataset]) -> PetScale:
+    """Find the factor from rescaled PET values to SUV by body weight.
+
+    Parameters
+    ----------
+    headers : sequence of Dataset
+        Headers of all slices of one PET series.
+
+    Returns
+    -------
+    PetScale
+        ``unit`` is ``"SUVbw"`` when it can be computed, otherwise the unit the file has.
+
+    Notes
+    -----
+    By Units (0054,1001): ``BQML`` uses dose, weight, half-life and times; ``GML`` already is an
+    SUV; ``CNTS`` needs Philips' private factors (7053,1000) to SUV or (7053,1009) to Bq/mL.
+    """
+    first = headers[0]
+    units = str(first.get("Units") or "").strip().upper()
+    if units in ("GML", "CM2ML"):
+        kind = str(first.get("SUVType") or ("BSA" if units == "CM2ML" else "BW")).strip().upper()
+        return PetScale(1.0, _SUV_UNITS.get(kind, f"SUV {kind}"), facts={"stored_as": units})
+    factor = 1.0
+    if units == "CNTS":
+        to_suv = number(first, BaseTag(0x70531000))
+        if to_suv:
+            return PetScale(to_suv, "SUVbw", facts={"philips_suv_factor": to_suv})
+        to_activity = number(first, BaseTag(0x70531009))
+        if not to_activity:
+            return PetScale(
+                1.0,
+                "counts",
+                "SUV could not be computed because the values are counts without a factor to "
+                "activity; they were left as counts.",
+            )
+        factor = to_activity
+    elif units != "BQML":
+        return PetScale(
+            1.0,
+            "a.u.",
+            f"SUV could not be computed because the unit of the PET values is "
+            f"{units or 'not given'} (0054,1001), not BQML; they were left as they are.",
+        )
+    try:
+        to_suv, facts = _from_activity(headers)
+    except _Missing as missing:
+        return PetScale(
+            factor,
+            "Bq/mL",
+            f"SUV could not be computed because {missing}; the values were left in Bq/mL.",
+        )
+    return PetScale(factor * to_suv, "SUVbw", facts=facts)
+
+
+def _from_activity(headers: Sequence[Dataset]) -> tuple[float, dict[str, Any]]:
+    """Return SUVbw per Bq/mL: weight in g over the dose at the time of decay correction."""
+    header = headers[0]
+    corrected = [str(c).upper() for c in _values(header.get("CorrectedImage"))]
+    for word, meaning in (("ATTN", "attenuation"), ("DECY", "decay")):
+        if word not in corrected:
+            raise _Missing(f"the images are not marked as corrected for {meaning} (0028,0051)")
+    weight = number(header, "PatientWeight")
+    if not weight or weight <= 0:
+        raise _Missing("the patient's weight (0010,1030) is missing")
+    sequence = header.get("RadiopharmaceuticalInformationSequence")
+    if not sequence:
+        raise _Missing("the injected dose (0054,0016) is missing")
+    tracer: Dataset = sequence[0]
+    dose = number(tracer, "RadionuclideTotalDose")
+    if not dose or dose <= 0:
+        raise _Missing("the injected dose (0018,1074) is missing")
+    if dose < MIN_DOSE_BQ:
+        raise _Missing(f"an injected dose of {dose:g} Bq (0018,1074) is not plausible")
+    correction = str(header.get("DecayCorrection") or "").strip().upper()
+    facts: dict[str, Any] = {"decay_correction": correction, "injected_dose_bq": dose}
+    if correction == "ADMIN":  # already at the time of injection: decaying the dose would be twice
+        return weight * 1000 / dose, facts
+    if correction != "START":
+        raise _Missing(
+            f"DecayCorrection (0054,1102) is {correction or 'missing'}, not START or ADMIN"
+        )
+    half_life = number(tracer, "RadionuclideHalfLife")
+    if not half_life or half_life <= 0:
+        raise _Missing("the half-life of the tracer (0018,1075) is missing")
+    waited = _seconds_from_injection(headers, tracer, half_life)
+    facts |= {"half_life_s": half_life, "injection_to_scan_s": waited}
+    return weight * 1000 / (dose * 2 ** (-waited / half_life)), facts
+
+
+def _seconds_from_injection(headers: Sequence[Dataset], tracer: Dataset, half_life: float) -> float:
+    scan = _decay_reference(headers, half_life)
+    injected = _moment(tracer.get("RadiopharmaceuticalStartDateTime"))
+    dated = injected is not None
+    if injected is None:
+        injected = _moment(f"{scan:%Y%m%d}", tracer.get("RadiopharmaceuticalStartTime"))
+    if injected is None:
+        raise _Missing("the time of injection (0018,1072) is missing")
+    if injected > scan and not dated:  # only a time of day is known: the scan ran past midnight
+        injected -= timedelta(days=1)
+    waited = (scan - injected).total_seconds()
+    if not 0 <= waited <= MAX_HALF_LIVES * half_life:
+        raise _Missing(
+            f"{waited / 60:.0f} minutes from injection to scan are not plausible for a half-life "
+            f"of {half_life / 60:.0f} minutes"
+        )
+    return waited
+
+
+def _decay_reference(headers: Sequence[Dataset], half_life: float) -> datetime:
+    """Return the moment that ``START`` refers to.
+
+    That is the series time, unless the series was made after the acquisition; then GE's private
+    scan time (0009,100D), or the acquisition time less the frame's reference time.
+    """
+    acquired = [(m, h) for h in headers if (m := _acquisition(h)) is not None]
+    series = _moment(headers[0].get("SeriesDate"), headers[0].get("SeriesTime"))
+    if not acquired:
+        raise _Missing("the acquisition time (0008,0032) is missing")
+    earliest, header = min(acquired, key=lambda pair: pair[0])
+    if series is not None and series <= earliest:
+        return series
+    try:
+        block = header.private_block(0x0009, "GEMS_PETD_01")
+        private = _moment(block[0x0D].value)
+    except KeyError:
+        private = None
+    if private is not None:
+        return private
+    reference = number(header, "FrameReferenceTime")
+    duration = number(header, "ActualFrameDuration")
+    if reference is None or not duration or duration <= 0:
+        raise _Missing("the series time (0008,0031) is not the start of the scan")
+    decay = math.log(2) / half_life
+    during = decay * duration / 1000
+    # the moment within the frame at which the count rate equals the frame's mean
+    mean_rate = math.log(during / -math.expm1(-during)) / decay
+    return earliest - timedelta(seconds=reference / 1000 - mean_rate)
+
+
+def _acquisition(header: Dataset) -> datetime | None:
+    whole = _moment(header.get("AcquisitionDateTime"))
+    if whole is not None:
+        return whole
+    date = header.get("AcquisitionDate") or header.get("SeriesDate")
+    return _moment(date, header.get("AcquisitionTime"))
+
+
+def _moment(date: Any, time: Any = "") -> datetime | None:
+    """Parse DT, or DA and TM; a UTC offset is dropped, as all times of a scan share it."""
+    if date is None or time is None:
+        return None
+    text = str(date).strip()
+    text = text.split("+")[0].split("-")[0] if time == "" else text + str(time).strip()
+    whole, _, fraction = text.replace(":", "").partition(".")
+    if not whole.isdigit() or len(whole) < 10:  # at least the hour
+        return None
+    try:
+        moment = datetime.strptime(whole[:14].ljust(14, "0"), "%Y%m%d%H%M%S")
+    except ValueError:
+        return None
+    return moment + timedelta(seconds=float(f"0.{fraction}") if fraction.isdigit() else 0)
+
+
+def _values(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)

@@ -1,0 +1,252 @@
+"""`LexiconLocator`: known words to published rules on the images' own values. No download."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ..errors import PromptError
+from ..volume import Volume
+from .prompt import Request, parse, suggestions
+from .protocol import Detections, Location
+from .regions import Mask, components, drop_small, empty
+from .terms import Rule, Term
+from .views import View, views_of
+from .vocabulary import TERMS
+
+_ALTERNATIVES = "draw a mask, or pass mask= or boxes="
+_KINDS = {
+    "CT": "a CT",
+    "MR": "an MR image",
+    "PT": "a PET image",
+    "NM": "a SPECT image",
+    "VIS": "a colour picture",
+    "IR": "an infrared picture",
+}
+
+
+@dataclass(frozen=True)
+class KnownTerm:
+    """One line of the lexicon, for people to read.
+
+    Parameters
+    ----------
+    term, modality, rule, source : str
+    synonyms : tuple of str
+    unit : str or None
+        The unit the image must have; None if any will do.
+    """
+
+    term: str
+    synonyms: tuple[str, ...]
+    modality: str
+    unit: str | None
+    rule: str
+    source: str
+
+
+@dataclass(frozen=True)
+class _Found:
+    request: Request
+    mask: Mask
+    view: View | None
+    notes: tuple[str, ...]
+
+
+class LexiconLocator:
+    """Finds what a prompt names by published rules on calibrated values.
+
+    Nothing is learned and nothing is downloaded. A word that the lexicon does not know, or that
+    needs another kind of image, is an error that says what is known; a known thing that is not
+    in the images is an empty label with a note.
+
+    Parameters
+    ----------
+    terms : sequence of Term
+        The lexicon; the built-in one by default.
+    """
+
+    name = "lexicon"
+
+    def __init__(self, terms: Sequence[Term] = TERMS) -> None:
+        self.terms = tuple(terms)
+
+    def locate(self, images: Sequence[Volume], prompt: str) -> Location:
+        """Find what `prompt` names.
+
+        Parameters
+        ----------
+        images : sequence of Volume
+            On one grid (equal spatial shape), values in their own units.
+        prompt : str
+            One or several terms, such as ``"tumour, skull"`` or ``"please show the lesion"``.
+
+        Returns
+        -------
+        Location
+            Label ``k`` is the k-th term. Where terms overlap, the smaller object is on top. A
+            detection's score is ``d / (1 + d)`` with ``d`` the difference of the means of the
+            object and its surround, divided by the mean of their standard deviations.
+
+        Raises
+        ------
+        PromptError
+            If a term is unknown or needs an image that is not there; nothing is half done.
+        InputError
+            If the images' shapes differ.
+        """
+        views = views_of(images)
+        if not isinstance(prompt, str):
+            raise PromptError(f"The prompt must be text, not {type(prompt).__name__}.")
+        requests, unknown = parse(prompt, self.terms)
+        if unknown:
+            raise PromptError(self._unknown(unknown[0], views))
+        for request in requests:
+            if not _usable(request.term, views):
+                raise PromptError(self._missing_image(request.term, images, views))
+        if len(requests) > 255:
+            raise PromptError(f"The prompt names {len(requests)} things; 255 are possible.")
+        return _assemble([_find(r, views) for r in requests], images[0].shape)
+
+    def known_terms(self, images: Sequence[Volume] | None = None) -> list[KnownTerm]:
+        """List terms and rules; with images, only those that can be used on them."""
+        views = None if images is None else views_of(images)
+        return [
+            KnownTerm(t.name, t.synonyms, r.modality, r.unit, r.description, r.source)
+            for t in self.terms
+            for r in t.rules
+            if views is None or any(r.fits(view) for view in views)
+        ]
+
+    def _unknown(self, phrase: str, views: list[View]) -> str:
+        close = suggestions(phrase, self.terms)
+        hint = f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
+        return (
+            f"The lexicon does not know {phrase!r}{hint}; for these images it knows "
+            f"{self._known(views)}; for anything else, {_ALTERNATIVES}."
+        )
+
+    def _missing_image(self, term: Term, images: Sequence[Volume], views: list[View]) -> str:
+        kinds: dict[str, str | None] = {}
+        for rule in term.rules:
+            kinds.setdefault(rule.modality, rule.unit)
+        needs = " or ".join(_KINDS[m] + (f" in {u}" if u else "") for m, u in kinds.items())
+        have = " and ".join(
+            f"{image.modality} in {image.unit}" if image.modality else "of unknown modality"
+            for image in images
+        )
+        unknown = any(image.modality is None for image in images)
+        hint = "; set the images' modality and unit if you know them" if unknown else ""
+        return (
+            f"{term.name!r} needs {needs}, but these images are {have}{hint}; for them the lexicon "
+            f"knows {self._known(views)}; for anything else, {_ALTERNATIVES}."
+        )
+
+    def _known(self, views: list[View]) -> str:
+        names = [t.name for t in self.terms if _usable(t, views)]
+        return ", ".join(names) if names else "nothing"
+
+
+def _usable(term: Term, views: list[View]) -> list[tuple[Rule, View]]:
+    return [(rule, view) for rule in term.rules for view in views if rule.fits(view)]
+
+
+def _find(request: Request, views: list[View]) -> _Found:
+    """Try the term's rules in order of preference until one finds something."""
+    name, notes = request.term.name, []
+    if request.said != name:
+        notes.append(f"{request.said!r} was read as {name!r}.")
+    if request.unused:
+        words = ", ".join(map(repr, request.unused))
+        notes.append(f"{name}: {words} in the prompt had no effect.")
+    tried: list[str] = []
+    for rule, view in _usable(request.term, views):
+        mask = _apply(rule, view)
+        mask, side_note = _on_side(mask, view, request)
+        text = f"{rule.description} [{rule.source}]"
+        if not mask.any():
+            tried.append(f"{text} in {view.name}")
+            continue
+        notes.append(f"{name}: found in {view.name} by the rule: {text}.")
+        if view.assumed:
+            kind = _KINDS[view.modality]
+            notes.append(
+                f"{name}: values are uncalibrated; {view.name} has no modality and was taken as "
+                f"{kind} on relative intensity."
+            )
+        return _Found(request, mask, view, (*notes, *side_note))
+    notes.append(f"{name}: not found ({'; '.join(dict.fromkeys(tried))}).")
+    return _Found(request, empty(views[0].array), None, tuple(notes))
+
+
+def _apply(rule: Rule, view: View) -> Mask:
+    """Run a rule and clean its result."""
+    if view.array.size < 2 or view.array.min() == view.array.max():
+        return empty(view.array)
+    return drop_small(np.asarray(rule.find(view), bool), rule.smallest_mm, view.mm)
+
+
+def _on_side(mask: Mask, view: View, request: Request) -> tuple[Mask, tuple[str, ...]]:
+    """Keep the objects on the patient's left or right, as seen from the middle of the tissue."""
+    side = request.side
+    if side is None or not mask.any():
+        return mask, ()
+    if view.left_right is None:
+        return mask, (
+            f"{request.term.name}: {side!r} in the prompt had no effect, as the image does not "
+            "say where the patient's left is.",
+        )
+    axis, direction = view.left_right
+    tissue = view.array > view.array.min() + 0.1 * float(np.ptp(view.array))
+    middle = float(np.nonzero(tissue)[axis].mean())
+    labels, count = components(mask)
+    centres = ndimage.center_of_mass(mask, labels, range(1, count + 1))
+    towards_right = np.array([(c[axis] - middle) * direction > 0 for c in centres])
+    keep = np.concatenate([[False], towards_right == (side == "right")])
+    return np.asarray(keep[labels]), (f"{request.term.name}: only the patient's {side} side.",)
+
+
+def _assemble(found: list[_Found], shape: tuple[int, ...]) -> Location:
+    mask = np.zeros(shape, np.uint8)
+    order = sorted(range(len(found)), key=lambda k: -int(found[k].mask.sum()))
+    for k in order:
+        mask[found[k].mask] = k + 1
+    rows: list[tuple[npt.NDArray[np.float32], float, str, int, str]] = []
+    for k, item in enumerate(found, start=1):
+        if item.view is None:
+            continue
+        labels, _ = components(item.mask)
+        for index, box in enumerate(ndimage.find_objects(labels), start=1):
+            low = [s.start for s in box[::-1]]
+            high = [s.stop for s in box[::-1]]
+            score = _score(item.view, labels, index, box)
+            edges = np.array(low + high, np.float32)
+            rows.append((edges, score, item.request.term.name, k, item.view.name))
+    rows.sort(key=lambda row: (row[3], -row[1]))
+    detections = Detections(
+        boxes=np.array([r[0] for r in rows], np.float32).reshape(-1, 2 * len(shape)),
+        scores=np.array([r[1] for r in rows], np.float32),
+        labels=tuple(r[2] for r in rows),
+        label_values=np.array([r[3] for r in rows], np.uint8),
+        sources=tuple(r[4] for r in rows),
+    )
+    names = {k: item.request.term.name for k, item in enumerate(found, start=1)}
+    notes = tuple(dict.fromkeys(note for item in found for note in item.notes))
+    return Location(mask, detections, names, notes)
+
+
+def _score(view: View, labels: npt.NDArray[np.int32], index: int, box: tuple[slice, ...]) -> float:
+    """Contrast to the surround, three pixels wide, as ``d / (1 + d)``."""
+    around = tuple(slice(max(0, s.start - 3), s.stop + 3) for s in box)
+    here, values = labels[around], view.array[around]
+    inside = here == index
+    ring = ndimage.binary_dilation(inside, iterations=3) & (here == 0)
+    if not ring.any():
+        return 0.5
+    spread = (float(values[inside].std()) + float(values[ring].std())) / 2
+    difference = abs(float(values[inside].mean()) - float(values[ring].mean()))
+    return difference / (difference + spread) if difference + spread > 0 else 0.5

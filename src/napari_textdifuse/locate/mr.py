@@ -1,0 +1,99 @@
+"""Rules on tissue classes of a T1-weighted MR image, whose values have no unit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .regions import (
+    Mask,
+    closed,
+    depth,
+    drop_small,
+    empty,
+    fill,
+    grow,
+    largest,
+    opened,
+    otsu,
+    shrink,
+    smooth,
+    touching,
+)
+from .views import View
+
+#: Scalp, fat and skull lie within this distance of the skin.
+SCALP_MM = 14.0
+
+
+def head(view: View) -> Mask:
+    """Everything brighter than the background, and what it encloses."""
+    levels = otsu(view.array, 3)
+    if not levels:
+        return empty(view.array)
+    array = smooth(view.array, view.mm, 1.5)
+    planes = array[None] if array.ndim == 2 else array
+    mm = view.mm[-2:]
+    solid = np.stack([fill(closed(plane > 0.6 * levels[0], mm, 6.0)) for plane in planes])
+    return largest(solid.reshape(array.shape))
+
+
+def brain(view: View) -> Mask:
+    """Grey and white matter: the part of the head that a skull, or nothing, surrounds."""
+    inside = head(view)
+    if not inside.any():
+        return inside
+    levels = otsu(view.array[inside], 3)
+    if not levels:
+        return empty(view.array)
+    array = smooth(view.array, view.mm, 0.7)
+    bright = inside & (array > levels[0])
+    inward = depth(inside, view.mm)
+    deep = inward > min(25.0, 0.5 * float(inward.max()))
+    # erosion cuts the bridges through the skull; the part that reaches deep is the brain
+    core = largest(shrink(bright, view.mm, 2.0) & (inward > 6.0))
+    if not (core & deep).any():
+        return empty(view.array)
+    return bright & grow(core, view.mm, 3.0)
+
+
+def _classes(view: View) -> tuple[Mask, tuple[float, ...]]:
+    """Return brain with the fluid in it, and the two thresholds fluid | grey | white."""
+    solid = brain(view)
+    planes = solid[None] if solid.ndim == 2 else solid
+    hull = np.stack([fill(closed(plane, view.mm[-2:], 8.0)) for plane in planes])
+    whole = hull.reshape(solid.shape)
+    values = view.array[whole]
+    if not values.size:
+        return whole, ()
+    low, high = np.percentile(values, (0.5, 99.5))
+    return whole, otsu(values[(values >= low) & (values <= high)], 3)
+
+
+def ventricle(view: View) -> Mask:
+    """Return the darkest of three classes, deep inside the brain."""
+    whole, levels = _classes(view)
+    if not levels:
+        return empty(view.array)
+    array = smooth(view.array, view.mm, 0.6)
+    inward = depth(whole, view.mm)
+    fluid = whole & (array < levels[0]) & (inward > 12.0)
+    central = inward > max(0.5 * float(inward.max()), 20.0)
+    return drop_small(touching(opened(fluid, view.mm, 0.8), central), 5.0, view.mm)
+
+
+def grey_matter(view: View) -> Mask:
+    """Return the middle of three classes."""
+    whole, levels = _classes(view)
+    if not levels:
+        return empty(view.array)
+    array = smooth(view.array, view.mm, 0.5)
+    return drop_small(whole & (array >= levels[0]) & (array < levels[1]), 5.0, view.mm)
+
+
+def white_matter(view: View) -> Mask:
+    """Return the brightest of three classes."""
+    whole, levels = _classes(view)
+    if not levels:
+        return empty(view.array)
+    array = smooth(view.array, view.mm, 0.5)
+    return drop_small(whole & (array >= levels[1]), 5.0, view.mm)

@@ -1,0 +1,193 @@
+"""From free text to the terms of a lexicon."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import PromptError
+from .terms import Term
+
+_SPLIT = re.compile(r"[,;/&+|\n]|\b(?:and|und|et|y|or|plus)\b")
+_WORD = re.compile(r"[^\W_]+")
+#: Words that carry no meaning for finding something.
+_FILLERS = frozenset(
+    """
+    a all also an any are area areas as at be below beside body by can clearly could emphasise
+    emphasize enhance every everything find focus for from give hand head her here highlight his i
+    image in inside is it its keep let like locate look make mark me more most my near of on one
+    only out outline part patient piece please prominent put region regions s scan see segment
+    shall should show side so some stand structure structures that the their them there these
+    thing this those to visible want we where which with within would you your
+    """.split()  # noqa: SIM905 - a list of one word a line would be four pages
+)
+_SIDES = frozenset({"left", "right"})
+_NEGATIONS = frozenset({"no", "not", "without", "except", "ignore", "exclude", "hide"})
+#: After these a place follows, not another thing to find: "tumour in the brain".
+_PLACE = frozenset({"of", "in", "inside", "within", "near", "beside", "on", "at"})
+#: American to British, applied to whole words.
+_SPELLING = {
+    "tumor": "tumour",
+    "gray": "grey",
+    "hemorrhage": "haemorrhage",
+    "hematoma": "haematoma",
+    "hemorrhagic": "haemorrhage",
+    "haemorrhagic": "haemorrhage",
+    "cancerous": "cancer",
+    "fibre": "fiber",
+}
+_PLURALS = {
+    "metastases": "metastasis",
+    "vertebrae": "vertebra",
+    "cortices": "cortex",
+    "masses": "mass",
+    "men": "man",
+    "women": "woman",
+    "children": "child",
+    "arteries": "artery",
+    "calvariae": "calvaria",
+    "crania": "cranium",
+    "buses": "bus",
+    "sinuses": "sinus",
+    "malignancies": "malignancy",
+    "lorries": "lorry",
+    "carcinomata": "carcinoma",
+    "bodies": "body",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One thing to find.
+
+    Parameters
+    ----------
+    term : Term
+    said : str
+        The user's word for it, normalised.
+    side : str or None
+        "left", "right" or None.
+    unused : tuple of str
+        Words of the phrase that had no effect.
+    """
+
+    term: Term
+    said: str
+    side: str | None = None
+    unused: tuple[str, ...] = ()
+
+
+def normalise(text: str) -> list[str]:
+    """Split into lower-case words: British spelling, singular, hyphens as spaces.
+
+    Examples
+    --------
+    >>> normalise("Hyper-metabolic TUMORS")
+    ['hypermetabolic', 'tumour']
+    """
+    text = text.casefold().replace("’", "'")
+    text = re.sub(r"\b(hyper|hypo)[\s-]+(?=metabol|perfus)", r"\1", text)
+    return [_singular(word) for word in _WORD.findall(text)]
+
+
+def _singular(word: str) -> str:
+    word = _PLURALS.get(word, word)
+    word = _SPELLING.get(word, word)
+    known = word in _FILLERS or word.endswith(("ss", "us", "is", "as"))
+    if len(word) > 3 and word.endswith("s") and not known:
+        word = word[:-1]
+    return _SPELLING.get(word, word)
+
+
+def parse(prompt: str, terms: Sequence[Term]) -> tuple[list[Request], list[str]]:
+    """Read a prompt.
+
+    Parameters
+    ----------
+    prompt : str
+    terms : sequence of Term
+
+    Returns
+    -------
+    requests : list of Request
+        In the order of the prompt, each term once per side.
+    unknown : list of str
+        Phrases in which no term was recognised.
+
+    Raises
+    ------
+    PromptError
+        If the prompt names nothing at all, or asks for an absence.
+    """
+    names = vocabulary(terms)
+    requests: list[Request] = []
+    unknown: list[str] = []
+    for phrase in _SPLIT.split(prompt.casefold()):
+        words = normalise(phrase)
+        negation = _NEGATIONS.intersection(words)
+        if negation:
+            raise PromptError(
+                f"The prompt says {sorted(negation)[0]!r}, but the lexicon can only show what is "
+                "named; name only what should stand out."
+            )
+        meaning = [w for w in words if w not in _FILLERS]
+        if not meaning:
+            continue
+        found = _requests(words, names)
+        if not found:
+            unknown.append(" ".join(w for w in meaning if w not in _SIDES) or " ".join(meaning))
+        for request in found:
+            if all((r.term, r.side) != (request.term, request.side) for r in requests):
+                requests.append(request)
+    if not requests and not unknown:
+        raise PromptError(
+            "The prompt names nothing to find; name what should stand out, such as 'tumour'."
+        )
+    return requests, unknown
+
+
+def vocabulary(terms: Sequence[Term]) -> dict[tuple[str, ...], Term]:
+    """Map every normalised name and synonym to its term."""
+    return {tuple(normalise(name)): t for t in terms for name in (t.name, *t.synonyms)}
+
+
+def suggestions(phrase: str, terms: Sequence[Term]) -> list[str]:
+    """Return up to three known words that look like the phrase or one of its words."""
+    known = [" ".join(words) for words in vocabulary(terms)]
+    close: list[str] = []
+    for piece in (phrase, *phrase.split()):
+        close += [c for c in difflib.get_close_matches(piece, known, 3, 0.75) if c not in close]
+    return close[:3]
+
+
+def _requests(words: list[str], names: dict[tuple[str, ...], Term]) -> list[Request]:
+    """Find the longest known names from left to right; keep those that were asked for."""
+    longest = max(map(len, names))
+    matches: list[tuple[Term, str]] = []
+    rest: list[str] = []
+    after_place = False
+    position = 0
+    while position < len(words):
+        for length in range(min(longest, len(words) - position), 0, -1):
+            name = tuple(words[position : position + length])
+            if name in names:
+                break
+        else:
+            after_place |= bool(matches) and words[position] in _PLACE
+            rest.append(words[position])
+            position += 1
+            continue
+        if after_place:
+            rest.append(" ".join(name))
+        else:
+            matches.append((names[name], " ".join(name)))
+        position += length
+    if any(term.finding for term, _ in matches):
+        rest += [said for term, said in matches if not term.finding]
+        matches = [(term, said) for term, said in matches if term.finding]
+    sides = _SIDES.intersection(rest)
+    side = next(iter(sides)) if len(sides) == 1 else None
+    unused = tuple(w for w in rest if w not in _FILLERS and w not in _SIDES)
+    return [Request(term, said, side, unused) for term, said in matches]

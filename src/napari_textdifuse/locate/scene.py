@@ -1,0 +1,94 @@
+"""Rules on pictures of a scene: warm objects in white-hot infrared, lamps in visible light."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from .regions import Floats, Mask, closed, components, empty, opened, otsu
+from .views import View
+
+#: Smallest object, as a share of the picture's height.
+_SMALLEST = 0.04
+
+
+def _planes(view: View) -> Floats:
+    return view.array[None] if view.array.ndim == 2 else view.array
+
+
+def _warm(plane: Floats) -> Mask:
+    """Return pixels of the hottest class that also stand out from their neighbourhood."""
+    height = plane.shape[0]
+    low, high = np.percentile(plane, (0.5, 99.8))
+    if high <= low:
+        return empty(plane)
+    scaled = np.clip((plane - low) / (high - low), 0, 1)
+    scaled = ndimage.gaussian_filter(scaled, max(height / 500, 0.5))
+    levels = otsu(scaled, 3)
+    if not levels:
+        return empty(plane)
+    local = ndimage.uniform_filter(scaled, max(height // 4, 3), mode="reflect")
+    hot = (scaled > levels[-1]) & (scaled > local + 0.15)
+    return opened(hot, (1.0, 1.0), max(height / 500, 1.0))
+
+
+def _keep(mask: Mask, accept: np.ufunc | object) -> Mask:
+    labels, _ = components(mask)
+    result = empty(mask)
+    for index, box in enumerate(ndimage.find_objects(labels), start=1):
+        part = labels[box] == index
+        if accept(part, box):  # type: ignore[operator]
+            result[box] |= part
+    return result
+
+
+def person(view: View) -> Mask:
+    """Warm, upright objects of a person's proportions."""
+
+    def upright(part: Mask, _box: object) -> bool:
+        tall, wide = part.shape
+        return (
+            tall >= max(_SMALLEST * view.array.shape[-2], 6)
+            and 1.15 <= tall / wide <= 6
+            and part.mean() > 0.25
+        )
+
+    return np.stack([_keep(_warm(plane), upright) for plane in _planes(view)]).reshape(
+        view.array.shape
+    )
+
+
+def car(view: View) -> Mask:
+    """Warm parts that together are wider than tall, below the horizon's upper third."""
+    height = view.array.shape[-2]
+
+    def wide(part: Mask, box: tuple[slice, ...]) -> bool:
+        tall, across = part.shape
+        return (
+            across >= max(2 * _SMALLEST * height, 8)
+            and 0.9 <= across / tall <= 5
+            and box[0].stop > height / 3
+            and part.mean() > 0.2
+        )
+
+    def one(plane: Floats) -> Mask:
+        warm = _warm(plane)
+        joined = closed(warm & ~_person_plane(plane, warm), (1.0, 1.0), height / 25)
+        return _keep(joined, wide)
+
+    return np.stack([one(plane) for plane in _planes(view)]).reshape(view.array.shape)
+
+
+def _person_plane(plane: Floats, warm: Mask) -> Mask:
+    return _keep(warm, lambda part, _: part.shape[0] / part.shape[1] >= 1.15)
+
+
+def lamp(view: View) -> Mask:
+    """Small patches at the top of the brightness range."""
+    array = view.array
+    low, high = np.percentile(array, (1, 99.99))
+    levels = otsu(np.clip(array, low, high), 3)
+    if not levels or high <= low:
+        return empty(array)
+    bright = array > max(levels[-1], low + 0.75 * (high - low))
+    return empty(array) if bright.mean() > 0.2 else bright

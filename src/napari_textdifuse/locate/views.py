@@ -1,0 +1,179 @@
+"""What an image may count as: its modality where that is known, a marked guess where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from ..volume import Volume
+
+Floats = npt.NDArray[np.float32]
+
+#: Channels that differ by no more than this fraction of the range are grey stored as colour.
+_GREY_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class View:
+    """One image as a rule sees it: a single finite channel.
+
+    Parameters
+    ----------
+    array : ndarray of float32, shape (Y, X) or (Z, Y, X)
+        Values in `unit`; those that were not finite are the image's minimum.
+    modality : str
+        As in `Volume.modality`.
+    unit : str
+    spacing : tuple of float, optional
+        Voxel size in mm in the array's axis order; None without geometry.
+    name : str
+        What to call the image in notes and detections.
+    left_right : tuple of (int, int), optional
+        The array's axis that runs most nearly along the patient's left-right line, and +1 if
+        its index grows towards the patient's right, else -1; None if unknown.
+    assumed : bool
+        True when the modality is a guess.
+    """
+
+    array: Floats
+    modality: str
+    unit: str
+    spacing: tuple[float, ...] | None
+    name: str
+    left_right: tuple[int, int] | None = None
+    assumed: bool = False
+
+    @property
+    def mm(self) -> tuple[float, ...]:
+        """Spacing, where a pixel without geometry counts as 1 mm."""
+        return self.spacing or (1.0,) * self.array.ndim
+
+
+def views_of(images: Sequence[Volume]) -> list[View]:
+    """List what each image may count as, known modalities first.
+
+    An image without modality is guessed at only as far as rules on relative values need it: a
+    colour picture may be a scene (VIS) or a functional image in false colour (PT); a grey one
+    may be infrared (IR), anatomical (MR) or functional (PT). Every guess is marked.
+
+    Parameters
+    ----------
+    images : sequence of Volume
+        On one grid.
+
+    Returns
+    -------
+    list of View
+
+    Raises
+    ------
+    InputError
+        If there is no image or the shapes differ.
+    """
+    if not images:
+        raise InputError("The locator needs at least one image.")
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        listed = " and ".join(str(image.shape) for image in images)
+        raise InputError(f"The images have shapes {listed}; resample them onto one grid first.")
+    known = [_view(image, image.modality) for image in images if image.modality]
+    colour: list[View] = []
+    grey: list[View] = []
+    for image in images:
+        if image.modality is None:
+            if is_colour(image):
+                colour += [_view(image, "VIS", assumed=True), _view(image, "PT", assumed=True)]
+            else:
+                grey += [_view(image, m, assumed=True) for m in ("IR", "MR", "PT")]
+    if known:  # a guess must not contradict what the other image is known to be
+        scene = any(view.modality in ("VIS", "IR") for view in known)
+        allowed = ("VIS", "IR") if scene else ("MR", "PT")
+        return known + [view for view in colour + grey if view.modality in allowed]
+    return colour + grey
+
+
+def is_colour(image: Volume) -> bool:
+    """Tell a colour picture from a grey one, also where grey is stored in three channels."""
+    if not image.rgb:
+        return False
+    rgb = np.nan_to_num(image.array[..., :3].astype(np.float32))
+    spread = rgb.max(axis=-1) - rgb.min(axis=-1)
+    return bool(np.percentile(spread, 99) > _GREY_TOLERANCE * max(float(rgb.max()), 1e-12))
+
+
+def _view(image: Volume, modality: str, assumed: bool = False) -> View:
+    array = image.array
+    if image.rgb:
+        rgb = np.nan_to_num(array[..., :3].astype(np.float32))
+        false_colour = modality in ("PT", "NM") and is_colour(image)
+        array = false_colour_to_intensity(rgb) if false_colour else luminance(rgb)
+    array = array.astype(np.float32)
+    finite = np.isfinite(array)
+    if not finite.all():
+        array = np.where(finite, array, array[finite].min() if finite.any() else 0)
+    return View(
+        array=array,
+        modality=modality,
+        unit="a.u." if image.rgb else image.unit,
+        spacing=image.spacing,
+        name=image.modality or image.name,
+        left_right=_left_right(image),
+        assumed=assumed,
+    )
+
+
+def _left_right(image: Volume) -> tuple[int, int] | None:
+    if image.affine is None or image.modality in (None, "VIS", "IR"):
+        return None
+    row = image.affine[0, : image.ndim] / np.linalg.norm(image.affine[:3, : image.ndim], axis=0)
+    xyz = int(np.argmax(np.abs(row)))
+    if abs(row[xyz]) < 0.7:  # a sagittal slice, or tilted by more than 45 degrees
+        return None
+    return image.ndim - 1 - xyz, 1 if row[xyz] > 0 else -1
+
+
+def luminance(rgb: Floats) -> Floats:
+    """Return ITU-R BT.601 luma of ``(..., 3)`` colours, in their own range."""
+    return (rgb @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.float32)
+
+
+def false_colour_to_intensity(rgb: Floats) -> Floats:
+    """Undo a colour table roughly: rank false colours from cold to hot.
+
+    Tables that pass through blue or green (rainbow-like) are ranked by hue from blue over green,
+    yellow and red to magenta, times brightness; all others (hot, iron) by luminance. Only the
+    order means something; the result is not a measurement.
+
+    Parameters
+    ----------
+    rgb : ndarray of float32, shape (..., 3)
+        Any range from 0 up.
+
+    Returns
+    -------
+    ndarray of float32
+        In [0, 1].
+    """
+    from scipy.ndimage import gaussian_filter
+    from skimage.color import rgb2hsv
+
+    top = float(rgb.max())
+    if top <= 0:
+        return np.zeros(rgb.shape[:-1], np.float32)
+    hsv = rgb2hsv(np.clip(rgb / top, 0, 1))
+    hue, saturation, value = (hsv[..., i] for i in range(3))
+    vivid = (saturation > 0.5) & (value > 0.35)
+    cold = vivid & (hue > 0.25) & (hue < 0.72)
+    warm = vivid & ((hue <= 0.25) | (hue > 0.85))
+    rainbow = min(cold.sum(), warm.sum()) > 0.02 * max(int(vivid.sum()), 1)
+    if not rainbow:
+        return luminance(rgb) / top
+    position = ((0.74 - hue) % 1.0) * value
+    # hue jumps where colours are dark or greyish: take those by brightness alone
+    position = np.where(vivid, position, 0.3 * value)
+    smooth = gaussian_filter(position.astype(np.float32), 0.7, mode="nearest")
+    return np.clip(smooth, 0, 1).astype(np.float32)

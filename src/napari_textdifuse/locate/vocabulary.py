@@ -1,0 +1,367 @@
+"""The terms of the built-in lexicon, each with its rules and their sources."""
+
+from __future__ import annotations
+
+from . import ct, mr, nuclear, scene
+from .terms import Rule, Term
+
+_BUSHBERG = (
+    "Hounsfield ranges: Bushberg et al., The Essential Physics of Medical Imaging, 3rd ed. 2012"
+)
+_BOELLAARD = (
+    "Boellaard et al. 2015, EANM procedure guideline 2.0, DOI 10.1007/s00259-014-2961-x (41 % "
+    "contour)"
+)
+_LAW = "Law et al. 2019, joint EANM/EANO/RANO guideline, DOI 10.1007/s00259-018-4207-9 (ratio 1.6)"
+_OTSU = (
+    "Otsu 1979, DOI 10.1109/TSMC.1979.4310076; several classes: Liao, Chen and Chung 2001, J Inf "
+    "Sci Eng 17:713"
+)
+_PEDESTRIAN = (
+    "Nanda and Davis 2002, IEEE Intelligent Vehicles Symposium; Bertozzi et al. 2003, IEEE "
+    "Intelligent Vehicles Symposium (warm objects of human proportions); threshold: Otsu 1979"
+)
+_PERCIST = "Wahl et al. 2009, PERCIST, DOI 10.2967/jnumed.108.057307 (background mean + 2 SD)"
+
+
+def _mr(description: str, find: object, smallest_mm: float) -> Rule:
+    return Rule(
+        "MR",
+        f"{description}; T1-weighted contrast is assumed",
+        _OTSU,
+        find,  # type: ignore[arg-type]
+        smallest_mm=smallest_mm,
+    )
+
+
+TUMOUR = Term(
+    "tumour",
+    (
+        "lesion",
+        "metastasis",
+        "cancer",
+        "carcinoma",
+        "glioma",
+        "glioblastoma",
+        "lymphoma",
+        "neoplasm",
+        "malignancy",
+        "mass",
+        "hypermetabolic lesion",
+        "hypermetabolic region",
+        "hypermetabolism",
+    ),
+    (
+        Rule(
+            "PT",
+            "body scan: SUV above 4, outlined at 41 % of each lesion's SUVmax; normal uptake of "
+            "brain, heart, kidneys and bladder is not told apart",
+            "Boellaard et al. 2015, DOI 10.1007/s00259-014-2961-x; SUV 4: Barrington and Meignan "
+            "2019, J Nucl Med 60:1096",
+            nuclear.body_lesion,
+            unit="SUVbw",
+            smallest_mm=6.0,
+            applies=nuclear.is_whole_body,
+        ),
+        Rule(
+            "PT",
+            "uptake above 1.6 times normal brain (median of the high-uptake tissue), outlined at "
+            "41 % of the way from that background to the lesion's maximum",
+            f"{_LAW}; {_BOELLAARD}",
+            nuclear.brain_lesion,
+            smallest_mm=5.0,
+            applies=lambda view: not view.assumed and not nuclear.is_whole_body(view),
+        ),
+        Rule(
+            "NM",
+            "counts above 1.5 times normal brain (median of the high-uptake tissue), outlined at "
+            "41 % of the way from that background to the lesion's maximum",
+            f"Black et al. 1989, J Neurosurg 71:342 (index 1.5); {_BOELLAARD}",
+            nuclear.spect_lesion,
+            smallest_mm=8.0,
+        ),
+        Rule(
+            "PT",
+            "intensity above mean + 2 standard deviations of the tissue",
+            _PERCIST,
+            nuclear.hot_spot,
+            smallest_mm=5.0,
+            applies=lambda view: view.assumed,
+        ),
+    ),
+    finding=True,
+)
+
+TERMS: tuple[Term, ...] = (
+    TUMOUR,
+    Term(
+        "hot spot",
+        ("hotspot", "high uptake", "uptake", "focal uptake", "increased uptake", "hyperperfusion"),
+        tuple(
+            Rule(
+                modality,
+                "values above mean + 2 standard deviations of the tissue",
+                _PERCIST,
+                nuclear.hot_spot,
+                smallest_mm=4.0,
+            )
+            for modality in ("PT", "NM", "IR")
+        ),
+        finding=True,
+    ),
+    Term(
+        "perfusion deficit",
+        ("perfusion defect", "hypoperfusion", "low uptake", "reduced uptake", "infarct"),
+        (
+            Rule(
+                "NM",
+                "brain with less than 70 % of the counts of the mirrored place (the level of 70 % "
+                "is this program's choice)",
+                "comparison with the other side: Kapucu et al. 2009, EANM guideline for brain "
+                "perfusion SPECT, Eur J Nucl Med Mol Imaging 36:2093; Juni et al. 2009, J Nucl Med "
+                "Technol 37:191",
+                nuclear.perfusion_deficit,
+                smallest_mm=10.0,
+                guess=False,
+            ),
+        ),
+        finding=True,
+    ),
+    Term(
+        "bone",
+        (
+            "skull",
+            "cranium",
+            "calvarium",
+            "calvaria",
+            "skeleton",
+            "osseous structure",
+            "cortical bone",
+            "vertebra",
+            "rib",
+            "spine",
+        ),
+        (
+            Rule("CT", "300 HU and more", _BUSHBERG, ct.bone, unit="HU", smallest_mm=5.0),
+            Rule(
+                "CT",
+                "brightest of three Otsu classes, as the CT is not in HU",
+                _OTSU,
+                ct.bone_uncalibrated,
+                smallest_mm=5.0,
+                applies=lambda view: view.unit != "HU",
+                guess=False,
+            ),
+        ),
+    ),
+    Term(
+        "ventricle",
+        (
+            "cerebral ventricle",
+            "brain ventricle",
+            "lateral ventricle",
+            "ventricular system",
+            "cerebrospinal fluid",
+            "csf",
+        ),
+        (
+            Rule(
+                "CT",
+                "-10 to 17 HU (fluid), deep inside the skull",
+                _BUSHBERG,
+                ct.ventricle,
+                unit="HU",
+                smallest_mm=6.0,
+            ),
+            _mr("darkest of three Otsu classes, deep inside the brain", mr.ventricle, 6.0),
+        ),
+    ),
+    Term(
+        "vessel",
+        (
+            "blood vessel",
+            "artery",
+            "vein",
+            "vasculature",
+            "vascular",
+            "venous sinus",
+            "sagittal sinus",
+        ),
+        (
+            Rule(
+                "CT",
+                "130 to 500 HU (blood with contrast agent), apart from the edges of bone",
+                "Bae 2010, Radiology 256:32, DOI 10.1148/radiol.10090908",
+                ct.vessel,
+                unit="HU",
+                smallest_mm=3.0,
+            ),
+        ),
+    ),
+    Term(
+        "haemorrhage",
+        ("bleeding", "bleed", "blood", "haematoma", "clot"),
+        (
+            Rule(
+                "CT",
+                "52 to 90 HU (clotted blood) inside the skull",
+                "Parizel et al. 2001, Intracranial hemorrhage, Eur Radiol 11:1770",
+                ct.haemorrhage,
+                unit="HU",
+                smallest_mm=6.0,
+            ),
+        ),
+        finding=True,
+    ),
+    Term(
+        "calcification",
+        ("calcium", "calcified plaque", "calcified lesion"),
+        (
+            Rule(
+                "CT",
+                "130 HU and more, peak above 400 HU, apart from the skeleton",
+                "130 HU and peak 400 HU: Agatston et al. 1990, J Am Coll Cardiol 15:827",
+                ct.calcification,
+                unit="HU",
+                smallest_mm=1.5,
+            ),
+        ),
+        finding=True,
+    ),
+    Term(
+        "metal",
+        ("implant", "metal implant", "clip", "filling"),
+        (
+            Rule(
+                "CT",
+                "2500 HU and more",
+                "threshold segmentation of implants: Kalender, Hebel and Ebersberger 1987, "
+                "Radiology 164:576 (the level of 2500 HU is this program's choice, above cortical "
+                "bone)",
+                ct.metal,
+                unit="HU",
+                smallest_mm=1.5,
+            ),
+        ),
+        finding=True,
+    ),
+    Term(
+        "lung",
+        ("pulmonary parenchyma", "lung tissue"),
+        (
+            Rule(
+                "CT",
+                "-950 to -500 HU inside the body",
+                _BUSHBERG,
+                ct.lung,
+                unit="HU",
+                smallest_mm=15.0,
+            ),
+        ),
+    ),
+    Term(
+        "air",
+        ("gas",),
+        (Rule("CT", "below -900 HU", _BUSHBERG, ct.air, unit="HU", smallest_mm=3.0),),
+    ),
+    Term(
+        "fat",
+        ("adipose tissue", "fatty tissue"),
+        (
+            Rule(
+                "CT",
+                "-190 to -30 HU",
+                "Kvist et al. 1988, Am J Clin Nutr 48:1351",
+                ct.fat,
+                unit="HU",
+                smallest_mm=3.0,
+            ),
+        ),
+    ),
+    Term(
+        "soft tissue",
+        (),
+        (Rule("CT", "0 to 100 HU", _BUSHBERG, ct.soft_tissue, unit="HU", smallest_mm=5.0),),
+    ),
+    Term(
+        "brain",
+        ("brain parenchyma", "cerebrum", "brain tissue"),
+        (
+            Rule(
+                "CT",
+                "18 to 50 HU inside the skull",
+                _BUSHBERG,
+                ct.brain,
+                unit="HU",
+                smallest_mm=20.0,
+            ),
+            _mr("upper two of three Otsu classes, inside the skull", mr.brain, 20.0),
+        ),
+    ),
+    Term(
+        "grey matter",
+        ("cortex", "cerebral cortex", "gm"),
+        (_mr("middle of three Otsu classes of the brain", mr.grey_matter, 6.0),),
+    ),
+    Term(
+        "white matter",
+        ("wm",),
+        (_mr("brightest of three Otsu classes of the brain", mr.white_matter, 6.0),),
+    ),
+    Term(
+        "person",
+        (
+            "people",
+            "human",
+            "pedestrian",
+            "man",
+            "woman",
+            "child",
+            "cyclist",
+            "walker",
+            "human being",
+        ),
+        (
+            Rule(
+                "IR",
+                "warm objects of human proportions (hottest of three Otsu classes, taller than "
+                "wide); bright is taken as warm",
+                _PEDESTRIAN,
+                scene.person,
+                smallest_mm=4.0,
+            ),
+        ),
+        finding=True,
+    ),
+    Term(
+        "car",
+        ("vehicle", "automobile", "truck", "bus", "van", "lorry"),
+        (
+            Rule(
+                "IR",
+                "warm parts that together are wider than tall, below the upper third (hottest of "
+                "three Otsu classes); bright is taken as warm",
+                "warm regions: Nanda and Davis 2002, IEEE Intelligent Vehicles Symposium; "
+                "threshold: Otsu 1979 (the proportions are this program's choice)",
+                scene.car,
+                smallest_mm=8.0,
+            ),
+        ),
+        finding=True,
+    ),
+    Term(
+        "lamp",
+        ("light source", "street lamp", "street light", "streetlight", "headlight", "headlamp"),
+        (
+            Rule(
+                "VIS",
+                "brightest of three Otsu classes and above 75 % of the brightness range",
+                "Otsu 1979, DOI 10.1109/TSMC.1979.4310076 (the level of 75 % is this program's "
+                "choice)",
+                scene.lamp,
+                smallest_mm=2.0,
+            ),
+        ),
+        finding=True,
+    ),
+)
