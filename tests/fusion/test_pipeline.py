@@ -175,18 +175,6 @@ def test_not_a_number_is_dark_and_noted(tiny_pipeline):
     assert any("not finite" in note for note in result.record["warnings"])
 
 
-def test_large_pictures_are_tiled_without_a_seam(tiny_weights, monkeypatch):
-    from napari_textdifuse.fusion import engine
-
-    pipeline = FusionPipeline.from_pretrained(tiny_weights, device="cpu")
-    x = np.linspace(0, 1, 300, dtype=np.float32)[None] * np.ones((64, 1), np.float32)
-    whole = pipeline(x, x).fused
-    monkeypatch.setattr(engine, "TILE", 128)
-    tiled = pipeline(x, x)
-    assert tiled.fused.shape == whole.shape
-    assert np.abs(tiled.fused - whole).max() < 0.1
-
-
 BAD = {
     "complex": (picture().astype(complex), "complex"),
     "text": (np.array([["a", "b"]]), "values of type"),

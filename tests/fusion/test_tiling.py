@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -25,5 +27,5 @@ def test_tiles_cover_every_pixel_and_overlap_enough(shape):
         spans.add((tile.rows.start, tile.rows.stop))
     assert (total > 0).all()
     ordered = sorted(spans)
-    for (_, stop), (start, _) in zip(ordered[:-1], ordered[1:], strict=True):
+    for (_, stop), (start, _) in pairwise(ordered):
         assert stop - start >= 16

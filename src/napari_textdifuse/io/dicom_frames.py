@@ -58,7 +58,7 @@ def _read_enhanced(path: Path, frames: int, label: str) -> Read:
     dataset = load(path)
     try:
         image = hd.Image.from_dataset(dataset, copy=False)
-        rgb = image.photometric_interpretation.value not in ("MONOCHROME1", "MONOCHROME2")
+        rgb = str(dataset.PhotometricInterpretation) not in ("MONOCHROME1", "MONOCHROME2")
         volume = image.get_volume(
             dtype=np.float64,
             apply_presentation_lut=False,  # values, not their display

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_color_lut, apply_modality_lut, get_decoder, pixel_array
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..errors import ReadError
@@ -88,6 +90,7 @@ def decode(dataset: Dataset, label: str) -> tuple[Array, bool]:
     """
     try:
         array: Array = pixel_array(dataset)  # YBR becomes RGB
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
         photometric = str(dataset.PhotometricInterpretation)
         if photometric == "PALETTE COLOR":
             array = apply_color_lut(array, dataset)[..., :3]
@@ -98,6 +101,12 @@ def decode(dataset: Dataset, label: str) -> tuple[Array, bool]:
             return array, True
         return rescale(array, dataset), False
     except Exception as error:  # decoders raise anything on damaged pixels
+        syntax = dataset.file_meta.TransferSyntaxUID
+        if syntax.is_encapsulated and isinstance(error, RuntimeError):
+            raise ReadError(
+                f"{label}: the installed decoders cannot decode its {syntax.name}; the file is "
+                'damaged, or another decoder is needed (pip install "pylibjpeg[all]").'
+            ) from error
         raise ReadError(f"{label}: the pixels cannot be decoded ({reason(error)}).") from error
 
 

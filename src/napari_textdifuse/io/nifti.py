@@ -67,7 +67,7 @@ def read_nifti(path: Path) -> Volume:
 
     try:
         image = nib.Nifti1Image.from_filename(path)
-    except (nib.filebasedimages.ImageFileError, *_damage()):
+    except _damage():
         image = _nifti2(path)
     _check_single(image, path.name)
     ours = _own_extension(image)
@@ -146,7 +146,7 @@ def _nifti2(path: Path) -> nibabel.Nifti2Image:
 
     try:
         return nib.Nifti2Image.from_filename(path)
-    except (nib.filebasedimages.ImageFileError, *_damage()) as error:
+    except _damage() as error:
         raise ReadError(
             f"{path.name}: not a NIfTI file, or a damaged one ({reason(error)}); "
             "download or export it again."
@@ -154,10 +154,20 @@ def _nifti2(path: Path) -> nibabel.Nifti2Image:
 
 
 def _damage() -> tuple[type[Exception], ...]:
-    """What nibabel and gzip raise on files that are cut off or something else."""
+    """Return what nibabel and gzip raise on files that are cut off or something else."""
+    from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
 
-    return (OSError, EOFError, ValueError, KeyError, zlib.error, HeaderDataError, MemoryError)
+    return (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        MemoryError,
+        zlib.error,
+        ImageFileError,
+        HeaderDataError,
+    )
 
 
 def _check_single(image: nibabel.Nifti1Image, name: str) -> None:

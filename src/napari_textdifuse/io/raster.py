@@ -74,7 +74,7 @@ def to_array(image: Image) -> Array:
     elif image.mode not in ("L", "RGB", "RGBA", "I", "F"):
         image = image.convert("RGB")  # CMYK, YCbCr, Lab, HSV
     array = np.array(image)
-    if image.mode == "I" and 0 <= array.min(initial=0) and array.max(initial=0) <= 65535:
+    if image.mode == "I" and array.min(initial=0) >= 0 and array.max(initial=0) <= 65535:
         array = array.astype(np.uint16)  # older versions of Pillow read 16-bit PNG so
     return array
 

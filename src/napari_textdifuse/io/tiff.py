@@ -144,6 +144,7 @@ def _squeeze(array: Array, axes: str) -> tuple[Array, str]:
         for i, (n, axis) in enumerate(zip(array.shape, axes, strict=True))
         if n == 1 and axis not in "YX"
     )
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     kept = "".join(axis for i, axis in enumerate(axes) if i not in drop)
     return array.reshape([n for i, n in enumerate(array.shape) if i not in drop]), kept
 

@@ -7,6 +7,7 @@ import numpy as np
 from .regions import (
     Mask,
     closed,
+    deep_fluid,
     depth,
     drop_small,
     empty,
@@ -15,6 +16,7 @@ from .regions import (
     largest,
     opened,
     otsu,
+    rim,
     smooth,
     touching,
 )
@@ -59,8 +61,8 @@ def lung(view: View) -> Mask:
 
 def fat(view: View) -> Mask:
     """-190 to -30 HU."""
-    array = smooth(view.array, view.mm, 0.7)
-    return opened((array >= -190) & (array <= -30), view.mm, 0.6)
+    # blurred edges of air pass through the same values, in a layer of a pixel or two
+    return opened((view.array >= -190) & (view.array <= -30), view.mm, max(view.mm[-2:]))
 
 
 def soft_tissue(view: View) -> Mask:
@@ -77,22 +79,19 @@ def brain(view: View) -> Mask:
 
 
 def ventricle(view: View) -> Mask:
-    """-5 to 18 HU deep inside the skull."""
+    """-10 to 17 HU deep inside the skull."""
     cavity = cranial_cavity(view)
     if not cavity.any():
         return cavity
     array = smooth(view.array, view.mm, 1.2)
-    fluid = cavity & (array >= -10) & (array <= 17)
-    inward = depth(cavity, view.mm)
-    central = inward > max(0.45 * float(inward.max()), 15.0)
-    return touching(opened(fluid & (inward > 10), view.mm, 1.0), central)
+    return deep_fluid((array >= -10) & (array <= 17), cavity, view.mm)
 
 
 def haemorrhage(view: View) -> Mask:
-    """50 to 90 HU inside the skull, off its inner edge."""
+    """52 to 90 HU inside the skull, off its inner edge and off vessels' blurred edges."""
     array = smooth(view.array, view.mm, 1.5)
     cavity = cranial_cavity(view)
-    inner = cavity & (depth(cavity, view.mm) > 3.0)
+    inner = cavity & (depth(cavity, view.mm) > 3.0) & ~rim(array > 110, view.mm, 3.0)
     return opened(inner & (array >= 52) & (array <= 90), view.mm, 1.5)
 
 
@@ -109,11 +108,11 @@ def vessel(view: View) -> Mask:
     """130 to 500 HU that is no rim of bone."""
     array = smooth(view.array, view.mm, 0.6)
     skeleton = drop_small(view.array > 550, 4.0, view.mm)
-    # the blurred edge of bone passes through the same values, within about two voxels
-    rim = max(2.0, 1.8 * max(view.mm[-2:]))
-    candidates = (array >= 130) & (array <= 500) & ~grow(skeleton, view.mm, 0.1)
-    core = candidates & ~grow(skeleton, view.mm, rim)
-    return touching(candidates & (core | grow(core, view.mm, rim / 2)), core)
+    candidates = (array >= 130) & (array <= 500) & ~skeleton
+    core = candidates & ~rim(skeleton, view.mm, 2.0)
+    # a branch may come near bone: take back what lies next to a vessel's core
+    near = touching(candidates & grow(core, view.mm, 1.0), core)
+    return touching(drop_small(near, 4.0, view.mm), array > 160)
 
 
 def body(view: View) -> Mask:

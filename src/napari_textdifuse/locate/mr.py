@@ -5,24 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from .regions import (
+    Floats,
     Mask,
     closed,
+    deep_fluid,
     depth,
     drop_small,
     empty,
     fill,
     grow,
     largest,
-    opened,
     otsu,
     shrink,
     smooth,
-    touching,
 )
 from .views import View
-
-#: Scalp, fat and skull lie within this distance of the skin.
-SCALP_MM = 14.0
 
 
 def head(view: View) -> Mask:
@@ -49,11 +46,19 @@ def brain(view: View) -> Mask:
     bright = inside & (array > levels[0])
     inward = depth(inside, view.mm)
     deep = inward > min(25.0, 0.5 * float(inward.max()))
+    if _fluid_is_bright(view.array[deep]):
+        return empty(view.array)
     # erosion cuts the bridges through the skull; the part that reaches deep is the brain
     core = largest(shrink(bright, view.mm, 2.0) & (inward > 6.0))
     if not (core & deep).any():
         return empty(view.array)
     return bright & grow(core, view.mm, 3.0)
+
+
+def _fluid_is_bright(deep: Floats) -> bool:
+    """Tell T2 from T1 by the tail of the histogram inside the head: bright fluid, not dark."""
+    low, middle, high = np.percentile(deep, (2, 50, 98))
+    return bool(high - middle > 1.25 * (middle - low))
 
 
 def _classes(view: View) -> tuple[Mask, tuple[float, ...]]:
@@ -75,10 +80,12 @@ def ventricle(view: View) -> Mask:
     if not levels:
         return empty(view.array)
     array = smooth(view.array, view.mm, 0.6)
-    inward = depth(whole, view.mm)
-    fluid = whole & (array < levels[0]) & (inward > 12.0)
-    central = inward > max(0.5 * float(inward.max()), 20.0)
-    return drop_small(touching(opened(fluid, view.mm, 0.8), central), 5.0, view.mm)
+    dark = whole & (array < levels[0])
+    if not dark.any():
+        return dark
+    # fissures are blurred with cortex and less dark than the middle of a ventricle
+    level = (float(np.percentile(array[dark], 25)) + levels[0]) / 2
+    return deep_fluid(array < level, whole, view.mm)
 
 
 def grey_matter(view: View) -> Mask:

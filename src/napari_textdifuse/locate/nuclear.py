@@ -12,8 +12,10 @@ from .regions import (
     components,
     drop_small,
     empty,
+    fill,
+    grow,
+    largest,
     shrink,
-    size_of,
     smooth,
     touching,
 )
@@ -25,6 +27,8 @@ PET_RATIO = 1.6
 SPECT_RATIO = 1.5
 #: Share of the way from background to the lesion's maximum: Boellaard et al. 2015.
 CONTOUR = 0.41
+#: How far an outline may reach beyond the part that was well above normal.
+REACH_MM = 30.0
 #: A field of view with tissue over more than this in mm is no brain scan.
 HEAD_MM = 300.0
 
@@ -51,7 +55,8 @@ def is_whole_body(view: View) -> bool:
     """Tell a body scan in SUV from a brain scan by the extent of tissue."""
     if view.unit != "SUVbw" or view.spacing is None:
         return False
-    inside = tissue(view.array)
+    # 0.3 lies above the noise outside the body and below fat and muscle
+    inside = largest(smooth(view.array, view.mm, 4.0) > 0.3)
     for axis in range(inside.ndim):
         others = tuple(i for i in range(inside.ndim) if i != axis)
         along = np.flatnonzero(inside.any(axis=others))
@@ -62,7 +67,10 @@ def is_whole_body(view: View) -> bool:
 
 def brain_lesion(view: View) -> Mask:
     """Uptake far above normal brain, outlined by a background-adapted 41 % contour."""
-    return _above_reference(view, PET_RATIO, floor=2.5 if view.unit == "SUVbw" else 0.0)
+    # in SUV, uptake as low as that of skin and muscle is no lesion; near the vertex a single slice
+    # has little else to be compared with
+    floor = (3.0 if view.array.ndim == 2 else 2.0) if view.unit == "SUVbw" else 0.0
+    return _above_reference(view, PET_RATIO, floor)
 
 
 def spect_lesion(view: View) -> Mask:
@@ -71,30 +79,61 @@ def spect_lesion(view: View) -> Mask:
 
 
 def _above_reference(view: View, ratio: float, floor: float) -> Mask:
-    array = smooth(view.array, view.mm, 1.0)  # half a millimetre of noise is no lesion
+    array = smooth(view.array, view.mm, 1.0)
     reference = reference_uptake(array)
-    seeds = drop_small(array > max(ratio * reference, floor), 4.0, view.mm)
-    return _contour(array, seeds, reference)
+    seeds = drop_small(array > max(ratio * reference, floor), 5.0, view.mm)
+    if array.ndim == 2 and seeds.any():
+        # near the vertex one slice holds too little brain to know its normal uptake by
+        seeds = _one_sided(view, array, seeds, array > 0.3 * reference)
+    return _contour(view, array, seeds, lowest=1.3 * reference)
+
+
+def _one_sided(view: View, array: Floats, seeds: Mask, brain: Mask) -> Mask:
+    """Drop the seed regions whose uptake is much the same at the mirrored place."""
+    axis = view.left_right[0] if view.left_right else seeds.ndim - 1
+    width = [1 + 2 * round(6.0 / s) for s in view.mm]
+    labels, count = components(seeds)
+    keep = np.zeros(count + 1, bool)
+    other = _mirror(ndimage.maximum_filter(array, width), brain, axis)
+    twin = _mirror(labels.astype(np.float32), brain, axis)
+    for index in range(1, count + 1):
+        region = labels == index
+        crosses_middle = (twin[region] == index).mean() > 0.3
+        keep[index] = crosses_middle or other[region].mean() < 0.75 * array[region].mean()
+    return np.asarray(keep[labels])
 
 
 def body_lesion(view: View) -> Mask:
     """Uptake above SUV 4, outlined at 41 % of each lesion's maximum."""
-    return _contour(view.array, drop_small(view.array > 4.0, 5.0, view.mm), 0.0)
+    return _contour(view, view.array, drop_small(view.array > 4.0, 5.0, view.mm), lowest=0.0)
 
 
-def _contour(array: Floats, seeds: Mask, background: float) -> Mask:
-    """Outline each seed region at 41 % between the background and its own maximum."""
+def _contour(view: View, array: Floats, seeds: Mask, lowest: float) -> Mask:
+    """Outline each seed region at 41 % between its surround and its own maximum.
+
+    `lowest` is a level the outline never goes below, so that it does not run into cortex.
+    """
     result = empty(array)
     labels, count = components(seeds)
-    order = np.argsort(ndimage.maximum(array, labels, range(1, count + 1)))[::-1]
-    for index in order + 1:
-        region = labels == index
-        if (region & result).any():  # already inside the outline of a hotter one
+    if not count:
+        return result
+    peaks = ndimage.maximum(array, labels, range(1, count + 1))
+    boxes = ndimage.find_objects(labels)
+    for index in np.argsort(peaks)[::-1] + 1:
+        near = tuple(
+            slice(max(0, round(part.start - REACH_MM / mm)), round(part.stop + REACH_MM / mm))
+            for part, mm in zip(boxes[index - 1], view.mm, strict=True)
+        )
+        region, values = labels[near] == index, array[near]
+        if (region & result[near]).any():  # already inside the outline of a hotter one
             continue
+        distance = ndimage.distance_transform_edt(~region, view.mm)
+        shell = (distance > 8) & (distance <= 15)
+        background = float(np.median(values[shell])) if shell.any() else 0.0
         # a high percentile is the maximum without its noise
-        peak = float(np.percentile(array[region], 98))
+        peak = float(np.percentile(values[region], 98))
         level = background + CONTOUR * (peak - background)
-        result |= touching(array > level, region)
+        result[near] |= touching(values > min(max(level, lowest), 0.9 * peak), region)
     return result
 
 
@@ -112,22 +151,27 @@ def hot_spot(view: View) -> Mask:
 
 
 def perfusion_deficit(view: View) -> Mask:
-    """Brain with less than 70 % of the counts of the mirrored place."""
-    array = smooth(view.array, view.mm, 4.0)
+    """Brain with less than 70 % of the counts of the mirrored place, outlined at 80 %."""
+    array = smooth(view.array, view.mm, 2.0)
     axis = view.left_right[0] if view.left_right else array.ndim - 1
-    brain = closed(array > 0.35 * reference_uptake(array), view.mm, 12.0)
-    inner = shrink(brain, view.mm, 8.0)
-    if inner.sum() < size_of(20.0, view.mm):
-        return empty(array)
-    mirrored = _mirror(array, brain, axis)
     reference = reference_uptake(array)
-    low = inner & (array < 0.7 * mirrored) & (mirrored > 0.6 * reference)
-    return drop_small(low, 9.0, view.mm)
+    brain = fill(closed(array > 0.4 * reference, view.mm, 15.0))
+    inner = shrink(brain, view.mm, 6.0)
+    mirrored = _mirror(array, brain, axis)
+    # no head is quite symmetric: the other side's lowest value nearby is what counts
+    width = [1 + 2 * round(8.0 / s) for s in view.mm]
+    expected = ndimage.minimum_filter(mirrored, width)
+    seeds = drop_small(
+        inner & (array < 0.7 * expected) & (expected > 0.5 * reference), 6.0, view.mm
+    )
+    return inner & grow(seeds, view.mm, 8.0) & (array < 0.8 * mirrored)
 
 
 def _mirror(array: Floats, brain: Mask, axis: int) -> Floats:
     """Reflect at the plane that makes the brain's outline overlap its own image best."""
     profile = np.flatnonzero(brain.any(axis=tuple(i for i in range(brain.ndim) if i != axis)))
+    if not profile.size:
+        return array
     middle = float(profile[0] + profile[-1])
     best, best_overlap = round(middle), -1
     for twice in range(round(middle) - 8, round(middle) + 9):

@@ -95,7 +95,7 @@ def normalise(text: str) -> list[str]:
 def _singular(word: str) -> str:
     word = _PLURALS.get(word, word)
     word = _SPELLING.get(word, word)
-    known = word in _FILLERS or word.endswith(("ss", "us", "is", "as"))
+    known = word in _FILLERS or word.endswith(("ss", "us", "is"))
     if len(word) > 3 and word.endswith("s") and not known:
         word = word[:-1]
     return _SPELLING.get(word, word)
@@ -156,10 +156,12 @@ def vocabulary(terms: Sequence[Term]) -> dict[tuple[str, ...], Term]:
 def suggestions(phrase: str, terms: Sequence[Term]) -> list[str]:
     """Return up to three known words that look like the phrase or one of its words."""
     known = [" ".join(words) for words in vocabulary(terms)]
-    close: list[str] = []
+    scores: dict[str, float] = {}
     for piece in (phrase, *phrase.split()):
-        close += [c for c in difflib.get_close_matches(piece, known, 3, 0.75) if c not in close]
-    return close[:3]
+        for close in difflib.get_close_matches(piece, known, 3, 0.75):
+            ratio = difflib.SequenceMatcher(None, piece, close).ratio()
+            scores[close] = max(scores.get(close, 0.0), ratio)
+    return sorted(scores, key=lambda name: -scores[name])[:3]
 
 
 def _requests(words: list[str], names: dict[tuple[str, ...], Term]) -> list[Request]:

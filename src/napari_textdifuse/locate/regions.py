@@ -123,3 +123,44 @@ def closed(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
     padded = np.pad(mask, [(w, w) for w in widths])
     result = shrink(grow(padded, mm, radius_mm), mm, radius_mm)
     return result[tuple(slice(w, -w) for w in widths)] | mask
+
+
+def rim(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
+    """Return the mask with the blurred edge around it: this radius, at least 1.8 voxels."""
+    if not mask.any():
+        return mask
+    scaled = [s / max(radius_mm, 1.8 * s) for s in mm]
+    return np.asarray(ndimage.distance_transform_edt(~mask, scaled) <= 1)
+
+
+def deep_fluid(fluid: Mask, inside: Mask, mm: Sequence[float]) -> Mask:
+    """Tell ventricles from the other fluid in a head: thick, and deep.
+
+    Parameters
+    ----------
+    fluid, inside : ndarray of bool
+        Where the values are those of fluid; where the brain with its fluid is.
+    mm : sequence of float
+        Spacing.
+    """
+    inward = depth(inside, mm)
+    deepest = float(inward.max())
+    thick = shrink(fluid & inside, mm, 1.0)
+    # slice by slice, what is still joined to the fluid around the brain is fissure or cistern
+    planar = np.zeros((3,) * fluid.ndim, bool)
+    planar[(1,) * (fluid.ndim - 2)] = True
+    labels, count = ndimage.label(thick, planar)
+    keep = np.zeros(count + 1, bool)
+    keep[labels[(inward > max(0.45 * deepest, 15.0)) & _middle(inside, mm, 0.6)]] = True
+    keep[labels[inward < 12.0]] = False
+    keep[0] = False
+    core = drop_small(keep[labels] & _middle(inside, mm, 0.4), 4.0, mm)
+    return fluid & grow(core, mm, 2.5)
+
+
+def _middle(inside: Mask, mm: Sequence[float], share: float) -> Mask:
+    """Return what lies deep in all directions, such as not near the base of the skull."""
+    if inside.ndim == 2:
+        return inside
+    distance = ndimage.distance_transform_edt(np.pad(inside, 1), mm)[1:-1, 1:-1, 1:-1]
+    return np.asarray(distance > share * distance.max())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import ndimage
 
 from .regions import Floats, Mask, closed, components, empty, opened, otsu
 from .views import View
+
+Box = tuple[slice, ...]
 
 #: Smallest object, as a share of the picture's height.
 _SMALLEST = 0.04
@@ -32,25 +36,27 @@ def _warm(plane: Floats) -> Mask:
     return opened(hot, (1.0, 1.0), max(height / 500, 1.0))
 
 
-def _keep(mask: Mask, accept: np.ufunc | object) -> Mask:
+def _keep(mask: Mask, accept: Callable[[Mask, Box], bool]) -> Mask:
     labels, _ = components(mask)
     result = empty(mask)
     for index, box in enumerate(ndimage.find_objects(labels), start=1):
         part = labels[box] == index
-        if accept(part, box):  # type: ignore[operator]
+        if accept(part, box):
             result[box] |= part
     return result
 
 
 def person(view: View) -> Mask:
     """Warm, upright objects of a person's proportions."""
+    height = view.array.shape[-2]
 
-    def upright(part: Mask, _box: object) -> bool:
+    def upright(part: Mask, box: Box) -> bool:
         tall, wide = part.shape
-        return (
-            tall >= max(_SMALLEST * view.array.shape[-2], 6)
-            and 1.15 <= tall / wide <= 6
-            and part.mean() > 0.25
+        return bool(
+            tall >= max(_SMALLEST * height, 6)
+            and 1.15 <= tall / wide <= 5
+            and box[0].stop > 0.2 * height  # feet stand on the ground, not in the sky
+            and part.mean() > 0.3
         )
 
     return np.stack([_keep(_warm(plane), upright) for plane in _planes(view)]).reshape(
@@ -62,9 +68,9 @@ def car(view: View) -> Mask:
     """Warm parts that together are wider than tall, below the horizon's upper third."""
     height = view.array.shape[-2]
 
-    def wide(part: Mask, box: tuple[slice, ...]) -> bool:
+    def wide(part: Mask, box: Box) -> bool:
         tall, across = part.shape
-        return (
+        return bool(
             across >= max(2 * _SMALLEST * height, 8)
             and 0.9 <= across / tall <= 5
             and box[0].stop > height / 3

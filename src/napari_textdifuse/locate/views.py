@@ -81,19 +81,20 @@ def views_of(images: Sequence[Volume]) -> list[View]:
         listed = " and ".join(str(image.shape) for image in images)
         raise InputError(f"The images have shapes {listed}; resample them onto one grid first.")
     known = [_view(image, image.modality) for image in images if image.modality]
-    colour: list[View] = []
-    grey: list[View] = []
-    for image in images:
-        if image.modality is None:
-            if is_colour(image):
-                colour += [_view(image, "VIS", assumed=True), _view(image, "PT", assumed=True)]
-            else:
-                grey += [_view(image, m, assumed=True) for m in ("IR", "MR", "PT")]
+    taken = {view.modality for view in known}
+    if any(image.modality is None and is_colour(image) for image in images):
+        taken.add("PT")  # of a colour and a grey picture, the grey one is not the functional
+    guesses: list[View] = []
+    for image in sorted(images, key=is_colour, reverse=True):
+        if image.modality is None and is_colour(image):
+            guesses += [_view(image, m, assumed=True) for m in ("VIS", "PT")]
+        elif image.modality is None:
+            free = [m for m in ("IR", "MR", "PT") if m not in taken]
+            guesses += [_view(image, m, assumed=True) for m in free]
     if known:  # a guess must not contradict what the other image is known to be
-        scene = any(view.modality in ("VIS", "IR") for view in known)
-        allowed = ("VIS", "IR") if scene else ("MR", "PT")
-        return known + [view for view in colour + grey if view.modality in allowed]
-    return colour + grey
+        allowed = ("VIS", "IR") if taken & {"VIS", "IR"} else ("MR", "PT")
+        guesses = [view for view in guesses if view.modality in allowed]
+    return known + guesses
 
 
 def is_colour(image: Volume) -> bool:
@@ -167,12 +168,13 @@ def false_colour_to_intensity(rgb: Floats) -> Floats:
     hsv = rgb2hsv(np.clip(rgb / top, 0, 1))
     hue, saturation, value = (hsv[..., i] for i in range(3))
     vivid = (saturation > 0.5) & (value > 0.35)
-    cold = vivid & (hue > 0.25) & (hue < 0.72)
+    cold = vivid & (hue > 0.25) & (hue < 0.70)
     warm = vivid & ((hue <= 0.25) | (hue > 0.85))
     rainbow = min(cold.sum(), warm.sum()) > 0.02 * max(int(vivid.sum()), 1)
     if not rainbow:
         return luminance(rgb) / top
-    position = ((0.74 - hue) % 1.0) * value
+    violet = (hue >= 0.70) & (hue < 0.82)  # below blue in some tables, never the top
+    position = np.where(violet, 0, (0.70 - hue) % 1.0) * value
     # hue jumps where colours are dark or greyish: take those by brightness alone
     position = np.where(vivid, position, 0.3 * value)
     smooth = gaussian_filter(position.astype(np.float32), 0.7, mode="nearest")

@@ -27,7 +27,7 @@ _PERCIST = "Wahl et al. 2009, PERCIST, DOI 10.2967/jnumed.108.057307 (background
 def _mr(description: str, find: object, smallest_mm: float) -> Rule:
     return Rule(
         "MR",
-        f"{description}; T1-weighted contrast is assumed",
+        f"{description}; for T1-weighted contrast, an image with bright fluid is left alone",
         _OTSU,
         find,  # type: ignore[arg-type]
         smallest_mm=smallest_mm,
@@ -65,8 +65,9 @@ TUMOUR = Term(
         ),
         Rule(
             "PT",
-            "uptake above 1.6 times normal brain (median of the high-uptake tissue), outlined at "
-            "41 % of the way from that background to the lesion's maximum",
+            "uptake above 1.6 times normal grey matter, outlined at 41 % of the way from its "
+            "surround to its maximum and not below 1.3 times normal; in a single slice, uptake "
+            "that is alike on both sides counts as normal",
             f"{_LAW}; {_BOELLAARD}",
             nuclear.brain_lesion,
             smallest_mm=5.0,
@@ -74,8 +75,9 @@ TUMOUR = Term(
         ),
         Rule(
             "NM",
-            "counts above 1.5 times normal brain (median of the high-uptake tissue), outlined at "
-            "41 % of the way from that background to the lesion's maximum",
+            "counts above 1.5 times normal grey matter, outlined at 41 % of the way from the "
+            "surround to the maximum and not below 1.3 times normal; in a single slice, uptake "
+            "that is alike on both sides counts as normal",
             f"Black et al. 1989, J Neurosurg 71:342 (index 1.5); {_BOELLAARD}",
             nuclear.spect_lesion,
             smallest_mm=8.0,
@@ -115,8 +117,8 @@ TERMS: tuple[Term, ...] = (
         (
             Rule(
                 "NM",
-                "brain with less than 70 % of the counts of the mirrored place (the level of 70 % "
-                "is this program's choice)",
+                "brain with less than 70 % of the counts around the mirrored place, outlined at "
+                "80 % (both levels are this program's choice)",
                 "comparison with the other side: Kapucu et al. 2009, EANM guideline for brain "
                 "perfusion SPECT, Eur J Nucl Med Mol Imaging 36:2093; Juni et al. 2009, J Nucl Med "
                 "Technol 37:191",
@@ -325,7 +327,7 @@ TERMS: tuple[Term, ...] = (
             Rule(
                 "IR",
                 "warm objects of human proportions (hottest of three Otsu classes, taller than "
-                "wide); bright is taken as warm",
+                "wide); bright is taken as warm, and other warm things of that shape are found too",
                 _PEDESTRIAN,
                 scene.person,
                 smallest_mm=4.0,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import GeometryError, InputError
 from ..volume import Array, Volume
+from .grid import check_plane, extent, index_map, inside_of, same_grid
 
 Floats = npt.NDArray[np.float64]
 
@@ -17,8 +17,6 @@ Floats = npt.NDArray[np.float64]
 COARSER = 1.2
 #: A result covered by less than this part gets a note.
 LOW_OVERLAP = 0.5
-#: Grids whose corners agree to this part of a voxel are one grid.
-SAME_GRID = 1e-3
 #: Pictures whose sides have one ratio within this are assumed to show the same field.
 SAME_ASPECT = 0.01
 
@@ -89,21 +87,21 @@ def resample_to(
         )
     if moving.affine is None or fixed.affine is None:
         return _without_geometry(moving, fixed, order)
-    matrix, offset = _index_map(moving, fixed)
-    if _is_identity(matrix, offset, moving, fixed):
+    if same_grid(moving, fixed):
         return _unchanged(moving, moving.affine)
-    _check_plane(moving, fixed)
-    inside = _inside(matrix, offset, fixed.shape, moving.shape)
+    check_plane(moving, fixed)
+    matrix, offset = index_map(moving, fixed)
+    inside = inside_of(matrix, offset, fixed.shape, moving.shape)
     overlap = float(inside.mean())
     if overlap == 0:
         raise GeometryError(
-            f"{moving.name} and {fixed.name} do not overlap: {_extent(moving)} against "
-            f"{_extent(fixed)} mm (RAS); check that they are of the same patient and position, "
+            f"{moving.name} and {fixed.name} do not overlap: {extent(moving)} against "
+            f"{extent(fixed)} mm (RAS); check that they are of the same patient and position, "
             "or register them."
         )
     array = _sample(moving, matrix, offset, fixed.shape, order)
     array[~inside] = _fill_value(moving, order) if fill is None else fill
-    notes = ()
+    notes: tuple[str, ...] = ()
     if overlap < LOW_OVERLAP:
         notes = (
             f"Only {overlap:.0%} of {fixed.name} is covered by {moving.name}; the rest was filled.",
@@ -145,57 +143,6 @@ def _unchanged(moving: Volume, affine: Floats | None, *notes: str) -> Resampled:
     return Resampled(volume, np.ones(moving.shape, np.bool_), 1.0, notes)
 
 
-def _index_map(moving: Volume, fixed: Volume) -> tuple[Floats, Floats]:
-    """Return matrix and offset from fixed to moving indices, in the order of the array's axes."""
-    assert moving.affine is not None and fixed.affine is not None
-    xyz = np.linalg.solve(moving.affine, fixed.affine)
-    n = moving.ndim
-    return xyz[:n, :n][::-1, ::-1], xyz[:n, 3][::-1]
-
-
-def _is_identity(matrix: Floats, offset: Floats, moving: Volume, fixed: Volume) -> bool:
-    if moving.shape != fixed.shape:
-        return False
-    corners = _corners(fixed.shape, edge=0.0)
-    same = bool(np.abs(corners @ matrix.T + offset - corners).max() < SAME_GRID)
-    return same and (fixed.ndim == 3 or _plane_distance(moving, fixed) < SAME_GRID)
-
-
-def _check_plane(moving: Volume, fixed: Volume) -> None:
-    """Refuse two slices that do not lie in one plane, to half a slice thickness."""
-    if fixed.ndim == 3:
-        return
-    assert moving.affine is not None and fixed.affine is not None
-    distance = _plane_distance(moving, fixed)
-    thickness = max(float(np.linalg.norm(v.affine[:3, 2])) for v in (moving, fixed))
-    if distance > thickness / 2:
-        raise GeometryError(
-            f"{moving.name} and {fixed.name} are slices of different planes, up to {distance:.1f} "
-            f"mm apart (thickness {thickness:.1f} mm); give the volumes, or slices of one plane."
-        )
-
-
-def _plane_distance(moving: Volume, fixed: Volume) -> float:
-    """Return how far, in mm, the corners of a fixed slice lie from the moving slice's plane."""
-    assert moving.affine is not None and fixed.affine is not None
-    normal = np.cross(moving.affine[:3, 0], moving.affine[:3, 1])
-    normal /= np.linalg.norm(normal)
-    away = (_world_corners(fixed) - moving.affine[:3, 3]) @ normal
-    return float(np.abs(away).max())
-
-
-def _inside(
-    matrix: Floats, offset: Floats, shape: tuple[int, ...], source: tuple[int, ...]
-) -> npt.NDArray[np.bool_]:
-    """Mark voxel centres that fall into the moving image, up to the outer edges of its voxels."""
-    inside = np.ones(shape, np.bool_)
-    grid = np.ogrid[tuple(slice(n) for n in shape)]
-    for row, start, size in zip(matrix, offset, source, strict=True):
-        index: Array = sum((float(m) * g for m, g in zip(row, grid, strict=True)), np.array(start))
-        inside &= (index > -0.5 - SAME_GRID) & (index < size - 0.5 + SAME_GRID)
-    return inside
-
-
 def _sample(
     moving: Volume, matrix: Floats, offset: Floats, shape: tuple[int, ...], order: int
 ) -> Array:
@@ -212,7 +159,8 @@ def _sample(
         return _like(stacked, array.dtype)
     if order == 0:
         labels = array.astype(np.uint8) if array.dtype == np.bool_ else array
-        # not scipy's own rounding, which takes halves to the even neighbour
+        if labels.dtype == np.float16:  # unknown to scipy
+            labels = labels.astype(np.float32)
         nearest: Array = ndimage.affine_transform(
             labels, matrix, offset, output_shape=shape, order=0, mode="nearest"
         )
@@ -244,21 +192,3 @@ def _fill_value(moving: Volume, order: int) -> float:
         return 0.0
     finite = moving.array[np.isfinite(moving.array)]
     return float(finite.min()) if finite.size else 0.0
-
-
-def _corners(shape: tuple[int, ...], edge: float) -> Floats:
-    """Return the corner indices of a grid; `edge` 0.5 for the outer edges of the voxels."""
-    return np.array(list(product(*((-edge, n - 1 + edge) for n in shape))), dtype=np.float64)
-
-
-def _world_corners(volume: Volume, edge: float = 0.0) -> Floats:
-    assert volume.affine is not None
-    xyz = _corners(volume.shape, edge)[:, ::-1]
-    xyz = np.pad(xyz, ((0, 0), (0, 3 - volume.ndim)))
-    return xyz @ volume.affine[:3, :3].T + volume.affine[:3, 3]
-
-
-def _extent(volume: Volume) -> str:
-    corners = _world_corners(volume, edge=0.5)
-    spans = zip("xyz", corners.min(axis=0), corners.max(axis=0), strict=True)
-    return ", ".join(f"{axis} {low:.0f} to {high:.0f}" for axis, low, high in spans)

@@ -1,0 +1,1 @@
+"""The commands of ``textdifuse``, one module each with ``run(options) -> exit status``."""

@@ -1,0 +1,33 @@
+"""``textdifuse evaluate --a DIR --b DIR --fused DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from ..evaluation import METRICS, Report, evaluate_folders
+from .report import print_json, say
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure the fused images of a folder."""
+    report = evaluate_folders(options.a, options.b, options.fused)
+    if options.csv:
+        report.to_csv(options.csv)
+    if options.json:
+        print_json(report.to_dict())
+        return 0
+    print(_table(report))
+    for name, roles in report.missing.items():
+        say(f"note: {name} is missing in {' and '.join(roles)} and was left out")
+    return 0
+
+
+def _table(report: Report) -> str:
+    rows = [*report.images.items(), ("mean", report.mean)]
+    width = max(len(name) for name, _ in rows)
+    lines = [" " * width + "".join(f"{metric:>9}" for metric in METRICS)]
+    for name, row in rows:
+        cells = ("-" if math.isnan(row[m]) else f"{row[m]:.3f}" for m in METRICS)
+        lines.append(name.ljust(width) + "".join(f"{cell:>9}" for cell in cells))
+    return "\n".join(lines)

@@ -1,0 +1,89 @@
+"""``textdifuse info``: what a report of a problem should hold."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from .._version import __version__
+from ..locate import known_terms
+from ..weights import embedded_names
+from .report import print_json
+from .weights import describe
+
+REQUIRED = ("torch", "numpy", "scipy", "safetensors", "nibabel", "pydicom", "highdicom", "pillow")
+OPTIONAL = ("napari", "transformers", "segment-anything", "torchvision", "SimpleITK", "nilearn")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show versions, devices, weights and terms."""
+    content = collect()
+    if options.json:
+        print_json(content)
+    else:
+        print(_text(content))
+    return 0
+
+
+def collect() -> dict[str, Any]:
+    """Return everything that ``info`` shows, as plain values."""
+    import torch
+
+    from ..fusion.device import choose_device, choose_precision
+
+    device = choose_device()
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in REQUIRED},
+        "optional": {name: _version(name) for name in OPTIONAL},
+        "devices": {
+            "cpu": True,
+            "cuda": torch.cuda.is_available(),
+            "mps": torch.backends.mps.is_available(),
+        },
+        "device": str(device),
+        "precision": str(choose_precision(device)).removeprefix("torch."),
+        "weights": [describe(name) for name in embedded_names()],
+        "locators": {"lexicon": [asdict(term) for term in known_terms()]},
+        "config_files": [],
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _text(content: dict[str, Any]) -> str:
+    lines = [
+        f"napari-textdifuse {content['version']}, Python {content['python']}, "
+        f"{content['platform']}",
+        "device: "
+        + f"{content['device']} in {content['precision']}; present: "
+        + ", ".join(name for name, here in content["devices"].items() if here),
+        "packages: " + _versions(content["packages"]),
+        "optional: " + _versions(content["optional"]),
+        "configuration files: none",
+        "weights:" + ("" if content["weights"] else " none embedded"),
+    ]
+    lines += [f"  {w['name']}  SHA-256 {w['sha256']}" for w in content["weights"]]
+    for locator, terms in content["locators"].items():
+        lines.append(f"terms of the locator '{locator}':")
+        lines += [f"  {_term(term)}" for term in terms]
+    return "\n".join(lines)
+
+
+def _versions(packages: dict[str, str | None]) -> str:
+    return ", ".join(f"{name} {number or 'missing'}" for name, number in packages.items())
+
+
+def _term(term: dict[str, Any]) -> str:
+    kind = term["modality"] + (f" in {term['unit']}" if term["unit"] else "")
+    return f"{term['term']} [{kind}]: {term['rule']} (also: {', '.join(term['synonyms'])})"

@@ -1,0 +1,166 @@
+"""Results become files: all of them, or none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, WriteError
+from ..io import write, write_json
+from ..volume import Volume
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from ..fusion import FusionResult
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+
+
+def format_for(source: Path, volume: Volume) -> str:
+    """Choose the ending of result files: the family of the first input.
+
+    Parameters
+    ----------
+    source : Path
+        File or folder the first input was read from.
+    volume : Volume
+        What was read.
+
+    Returns
+    -------
+    str
+        ``".nii.gz"`` for NIfTI and DICOM, ``".png"`` for pictures, ``".tif"`` for a stack of
+        pictures, which PNG cannot hold.
+    """
+    if source.is_dir() or source.suffix.lower() not in PICTURES:
+        return ".nii.gz"
+    return ".png" if volume.ndim == 2 else ".tif"
+
+
+def full_record(result: FusionResult) -> dict[str, Any]:
+    """Return the result's record with the objects that were found; no file names."""
+    found = result.detections
+    return result.record | {
+        "detections": [
+            {"label": label, "score": float(score), "box": box.tolist(), "source": source}
+            for label, score, box, source in zip(
+                found.labels, found.scores, found.boxes, found.sources, strict=True
+            )
+        ],
+    }
+
+
+def refuse_overwriting(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise `InputError` if a result would replace an image it is made from."""
+    sources = {path.resolve() for path in inputs}
+    for path in outputs:
+        if path.resolve() in sources:
+            raise InputError(f"{path} is an input and would be overwritten; choose another --out.")
+
+
+def save(
+    result: FusionResult,
+    out: Path,
+    names: Mapping[str, str],
+    record_name: str,
+    record: dict[str, Any],
+    preview: tuple[str, Image] | None = None,
+) -> dict[str, Path]:
+    """Write the images of a result and its record into a folder, completely or not at all.
+
+    Everything is written to a hidden temporary folder inside `out` first and then moved. The
+    record goes last and an old one is removed first, so a record always describes the images
+    beside it.
+
+    Parameters
+    ----------
+    result : FusionResult
+    out : Path
+        Made if missing.
+    names : mapping of str to str
+        Relative file name of each image, by role ("fused", "mask" ...). Roles that this result
+        does not have are left out; a file of an earlier run under that name is removed if the
+        earlier record says that it belongs to it.
+    record_name : str
+        Relative file name of the record.
+    record : dict
+        Plain values; ``outputs`` (the roles written) is added.
+    preview : tuple of str and PIL image, optional
+        Relative file name and picture.
+
+    Returns
+    -------
+    dict of str to Path
+        What was written, by role; "record" and "preview" too.
+
+    Raises
+    ------
+    WriteError
+        If anything cannot be written; nothing new is left in `out`.
+    """
+    roles = [role for role in names if getattr(result, role) is not None]
+    record = record | {"outputs": roles}
+    fresh = not out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".textdifuse-", dir=out))
+        try:
+            staged: dict[str, tuple[Path, Path]] = {}
+            for role in roles:
+                part = temporary / role / Path(names[role]).name
+                part.parent.mkdir()
+                write(part, result.volume(role), record=record)
+                staged[role] = part, out / names[role]
+            if preview is not None:
+                part = temporary / "preview.png"
+                preview[1].save(part)
+                staged["preview"] = part, out / preview[0]
+            write_json(temporary / "record.json", record)
+            staged["record"] = temporary / "record.json", out / record_name
+            _publish(staged, _stale(out, names, record_name, roles))
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise WriteError(
+            f"{out} cannot be written ({error.strerror or error}); choose another folder."
+        ) from None
+    finally:
+        if fresh and out.is_dir() and not any(out.iterdir()):
+            out.rmdir()
+    return {role: final for role, (_, final) in staged.items()}
+
+
+def _publish(staged: Mapping[str, tuple[Path, Path]], stale: Iterable[Path]) -> None:
+    for _, final in staged.values():
+        if final.is_dir():
+            raise WriteError(f"{final} is a folder; move it away or choose another --out.")
+        final.parent.mkdir(parents=True, exist_ok=True)
+    staged["record"][1].unlink(missing_ok=True)
+    for path in stale:
+        path.unlink(missing_ok=True)
+    for part, final in staged.values():  # the record is the last
+        os.replace(part, final)
+
+
+def _stale(
+    out: Path, names: Mapping[str, str], record_name: str, roles: Iterable[str]
+) -> list[Path]:
+    """Images of an earlier run that the new result does not have."""
+    earlier = load_record(out / record_name).get("outputs", [])
+    return [out / names[role] for role in names if role in earlier and role not in roles]
+
+
+def load_record(path: Path) -> dict[str, Any]:
+    """Return a record written before; empty if there is none that can be read."""
+    import json
+
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}

@@ -1,0 +1,68 @@
+"""What people read on stderr, and what programs read on stdout."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ..io._plain import to_json
+
+if TYPE_CHECKING:
+    from ..fusion import Progress
+
+
+def say(message: str) -> None:
+    """Print one line for people."""
+    print(f"textdifuse: {message}", file=sys.stderr, flush=True)
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Print one JSON object to stdout; NaN and infinity become null."""
+    print(to_json(content, indent=2))
+
+
+class ProgressLine:
+    """A pipeline callback: one line that updates itself on a terminal, else a line now and then.
+
+    Use it as a context manager, so that the terminal's line is cleared in the end.
+
+    Parameters
+    ----------
+    title : str
+        Shown before the numbers.
+    interval : float
+        Seconds between lines where stderr is not a terminal.
+    """
+
+    def __init__(self, title: str, interval: float = 10.0) -> None:
+        self.title = title
+        self.stream: TextIO = sys.stderr
+        self.live = self.stream.isatty()
+        self.interval = 0.1 if self.live else interval
+        self.last = time.monotonic()
+        self.width = 0
+
+    def __call__(self, progress: Progress) -> None:
+        """Show the progress, unless something was shown a moment ago."""
+        now = time.monotonic()
+        if now - self.last < self.interval:
+            return
+        self.last = now
+        text = f"{self.title}: step {progress.step} of {progress.total}"
+        if progress.slices > 1:
+            text += f", slice {progress.slice_index + 1} of {progress.slices}"
+        if self.live:
+            self.stream.write("\r" + text.ljust(self.width))
+            self.width = len(text)
+            self.stream.flush()
+        else:
+            say(text)
+
+    def __enter__(self) -> ProgressLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.width:
+            self.stream.write("\r" + " " * self.width + "\r")
+            self.stream.flush()

@@ -1,0 +1,49 @@
+"""Tell whether a stored result is the one that would be made again."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+
+import numpy as np
+
+from .._version import __version__
+from ..volume import Volume
+
+#: Options that change a result; the device is not one of them, so a run may move to another
+#: machine.
+SETTINGS = ("prompt", "steps", "seed", "strength", "samples")
+
+
+def resume_key(
+    options: argparse.Namespace, weights_sha256: str, a: Volume, b: Volume, mask: Volume | None
+) -> str:
+    """Return a checksum of everything that a result depends on.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+    weights_sha256 : str
+    a, b : Volume
+    mask : Volume, optional
+
+    Returns
+    -------
+    str
+        SHA-256 over the settings, the weights, this package's version and the images' values and
+        meaning. It reveals neither.
+    """
+    settings = {name: getattr(options, name) for name in SETTINGS}
+    images = [None if volume is None else _fingerprint(volume) for volume in (a, b, mask)]
+    content = [__version__, weights_sha256, settings, images]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _fingerprint(volume: Volume) -> str:
+    affine = None if volume.affine is None else volume.affine.tolist()
+    meaning = [affine, volume.unit, volume.modality, volume.window, volume.rgb]
+    form = [str(volume.array.dtype), volume.array.shape]
+    digest = hashlib.sha256(json.dumps([meaning, form], default=float).encode())
+    digest.update(np.ascontiguousarray(volume.array).tobytes())
+    return digest.hexdigest()

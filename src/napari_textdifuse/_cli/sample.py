@@ -1,0 +1,25 @@
+"""``textdifuse sample NAME --out DIR``: fuse a pair that comes with the package."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import InputError
+from ..fusion.inputs import as_volume
+from ..samples import SAMPLES, load_sample
+from .fuse import fuse_into
+from .outputs import format_for
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fuse a bundled sample, with its own prompt unless another or a mask is given."""
+    if options.name not in SAMPLES:
+        raise InputError(f"There is no sample {options.name!r}; choose {', '.join(SAMPLES)}.")
+    sample = SAMPLES[options.name]
+    if options.prompt is None and options.mask is None:
+        options.prompt = sample.prompt
+    a, b = load_sample(options.name)
+    a = as_volume(a, "image A")
+    fuse_into(options, a, as_volume(b, "image B"), format_for(Path(sample.a), a))
+    return 0

@@ -1,0 +1,39 @@
+"""``textdifuse weights list|verify|download``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..errors import InputError
+from ..weights import embedded_names, open_folder
+from .report import print_json
+
+
+def describe(name: str | None) -> dict[str, Any]:
+    """Return name, SHA-256 and place of weights, without loading them."""
+    folder = open_folder(name)
+    return {"name": folder.name, "sha256": folder.sha256, "path": str(folder.path)}
+
+
+def run(options: argparse.Namespace) -> int:
+    """List weights, or compare them with their checksums."""
+    if options.name is not None and options.action != "verify":
+        raise InputError(f"'weights {options.action}' takes no name; it is about all of them.")
+    names = embedded_names() if options.name is None else [options.name]
+    found = [describe(name) for name in names]
+    if options.action == "verify":
+        for name, entry in zip(names, found, strict=True):
+            open_folder(name).verify()
+            entry["verified"] = True
+    if options.json:
+        print_json({"action": options.action, "weights": found, "downloads": []})
+        return 0
+    for entry in found:
+        state = "  SHA-256 is right" if entry.get("verified") else ""
+        print(f"{entry['name']}  {entry['sha256']}  {entry['path']}{state}")
+    if not found:
+        print("no embedded weights")
+    if options.action == "download":
+        print("Nothing to download: the embedded weights come with the package.")
+    return 0

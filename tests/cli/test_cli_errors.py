@@ -1,0 +1,174 @@
+"""Bad input and options: exit status 2, one line that says what is wrong, nothing written."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pydicom.data
+import pytest
+from cli_images import write_grey, write_nifti
+from PIL import Image
+
+
+def _nifti(path, data, affine=None):
+    nib.save(nib.Nifti1Image(data, np.eye(4) if affine is None else affine), path)
+    return path
+
+
+def missing(folder):
+    return folder / "nowhere.png"
+
+
+def text_named_nifti(folder):
+    path = folder / "text.nii.gz"
+    path.write_text("this is no image")
+    return path
+
+
+def truncated_dicom(folder):
+    whole = pydicom.data.get_testdata_file("CT_small.dcm", download=False)
+    path = folder / "cut.dcm"
+    with open(whole, "rb") as file:
+        path.write_bytes(file.read(20_000))
+    return path
+
+
+def empty_png(folder):
+    path = folder / "empty.png"
+    path.touch()
+    return path
+
+
+def empty_folder(folder):
+    path = folder / "series"
+    path.mkdir()
+    return path
+
+
+def all_nan(folder):
+    return _nifti(folder / "nan.nii", np.full((8, 8, 3), np.nan, np.float32))
+
+
+def all_zero(folder):
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(folder / "zero.png")
+    return folder / "zero.png"
+
+
+def complex_nifti(folder):
+    return _nifti(folder / "complex.nii", np.ones((8, 8, 3), np.complex64))
+
+
+def five_axes(folder):
+    return _nifti(folder / "five.nii", np.ones((4, 4, 4, 2, 3), np.float32))
+
+
+@pytest.mark.parametrize("position", [0, 1])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (missing, "nowhere.png"),
+        (text_named_nifti, "text.nii.gz"),
+        (truncated_dicom, "cut.dcm"),
+        (empty_png, "empty.png"),
+        (empty_folder, "series"),
+        (all_nan, "finite"),
+        (all_zero, "0"),
+        (complex_nifti, "complex"),
+        (five_axes, "5-D|time points|axes"),
+    ],
+)
+def test_bad_images(textdifuse, fast, tmp_path, make, words, position):
+    inputs = [write_grey(tmp_path / "good.png"), make(tmp_path)]
+    refused(textdifuse, tmp_path, words, *inputs[:: 1 if position else -1], *fast)
+
+
+def test_images_without_overlap(textdifuse, fast, tmp_path):
+    a = write_nifti(tmp_path / "a.nii.gz")
+    b = write_nifti(tmp_path / "b.nii.gz", origin=(5000, 0, 0))
+    refused(textdifuse, tmp_path, "overlap|mm", a, b, *fast)
+
+
+def test_a_prompt_that_means_nothing(textdifuse, fast, pictures, tmp_path):
+    refused(textdifuse, tmp_path, "gizmo", *pictures, "--prompt", "gizmo", *fast)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--steps", "0"), "--steps.*1 to 1000"),
+        (("--steps", "many"), "--steps.*'many'"),
+        (("--seed", "-1"), "--seed"),
+        (("--strength", "nan"), "--strength"),
+        (("--samples", "1.5"), "--samples"),
+        (("--device", "abacus"), "--device.*cpu"),
+        (("--device", "cuda:99"), "cuda"),
+        (("--weights", "nowhere"), "nowhere"),
+        (("--mask", "nowhere.png"), "--mask.*nowhere.png"),
+        (("--slice", "0"), "single picture"),
+        (("--frobnicate",), "--frobnicate"),
+    ],
+)
+def test_bad_options(textdifuse, tiny_weights, pictures, tmp_path, options, words):
+    given = () if "--weights" in options else ("--weights", tiny_weights)
+    refused(textdifuse, tmp_path, words, *pictures, *given, *options)
+
+
+def test_slices_that_are_not_there(textdifuse, fast, volumes, tmp_path):
+    refused(textdifuse, tmp_path, "0 to 5", *volumes, "--slice", "6", *fast)
+
+
+def test_mask_of_another_shape(textdifuse, fast, pictures, tmp_path):
+    mask = write_grey(tmp_path / "m.png", (10, 40))
+    refused(textdifuse, tmp_path, "mask|aspect|shape|image", *pictures, "--mask", mask, *fast)
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_out_that_is_a_file(textdifuse, fast, pictures, tmp_path, below):
+    file = tmp_path / "file"
+    file.write_text("kept")
+    ran = textdifuse("fuse", *pictures, "--out", file / below, *fast)
+    one_line(ran, "--out.*is a file")
+    assert file.read_text() == "kept"
+
+
+def test_inputs_are_never_overwritten(textdifuse, fast, tmp_path):
+    a, b = write_grey(tmp_path / "fused.png"), write_grey(tmp_path / "b.png", seed=2)
+    before = a.read_bytes()
+    one_line(textdifuse("fuse", a, b, "--out", tmp_path, *fast), "overwritten")
+    assert a.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.png", "fused.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "COMMAND"),
+        (("melt",), "melt"),
+        (("fuse", "one.png"), "one.png|B, --out|required"),
+        (("batch", "nowhere", "nowhere", "--out", "x"), "nowhere.*not a folder"),
+        (("evaluate", "--a", "nowhere"), "nowhere"),
+        (("weights", "list", "light"), "no name"),
+        (("weights", "verify", "nowhere"), "nowhere"),
+        (("sample", "moon", "--out", "x"), "moon.*pet-mri"),
+    ],
+)
+def test_bad_commands(textdifuse, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    one_line(textdifuse(*arguments), words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def refused(textdifuse, folder, words, *arguments):
+    before = sorted(folder.rglob("*"))
+    one_line(textdifuse("fuse", *arguments, "--out", folder / "out"), words)
+    assert sorted(folder.rglob("*")) == before
+
+
+def one_line(ran, words):
+    import re
+
+    assert ran.status == 2
+    assert ran.out == ""
+    assert ran.err.startswith("textdifuse: error: ")
+    assert len(ran.err.splitlines()) == 1
+    assert re.search(words, ran.err), ran.err

@@ -1,0 +1,102 @@
+"""What the embedded weights must do; small pictures, so that the tests stay quick."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from napari_textdifuse import FusionPipeline, evaluate
+from napari_textdifuse.fusion import engine
+from napari_textdifuse.fusion.remodulation import contrast
+from napari_textdifuse.weights import open_folder
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> FusionPipeline:
+    return FusionPipeline.from_pretrained(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[np.ndarray, np.ndarray]:
+    """Two views of one scene: discs bright in one or the other, texture in the second."""
+    rng = np.random.default_rng(4)
+    y, x = np.mgrid[:96, :112]
+    a, b = np.full((2, 96, 112), 0.15, np.float32)
+    for k in range(8):
+        cy, cx, r = rng.uniform(10, 86), rng.uniform(10, 102), rng.uniform(4, 12)
+        disc = np.hypot(y - cy, x - cx) < r
+        (a if k % 2 else b)[disc] = rng.uniform(0.4, 0.9)
+    b += 0.06 * ndimage.gaussian_filter(rng.standard_normal(b.shape), 1.5).astype(np.float32) * 4
+    return np.clip(ndimage.gaussian_filter(a, 0.6), 0, 1), np.clip(b, 0, 1)
+
+
+def to_bytes(image: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def noisy(image: np.ndarray, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(0, 20 / 255, image.shape)
+    return np.clip(image + noise, 0, 1).astype(np.float32)
+
+
+def test_embedded_weights_are_described_and_small():
+    folder = open_folder()
+    folder.verify()
+    assert folder.file.stat().st_size < 25e6
+    card = (folder.path / "MODEL_CARD.md").read_text("utf-8")
+    for word in ("Training data", "Limits", "SHA-256", folder.sha256[:12]):
+        assert word in card
+
+
+def test_fusion_keeps_more_of_both_than_the_average(pipeline, pair):
+    a, b = (to_bytes(v) for v in pair)
+    ours = evaluate(a, b, to_bytes(pipeline(a, b).fused))
+    mean = evaluate(a, b, to_bytes((pair[0] + pair[1]) / 2))
+    for metric in ("AG", "SD", "Qabf"):
+        assert ours[metric] > mean[metric]
+
+
+def test_noise_is_removed(pipeline, pair):
+    a, b = pair
+    na, nb = noisy(a, 1), noisy(b, 2)
+
+    def similarity(fused):
+        return evaluate(to_bytes(a), to_bytes(b), to_bytes(fused))["SSIM"]
+
+    ours = similarity(pipeline(na, nb).fused)
+    assert ours > similarity((na + nb) / 2)
+    assert ours > similarity(np.maximum(na, nb))
+
+
+def test_what_is_alike_stays_as_it_is_and_black_stays_black(pipeline, pair):
+    a, _ = pair
+    assert np.abs(pipeline(a, a).fused - a).mean() < 0.02
+    black = np.zeros((64, 64), np.float32)
+    black[20:40, 20:40] = 0.7
+    assert pipeline(black, black).fused[:12, :12].max() < 0.02
+
+
+def test_exchanging_the_images_gives_the_same_picture(pipeline, pair):
+    one, two = pipeline(*pair), pipeline(*pair[::-1])
+    assert np.abs(one.fused - two.fused).max() < 0.02
+    assert np.abs(one.contribution + two.contribution - 1).max() < 0.02
+
+
+def test_contrast_rises_with_strength(pipeline, pair):
+    a, b = pair
+    mask = np.zeros(a.shape, np.uint8)
+    mask[30:60, 40:75] = 1
+    values = [
+        abs(contrast(pipeline(a, b, mask=mask, strength=s).fused, mask, 1))
+        for s in (0, 0.5, 1.0, 1.5)
+    ]
+    assert values == sorted(values)
+    assert values[-1] > 1.2 * values[0]
+
+
+def test_tiles_agree_with_the_whole(pipeline, pair, monkeypatch):
+    a, b = (np.tile(v, (2, 2)) for v in pair)
+    whole = pipeline(a, b).fused
+    monkeypatch.setattr(engine, "TILE", 128)
+    assert np.abs(pipeline(a, b).fused - whole).mean() < 0.01

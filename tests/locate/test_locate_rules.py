@@ -1,0 +1,187 @@
+"""Rules against a made-up head and street whose truth is known."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from napari_textdifuse.locate import LexiconLocator
+from napari_textdifuse.volume import Volume
+
+LOCATOR = LexiconLocator()
+
+
+def find(images, prompt):
+    return LOCATOR.locate(images, prompt)
+
+
+@pytest.mark.parametrize("diameter", [12, 18, 30])
+@pytest.mark.parametrize("noise", [1, 2])
+def test_pet_tumour_in_a_volume(sized_head, dice, diameter, noise):
+    head = sized_head(diameter)
+    location = find([head.make("PT", noise=noise, seed=diameter)], "tumour")
+    assert dice(location.mask, head.lesion) > 0.85
+    assert len(location.detections) == 1
+
+
+@pytest.mark.parametrize("diameter", [12, 18, 30])
+def test_pet_tumour_in_a_slice(sized_head, plane, dice, diameter):
+    head = sized_head(diameter)
+    location = find([plane(head.make("PT", seed=3), 43)], "tumour")
+    assert dice(location.mask, head.lesion[43]) > 0.85
+
+
+def test_pet_tumour_does_not_depend_on_the_unit(head, dice):
+    pet = head.make("PT")
+    raw = pet.with_array(pet.array * 3217.0, unit="Bq/mL")
+    assert dice(find([raw], "tumour").mask, head.lesion) > 0.85
+
+
+def test_amino_acid_pet_over_a_flat_brain(head, dice):
+    uptake = np.where(head.grey | head.white | head.ventricle, 1.2, 0.4) * ~head.air
+    uptake[head.lesion] = 4.0
+    uptake = ndimage.gaussian_filter(uptake, 1.2).astype(np.float32)
+    pet = head.make("PT").with_array(uptake)
+    assert dice(find([pet], "tumour").mask, head.lesion) > 0.85
+
+
+def test_a_healthy_brain_has_no_tumour(head, plane):
+    pet = head.make("PT", lesion=2.2)
+    for images in ([pet], *([plane(pet, k)] for k in range(10, 60, 5))):
+        location = find(images, "tumour")
+        assert not location.mask.any()
+        assert location.names == {1: "tumour"}
+        assert len(location.detections) == 0
+        assert any("tumour: not found (" in note for note in location.notes)
+
+
+def test_body_scan_uses_suv_4_and_41_percent(dice):
+    z, y, x = (np.arange(n)[(...,) + (None,) * k] * 5.0 for n, k in ((120, 2), (60, 1), (80, 0)))
+    body = (((y - 150) / 110) ** 2 + ((x - 200) / 160) ** 2 < 1) & (z >= 0)
+    lesion = (z - 300) ** 2 + (y - 150) ** 2 + (x - 150) ** 2 < 25**2
+    array = ndimage.gaussian_filter(np.where(lesion, 12.0, np.where(body, 1.5, 0)), 0.5)
+    pet = Volume(
+        array.astype(np.float32), affine=np.diag([5.0, 5, 5, 1]), unit="SUVbw", modality="PT"
+    )
+    location = find([pet], "metastasis")
+    assert dice(location.mask, lesion) > 0.9
+    assert any("SUV above 4" in note for note in location.notes)
+
+
+@pytest.mark.parametrize(
+    ("modality", "prompt", "truth", "least"),
+    [
+        ("CT", "skull", "skull", 0.9),
+        ("CT", "ventricle", "ventricle", 0.85),
+        ("CT", "vessel", "vessel", 0.75),
+        ("CT", "brain", "brain", 0.9),
+        ("MR", "ventricle", "ventricle", 0.85),
+        ("MR", "brain", "brain", 0.9),
+        ("MR", "grey matter", "grey", 0.85),
+        ("MR", "white matter", "white", 0.9),
+        ("NM", "tumour", "lesion", 0.75),
+    ],
+)
+def test_anatomy_in_a_volume(head, dice, modality, prompt, truth, least):
+    wanted = head.grey | head.white | head.lesion if truth == "brain" else getattr(head, truth)
+    assert dice(find([head.make(modality)], prompt).mask, wanted) > least
+
+
+@pytest.mark.parametrize(
+    ("modality", "prompt", "truth", "index"),
+    [
+        ("CT", "skull", "skull", 30),
+        ("CT", "ventricle", "ventricle", 43),
+        ("CT", "vessel", "vessel", 26),
+        ("MR", "ventricle", "ventricle", 43),
+    ],
+)
+def test_anatomy_in_a_slice(head, plane, dice, modality, prompt, truth, index):
+    location = find([plane(head.make(modality), index)], prompt)
+    assert dice(location.mask, getattr(head, truth)[index]) > 0.8
+
+
+def test_haemorrhage_only_where_there_is_blood(head, dice):
+    assert dice(find([head.make("CT", lesion=68)], "haemorrhage").mask, head.lesion) > 0.75
+    assert not find([head.make("CT")], "haemorrhage").mask.any()
+
+
+def test_perfusion_deficit_only_where_it_is(head, dice):
+    # a symmetric brain, so that the two sides can be compared
+    left = head.make("NM", noise=0, lesion=35).array
+    symmetric = np.maximum(left, left[..., ::-1])
+    spect = head.make("NM").with_array(symmetric)
+    assert not find([spect], "perfusion deficit").mask.any()
+    z, y, x = np.indices(symmetric.shape)
+    gone = (z - 40) ** 2 + (y - 40) ** 2 + (x - 66) ** 2 < 7**2
+    lowered = spect.with_array(
+        symmetric * (1 - 0.8 * ndimage.gaussian_filter(gone.astype(np.float32), 1.5))
+    )
+    found = find([lowered], "hypoperfusion").mask
+    assert (found > 0)[gone].mean() > 0.5
+    assert (found > 0)[..., :46].sum() == 0
+
+
+def test_plain_hu_ranges():
+    hu = np.full((80, 80), 40, np.int16)
+    hu[5:25, 5:25] = -1000
+    hu[5:25, 45:65] = -100
+    hu[45:65, 5:25] = 1200
+    hu[45:65, 45:65] = 3000
+    ct = Volume(hu, affine=np.eye(4), unit="HU", modality="CT")
+    for prompt, box in {
+        "air": np.s_[5:25, 5:25],
+        "fat": np.s_[5:25, 45:65],
+        "bone": np.s_[45:65, 5:25],
+        "metal": np.s_[45:65, 45:65],
+    }.items():
+        found = find([ct], prompt).mask > 0
+        assert found[box].mean() > 0.9, prompt
+        found[box] = False
+        assert found.mean() < 0.01, prompt
+
+
+def test_a_t2_image_is_not_taken_for_t1(head):
+    mr = head.make("MR")
+    inverted = mr.with_array(np.where(head.air, mr.array, 1100 - mr.array))
+    assert not find([inverted], "ventricle").mask.any()
+
+
+def street(seed=0, noise=6.0):
+    """Grey infrared with two persons and a car; coordinates are the test's truth."""
+    y, x = np.mgrid[:240, :320]
+    person = np.zeros((240, 320), bool)
+    for cy, cx, size in ((140, 60, 1.0), (150, 270, 1.4)):
+        person |= ((y - cy) / (24 * size)) ** 2 + ((x - cx) / (7 * size)) ** 2 < 1
+        person |= (y - cy + 28 * size) ** 2 + (x - cx) ** 2 < (6 * size) ** 2
+    car = (np.abs(y - 170) < 14) & (np.abs(x - 165) < 30)
+    scene = 40 + 0.15 * y
+    scene[:60] = 10
+    scene[:100, 100:200] += 25  # a building, warmer than the rest
+    scene = np.where(person | car, 190.0, scene)
+    scene = ndimage.gaussian_filter(scene, 1) + np.random.default_rng(seed).normal(
+        0, noise, scene.shape
+    )
+    return np.clip(scene, 0, 255).astype(np.uint8), person, car
+
+
+@pytest.mark.parametrize("noise", [6, 18])
+def test_people_and_cars_in_infrared(dice, noise):
+    grey, person, car = street(noise=noise)
+    location = find([Volume(grey, modality="IR")], "people and vehicles")
+    assert location.names == {1: "person", 2: "car"}
+    assert dice(location.mask == 1, person) > 0.85
+    assert dice(location.mask == 2, car) > 0.85
+    assert location.detections.labels == ("person", "person", "car")
+    assert location.detections.sources == ("IR",) * 3
+
+
+def test_lamps_in_a_colour_picture(dice):
+    rng = np.random.default_rng(0)
+    picture = rng.normal(30, 5, (120, 160, 3))
+    lamp = np.zeros((120, 160), bool)
+    lamp[20:30, 40:50] = lamp[60:68, 120:128] = True
+    picture[lamp] = [250, 240, 200]
+    picture = np.clip(picture, 0, 255).astype(np.uint8)
+    location = find([Volume(picture, rgb=True, modality="VIS")], "street lamps")
+    assert dice(location.mask, lamp) > 0.9
+    assert len(location.detections) == 2

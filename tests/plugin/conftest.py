@@ -1,0 +1,86 @@
+"""Layers, viewers and a pipeline that takes its time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from napari_textdifuse import Volume
+from napari_textdifuse.errors import Cancelled
+
+if TYPE_CHECKING:
+    from napari_textdifuse.fusion import FusionResult
+
+
+@pytest.fixture
+def phantom() -> Callable[..., Volume]:
+    """Make a volume whose values say where in the world (RAS mm) each voxel lies."""
+
+    def make(affine: Any, shape: tuple[int, ...] = (5, 6, 7), **fields: Any) -> Volume:
+        affine = np.asarray(affine, dtype=float)
+        index = np.indices(shape)[::-1].reshape(len(shape), -1).astype(float)
+        index = np.vstack([index, np.zeros((3 - len(shape), index.shape[1]))])
+        x, y, z = affine[:3, :3] @ index + affine[:3, 3:]
+        values = (1000 + x + 0.1 * y + 0.01 * z).reshape(shape)
+        return Volume(values.astype(np.float32), affine=affine, **{"name": "phantom"} | fields)
+
+    return make
+
+
+class SlowPipeline:
+    """Reports many steps until it is stopped; knows how often it was asked."""
+
+    def __init__(self, steps: int = 2000, result: FusionResult | None = None) -> None:
+        self.steps = steps
+        self.result = result
+        self.started = threading.Event()
+        self.stopped = threading.Event()
+        self.calls: list[dict[str, Any]] = []
+        self.thread: str | None = None
+
+    def __call__(self, a: Volume, b: Volume, prompt: str | None, **options: Any) -> FusionResult:
+        from napari_textdifuse.fusion import Progress
+
+        callback = options.pop("callback")
+        self.calls.append({"a": a, "b": b, "prompt": prompt, **options})
+        self.thread = threading.current_thread().name
+        self.stopped.clear()
+        self.started.set()
+        try:
+            for step in range(self.steps):
+                time.sleep(0.005)
+                state = Progress(step + 1, self.steps, 0, 1, np.zeros((2, 2), np.float32))
+                if callback(state) is False:
+                    raise Cancelled("The fusion was cancelled; no result was made.")
+            assert self.result is not None
+            return self.result
+        finally:
+            self.stopped.set()
+
+
+@pytest.fixture
+def slow_pipeline() -> Iterator[SlowPipeline]:
+    pipeline = SlowPipeline()
+    yield pipeline
+    if pipeline.started.is_set():
+        assert pipeline.stopped.wait(10), "the work was still going on after the test"
+
+
+@pytest.fixture
+def notifications() -> Iterator[list[str]]:
+    """Messages napari would show, as text; nothing pops up."""
+    from napari.utils.notifications import notification_manager
+
+    messages: list[str] = []
+
+    def keep(event: Any) -> None:
+        messages.append(str(event.message))
+
+    notification_manager.notification_ready.connect(keep)
+    yield messages
+    notification_manager.notification_ready.disconnect(keep)

@@ -1,0 +1,167 @@
+"""Files become layers and layers files; left stays left."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+from napari.layers import Image, Labels, Layer
+
+from napari_textdifuse import Volume, read, write
+from napari_textdifuse._layers import KEY, to_layer
+from napari_textdifuse._reader import napari_get_reader
+from napari_textdifuse._writer import write_nifti
+from napari_textdifuse.errors import ReadError, WriteError
+
+FLIPPED = np.array([[-2.0, 0, 0, 40], [0, 0, 3, -10], [0, -1.5, 0, 7], [0, 0, 0, 1]])
+
+
+def open_layers(path) -> list[Layer]:
+    reader = napari_get_reader(path)
+    assert reader is not None
+    return [Layer.create(*data) for data in reader(path)]
+
+
+def save(layer: Layer, path) -> nib.Nifti1Image:
+    assert write_nifti(str(path), *layer.as_layer_data_tuple()[:2]) == [str(path)]
+    return nib.load(path)
+
+
+def assert_values_are_where_they_were(image, atol: float = 1e-3) -> None:
+    """Compare voxels with the phantom's rule: each value tells its own place in RAS mm."""
+    index = np.indices(image.shape).reshape(3, -1)
+    x, y, z = image.affine[:3, :3] @ index + image.affine[:3, 3:]
+    np.testing.assert_allclose(
+        image.get_fdata().reshape(-1), 1000 + x + 0.1 * y + 0.01 * z, atol=atol
+    )
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_left_stays_left_from_file_to_layer_to_file(phantom, tmp_path, suffix):
+    volume = phantom(FLIPPED, modality="PT", unit="SUVbw")
+    source = tmp_path / f"source{suffix}"
+    nib.save(volume.to_nibabel(), source)
+    assert_values_are_where_they_were(nib.load(source))
+
+    (layer,) = open_layers(str(source))
+    assert (layer.scale > 0).all()
+    index = (1, 2, 3)
+    lps = np.array(layer.data_to_world(index))[::-1]
+    assert layer.data[index] == pytest.approx(
+        1000 - lps[0] - 0.1 * lps[1] + 0.01 * lps[2], abs=1e-3
+    )
+    assert_values_are_where_they_were(save(layer, tmp_path / f"again{suffix}"))
+
+
+def test_a_moved_layer_is_saved_where_it_lies(phantom, tmp_path):
+    layer = Layer.create(*to_layer(phantom(FLIPPED)))
+    before = save(layer, tmp_path / "before.nii").affine
+    layer.translate = layer.translate + np.array([2.0, 0, 0])  # 2 mm to the head
+    after = save(layer, tmp_path / "after.nii").affine
+    np.testing.assert_allclose(after[:3, 3] - before[:3, 3], (0, 0, 2), atol=1e-5)
+
+
+def test_unit_modality_record_and_labels_survive(tmp_path):
+    record = {"seed": 3, "objects": {"1": "tumour"}}
+    known = {"affine": FLIPPED.tolist(), "record": record, "modality": "PT", "unit": "SUVbw"}
+    image = Image(np.ones((3, 4, 5), np.float32), metadata={KEY: known}, name="image")
+    labels = Labels(np.eye(4, dtype=int)[None], metadata={KEY: known}, name="mask")
+    save(image, tmp_path / "image.nii.gz")
+    assert save(labels, tmp_path / "mask.nii.gz").get_data_dtype() == np.uint8
+
+    (image_again,) = open_layers(tmp_path / "image.nii.gz")
+    assert isinstance(image_again, Image)
+    assert image_again.metadata[KEY]["unit"] == "SUVbw"
+    assert image_again.metadata[KEY]["modality"] == "PT"
+    assert image_again.metadata[KEY]["record"] == record
+    (labels_again,) = open_layers(tmp_path / "mask.nii.gz")
+    assert isinstance(labels_again, Labels)
+    assert labels_again.metadata[KEY]["objects"] == {"1": "tumour"}
+    assert list(labels_again.features["object"]) == ["background", "tumour"]
+
+
+def test_a_layer_that_came_from_elsewhere_is_saved_with_its_scale(tmp_path):
+    image = save(Image(np.zeros((3, 4, 5)), scale=(3, 2, 1)), tmp_path / "plain.nii")
+    np.testing.assert_allclose(np.abs(np.diag(image.affine)), (1, 2, 3, 1))
+
+
+def test_colour_and_single_slices_survive(tmp_path):
+    rgb = np.random.default_rng(0).integers(0, 255, (4, 5, 3), dtype=np.uint8)
+    layer = Layer.create(*to_layer(Volume(rgb, rgb=True, affine=np.diag([-1.0, -1, 1, 1]))))
+    save(layer, tmp_path / "colour.nii.gz")
+    (again,) = open_layers(tmp_path / "colour.nii.gz")
+    assert again.rgb
+    np.testing.assert_array_equal(again.data, rgb)
+
+
+def test_the_writer_refuses_in_one_sentence(tmp_path):
+    with pytest.raises(WriteError, match=r"\.nii\.gz"):
+        write_nifti(str(tmp_path / "a.png"), np.ones((3, 3)), {})
+    with pytest.raises(WriteError, match="does not exist"):
+        write_nifti(str(tmp_path / "no" / "a.nii"), np.ones((3, 3)), {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_read_is_left_to_others(tmp_path):
+    (tmp_path / "notes.dcm").write_text("no DICOM")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("text")
+    for path in (tmp_path / "notes.dcm", tmp_path / "gone.nii", tmp_path / "texts", "a\0b"):
+        assert napari_get_reader(str(path)) is None
+    assert napari_get_reader(tmp_path / "empty") is None
+    assert napari_get_reader([]) is None
+    assert napari_get_reader(None) is None
+
+
+def test_a_damaged_file_is_one_sentence(tmp_path):
+    (tmp_path / "broken.nii.gz").write_text("text")
+    with pytest.raises(ReadError, match=r"broken\.nii\.gz"):
+        open_layers(str(tmp_path / "broken.nii.gz"))
+
+
+def test_several_files_at_once(phantom, tmp_path):
+    for name in ("one", "two"):
+        write(tmp_path / f"{name}.nii", phantom(FLIPPED))
+    layers = open_layers([str(tmp_path / "one.nii"), str(tmp_path / "two.nii")])
+    assert [layer.name for layer in layers] == ["one", "two"]
+
+
+def test_all_series_of_a_dicom_folder_are_opened(tmp_path):
+    import shutil
+
+    from napari_textdifuse.samples import sample_dir
+
+    folders = sorted(p for p in (sample_dir() / "brain" / "dicom").iterdir() if p.is_dir())
+    for folder in folders:
+        for file in folder.iterdir():
+            shutil.copy(file, tmp_path / f"{folder.name}_{file.name}")
+    layers = open_layers(str(tmp_path))
+    assert len(layers) == len(folders) == 2
+    for folder in folders:
+        expected = Layer.create(*to_layer(read(folder)))
+        (same,) = (layer for layer in layers if layer.data.shape == expected.data.shape)
+        np.testing.assert_array_equal(same.data, expected.data)
+        np.testing.assert_array_equal(same.extent.world, expected.extent.world)
+
+    files = sorted(map(str, tmp_path.iterdir()))
+    assert len(open_layers(files)) == 2  # all files marked and dropped as a stack
+    with pytest.raises(ReadError, match="open the folder"):
+        open_layers(files[:3])
+
+
+def test_one_series_that_cannot_be_read_does_not_hide_the_others(tmp_path, notifications):
+    import shutil
+
+    from napari_textdifuse.samples import sample_dir
+
+    whole, gap = sorted(p for p in (sample_dir() / "brain" / "dicom").iterdir() if p.is_dir())
+    for file in whole.iterdir():
+        shutil.copy(file, tmp_path / f"whole_{file.name}")
+    for number, file in enumerate(sorted(gap.iterdir())):
+        if number != 5:
+            shutil.copy(file, tmp_path / f"gap_{file.name}")
+    (layer,) = open_layers(str(tmp_path))
+    np.testing.assert_array_equal(layer.data, to_layer(read(whole))[0])
+    assert len(notifications) == 1
+    assert "was left out" in notifications[0]

@@ -1,0 +1,73 @@
+"""What napari is told about this plugin, and that it is true."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from npe2 import PluginManager, PluginManifest
+
+import napari_textdifuse
+
+HERE = Path(napari_textdifuse.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def manifest() -> PluginManifest:
+    return PluginManifest.from_file(HERE / "napari.yaml")
+
+
+@pytest.fixture
+def plugins(manifest) -> PluginManager:
+    manager = PluginManager()
+    manager.register(manifest, warn_disabled=False)
+    return manager
+
+
+def test_it_is_found_by_its_entry_point_and_imports(manifest):
+    assert PluginManifest.from_distribution("napari-textdifuse").name == "napari-textdifuse"
+    manifest.validate_imports()
+
+
+def test_menus_are_ones_that_napari_offers(manifest):
+    from napari._app_model.constants import MenuId
+
+    offered = {menu.value for menu in MenuId.contributables()}
+    menus = manifest.contributions.menus
+    assert menus
+    assert set(menus) <= offered
+
+
+def test_commands_exist_and_all_are_used(manifest):
+    parts = manifest.contributions
+    known = {command.id for command in parts.commands}
+    used = {w.command for w in parts.widgets} | {r.command for r in parts.readers}
+    used |= {w.command for w in parts.writers} | {s.command for s in parts.sample_data}
+    assert used == known
+
+
+@pytest.mark.parametrize(
+    "path", ["a/b.nii", "a/b.nii.gz", "B.NII.GZ", "slice.dcm", "SLICE.IMA", str(HERE)]
+)
+def test_medical_files_and_folders_are_offered_to_the_reader(plugins, path):
+    assert [r.command for r in plugins.iter_compatible_readers(path)] == [
+        "napari-textdifuse.get_reader"
+    ]
+
+
+@pytest.mark.parametrize("path", ["a.png", "a.tif", "a.csv", "a.zarr.zip"])
+def test_other_files_are_left_to_others(plugins, path):
+    assert list(plugins.iter_compatible_readers(path)) == []
+
+
+@pytest.mark.parametrize("kind", ["image", "labels"])
+def test_layers_can_be_saved_as_nifti(plugins, kind):
+    (writer,) = plugins.iter_compatible_writers([kind])
+    assert writer.command == "napari-textdifuse.write_nifti"
+    assert ".nii.gz" in writer.filename_extensions
+
+
+def test_every_sample_is_offered(manifest):
+    from napari_textdifuse.samples import SAMPLES
+
+    assert {sample.key for sample in manifest.contributions.sample_data} == set(SAMPLES)

@@ -1,0 +1,324 @@
+"""The widget as its user meets it: choices, progress, Cancel, messages and results."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import threading
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+
+from napari_textdifuse import Volume
+from napari_textdifuse._layers import KEY, to_layer
+from napari_textdifuse._widget import FusionWidget
+
+
+@pytest.fixture
+def images(phantom) -> tuple[Layer, Layer]:
+    """An MRI and a PET with a hot spot: other spacings, flips, origins and shapes."""
+    rng = np.random.default_rng(1)
+    mri_affine = np.diag([-2.0, 2, 2.5, 1])
+    mri_affine[:3, 3] = (30, -20, 5)
+    mri = Volume(
+        rng.integers(1, 900, (6, 20, 24)).astype(np.int16),
+        affine=mri_affine,
+        modality="MR",
+        name="t1",
+    )
+    pet_affine = np.diag([4.0, 4, 5, 1])
+    pet_affine[:3, 3] = (-24, -24, 0)
+    values = rng.random((6, 14, 16)).astype(np.float32) + 1
+    values[2:4, 6:8, 7:9] = 14
+    pet = Volume(values, affine=pet_affine, modality="PT", unit="SUVbw", name="pet")
+    return Layer.create(*to_layer(mri)), Layer.create(*to_layer(pet))
+
+
+@pytest.fixture
+def viewer(images) -> ViewerModel:
+    model = ViewerModel()
+    for layer in images:
+        model.add_layer(layer)
+    return model
+
+
+@pytest.fixture
+def make(qtbot):
+    """Make a widget with a pipeline; like napari, keep its choices up to date."""
+
+    def make_widget(viewer: ViewerModel, pipeline) -> FusionWidget:
+        widget = FusionWidget(viewer, make_pipeline=lambda device: pipeline)
+        for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
+            event.connect(widget.reset_choices)
+        qtbot.addWidget(widget.native)
+        return widget
+
+    return make_widget
+
+
+def run(widget: FusionWidget, qtbot, timeout: int = 30_000) -> list[float]:
+    """Press Fuse and wait; return the shares of progress that were shown."""
+    seen: list[float] = []
+    widget.progress.changed.connect(lambda value: seen.append(value / max(widget.progress.max, 1)))
+    widget.fuse.native.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=timeout)
+    return seen
+
+
+def state(layer: Layer) -> tuple:
+    return (
+        hashlib.sha256(np.ascontiguousarray(layer.data)).hexdigest(),
+        tuple(layer.scale),
+        tuple(layer.translate),
+        layer.affine.affine_matrix.tolist(),
+        layer.units,
+        layer.name,
+        copy.deepcopy(layer.metadata),
+        layer.colormap.name,
+        tuple(layer.contrast_limits),
+    )
+
+
+def test_a_run_adds_the_fused_image_and_the_mask(
+    make, viewer, images, tiny_pipeline, notifications, qtbot
+):
+    before = [state(layer) for layer in images]
+    widget = make(viewer, tiny_pipeline)
+    assert (widget.image_a.value, widget.image_b.value) == images
+    widget.prompt.value = "tumour"
+    seen = run(widget, qtbot)
+
+    assert [layer.name for layer in viewer.layers] == [
+        "t1",
+        "pet",
+        "Fused: t1 + pet",
+        "Mask: tumour",
+    ]
+    fused, mask = viewer.layers[2:]
+    assert isinstance(fused, Image)
+    assert isinstance(mask, Labels)
+    assert fused.rgb
+    assert mask.data.max() == 1
+    for layer in (fused, mask):
+        np.testing.assert_array_equal(layer.extent.world, images[0].extent.world)
+        assert layer.units == images[0].units
+        assert layer.axis_labels == images[0].axis_labels
+        known = layer.metadata[KEY]
+        assert known["record"]["prompt"] == "tumour"
+        assert known["record"]["seed"] == 0
+        assert list(known["objects"]) == ["1"]
+        np.testing.assert_allclose(known["affine"], images[0].metadata[KEY]["affine"])
+    # the hot spot of the PET and the mask on the MRI's grid are at one place in the world
+    hot = np.argwhere(images[1].data > 10).mean(axis=0)
+    found = np.argwhere(mask.data).mean(axis=0)
+    np.testing.assert_allclose(mask.data_to_world(found), images[1].data_to_world(hot), atol=2.5)
+    assert [state(layer) for layer in images] == before
+    assert seen == sorted(seen)
+    assert len(seen) > 3
+    assert seen[-1] == 1
+    assert widget.fuse.enabled
+    assert not widget.cancel.enabled
+    assert len(notifications) == 1, "the record's notes come in one message"
+
+
+def test_a_moved_layer_gives_results_where_it_lies(make, viewer, images, tiny_pipeline, qtbot):
+    images[0].affine = np.array([[1, 0, 0, 1.5], [0, 1, 0, -2], [0, 0, 1, 3.0], [0, 0, 0, 1]])
+    run(make(viewer, tiny_pipeline), qtbot)
+    np.testing.assert_allclose(viewer.layers[2].extent.world, images[0].extent.world)
+
+
+def test_running_again_updates_the_results_in_place(
+    make, viewer, images, tiny_pipeline, notifications, qtbot
+):
+    widget = make(viewer, tiny_pipeline)
+    run(widget, qtbot)
+    fused = viewer.layers[2]
+    assert "Mask" not in " ".join(layer.name for layer in viewer.layers)
+    first, fused.opacity = fused.data.copy(), 0.4
+    widget.seed.value, widget.steps.value = 3, 1
+    run(widget, qtbot)
+    assert [layer.name for layer in viewer.layers] == ["t1", "pet", "Fused: t1 + pet"]
+    assert viewer.layers[2] is fused
+    assert not np.array_equal(fused.data, first)
+    assert fused.metadata[KEY]["record"]["seed"] == 3
+    assert fused.opacity == 0.4
+
+
+def test_a_layer_of_the_user_with_a_results_name_is_left_alone(
+    make, viewer, tiny_pipeline, notifications, qtbot
+):
+    own = viewer.add_image(np.ones((4, 4)), name="Fused: t1 + pet")
+    run(make(viewer, tiny_pipeline), qtbot)
+    assert own.data.shape == (4, 4)
+    assert len(viewer.layers) == 4
+    assert viewer.layers[3].name == "Fused: t1 + pet [1]"
+
+
+def test_a_grey_result_replaces_a_coloured_one_of_the_same_name(
+    make, viewer, images, tiny_pipeline, notifications, qtbot
+):
+    widget = make(viewer, tiny_pipeline)
+    run(widget, qtbot)
+    assert viewer.layers[2].rgb
+    images[1].metadata[KEY]["modality"] = "CT"
+    run(widget, qtbot)
+    assert len(viewer.layers) == 3
+    assert not viewer.layers[2].rgb
+
+
+def test_cancel_really_stops_and_says_so(make, viewer, slow_pipeline, notifications, qtbot):
+    widget = make(viewer, slow_pipeline)
+    widget.fuse.native.click()
+    qtbot.waitUntil(lambda: widget.progress.value > 3)
+    assert not widget.fuse.enabled
+    assert widget.cancel.enabled
+    assert slow_pipeline.thread != threading.main_thread().name
+    widget.cancel.native.click()
+    assert widget.cancel.text == "Cancelling..."
+    assert not widget.cancel.enabled
+    assert widget.running, "it may not say it has stopped before it has"
+    qtbot.waitUntil(lambda: not widget.running, timeout=5000)
+    assert slow_pipeline.stopped.is_set()
+    assert (widget.cancel.text, widget.cancel.enabled) == ("Cancel", False)
+    assert widget.fuse.enabled
+    assert widget.progress.value == 0
+    assert len(viewer.layers) == 2
+    assert notifications == []
+
+
+def test_cancel_stops_the_real_pipeline(make, viewer, tiny_pipeline, notifications, qtbot):
+    widget = make(viewer, tiny_pipeline)
+    widget.steps.value = 25
+    widget.fuse.native.click()
+    qtbot.waitUntil(lambda: widget.progress.max > 1 and widget.progress.value >= 1)
+    widget.cancel.native.click()
+    reached, total = widget.progress.value, widget.progress.max
+    qtbot.waitUntil(lambda: not widget.running, timeout=5000)
+    assert reached < total / 2
+    assert len(viewer.layers) == 2
+    assert notifications == []
+    run(widget, qtbot)  # and it can be used again
+    assert len(viewer.layers) == 3
+
+
+def test_the_pipeline_is_made_once_and_in_the_worker(viewer, tiny_pipeline, notifications, qtbot):
+    made = []
+
+    def make_pipeline(device: str):
+        made.append((device, threading.current_thread() is threading.main_thread()))
+        return tiny_pipeline
+
+    widget = FusionWidget(viewer, make_pipeline)
+    qtbot.addWidget(widget.native)
+    assert made == []
+    run(widget, qtbot)
+    run(widget, qtbot)
+    assert made == [("auto", False)]
+
+
+def test_options_reach_the_pipeline(make, viewer, slow_pipeline, qtbot):
+    slow_pipeline.steps = 1
+    widget = make(viewer, slow_pipeline)
+    widget.prompt.value = "  tumour "
+    widget.steps.value, widget.strength.value, widget.seed.value = 7, 1.5, 11
+    run(widget, qtbot)
+    call = slow_pipeline.calls[0]
+    assert call["a"].modality == "MR"
+    assert call["b"].unit == "SUVbw"
+    del call["a"], call["b"]
+    assert call == {"prompt": "tumour", "steps": 7, "strength": 1.5, "seed": 11}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "word"), [("xylophone", "xylophone"), ("tumor, xylophone", "xylophone")]
+)
+def test_an_unknown_prompt_is_one_sentence(
+    prompt, word, make, viewer, tiny_pipeline, notifications, qtbot
+):
+    widget = make(viewer, tiny_pipeline)
+    widget.prompt.value = prompt
+    run(widget, qtbot)
+    assert len(notifications) == 1
+    assert word in notifications[0]
+    assert "Traceback" not in notifications[0]
+    assert len(viewer.layers) in (2, 4)  # a locator may go on with the terms it knows
+    assert widget.fuse.enabled
+
+
+def test_nothing_is_checked_before_fuse_is_pressed(make, slow_pipeline, notifications, qtbot):
+    viewer = ViewerModel()
+    viewer.add_points(np.zeros((1, 2)))
+    widget = make(viewer, slow_pipeline)
+    assert widget.image_a.value is None
+    assert notifications == []
+    widget.fuse.native.click()
+    assert notifications == [
+        "Fusion needs two image layers: open or choose an image for A and for B."
+    ]
+    first = viewer.add_image(np.ones((3, 3)), name="one")
+    assert (widget.image_a.value, widget.image_b.value) == (first, None)
+    second = viewer.add_image(np.ones((3, 3)), name="two")
+    assert (widget.image_a.value, widget.image_b.value) == (first, second)
+    assert len(notifications) == 1
+    assert slow_pipeline.calls == []
+
+
+def test_the_same_layer_twice_is_refused(make, viewer, slow_pipeline, notifications, qtbot):
+    widget = make(viewer, slow_pipeline)
+    widget.image_b.value = widget.image_a.value
+    widget.fuse.native.click()
+    assert notifications == ["Image A and image B are both 't1'; choose two different layers."]
+    viewer.add_points(np.zeros((1, 3)))
+    assert widget.image_b.value is widget.image_a.value, "the user's choice stays"
+    assert slow_pipeline.calls == []
+
+
+def test_a_layer_that_is_no_volume_is_named(make, viewer, tiny_pipeline, notifications, qtbot):
+    widget = make(viewer, tiny_pipeline)
+    widget.image_b.value = viewer.add_image(np.zeros((2, 3, 4, 5)), name="movie")
+    run(widget, qtbot)
+    assert len(notifications) == 1
+    assert "'movie'" in notifications[0]
+    assert "(2, 3, 4, 5)" in notifications[0]
+
+
+def test_a_bug_is_told_in_one_sentence_and_logged(make, viewer, notifications, caplog, qtbot):
+    def broken(*args, **kwargs):
+        raise RuntimeError("out of memory\nsecond line")
+
+    widget = make(viewer, broken)
+    run(widget, qtbot)
+    assert notifications == ["The fusion failed unexpectedly (RuntimeError: out of memory)."]
+    assert "second line" in caplog.text
+    assert widget.fuse.enabled
+
+
+def test_a_layer_may_be_deleted_during_a_run(
+    make, viewer, images, slow_pipeline, tiny_pipeline, notifications, qtbot
+):
+    slow_pipeline.steps = 20
+    slow_pipeline.result = tiny_pipeline(np.eye(8), np.ones((8, 8)))
+    widget = make(viewer, slow_pipeline)
+    extent = images[0].extent.world
+    slow_pipeline.result = tiny_pipeline(
+        Volume(images[0].data), Volume(np.ones_like(images[0].data)), steps=1
+    )
+    widget.fuse.native.click()
+    qtbot.waitUntil(slow_pipeline.started.is_set)
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: not widget.running, timeout=5000)
+    assert [layer.name for layer in viewer.layers] == ["Fused: t1 + pet"]
+    np.testing.assert_array_equal(viewer.layers[0].extent.world, extent)
+
+
+def test_closing_the_panel_stops_the_run(viewer, slow_pipeline, notifications, qtbot):
+    widget = FusionWidget(viewer, make_pipeline=lambda device: slow_pipeline)
+    widget.fuse.native.click()
+    qtbot.waitUntil(slow_pipeline.started.is_set)
+    widget.native.deleteLater()
+    qtbot.waitUntil(slow_pipeline.stopped.is_set, timeout=5000)
+    qtbot.wait(50)
+    assert len(viewer.layers) == 2
+    assert notifications == []

@@ -1,0 +1,56 @@
+"""In a real napari window (under Xvfb where there is no screen)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_textdifuse import Volume
+from napari_textdifuse._layers import to_layer
+from napari_textdifuse._widget import FusionWidget
+
+
+@pytest.fixture
+def docked(make_napari_viewer, phantom, slow_pipeline, tiny_pipeline):
+    viewer = make_napari_viewer()
+    for name in ("one", "two"):
+        viewer._add_layer_from_data(*to_layer(phantom(np.diag([-2.0, 2, 3, 1]), name=name)))
+    shape = viewer.layers[0].data.shape
+    slow_pipeline.steps = 20
+    slow_pipeline.result = tiny_pipeline(
+        Volume(np.ones(shape)), Volume(np.eye(*shape[1:]) + np.zeros(shape)), steps=1
+    )
+    widget = FusionWidget(viewer, make_pipeline=lambda device: slow_pipeline)
+    return viewer, widget, viewer.window.add_dock_widget(widget, name="Fuse")
+
+
+def test_a_run_in_the_window_while_it_stays_alive(docked, qtbot):
+    viewer, widget, _ = docked
+    assert [layer.name for layer in (widget.image_a.value, widget.image_b.value)] == ["one", "two"]
+    widget.fuse.native.click()
+    viewer.dims.set_point(0, 3.0)  # the user goes on scrolling
+    qtbot.waitUntil(lambda: not widget.running, timeout=10_000)
+    fused = viewer.layers["Fused: one + two"]
+    np.testing.assert_array_equal(fused.extent.world, viewer.layers["one"].extent.world)
+    assert viewer.screenshot(flash=False).any()
+
+
+def test_closing_the_panel_in_a_run(docked, slow_pipeline, qtbot):
+    viewer, widget, dock = docked
+    slow_pipeline.steps = 2000
+    widget.fuse.native.click()
+    qtbot.waitUntil(slow_pipeline.started.is_set)
+    viewer.window.remove_dock_widget(dock)
+    qtbot.waitUntil(slow_pipeline.stopped.is_set, timeout=5000)
+    qtbot.wait(50)
+    assert len(viewer.layers) == 2
+
+
+def test_closing_the_viewer_in_a_run(docked, slow_pipeline, qtbot):
+    viewer, widget, _ = docked
+    slow_pipeline.steps = 2000
+    widget.fuse.native.click()
+    qtbot.waitUntil(slow_pipeline.started.is_set)
+    viewer.close()
+    qtbot.waitUntil(slow_pipeline.stopped.is_set, timeout=5000)
+    qtbot.wait(50)
