@@ -69,7 +69,7 @@ SAMPLES: dict[str, Sample] = {
             prompt="bone",
             masks=_brain("t1", bone="skull", ventricle="ventricle", vessel="vessel"),
             masks_b=_brain("ct", bone="skull", ventricle="ventricle", vessel="vessel"),
-            description="Simulated T1 MRI and CT (HU) of a head with contrast agent in the arteries",
+            description="Simulated T1 MRI and CT (HU) of a head, contrast agent in the arteries",
         ),
         Sample(
             name="spect-mri",
