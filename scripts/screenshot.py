@@ -58,7 +58,7 @@ def main() -> None:
         raise SystemExit(f"Nothing was found for {options.prompt!r}.")
     centre = np.argwhere(mask.data).mean(axis=0).round()
     viewer.dims.set_point(range(viewer.dims.ndim), mask.data_to_world(centre))
-    mask.contour = 1
+    mask.contour = 2
     for layer in inputs:
         layer.visible = False
     viewer.reset_view()

@@ -120,7 +120,8 @@ make_venv() {
     pip_install "pip>=24.2"
 }
 
-pip_install() { "$VENV_PYTHON" -m pip install --quiet --no-input --disable-pip-version-check "$@"; }
+# only errors are shown, but those in full
+pip_install() { "$VENV_PYTHON" -m pip install -qq --no-input --disable-pip-version-check "$@"; }
 
 has_nvidia_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from ._layers import GEOMETRY, KEY, LABEL_UNIT, LayerCopy, LayerData, label_features
@@ -10,6 +12,9 @@ if TYPE_CHECKING:
     from napari.components import LayerList
 
     from .fusion import FusionResult
+
+#: Colours of labels 1, 2, ... that neither grey nor the hot map has.
+LABEL_COLOURS = ("cyan", "lime", "magenta", "dodgerblue", "violet", "springgreen")
 
 
 def result_layers(
@@ -31,6 +36,8 @@ def result_layers(
     list of (ndarray, dict, str)
         ``metadata["textdifuse"]`` holds ``affine``, ``record`` and ``objects`` (label: name).
     """
+    from napari.utils.colormaps import direct_colormap
+
     known: dict[str, Any] = {
         "record": result.record,
         "objects": {str(label): name for label, name in result.label_names.items()},
@@ -49,10 +56,16 @@ def result_layers(
         mask = {
             "name": f"Mask: {prompt}",
             "metadata": {KEY: known | {"unit": LABEL_UNIT}},
+            "colormap": direct_colormap(_colours(result.label_names)),
             "features": label_features(result.label_names),
         }
         layers.append((result.mask, a.geometry | mask, "labels"))
     return layers
+
+
+def _colours(labels: Iterable[int]) -> dict[int | None, str]:
+    shown = zip(labels, cycle(LABEL_COLOURS), strict=False)
+    return {None: "transparent", 0: "transparent", **dict(shown)}
 
 
 def show_layer(layers: LayerList, layer_data: LayerData) -> None:

@@ -89,7 +89,8 @@ class FusionWidget(Container):  # type: ignore[type-arg]
             label="Steps", value=4, min=1, max=25, tooltip="Diffusion steps; more take longer."
         )
         self.strength = FloatSlider(
-            label="Strength",
+            label="Strength 1.00",
+            readout=False,  # napari's style leaves its digits no room; they stand in the label
             value=1.0,
             min=0.0,
             max=2.0,
@@ -119,7 +120,9 @@ class FusionWidget(Container):  # type: ignore[type-arg]
                 self.progress,
             ]
         )
+        self.native.setMinimumWidth(320)  # names of layers and the slider's value stay readable
         self.reset_choices()
+        self.strength.changed.connect(self._show_strength)
         self.fuse.changed.connect(self._start)
         self.cancel.changed.connect(self._cancel)
         me = weakref.ref(self)  # the watch must keep neither the panel nor the viewer alive
@@ -140,6 +143,9 @@ class FusionWidget(Container):  # type: ignore[type-arg]
 
     def _images(self, _: Any = None) -> list[Image]:
         return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+
+    def _show_strength(self, value: float) -> None:
+        self.strength.label = f"Strength {value:.2f}"
 
     def _start(self) -> None:
         """Check the choices, then fuse in a worker thread."""

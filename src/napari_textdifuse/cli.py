@@ -1,7 +1,6 @@
 """The command ``textdifuse``: arguments, exit status and the one line an error gets.
 
 Nothing here imports torch; each command lives in a module of `_cli` that loads when it runs.
-
 Exit status: 0 done; 2 the input or an option is wrong; 130 cancelled with Ctrl-C; 1 anything else.
 """
 
@@ -97,7 +96,6 @@ def build_parser() -> argparse.ArgumentParser:
     json = _Parser(add_help=False)
     json.add_argument("--json", action="store_true", help="print one JSON object to stdout")
     fusion = _fusion_options()
-
     parser = _Parser(
         prog="textdifuse",
         description="Fuse two images of the same anatomy or scene; what a prompt names stands out. "
@@ -133,7 +131,6 @@ def build_parser() -> argparse.ArgumentParser:
     weights = add("weights", "list or verify the weights", json)
     weights.add_argument("action", choices=("list", "verify", "download"))
     weights.add_argument("name", nargs="?", metavar="NAME|DIR", help="verify only these")
-
     add("info", "show versions, devices, weights and the terms that prompts may use", json)
     return parser
 

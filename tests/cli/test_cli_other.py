@@ -13,6 +13,7 @@ import pytest
 from cli_images import write_grey
 
 from napari_textdifuse import Volume, __version__
+from napari_textdifuse._cli import sample as sample_module
 from napari_textdifuse._cli import weights as weights_module
 from napari_textdifuse._cli.report import ProgressLine
 from napari_textdifuse.evaluation import METRICS, evaluate
@@ -22,8 +23,8 @@ from napari_textdifuse.evaluation import METRICS, evaluate
 def measured(tmp_path):
     for k, role in enumerate(("a", "b", "fused")):
         (tmp_path / role).mkdir()
-        write_grey(tmp_path / role / "one.png", seed=k)
-        write_grey(tmp_path / role / "two.png", seed=k + 1)
+        write_grey(tmp_path / role / "one.png", (90, 100), seed=k)
+        write_grey(tmp_path / role / "two.png", (90, 100), seed=k + 1)
     write_grey(tmp_path / "a" / "three.png")
     return tuple(v for role in ("a", "b", "fused") for v in (f"--{role}", tmp_path / role))
 
@@ -41,7 +42,7 @@ def test_evaluate_json_and_csv(textdifuse, measured, tmp_path):
     for metric in METRICS:
         both = [row[metric] for row in content["images"]]
         assert content["mean"][metric] == pytest.approx(np.mean(both))
-    with open(tmp_path / "t.csv", newline="") as file:
+    with (tmp_path / "t.csv").open(newline="") as file:
         assert [row[0] for row in csv.reader(file)] == ["name", "one", "two", "mean"]
 
 
@@ -59,6 +60,7 @@ def test_batch_output_can_be_evaluated(textdifuse, fast, measured, tmp_path):
     ran = textdifuse("evaluate", "--a", a, "--b", b, "--fused", tmp_path / "made", "--json")
     assert ran.status == 0
     assert json.loads(ran.out)["count"] == 2
+    assert json.loads(ran.out)["missing"] == ["three"]  # not the folder of records
 
 
 def test_weights_are_listed_and_verified(textdifuse, tiny_weights, tmp_path, monkeypatch):
@@ -66,7 +68,8 @@ def test_weights_are_listed_and_verified(textdifuse, tiny_weights, tmp_path, mon
     config = json.loads((tiny_weights / "config.json").read_text())
     ran = textdifuse("weights", "list", "--json")
     (entry,) = json.loads(ran.out)["weights"]
-    assert entry == {"name": "tiny", "sha256": config["sha256"], "path": str(tiny_weights)}
+    folder = str(tiny_weights)
+    assert entry == {"name": folder, "version": "tiny", "sha256": config["sha256"], "path": folder}
     assert "SHA-256 is right" in textdifuse("weights", "verify").out
     assert "Nothing to download" in textdifuse("weights", "download").out
 
@@ -95,8 +98,6 @@ def test_info(textdifuse):
 
 
 def test_sample_uses_its_own_prompt(textdifuse, fast, tmp_path, monkeypatch):
-    from napari_textdifuse import samples
-
     ball = np.zeros((4, 20, 20), np.float32)
     ball[1:3, 6:14, 6:14] = 1000.0
     base = np.tile(np.linspace(0, 60, 20, dtype=np.float32), (4, 20, 1))
@@ -105,9 +106,8 @@ def test_sample_uses_its_own_prompt(textdifuse, fast, tmp_path, monkeypatch):
         Volume(ball - 10, affine=np.eye(4), modality="CT", unit="HU"),
     )
     sample = SimpleNamespace(a="brain/t1.nii.gz", b="brain/ct.nii.gz", prompt="bone")
-    monkeypatch.setitem(samples.SAMPLES, "ball", sample)
-    monkeypatch.setattr(samples, "load_sample", lambda name: pair)
-    sys.modules.pop("napari_textdifuse._cli.sample", None)
+    monkeypatch.setitem(sample_module.SAMPLES, "ball", sample)
+    monkeypatch.setattr(sample_module, "load_sample", lambda name: pair)
     ran = textdifuse("sample", "ball", "--out", tmp_path / "o", "--json", *fast)
     assert ran.status == 0, ran.err
     record = json.loads(ran.out)["record"]

@@ -68,12 +68,6 @@ def test_each_pet_slice_has_its_own_slope(tmp_path, make_series, pet_tags):
 
 
 def test_pet_without_weight_stays_in_activity_and_says_so(tmp_path, make_series, pet_tags):
-    make_series(
-        tmp_path / "s",
-        np.full((3, 2, 2), 1000, np.uint16),
-        "PT",
-        **{**pet_tags, "PatientWeight": None, "WindowCenter": 500, "WindowWidth": 1001},
-    ) if False else None
     tags = {k: v for k, v in pet_tags.items() if k != "PatientWeight"}
     make_series(
         tmp_path / "s",
@@ -101,9 +95,7 @@ def test_window_only_when_all_slices_agree(tmp_path, make_series):
         VOILUTFunction="LINEAR_EXACT",
     )
     assert io.read(tmp_path / "e").window == (-160, 240)
-    make_series(
-        tmp_path / "b", ramp(), WindowWidth=400, each=lambda k: {"WindowCenter": 40 + k}
-    )
+    make_series(tmp_path / "b", ramp(), WindowWidth=400, each=lambda k: {"WindowCenter": 40 + k})
     assert io.read(tmp_path / "b").window is None
 
 
@@ -117,9 +109,7 @@ def test_integers_without_rescaling_stay_as_stored(tmp_path, make_series):
 
 def test_twelve_bits_with_sign(tmp_path, make_dicom, save_dicom):
     stored = np.array([[-2048, -1], [0, 2047]], np.int16)
-    dataset = make_dicom(
-        stored & 0x0FFF, "MR", BitsStored=12, HighBit=11, PixelRepresentation=1
-    )
+    dataset = make_dicom(stored & 0x0FFF, "MR", BitsStored=12, HighBit=11, PixelRepresentation=1)
     volume = io.read(save_dicom(dataset, tmp_path / "x"))
     np.testing.assert_array_equal(volume.array, stored)
 
@@ -141,7 +131,7 @@ def test_colour_and_palette(tmp_path, make_dicom, save_dicom):
         for c, data in {"Red": [10, 20], "Green": [30, 40], "Blue": [50, 60]}.items()
         for k, v in {
             "Descriptor": [2, 0, 16],
-            "Data": np.array(data, np.uint16).__lshift__(8).tobytes(),
+            "Data": (np.array(data, np.uint16) << 8).tobytes(),
         }.items()
     }
     dataset = make_dicom(
@@ -169,7 +159,7 @@ def test_no_position_no_geometry(tmp_path, make_dicom, save_dicom):
     assert "without geometry" in volume.metadata["notes"][0]
 
 
-def test_reconstructed_spect(tmp_path, make_dicom, save_dicom, make_series):
+def test_reconstructed_spect(tmp_path, make_dicom, save_dicom):
     from pydicom.dataset import Dataset
     from pydicom.sequence import Sequence
 
@@ -188,7 +178,10 @@ def test_reconstructed_spect(tmp_path, make_dicom, save_dicom, make_series):
     assert volume.modality == "NM"
     np.testing.assert_allclose((volume.affine @ [1, 2, 3, 1])[:3], [10 - 5, 20 - 8, 30 - 18])
     dataset = make_dicom(
-        ramp(), "NM", SpacingBetweenSlices=6, **tags | {"ImageType": ["ORIGINAL", "PRIMARY", "TOMO"]}
+        ramp(),
+        "NM",
+        SpacingBetweenSlices=6,
+        **tags | {"ImageType": ["ORIGINAL", "PRIMARY", "TOMO"]},
     )
     with pytest.raises(ReadError, match="4 frames are not stated to be slices"):
         io.read(save_dicom(dataset, tmp_path / "projections"))
@@ -288,7 +281,7 @@ def test_a_second_copy_of_a_file_is_ignored(tmp_path, make_series):
     ("options", "error", "message"),
     [
         ({"skip": (2,)}, GeometryError, r"1 of 6 slices is missing.*32\.50 and 37\.50 mm"),
-        ({"skip": (1, 3)}, GeometryError, r"2 of 6 slices are missing|unevenly"),
+        ({"skip": (1, 2)}, GeometryError, r"2 of 6 slices are missing"),
         (
             {"shift": lambda k: np.array([0, 0, 0.8 * (k == 2)])},
             GeometryError,
@@ -306,8 +299,8 @@ def test_a_second_copy_of_a_file_is_ignored(tmp_path, make_series):
         ),
         (
             {"shift": lambda k: np.array([0, 0, -2.5 * (k // 2 * 2 - k // 2)])},
-            InputError,
-            r"6 images share",
+            GeometryError,
+            r"6 images share 4 slice positions unevenly",
         ),
         (
             {"each": lambda k: {"PixelSpacing": [1.5, 0.75 + (k == 3)]}},
@@ -396,7 +389,7 @@ def test_compression_without_decoder(tmp_path, make_dicom, save_dicom, monkeypat
     dataset.PixelData = encapsulate([b"\xff\xd8\xff\xd9"])
     dataset["PixelData"].is_undefined_length = True
     path = save_dicom(dataset, tmp_path / "x")
-    with pytest.raises(ReadError, match="compressed as JPEG Lossless.*pylibjpeg"):
+    with pytest.raises(ReadError, match=r"compressed as JPEG Lossless.*pylibjpeg"):
         io.read(path)
 
 
@@ -426,7 +419,8 @@ def test_broken_numbers_do_not_stop_reading(tmp_path, make_dicom, save_dicom, re
     """Hospital files hold invalid values; they must neither warn nor crash."""
     dataset = make_dicom(ramp((5, 6)), "MR")
     path = save_dicom(dataset, tmp_path / "x")
-    data = path.read_bytes().replace(b"CS\x02\x00MR", b"CS\x02\x00MR")
+    data = path.read_bytes()
+    assert data.count(b"IS\x02\x003 ") == 1  # the series number
     path.write_bytes(data.replace(b"IS\x02\x003 ", b"IS\x02\x00x "))
     volume = io.read(path)
     assert volume.name == "MR series"

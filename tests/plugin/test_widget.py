@@ -223,6 +223,7 @@ def test_options_reach_the_pipeline(make, viewer, slow_pipeline, qtbot):
     widget = make(viewer, slow_pipeline)
     widget.prompt.value = "  tumour "
     widget.steps.value, widget.strength.value, widget.seed.value = 7, 1.5, 11
+    assert widget.strength.label == "Strength 1.50"
     run(widget, qtbot)
     call = slow_pipeline.calls[0]
     assert call["a"].modality == "MR"

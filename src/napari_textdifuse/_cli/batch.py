@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from ..fusion import FusionPipeline
 
 DONE, UNEXPECTED, WRONG = 0, 1, 2
+#: Where each image of a pair goes; see `outputs.SUBFOLDERS`.
+_FOLDERS = {"fused": "", "mask": "masks/", "uncertainty": "uncertainty/"}
 
 
 @dataclass
 class Summary:
     """What happened to the pairs of two folders."""
 
+    pairs: int
     unpaired: list[str]
     skipped: int = 0
     images: list[dict[str, Any]] = field(default_factory=list)
@@ -67,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
             "rename them so that pairs have equal names."
         )
     fuser = _PairFuser(options)
-    summary = Summary(unpaired=sorted(a.keys() ^ b.keys()))
+    summary = Summary(len(names), unpaired=sorted(a.keys() ^ b.keys()))
     for number, name in enumerate(names, start=1):
         title = f"[{number}/{len(names)}] {name}"
         try:
@@ -143,10 +146,6 @@ class _PairFuser:
         return read(self.masks[name])
 
 
-#: Where the images of a pair go: the fused ones alone at the top, so the folder can be measured.
-_FOLDERS = {"fused": "", "mask": "masks/", "uncertainty": "uncertainty/"}
-
-
 def _images(folder: Path, out: Path) -> dict[str, Path]:
     """Images of an input folder, without the output folder where that lies inside."""
     if out.resolve() == folder.resolve():
@@ -171,6 +170,6 @@ def _conclude(summary: Summary, options: argparse.Namespace) -> None:
     if summary.failed:
         first = summary.failed[0]
         say(
-            f"error: {len(summary.failed)} of the pairs could not be fused, "
+            f"error: {len(summary.failed)} of {summary.pairs} pairs could not be fused, "
             f"first {first['name']}: {first['error']}"
         )

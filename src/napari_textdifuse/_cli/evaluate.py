@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import replace
 
 from ..evaluation import METRICS, Report, evaluate_folders
+from .outputs import SUBFOLDERS
 from .report import print_json, say
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure the fused images of a folder."""
-    report = evaluate_folders(options.a, options.b, options.fused)
+    report = _without_subfolders(evaluate_folders(options.a, options.b, options.fused))
     if options.csv:
         report.to_csv(options.csv)
     if options.json:
@@ -21,6 +23,16 @@ def run(options: argparse.Namespace) -> int:
     for name, roles in report.missing.items():
         say(f"note: {name} is missing in {' and '.join(roles)} and was left out")
     return 0
+
+
+def _without_subfolders(report: Report) -> Report:
+    """Forget the folders that ``batch`` makes beside the fused images; they are no DICOM series."""
+    missing = {
+        name: roles
+        for name, roles in report.missing.items()
+        if not (name in SUBFOLDERS and roles == ("a", "b"))
+    }
+    return replace(report, missing=missing)
 
 
 def _table(report: Report) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from ..fusion import FusionPipeline, FusionResult
 from ..fusion.inputs import as_volume
 from ..volume import Volume
-from .outputs import format_for, full_record, refuse_overwriting, save
+from .outputs import format_for, full_record, load_record, refuse_overwriting, save
 from .preview import montage
 from .report import ProgressLine, print_json, say
 from .slices import choose_slice, slab
@@ -53,7 +53,8 @@ def fuse_into(options: argparse.Namespace, a: Volume, b: Volume, ending: str) ->
     files = save(result, options.out, _names(ending), RECORD, record, (PREVIEW, picture))
     if options.json:
         names = {role: path.name for role, path in files.items()}
-        print_json({"out": str(options.out), "files": names, "record": record})
+        written = load_record(files["record"])
+        print_json({"out": str(options.out), "files": names, "record": written})
         return
     for note in record["warnings"]:
         say(f"note: {note}")

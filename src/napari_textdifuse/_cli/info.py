@@ -73,10 +73,9 @@ def _text(content: dict[str, Any]) -> str:
         "configuration files: none",
         "weights:" + ("" if content["weights"] else " none embedded"),
     ]
-    lines += [f"  {w['name']}  SHA-256 {w['sha256']}" for w in content["weights"]]
+    lines += [f"  {w['name']} ({w['version']})  SHA-256 {w['sha256']}" for w in content["weights"]]
     for locator, terms in content["locators"].items():
-        lines.append(f"terms of the locator '{locator}':")
-        lines += [f"  {_term(term)}" for term in terms]
+        lines += [f"terms of the locator '{locator}':", *_term_lines(terms)]
     return "\n".join(lines)
 
 
@@ -84,6 +83,15 @@ def _versions(packages: dict[str, str | None]) -> str:
     return ", ".join(f"{name} {number or 'missing'}" for name, number in packages.items())
 
 
-def _term(term: dict[str, Any]) -> str:
-    kind = term["modality"] + (f" in {term['unit']}" if term["unit"] else "")
-    return f"{term['term']} [{kind}]: {term['rule']} (also: {', '.join(term['synonyms'])})"
+def _term_lines(terms: list[dict[str, Any]]) -> list[str]:
+    """Each term once with its synonyms, and a line for each of its rules."""
+    lines: list[str] = []
+    shown = None
+    for term in terms:
+        if term["term"] != shown:
+            shown = term["term"]
+            also = ", ".join(term["synonyms"])
+            lines.append(f"  {shown}" + (f" (also: {also})" if also else ""))
+        kind = term["modality"] + (f" in {term['unit']}" if term["unit"] else "")
+        lines.append(f"    {kind}: {term['rule']}")
+    return lines

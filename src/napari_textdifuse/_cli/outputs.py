@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from ..fusion import FusionResult
 
+#: What ``batch`` keeps beside the fused images, which lie alone at the top.
+SUBFOLDERS = ("masks", "uncertainty", "records")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 

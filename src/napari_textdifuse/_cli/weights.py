@@ -10,10 +10,26 @@ from ..weights import embedded_names, open_folder
 from .report import print_json
 
 
-def describe(name: str | None) -> dict[str, Any]:
-    """Return name, SHA-256 and place of weights, without loading them."""
+def describe(name: str) -> dict[str, Any]:
+    """Describe weights without loading them.
+
+    Parameters
+    ----------
+    name : str
+        What ``--weights`` takes.
+
+    Returns
+    -------
+    dict
+        ``name``; ``version``, as records call them; ``sha256``; ``path``.
+    """
     folder = open_folder(name)
-    return {"name": folder.name, "sha256": folder.sha256, "path": str(folder.path)}
+    return {
+        "name": name,
+        "version": folder.name,
+        "sha256": folder.sha256,
+        "path": str(folder.path),
+    }
 
 
 def run(options: argparse.Namespace) -> int:
@@ -31,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     for entry in found:
         state = "  SHA-256 is right" if entry.get("verified") else ""
-        print(f"{entry['name']}  {entry['sha256']}  {entry['path']}{state}")
+        print(f"{entry['name']} ({entry['version']})  {entry['sha256']}  {entry['path']}{state}")
     if not found:
         print("no embedded weights")
     if options.action == "download":

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import WriteError
 
 
-def to_json(obj: Any, *, indent: int | None = None) -> str:
+def to_json(obj: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
     """Return `obj` as JSON text; NumPy values become numbers, NaN and infinity become null.
 
     Raises
@@ -21,7 +21,7 @@ def to_json(obj: Any, *, indent: int | None = None) -> str:
     WriteError
         If `obj` holds something that has no form in JSON.
     """
-    return json.dumps(_plain(obj), indent=indent, allow_nan=False, ensure_ascii=False)
+    return json.dumps(_plain(obj), indent=indent, allow_nan=False, ensure_ascii=ascii_only)
 
 
 def _plain(obj: Any) -> Any:

@@ -17,14 +17,13 @@ def quiet(*packages: str) -> Iterator[None]:
     *packages : str
         Import names, such as ``"pydicom"``. Usable as a context manager and as a decorator.
     """
-    loggers = [
-        logger
-        for name in list(logging.root.manager.loggerDict)
-        if name.split(".")[0] in packages
-        # children with a level of their own (nibabel has one) do not follow their parent's
-        for logger in [logging.getLogger(name)]
-        if logger.level or "." not in name
+    # children with a level of their own (nibabel has one) do not follow their parent's
+    children = [
+        name
+        for name, logger in list(logging.root.manager.loggerDict.items())
+        if name.split(".")[0] in packages and isinstance(logger, logging.Logger) and logger.level
     ]
+    loggers = [logging.getLogger(name) for name in {*packages, *children}]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=rf"({'|'.join(packages)})(\.|$)")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import InputError, ReadError
+from ..errors import InputError, ReadError, TextDiFuseError
 from ..volume import Volume
+from ._quiet import reason
 from ._series import SeriesInfo
 
 NIFTI = (".nii", ".nii.gz")
@@ -46,6 +49,11 @@ def read(path: str | os.PathLike[str], *, series: str | None = None) -> Volume:
         If there are several time points, or `series` is not in the folder.
     """
     path = Path(path).expanduser()
+    with _damage_in_one_sentence(path):
+        return _read(path, series)
+
+
+def _read(path: Path, series: str | None) -> Volume:
     if path.is_dir():
         from . import dicom
 
@@ -97,7 +105,30 @@ def list_series(folder: str | os.PathLike[str]) -> list[SeriesInfo]:
         raise ReadError(f"{folder} is not a folder; give a folder with DICOM files.")
     from . import dicom
 
-    return dicom.list_series(folder)
+    with _damage_in_one_sentence(folder):
+        return dicom.list_series(folder)
+
+
+@contextmanager
+def _damage_in_one_sentence(path: Path) -> Iterator[None]:
+    """Turn what the format libraries raise on damaged files into a `ReadError`.
+
+    They parse values when these are first used and raise nearly anything, so the readers cannot
+    list it; the original error stays chained.
+    """
+    try:
+        yield
+    except TextDiFuseError:
+        raise
+    except MemoryError as error:
+        raise ReadError(
+            f"{path.name}: reading needs more memory than there is; crop or downsample it first."
+        ) from error
+    except Exception as error:
+        raise ReadError(
+            f"{path.name}: the file is damaged, or of a variant that is not known "
+            f"({reason(error)}); export or download it again."
+        ) from error
 
 
 def _head(path: Path) -> bytes:

@@ -157,16 +157,17 @@ def _damage() -> tuple[type[Exception], ...]:
     """Return what nibabel and gzip raise on files that are cut off or something else."""
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
 
     return (
         OSError,
         EOFError,
         ValueError,
         KeyError,
-        MemoryError,
         zlib.error,
         ImageFileError,
         HeaderDataError,
+        WrapStructError,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import warnings
 import zlib
 from collections.abc import Mapping
 from io import BytesIO
@@ -15,7 +14,7 @@ import numpy as np
 from ..errors import ReadError, WriteError
 from ..volume import Array, Volume
 from ._plain import to_json
-from ._quiet import reason
+from ._quiet import quiet, reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 
 
+@quiet("PIL")  # damaged EXIF, large pictures
 def read_picture(path: Path) -> Volume:
     """Read a PNG, JPEG or BMP, turned as its EXIF orientation says.
 
@@ -46,14 +46,11 @@ def read_picture(path: Path) -> Volume:
 
     notes = []
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            warnings.filterwarnings("ignore", module=r"PIL(\.|$)")  # e.g. damaged EXIF
-            with Image.open(path) as image:
-                image.load()
-                if _is_deep_colour(path):
-                    notes.append("The picture has 16 bits per colour; it was read with 8.")
-                array = to_array(ImageOps.exif_transpose(image))
+        with Image.open(path) as image:
+            image.load()
+            if _is_deep_colour(path):
+                notes.append("The picture has 16 bits per colour; it was read with 8.")
+            array = to_array(ImageOps.exif_transpose(image))
     except (*DAMAGE, Image.DecompressionBombError) as error:
         raise ReadError(
             f"{path.name}: not a picture, or a damaged one ({reason(error)}); "

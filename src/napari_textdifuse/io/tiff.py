@@ -115,7 +115,6 @@ def encode_tiff(volume: Volume, record: Mapping[str, Any] | None = None) -> byte
         "affine_ras_mm_xyz": volume.affine,
         "shape": array.shape,
         "rgb": volume.rgb,
-        "notice": NOTICE,
         "record": record,
     }
     options: dict[str, Any] = {}
@@ -130,7 +129,8 @@ def encode_tiff(volume: Volume, record: Mapping[str, Any] | None = None) -> byte
         array,
         photometric="rgb" if volume.rgb else "minisblack",
         planarconfig="contig" if volume.rgb else None,
-        description=json.dumps(json.loads(to_json({KEY: content}))),  # ASCII, as TIFF demands
+        # text before the JSON, or tifffile takes any "shape" in it for its own
+        description=f"{NOTICE}\n{to_json({KEY: content}, ascii_only=True)}",
         metadata=None,
         **options,
     )
@@ -228,7 +228,7 @@ def _diagonal(size: tuple[float, float, float | None] | None) -> Affine | None:
 
 def _own_description(text: str) -> dict[str, Any]:
     try:
-        ours = json.loads(text)[KEY]
+        ours = json.loads(text.removeprefix(NOTICE))[KEY]
     except (ValueError, KeyError, TypeError):
         return {}
     return ours if isinstance(ours, dict) else {}
@@ -255,6 +255,7 @@ def _restore(array: Array, axes: str, ours: dict[str, Any], name: str) -> Volume
     )
 
 
+@quiet("PIL")
 def _with_pillow(path: Path) -> Volume:
     """Read the compressions (LZW, JPEG) that tifffile leaves to an optional package."""
     from PIL import Image, ImageSequence

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..diffusion import Schedule
 from ..models import LightNetwork
 from .data import Batch, CropSampler
-from .losses import fusion_loss
+from .losses import correlation_loss, fusion_loss
 from .trainer import TrainConfig, Trainer
 
 
@@ -53,6 +53,7 @@ def train_fcm(
     compile_network: bool = False,
     gradient: str = "signed",
     weight: float = 4.0,
+    correlation: float = 0.05,
 ) -> None:
     """Train the fusion control module.
 
@@ -67,7 +68,10 @@ def train_fcm(
     compile_network : bool
         Not used in this stage.
     gradient, weight
-        See `losses.fusion_loss`; ``("magnitude", 0.2)`` is the paper's loss.
+        See `losses.fusion_loss`.
+    correlation : float
+        Weight of `losses.correlation_loss`. The paper's loss is ``gradient="magnitude",
+        weight=0.2, correlation=0``.
     """
     schedule = Schedule("cosine")
     network.requires_grad_(False)
@@ -81,14 +85,15 @@ def train_fcm(
             estimate, _ = network.decode(network.weigh(z, x, y, t), t)
         fused, x01, y01 = ((v + 1) / 2 for v in (estimate, clean_x, clean_y))
         intensity, slope = fusion_loss(fused, x01, y01, gradient, weight)
-        return intensity, slope, fused
+        return intensity, slope, correlation_loss(fused, x01, y01)
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         generator = torch.Generator().manual_seed(train.seed * 10_000_019 + step)
         t = torch.randint(100, 1000, (pairs_per_step,), generator=generator)
         t[: max(1, pairs_per_step // 4)] = schedule.steps - 1
-        intensity, slope, _ = terms(train.batch(step, pairs_per_step), generator, t)
-        return intensity + slope, {"intensity": intensity.item(), "gradient": slope.item()}
+        intensity, slope, apart = terms(train.batch(step, pairs_per_step), generator, t)
+        parts = {"intensity": intensity.item(), "gradient": slope.item(), "apart": apart.item()}
+        return intensity + slope + correlation * apart, parts
 
     fixed = held_out.batch(0, 8)
 
@@ -97,8 +102,9 @@ def train_fcm(
         values: dict[str, float] = {}
         for step in (999, 499, 249):
             generator = torch.Generator().manual_seed(1)
-            intensity, slope, _ = terms(fixed, generator, torch.full((8,), step))
+            intensity, slope, apart = terms(fixed, generator, torch.full((8,), step))
             values |= {f"int_{step}": float(intensity), f"grad_{step}": float(slope)}
+            values |= {f"apart_{step}": float(apart)}
         return values
 
     Trainer(network, folder, config).run(loss, validate)

@@ -64,6 +64,28 @@ def magnitude(gradient: Tensor) -> Tensor:
     return (gradient.square().sum(dim=1, keepdim=True) + 1e-8).sqrt()
 
 
+def correlation_loss(fused: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """How far the differences are from the sources: ``2 - corr(x, f - y) - corr(y, f - x)``.
+
+    The maximum of both sources (Eq. 10) drops one of them wherever the other is brighter; this
+    term asks that what was added to one source looks like the other (the sum of correlations of
+    differences, Aslantas & Bendes 2015, as a loss).
+
+    Parameters
+    ----------
+    fused, x, y : Tensor, shape (B, 1, H, W)
+    """
+
+    def correlation(a: Tensor, b: Tensor) -> Tensor:
+        a = a - a.mean(dim=(1, 2, 3), keepdim=True)
+        b = b - b.mean(dim=(1, 2, 3), keepdim=True)
+        # a flat picture has no correlation; the small constant keeps its gradient at rest
+        scale = (a.square().sum(dim=(1, 2, 3)) * b.square().sum(dim=(1, 2, 3)) + 1e-3).sqrt()
+        return (a * b).sum(dim=(1, 2, 3)) / scale
+
+    return (2 - correlation(x, fused - y) - correlation(y, fused - x)).mean()
+
+
 def fusion_loss(
     fused: Tensor, x: Tensor, y: Tensor, gradient: str = "signed", weight: float = 4.0
 ) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import gzip
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from napari_textdifuse import io
+from napari_textdifuse.errors import InputError, ReadError
+from napari_textdifuse.volume import Volume
+
+AFFINE = np.array([[-2, 0.1, 0, 30], [0, 1.5, 0.2, -20], [0.1, 0, 3, 7], [0, 0, 0, 1.0]])
+
+
+def save(path, array, affine=AFFINE, **header):
+    image = nib.Nifti1Image(array, affine)
+    for key, value in header.items():
+        image.header[key] = value
+    nib.save(image, path)
+    return path
+
+
+def ramp(shape=(6, 5, 4), dtype=np.int16):
+    return np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+
+
+@pytest.mark.parametrize("name", ["x.nii", "x.nii.gz", "X.NII.GZ"])
+def test_axes_values_and_affine(tmp_path, name):
+    path = save(tmp_path / name.lower(), ramp())
+    path.rename(tmp_path / name)
+    volume = io.read(tmp_path / name)
+    assert volume.array.shape == (4, 5, 6)
+    assert volume.array.dtype == np.int16
+    assert volume.array[3, 2, 1] == ramp()[1, 2, 3]
+    np.testing.assert_allclose(volume.affine, AFFINE, atol=1e-5)
+    assert (volume.modality, volume.unit, volume.name) == (None, "a.u.", name[0])
+
+
+def test_scaled_integers_become_float32(tmp_path):
+    image = nib.Nifti1Image(ramp(), AFFINE)
+    image.header.set_slope_inter(0.5, -1000)
+    nib.save(image, tmp_path / "x.nii")
+    raw = bytearray((tmp_path / "x.nii").read_bytes())
+    raw[112:120] = np.array([0.5, -1000], "<f4").tobytes()  # scl_slope, scl_inter
+    raw[352:] = ramp().tobytes(order="F")
+    (tmp_path / "x.nii").write_bytes(bytes(raw))
+    volume = io.read(tmp_path / "x.nii")
+    assert volume.array.dtype == np.float32
+    np.testing.assert_allclose(volume.array, ramp().transpose() * 0.5 - 1000)
+
+
+def test_big_endian_becomes_native(tmp_path):
+    image = nib.Nifti1Image(ramp(dtype=">i2"), AFFINE, nib.Nifti1Header(endianness=">"))
+    nib.save(image, tmp_path / "x.nii")
+    volume = io.read(tmp_path / "x.nii")
+    assert volume.array.dtype.isnative
+    assert volume.array[3, 2, 1] == ramp()[1, 2, 3]
+
+
+@pytest.mark.parametrize(("code", "factor"), [(1, 1000), (2, 1), (3, 0.001), (0, 1)])
+def test_units_of_length(tmp_path, code, factor):
+    volume = io.read(save(tmp_path / "x.nii", ramp(), xyzt_units=code))
+    np.testing.assert_allclose(volume.affine[:3], AFFINE[:3] * factor, rtol=1e-5)
+
+
+def test_unknown_orientation_is_noted(tmp_path):
+    image = nib.Nifti1Image(ramp(), None)
+    image.header.set_zooms((2, 3, 4))
+    nib.save(image, tmp_path / "x.nii")
+    volume = io.read(tmp_path / "x.nii")
+    np.testing.assert_allclose(volume.spacing, (4, 3, 2))
+    assert "sform and qform codes are 0" in volume.metadata["notes"][0]
+    stated = io.read(save(tmp_path / "y.nii", ramp()))
+    assert not stated.metadata["notes"]
+
+
+def test_several_time_points(tmp_path):
+    path = save(tmp_path / "x.nii", ramp((3, 3, 3, 7)))
+    with pytest.raises(InputError, match="has 7 time points; choose one"):
+        io.read(path)
+    single = io.read(save(tmp_path / "y.nii", ramp((3, 4, 5, 1))))
+    assert single.array.shape == (5, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "modality"),
+    [
+        ("sub-01_pet", "PT"),
+        ("sub-01_T1w", "MR"),
+        ("sub-01_CT", "CT"),
+        ("x_spect", "NM"),
+        ("pet", "PT"),
+        ("flair", "MR"),
+        ("t1", "MR"),
+        ("carpet", None),
+        ("pet_mask", None),
+    ],
+)
+def test_modality_from_the_file_name(tmp_path, name, modality):
+    volume = io.read(save(tmp_path / f"{name}.nii.gz", ramp()))
+    assert volume.modality == modality
+    assert volume.unit == "a.u."
+    assert volume.metadata.get("modality_from") == ("file name" if modality else None)
+
+
+def test_sidecar(tmp_path):
+    path = save(tmp_path / "scan_T1w.nii.gz", ramp())
+    sidecar = tmp_path / "scan_T1w.json"
+    sidecar.write_text(json.dumps({"Modality": "PT", "Units": "suvbw", "PatientName": "Doe"}))
+    volume = io.read(path)
+    assert (volume.modality, volume.unit) == ("PT", "SUVbw")
+    assert volume.metadata["modality_from"] == "sidecar"
+    assert "Doe" not in repr(volume.metadata)
+    sidecar.write_text("{ broken")
+    volume = io.read(path)
+    assert volume.modality == "MR"
+    assert "not valid JSON" in volume.metadata["notes"][0]
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        ramp((4, 5, 6), np.int16),
+        ramp((4, 5, 6), np.uint8),
+        ramp((4, 5, 6), np.float32) / 7,
+        ramp((5, 6), np.float32) / 7,
+        ramp((1, 5, 6), np.float32),
+    ],
+)
+@pytest.mark.parametrize("name", ["x.nii", "x.nii.gz"])
+def test_round_trip(tmp_path, array, name):
+    volume = Volume(array, affine=AFFINE, unit="SUVbw", modality="PT", name="Doe")
+    record = {"seed": 3, "seconds": np.float32(0.5)}
+    assert io.write(tmp_path / name, volume, record=record) == tmp_path / name
+    back = io.read(tmp_path / name)
+    np.testing.assert_array_equal(back.array, array)
+    assert back.array.dtype == array.dtype
+    np.testing.assert_allclose(back.affine, AFFINE, atol=1e-5)
+    assert (back.unit, back.modality) == ("SUVbw", "PT")
+    assert back.metadata["record"] == {"seed": 3, "seconds": 0.5}
+    header = nib.load(tmp_path / name).header
+    assert b"derived; not for diagnosis" in header["descrip"].tobytes()
+    assert int(header["sform_code"]) == 1
+    assert header.get_xyzt_units()[0] == "mm"
+    data = (tmp_path / name).read_bytes()
+    assert b"Doe" not in (gzip.decompress(data) if name.endswith("gz") else data)
+
+
+def test_colour_round_trip(tmp_path):
+    rgb = (ramp((4, 5, 6, 3)) % 255).astype(np.uint8)
+    io.write(tmp_path / "x.nii.gz", Volume(rgb, affine=AFFINE, rgb=True))
+    back = io.read(tmp_path / "x.nii.gz")
+    assert back.rgb
+    np.testing.assert_array_equal(back.array, rgb)
+    flat = rgb[0]
+    io.write(tmp_path / "y.nii.gz", Volume(flat, affine=AFFINE, rgb=True))
+    np.testing.assert_array_equal(io.read(tmp_path / "y.nii.gz").array, flat)
+
+
+def test_no_geometry_stays_no_geometry(tmp_path):
+    io.write(tmp_path / "x.nii", Volume(ramp((5, 6), np.uint8)))
+    back = io.read(tmp_path / "x.nii")
+    assert back.affine is None
+    header = nib.load(tmp_path / "x.nii").header
+    assert int(header["sform_code"]) == int(header["qform_code"]) == 0
+
+
+def test_a_rotation_is_in_the_qform_too(tmp_path):
+    a = np.radians(25)
+    affine = np.diag([2.0, 3, 4, 1])
+    affine[:2, :2] = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) @ np.diag([2, 3])
+    io.write(tmp_path / "x.nii", Volume(ramp(), affine=affine))
+    image = nib.load(tmp_path / "x.nii")
+    np.testing.assert_allclose(image.get_qform(), affine, atol=1e-5)
+    assert int(image.header["qform_code"]) == 1
+    sheared = affine.copy()
+    sheared[0, 2] = 1
+    io.write(tmp_path / "y.nii", Volume(ramp(), affine=sheared))
+    assert int(nib.load(tmp_path / "y.nii").header["qform_code"]) == 0
+    np.testing.assert_allclose(io.read(tmp_path / "y.nii").affine, sheared, atol=1e-5)
+
+
+def test_same_volume_same_bytes(tmp_path):
+    volume = Volume(ramp(), affine=AFFINE)
+    first = io.write(tmp_path / "a.nii.gz", volume).read_bytes()
+    assert io.write(tmp_path / "b.nii.gz", volume).read_bytes() == first
+
+
+def test_complex_values(tmp_path):
+    path = save(tmp_path / "x.nii", ramp().astype(np.complex64))
+    with pytest.raises(InputError, match="complex64"):
+        io.read(path)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"this is not an image, it is text\n" * 30,
+        gzip.compress(b"this is not an image, it is text\n" * 30),
+        b"\x5c\x01\x00\x00",
+    ],
+)
+@pytest.mark.parametrize("name", ["x.nii", "x.nii.gz"])
+def test_other_things_named_nifti(tmp_path, capfd, name, data):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ReadError, match=r"x\.nii"):
+        io.read(tmp_path / name)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["x.nii", "x.nii.gz"])
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.95])
+def test_cut_off(tmp_path, name, part):
+    rng = np.random.default_rng(0)
+    path = save(tmp_path / name, rng.integers(0, 999, (20, 20, 20), np.int16))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * part)])
+    with pytest.raises(ReadError, match=r"x\.nii"):
+        io.read(path)
