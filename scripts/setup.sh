@@ -141,7 +141,7 @@ install_torch() {
     if has_nvidia_gpu || [ "${TEXTDIFUSE_ALLOW_CUDA:-}" = 1 ]; then
         say "Installing torch with CUDA"
         pip_install "torch>=2.6"
-    elif index_has_cpu_torch; then
+    elif say "Looking for a torch without CUDA" && index_has_cpu_torch; then
         say "Installing $TORCH for the CPU"
         pip_install "$TORCH"
     else

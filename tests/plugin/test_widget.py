@@ -58,7 +58,7 @@ def make(qtbot):
     return make_widget
 
 
-def run(widget: FusionWidget, qtbot, timeout: int = 30_000) -> list[float]:
+def run(widget: FusionWidget, qtbot, timeout: int = 120_000) -> list[float]:
     """Press Fuse and wait; return the shares of progress that were shown."""
     seen: list[float] = []
     widget.progress.changed.connect(lambda value: seen.append(value / max(widget.progress.max, 1)))
@@ -171,7 +171,7 @@ def test_a_grey_result_replaces_a_coloured_one_of_the_same_name(
 def test_cancel_really_stops_and_says_so(make, viewer, slow_pipeline, notifications, qtbot):
     widget = make(viewer, slow_pipeline)
     widget.fuse.native.click()
-    qtbot.waitUntil(lambda: widget.progress.value > 3)
+    qtbot.waitUntil(lambda: widget.progress.value > 3, timeout=30_000)
     assert not widget.fuse.enabled
     assert widget.cancel.enabled
     assert slow_pipeline.thread != threading.main_thread().name
@@ -179,7 +179,7 @@ def test_cancel_really_stops_and_says_so(make, viewer, slow_pipeline, notificati
     assert widget.cancel.text == "Cancelling..."
     assert not widget.cancel.enabled
     assert widget.running, "it may not say it has stopped before it has"
-    qtbot.waitUntil(lambda: not widget.running, timeout=5000)
+    qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
     assert slow_pipeline.stopped.is_set()
     assert (widget.cancel.text, widget.cancel.enabled) == ("Cancel", False)
     assert widget.fuse.enabled
@@ -192,10 +192,10 @@ def test_cancel_stops_the_real_pipeline(make, viewer, tiny_pipeline, notificatio
     widget = make(viewer, tiny_pipeline)
     widget.steps.value = 25
     widget.fuse.native.click()
-    qtbot.waitUntil(lambda: widget.progress.max > 1 and widget.progress.value >= 1)
+    qtbot.waitUntil(lambda: widget.progress.max > 1 and widget.progress.value >= 1, timeout=30_000)
     widget.cancel.native.click()
     reached, total = widget.progress.value, widget.progress.max
-    qtbot.waitUntil(lambda: not widget.running, timeout=5000)
+    qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
     assert reached < total / 2
     assert len(viewer.layers) == 2
     assert notifications == []
@@ -216,6 +216,21 @@ def test_the_pipeline_is_made_once_and_in_the_worker(viewer, tiny_pipeline, noti
     run(widget, qtbot)
     run(widget, qtbot)
     assert made == [("auto", False)]
+
+
+def test_without_further_ado_the_embedded_weights_are_used(notifications, qtbot):
+    viewer = ViewerModel()
+    for seed in (0, 1):
+        values = np.random.default_rng(seed).random((32, 40))
+        viewer.add_image(values, name=f"image {seed}", scale=(2, 3))
+    widget = FusionWidget(viewer)
+    qtbot.addWidget(widget.native)
+    widget.steps.value, widget.device.value = 1, "cpu"
+    run(widget, qtbot)
+    fused = viewer.layers["Fused: image 0 + image 1"]
+    assert fused.data.shape == (32, 40)
+    assert tuple(fused.scale) == (2, 3)
+    assert fused.metadata[KEY]["record"]["weights"].startswith("light")
 
 
 def test_options_reach_the_pipeline(make, viewer, slow_pipeline, qtbot):
@@ -307,9 +322,9 @@ def test_a_layer_may_be_deleted_during_a_run(
         Volume(images[0].data), Volume(np.ones_like(images[0].data)), steps=1
     )
     widget.fuse.native.click()
-    qtbot.waitUntil(slow_pipeline.started.is_set)
+    qtbot.waitUntil(slow_pipeline.started.is_set, timeout=30_000)
     viewer.layers.clear()
-    qtbot.waitUntil(lambda: not widget.running, timeout=5000)
+    qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
     assert [layer.name for layer in viewer.layers] == ["Fused: t1 + pet"]
     np.testing.assert_array_equal(viewer.layers[0].extent.world, extent)
 
@@ -317,9 +332,9 @@ def test_a_layer_may_be_deleted_during_a_run(
 def test_closing_the_panel_stops_the_run(viewer, slow_pipeline, notifications, qtbot):
     widget = FusionWidget(viewer, make_pipeline=lambda device: slow_pipeline)
     widget.fuse.native.click()
-    qtbot.waitUntil(slow_pipeline.started.is_set)
+    qtbot.waitUntil(slow_pipeline.started.is_set, timeout=30_000)
     widget.native.deleteLater()
-    qtbot.waitUntil(slow_pipeline.stopped.is_set, timeout=5000)
+    qtbot.waitUntil(slow_pipeline.stopped.is_set, timeout=30_000)
     qtbot.wait(50)
     assert len(viewer.layers) == 2
     assert notifications == []

@@ -29,7 +29,7 @@ def test_a_run_in_the_window_while_it_stays_alive(docked, qtbot):
     assert [layer.name for layer in (widget.image_a.value, widget.image_b.value)] == ["one", "two"]
     widget.fuse.native.click()
     viewer.dims.set_point(0, 3.0)  # the user goes on scrolling
-    qtbot.waitUntil(lambda: not widget.running, timeout=10_000)
+    qtbot.waitUntil(lambda: not widget.running, timeout=60_000)
     fused = viewer.layers["Fused: one + two"]
     np.testing.assert_array_equal(fused.extent.world, viewer.layers["one"].extent.world)
     assert viewer.screenshot(flash=False).any()
@@ -39,9 +39,9 @@ def test_closing_the_panel_in_a_run(docked, slow_pipeline, qtbot):
     viewer, widget, dock = docked
     slow_pipeline.steps = 2000
     widget.fuse.native.click()
-    qtbot.waitUntil(slow_pipeline.started.is_set)
+    qtbot.waitUntil(slow_pipeline.started.is_set, timeout=30_000)
     viewer.window.remove_dock_widget(dock)
-    qtbot.waitUntil(slow_pipeline.stopped.is_set, timeout=5000)
+    qtbot.waitUntil(slow_pipeline.stopped.is_set, timeout=30_000)
     qtbot.wait(50)
     assert len(viewer.layers) == 2
 
@@ -50,7 +50,7 @@ def test_closing_the_viewer_in_a_run(docked, slow_pipeline, qtbot):
     viewer, widget, _ = docked
     slow_pipeline.steps = 2000
     widget.fuse.native.click()
-    qtbot.waitUntil(slow_pipeline.started.is_set)
+    qtbot.waitUntil(slow_pipeline.started.is_set, timeout=30_000)
     viewer.close()
-    qtbot.waitUntil(slow_pipeline.stopped.is_set, timeout=5000)
+    qtbot.waitUntil(slow_pipeline.stopped.is_set, timeout=30_000)
     qtbot.wait(50)
