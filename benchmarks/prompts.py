@@ -1,4 +1,4 @@
-"""Prompts on the bundled samples: is the right thing found, and does it stand out?"""
+"""Measure prompts on the bundled samples: what is found, and how far it stands out."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def default_window(volume: Volume) -> Window:
     finite = array[np.isfinite(array)].astype(np.float64)
     low, high = (float(v) for v in (finite.min(), finite.max()))
     if volume.unit.startswith("SUV"):
-        # the maximum, not a percentile: what is hottest is often small and always what is looked for
+        # the maximum, not a percentile: what is hottest is small, and what is looked for
         top = next((t for t in SUV_TOPS if t >= 1.25 * high), 1.25 * high)
         return Window(0, top, volume.unit, "preset SUV with headroom")
     if array.dtype.kind == "f" and low >= 0 and high <= 1:

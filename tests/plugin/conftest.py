@@ -32,6 +32,17 @@ def phantom() -> Callable[..., Volume]:
     return make
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny networks gain nothing from threads, which wait for each other on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 class SlowPipeline:
     """Reports many steps until it is stopped; knows how often it was asked."""
 

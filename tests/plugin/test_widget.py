@@ -199,6 +199,7 @@ def test_cancel_stops_the_real_pipeline(make, viewer, tiny_pipeline, notificatio
     assert reached < total / 2
     assert len(viewer.layers) == 2
     assert notifications == []
+    widget.steps.value = 1
     run(widget, qtbot)  # and it can be used again
     assert len(viewer.layers) == 3
 

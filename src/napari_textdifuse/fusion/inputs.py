@@ -77,19 +77,27 @@ def _from_layer(layer: Any, role: str) -> Volume:
         )
     affine = known.get("affine")
     if affine is None:
-        n = array.ndim - int(rgb)
-        affine = np.eye(4)
-        affine[np.arange(n), np.arange(n)] = np.asarray(layer.scale)[-n:][::-1]
-        affine[:n, 3] = np.asarray(layer.translate)[-n:][::-1]
+        affine = _layer_affine(layer, array.ndim - int(rgb))
     return Volume(
         array,
-        affine=np.asarray(affine, dtype=float),
+        affine=None if affine is None else np.asarray(affine, dtype=float),
         unit=known.get("unit", "a.u."),
         modality=known.get("modality"),
         window=known.get("window"),
         rgb=rgb,
         name=name,
     )
+
+
+def _layer_affine(layer: Any, n: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+    """Read a layer's scale and translation; its world is LPS, as this plugin's reader makes it."""
+    scale, translate = np.asarray(layer.scale)[-n:], np.asarray(layer.translate)[-n:]
+    if n == 2 and (scale == 1).all() and not translate.any():
+        return None  # a picture in pixels
+    affine = np.eye(4)
+    affine[np.arange(n), np.arange(n)] = scale[::-1]
+    affine[:n, 3] = translate[::-1]
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
 
 
 def _check_values(volume: Volume, role: str) -> None:

@@ -89,7 +89,11 @@ class FusionResult:
         if array is None:
             raise ValueError(f"This result has no image {name!r}.")
         return Volume(
-            array, affine=self.affine, rgb=name == "fused" and self.rgb, name=name, unit="a.u."
+            array,
+            affine=self.affine,
+            rgb=name == "fused" and self.rgb,
+            name=name,
+            unit="label" if name == "mask" else "a.u.",
         )
 
     def __repr__(self) -> str:

@@ -9,15 +9,9 @@ from pathlib import Path
 
 from ..errors import InputError, ReadError, TextDiFuseError
 from ..volume import Volume
+from ._kinds import NIFTI, PICTURES, TIFF
 from ._quiet import reason
 from ._series import SeriesInfo
-
-NIFTI = (".nii", ".nii.gz")
-TIFF = (".tif", ".tiff")
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
-CAN_READ = (
-    "NIfTI (.nii, .nii.gz), PNG, JPEG, TIFF, BMP, a DICOM file, or a folder with a DICOM series"
-)
 
 
 def read(path: str | os.PathLike[str], *, series: str | None = None) -> Volume:

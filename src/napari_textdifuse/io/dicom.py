@@ -11,8 +11,8 @@ from pydicom.dataset import Dataset
 
 from ..errors import GeometryError, InputError, ReadError
 from ..volume import MODALITIES, Array, Volume
+from ._kinds import CAN_READ
 from ._quiet import quiet, reason
-from ._read import CAN_READ
 from ._series import SeriesInfo
 from .dicom_meaning import describe
 from .dicom_numbers import number, vector
