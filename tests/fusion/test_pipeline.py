@@ -209,6 +209,8 @@ def test_bad_images_get_one_sentence(tiny_pipeline, name, position):
         ({"steps": 2.5}, "steps"),
         ({"seed": -1}, "seed"),
         ({"strength": 3}, "strength"),
+        ({"strength": "much"}, "strength"),
+        ({"boxes": "here"}, "numbers"),
         ({"samples": 0}, "samples"),
         ({"sampler": "euler"}, "sampler"),
         ({"locator": "crystal ball"}, "crystal ball"),

@@ -87,7 +87,10 @@ def _as_labels(mask: Any, grid: Volume) -> Labels:
 
 def _from_boxes(boxes: Any, shape: Sequence[int]) -> Labels:
     n = len(shape)
-    array = np.asarray(boxes, dtype=np.float64)
+    try:
+        array = np.asarray(boxes, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"Boxes must be rows of numbers, not {boxes!r}.") from None
     if array.ndim == 1:
         array = array[None]
     if array.ndim != 2 or array.shape[1] != 2 * n or len(array) > 255:

@@ -208,7 +208,7 @@ def _check_options(
         if not whole or not low <= value <= high:
             raise InputError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
     values = strength.values() if isinstance(strength, Mapping) else [strength]
-    if not all(0 <= v <= 2 for v in values):
+    if not all(isinstance(v, (int, float, np.number)) and 0 <= v <= 2 for v in values):
         raise InputError(f"strength must lie between 0 and 2, not {strength!r}.")
     if sampler not in SAMPLERS:
         raise InputError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}.")
