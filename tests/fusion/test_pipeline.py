@@ -159,6 +159,23 @@ def test_progress_reaches_the_end_and_cancel_stops(tiny_pipeline):
     assert len(calls) == 3
 
 
+def test_tiles_without_an_object_are_not_modulated(tiny_weights, monkeypatch):
+    from napari_textdifuse.fusion import engine
+
+    pipeline = FusionPipeline.from_pretrained(tiny_weights, device="cpu")
+    monkeypatch.setattr(engine, "TILE", 128)
+    a, b = picture((64, 300)), picture((64, 300), 1)
+    mask = np.zeros(a.shape, np.uint8)
+    mask[10:20, 4:12] = 1
+    plain, seen = pipeline(a, b).fused, []
+    prompted = pipeline(a, b, mask=mask, callback=seen.append).fused
+    tiles = len(list(engine.tiles((64, 304), 128)))
+    assert [p.step for p in seen] == list(range(1, 4 * (tiles + 1) + 1))
+    assert seen[-1].total == len(seen)
+    np.testing.assert_array_equal(prompted[mask == 0], plain[mask == 0])
+    assert not np.array_equal(prompted[mask == 1], plain[mask == 1])
+
+
 def test_blank_slices_are_skipped(tiny_pipeline):
     a, b = picture((2, 20, 20)), picture((2, 20, 20), 1)
     a[0] = b[0] = 0

@@ -15,7 +15,7 @@ from .report import print_json
 from .weights import describe
 
 REQUIRED = ("torch", "numpy", "scipy", "safetensors", "nibabel", "pydicom", "highdicom", "pillow")
-OPTIONAL = ("napari", "transformers", "segment-anything", "torchvision", "nilearn")
+OPTIONAL = ("napari", "transformers", "segment-anything", "torchvision", "SimpleITK", "nilearn")
 
 
 def run(options: argparse.Namespace) -> int:

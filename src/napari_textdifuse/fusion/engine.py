@@ -14,7 +14,7 @@ from ..diffusion import Schedule, trailing_timesteps
 from ..models import LightNetwork
 from .chain import FusionChain
 from .remodulation import gain_map, soft_mask
-from .tiling import pad_to_multiple, tiles
+from .tiling import Tile, pad_to_multiple, tiles
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
@@ -59,11 +59,11 @@ class SliceEngine:
         self.multiple = network.config.multiple
         self.chain = FusionChain(network, schedule, trailing_timesteps(steps), sampler)
 
-    def evaluations(self, shape: tuple[int, int], modulated: bool) -> int:
-        """Network evaluations that one slice takes."""
-        padded = tuple(n + -n % self.multiple for n in shape)
-        count = sum(1 for _ in tiles((padded[0], padded[1]), TILE))
-        return count * len(self.chain.timesteps) * (2 if modulated else 1)
+    def evaluations(self, shape: tuple[int, int], labels: Labels | None) -> int:
+        """Count the network evaluations that one slice takes."""
+        height, width = (n + -n % self.multiple for n in shape)
+        chains = sum(1 + _holds_object(labels, tile) for tile in tiles((height, width), TILE))
+        return chains * len(self.chain.timesteps)
 
     @torch.inference_mode()
     def fuse(
@@ -111,7 +111,7 @@ class SliceEngine:
                 steps.append(step)
                 report(_image(step.estimate))
             fused = steps[-1].estimate
-            if gain is not None and blend is not None:
+            if gain is not None and blend is not None and _holds_object(labels, tile):
                 gain_t, blend_t = self._tensor(gain[part]), self._tensor(blend[part])
                 draw = torch.Generator().manual_seed(seed + 1)
                 for fused in self.chain.modulated(x_t, y_t, steps, gain_t, blend_t, draw):
@@ -124,6 +124,10 @@ class SliceEngine:
 
     def _tensor(self, image: Floats) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(image))[None, None].to(self.device)
+
+
+def _holds_object(labels: Labels | None, tile: Tile) -> bool:
+    return labels is not None and bool(labels[tile.rows, tile.columns].any())
 
 
 def _image(estimate: Tensor) -> Floats:

@@ -230,8 +230,8 @@ def _fuse_slices(
     luma_a, luma_b = ready.luma_a.reshape(stack), ready.luma_b.reshape(stack)
     masks = None if labels is None else labels.reshape(stack)
     count = len(luma_a)
-    modulated = [masks is not None and bool(masks[i].any()) for i in range(count)]
-    costs = [engine.evaluations((shape[-2], shape[-1]), m) for m in modulated]
+    of_slice = [None] * count if masks is None else list(masks)
+    costs = [engine.evaluations((shape[-2], shape[-1]), mask) for mask in of_slice]
     total, done = sum(costs) * samples, sum(costs) * sample
     luma, share = np.zeros_like(luma_a), np.full_like(luma_a, 0.5)
 
@@ -247,7 +247,6 @@ def _fuse_slices(
         if not luma_a[i].any() and not luma_b[i].any():  # outside the body: nothing to fuse
             done += costs[i]
             continue
-        mask = None if masks is None else masks[i]
-        fused = engine.fuse(luma_a[i], luma_b[i], mask, strength, seed, report)
+        fused = engine.fuse(luma_a[i], luma_b[i], of_slice[i], strength, seed, report)
         luma[i], share[i] = fused.luma, fused.share
     return luma.reshape(shape), share.reshape(shape)
