@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -37,10 +38,33 @@ def test_shapes_and_configuration_round_trip(network):
 
 
 def test_untrained_control_gives_the_average():
-    pixels, share, weights = FusionControl((8,))([torch.randn(2, 8, 6, 6)])
+    control = FusionControl(UNetConfig(base=8, multipliers=(1,), blocks=(1,)))
+    pixels, share, weights = control([torch.randn(2, 8, 6, 6)], torch.randn(2, 1, 12, 12))
     assert (pixels == 0.5).all()
     assert (share == 0.5).all()
     assert (weights[0] == 0.5).all()
+
+
+@pytest.mark.parametrize(("cell", "same"), [(32, True), (0, False)])
+def test_attention_over_cells_does_not_look_across_the_picture(cell, same):
+    torch.manual_seed(0)
+    control = FusionControl(UNetConfig(base=8, multipliers=(1,), blocks=(1,), control_cell=cell))
+    for parameter in control.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    features, sources = [torch.randn(2, 8, 80, 80)], torch.randn(2, 1, 160, 160)
+    pixels, _, weights = control(features, sources)
+    features[0][..., 64:] += 3.0  # four cells away from the first
+    far, _, far_weights = control(features, sources)
+    here = np.s_[..., :24, :24]
+    assert torch.equal(weights[0][here], far_weights[0][here]) == same
+    assert torch.equal(pixels[here], far[here]) == same
+
+
+def test_files_without_the_newer_fields_mean_the_older_network():
+    old = {k: v for k, v in CONFIG.to_dict().items() if k not in ("refine", "control_fine")}
+    assert UNetConfig.from_dict(old).refine == 0
+    names = LightNetwork(UNetConfig.from_dict(old)).state_dict()
+    assert not any("refine" in n or "fine." in n for n in names)
 
 
 def test_untrained_network_gives_the_average_of_the_sources():

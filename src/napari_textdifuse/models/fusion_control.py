@@ -6,14 +6,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .unet import ChannelNorm
+from .unet import ChannelNorm, UNetConfig
 
 
 class CBAM(nn.Module):
-    """Channel, then spatial attention (Woo et al., ECCV 2018)."""
+    """Channel, then spatial attention (Woo et al., ECCV 2018).
 
-    def __init__(self, channels: int, reduction: int = 4) -> None:
+    Parameters
+    ----------
+    channels : int
+    cell : int
+        Channel attention looks at square cells of this side and is interpolated between them;
+        0 looks at the whole picture, as in the article.
+    reduction : int
+        Channels over hidden channels of the channel attention.
+    """
+
+    def __init__(self, channels: int, cell: int = 0, reduction: int = 4) -> None:
         super().__init__()
+        self.cell = cell
         hidden = max(channels // reduction, 4)
         self.mlp = nn.Sequential(
             nn.Conv2d(channels, hidden, 1), nn.ReLU(), nn.Conv2d(hidden, channels, 1)
@@ -21,24 +32,36 @@ class CBAM(nn.Module):
         self.spatial = nn.Conv2d(2, 1, 7, padding=3)
 
     def forward(self, x: Tensor) -> Tensor:
-        mean = x.mean(dim=(2, 3), keepdim=True)
-        peak = x.amax(dim=(2, 3), keepdim=True)
-        x = x * torch.sigmoid(self.mlp(mean) + self.mlp(peak))
+        x = x * torch.sigmoid(self._channel_logits(x))
         maps = torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)
         out: Tensor = x * torch.sigmoid(self.spatial(maps))
         return out
 
 
+    def _channel_logits(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        if not self.cell:
+            mean, peak = x.mean(dim=(2, 3), keepdim=True), x.amax(dim=(2, 3), keepdim=True)
+            return self.mlp(mean) + self.mlp(peak)
+        cell = min(self.cell, height), min(self.cell, width)
+        # cells that the border cuts are averaged over what they hold
+        mean = F.avg_pool2d(x, cell, ceil_mode=True, count_include_pad=False)
+        logits = self.mlp(mean) + self.mlp(F.max_pool2d(x, cell, ceil_mode=True))
+        size = logits.shape[-2] * cell[0], logits.shape[-1] * cell[1]
+        smooth = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+        return smooth[..., :height, :width]
+
+
 class LevelControl(nn.Module):
     """Weights of one source's features at one level, seen beside the other source's."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, cell: int) -> None:
         super().__init__()
         hidden = channels // 2
         self.norm = ChannelNorm(2 * channels)
         self.conv1 = nn.Conv2d(2 * channels, hidden, 3, padding=1)
         self.conv2 = nn.Conv2d(hidden, hidden, 3, padding=1)
-        self.attention = CBAM(hidden)
+        self.attention = CBAM(hidden, cell)
         self.head = nn.Conv2d(hidden, channels, 1)
         # equal weights of one half at the start: the untrained module is the average
         for parameter in self.head.parameters():
@@ -50,6 +73,23 @@ class LevelControl(nn.Module):
         return torch.sigmoid(self.head(h)), h
 
 
+class FineControl(nn.Module):
+    """A correction of the pixel weights at full resolution, from the pixels around."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(4, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.head = nn.Conv2d(channels, 2, 3, padding=1)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.silu(self.conv1(x.contiguous(memory_format=torch.channels_last)))
+        out: Tensor = self.head(F.silu(self.conv2(x)))
+        return out
+
+
 class FusionControl(nn.Module):
     """One `LevelControl` per level, shared by both sources, and weights for the pixels.
 
@@ -58,27 +98,32 @@ class FusionControl(nn.Module):
 
     Parameters
     ----------
-    channels : tuple of int
-        Of each level, finest first.
-    patch : int
-        Side of the pixel patches of the finest level.
+    config : UNetConfig
     """
 
-    def __init__(self, channels: tuple[int, ...], patch: int = 2) -> None:
+    def __init__(self, config: UNetConfig) -> None:
         super().__init__()
-        self.patch = patch
-        self.levels = nn.ModuleList(LevelControl(c) for c in channels)
-        self.pixels = nn.Conv2d(channels[0] // 2, 2 * patch**2, 1)
+        self.patch = config.patch
+        self.levels = nn.ModuleList(
+            LevelControl(c, config.control_cell // (config.patch * 2**i))
+            for i, c in enumerate(config.channels)
+        )
+        self.pixels = nn.Conv2d(config.channels[0] // 2, 2 * config.patch**2, 1)
         for parameter in self.pixels.parameters():
             nn.init.zeros_(parameter)
+        self.fine = FineControl(config.control_fine) if config.control_fine else None
 
-    def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
+    def forward(
+        self, features: list[Tensor], sources: Tensor
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Weigh both sources.
 
         Parameters
         ----------
         features : list of Tensor, each (2 B, C_l, h_l, w_l)
             Features of X (first half of the batch) and of Y (second half).
+        sources : Tensor, shape (2 B, 1, H, W)
+            X and Y themselves, in [-1, 1].
 
         Returns
         -------
@@ -96,7 +141,12 @@ class FusionControl(nn.Module):
             weight, hidden = level(f, torch.cat([y, x]))
             weights.append(weight)
             if i == 0:
-                logits = F.pixel_shuffle(self.pixels(hidden), self.patch).float()
+                logits = F.pixel_shuffle(self.pixels(hidden), self.patch)
+        if self.fine is not None:
+            x, y = sources.to(logits.dtype).chunk(2)
+            beside = torch.cat([torch.cat([x, y]), torch.cat([y, x])], dim=1)
+            logits = logits + self.fine(torch.cat([logits, beside], dim=1))
+        logits = logits.float()
         own, other = logits[:, :1].chunk(2)
         share = torch.sigmoid(own - other)
         share = torch.cat([share, 1 - share])

@@ -44,7 +44,7 @@ class LightNetwork(nn.Module):
         self.config = config or UNetConfig()
         self.encoder = Encoder(self.config)
         self.decoder = Decoder(self.config)
-        self.fcm = FusionControl(self.config.channels, self.config.patch)
+        self.fcm = FusionControl(self.config)
         self.modulation = Modulation(self.config.channels)
 
     @property
@@ -80,7 +80,7 @@ class LightNetwork(nn.Module):
         condition = torch.cat([x, y])
         samples = torch.cat([z, z]).to(self.dtype)
         features = self.encoder(samples, condition.to(self.dtype), torch.cat([t, t]))
-        pixels, share, weights = self.fcm(features)
+        pixels, share, weights = self.fcm(features, condition)
         weighted = [w * f for w, f in zip(weights, features, strict=True)]
         return Weighted(pixels * (condition + 1) / 2, weighted, share.chunk(2)[0])
 

@@ -36,6 +36,14 @@ class UNetConfig:
         Residual blocks of each level, the same in encoder and decoder.
     time_dim : int
         Width of the time embedding.
+    refine : int
+        Channels of the last layers at full resolution, which know no patch borders; 0 for none.
+    control_fine : int
+        Channels of the fusion control's layers at full resolution; 0 for none.
+    control_cell : int
+        Side in pixels of the cells over which the fusion control's attention looks for means and
+        maxima; 0 for the whole picture. With cells a tile of a large picture is weighed as it
+        would be within the picture, and a picture as the crops of the training were.
     """
 
     patch: int = 2
@@ -43,6 +51,9 @@ class UNetConfig:
     multipliers: tuple[int, ...] = (1, 2, 3, 4)
     blocks: tuple[int, ...] = (2, 2, 2, 2)
     time_dim: int = 192
+    refine: int = 16
+    control_fine: int = 8
+    control_cell: int = 64
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -64,7 +75,8 @@ class UNetConfig:
         fields: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
-        return cls(**fields)
+        # fields that files of version 0.1 do not have
+        return cls(**{"refine": 0, "control_fine": 0, "control_cell": 0} | fields)
 
 
 def timestep_embedding(t: Tensor, dim: int) -> Tensor:
@@ -153,14 +165,21 @@ class TimeEmbedding(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Noisy sample and condition to one feature map per level, finest first (Eq. 2)."""
+    """Noisy sample and condition to one feature map per level, finest first (Eq. 2).
 
-    def __init__(self, config: UNetConfig) -> None:
+    Parameters
+    ----------
+    config : UNetConfig
+    inputs : int
+        Channels of sample and condition together.
+    """
+
+    def __init__(self, config: UNetConfig, inputs: int = 2) -> None:
         super().__init__()
         self.config = config
         widths = config.channels
         self.time = TimeEmbedding(config.time_dim)
-        self.stem = nn.Conv2d(2 * config.patch**2, widths[0], 3, padding=1)
+        self.stem = nn.Conv2d(inputs * config.patch**2, widths[0], 3, padding=1)
         self.levels = nn.ModuleList(
             Stage(c, n, config.time_dim) for c, n in zip(widths, config.blocks, strict=True)
         )
@@ -168,16 +187,20 @@ class Encoder(nn.Module):
             nn.Conv2d(a, b, 2, stride=2) for a, b in itertools.pairwise(widths)
         )
 
-    def forward(self, z: Tensor, condition: Tensor, t: Tensor) -> list[Tensor]:
+    def forward(
+        self, z: Tensor, condition: Tensor, t: Tensor, context: Tensor | None = None
+    ) -> list[Tensor]:
         """Encode.
 
         Parameters
         ----------
-        z, condition : Tensor, shape (B, 1, H, W)
+        z, condition : Tensor, shape (B, C, H, W)
             Noisy sample and degraded component in [-1, 1]; H and W multiples of
             ``config.multiple``.
         t : Tensor, shape (B,)
             Step numbers.
+        context : Tensor, shape (B, time_dim), optional
+            What is known of the whole picture, added to the time embedding.
 
         Returns
         -------
@@ -185,6 +208,8 @@ class Encoder(nn.Module):
             Features, finest level first, ``(B, C_l, H / (patch 2^l), W / (patch 2^l))``.
         """
         emb = self.time(t)
+        if context is not None:
+            emb = emb + context
         x = F.pixel_unshuffle(torch.cat([z, condition], dim=1), self.config.patch)
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         features = []
@@ -196,11 +221,38 @@ class Encoder(nn.Module):
         return features
 
 
-class Decoder(nn.Module):
-    """Features to the correction of the condition and the variance coefficient (Eq. 4)."""
+class Refine(nn.Module):
+    """A correction at full resolution, across the borders of the patches."""
 
-    def __init__(self, config: UNetConfig) -> None:
+    def __init__(self, c_in: int, channels: int, patch: int, c_out: int = 2) -> None:
         super().__init__()
+        self.patch = patch
+        self.spread = nn.Conv2d(c_in, channels * patch**2, 1)
+        self.mix = nn.Conv2d(channels, channels, 3, padding=1)
+        self.head = nn.Conv2d(channels, c_out, 3, padding=1)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.silu(F.pixel_shuffle(self.spread(x), self.patch))
+        x = F.silu(self.mix(x.contiguous(memory_format=torch.channels_last)))
+        out: Tensor = self.head(x.to(self.head.weight.dtype))
+        return out.float()
+
+
+class Decoder(nn.Module):
+    """Features to the correction of the condition and the variance coefficient (Eq. 4).
+
+    Parameters
+    ----------
+    config : UNetConfig
+    outputs : int
+        Channels of the component.
+    """
+
+    def __init__(self, config: UNetConfig, outputs: int = 1) -> None:
+        super().__init__()
+        self.outputs = outputs
         self.config = config
         widths = config.channels
         self.time = TimeEmbedding(config.time_dim)
@@ -210,11 +262,16 @@ class Decoder(nn.Module):
         self.ups = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in itertools.pairwise(widths))
         self.merges = nn.ModuleList(nn.Conv2d(2 * a, a, 1) for a in widths[:-1])
         self.norm = ChannelNorm(widths[0])
-        self.head = nn.Conv2d(widths[0], 2 * config.patch**2, 3, padding=1)
+        self.head = nn.Conv2d(widths[0], 2 * outputs * config.patch**2, 3, padding=1)
+        self.refine = (
+            Refine(widths[0], config.refine, config.patch, 2 * outputs) if config.refine else None
+        )
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, features: list[Tensor], t: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, features: list[Tensor], t: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Decode.
 
         Parameters
@@ -222,14 +279,18 @@ class Decoder(nn.Module):
         features : list of Tensor
             As from `Encoder`, finest first.
         t : Tensor, shape (B,)
+        context : Tensor, shape (B, time_dim), optional
+            As for `Encoder`.
 
         Returns
         -------
-        residual, variance : Tensor, shape (B, 1, H, W), float32
+        residual, variance : Tensor, shape (B, outputs, H, W), float32
             What to add to the condition to get the clean estimate, and the iDDPM interpolation
             coefficient in about [-1, 1].
         """
         emb = self.time(t)
+        if context is not None:
+            emb = emb + context
         x = features[-1]
         for i in reversed(range(len(features))):
             if i < len(features) - 1:
@@ -238,6 +299,9 @@ class Decoder(nn.Module):
                 x = x.contiguous(memory_format=torch.channels_last)
             x = self.levels[i](x, emb)
         # the last layer stays in float32: bfloat16 would leave bands in smooth regions
-        x = F.silu(self.norm(x)).to(self.head.weight.dtype)
-        out = F.pixel_shuffle(self.head(x), self.config.patch).float()
-        return out[:, :1], out[:, 1:]
+        x = F.silu(self.norm(x))
+        head = self.head(x.to(self.head.weight.dtype))
+        out = F.pixel_shuffle(head, self.config.patch).float()
+        if self.refine is not None:
+            out = out + self.refine(x)
+        return out[:, : self.outputs], out[:, self.outputs :]
