@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 # one thread each: on a shared machine, threads that wait for each other cost more than they bring
@@ -35,3 +36,33 @@ def tiny_pipeline(tiny_weights: Path):
     from napari_textdifuse import FusionPipeline
 
     return FusionPipeline.from_pretrained(tiny_weights, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def goldens() -> dict[str, np.ndarray]:
+    """What the authors' released code computed; see `reference_fill`."""
+    from reference_fill import GOLDENS
+
+    with np.load(GOLDENS, allow_pickle=False) as file:
+        return dict(file)
+
+
+@pytest.fixture(scope="session")
+def reference_states(goldens):
+    """State dicts of the authors' three parts, filled by rule (480 MB)."""
+    from reference_fill import fill
+
+    return fill(goldens)
+
+
+@pytest.fixture(scope="session")
+def reference_network(reference_states):
+    """The reference network with these weights, in float32; shares their memory."""
+    from napari_textdifuse.models.reference import ReferenceNetwork
+
+    network = ReferenceNetwork()
+    for part, module in zip(
+        reference_states, (network.encoder, network.decoder, network.fcm), strict=True
+    ):
+        module.load_state_dict(reference_states[part], strict=True, assign=True)
+    return network.eval().requires_grad_(False)

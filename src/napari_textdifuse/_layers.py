@@ -24,8 +24,9 @@ made the layer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,13 @@ import numpy.typing as npt
 
 from .errors import InputError
 from .intensity import default_window
+from .spatial.layers import (
+    current_affine,
+    data_to_world,
+    in_millimetres,
+    spatial_part,
+    world_affine,
+)
 from .volume import Array, Volume
 
 LayerData = tuple[Array, dict[str, Any], str]
@@ -40,8 +48,6 @@ Matrix = npt.NDArray[np.float64]
 
 #: Key of everything this plugin stores in a layer's metadata.
 KEY = "textdifuse"
-#: The unit of label images; files with it come back as Labels layers.
-LABEL_UNIT = "label"
 #: Modalities that are shown in colour, on top of the anatomy.
 FUNCTIONAL = ("PT", "NM")
 #: What a layer derived from another takes over from it.
@@ -144,6 +150,8 @@ def to_layer(volume: Volume, name: str | None = None, kind: str = "image") -> La
         matrix[:n, n] = translate
         known |= {"affine": affine.tolist(), "placed": matrix.tolist()}
         attributes |= {"scale": scale, "translate": translate, "units": ("mm",) * n}
+    if objects := facts.pop("objects", None):
+        known["objects"] = objects
     if record := facts.pop("record", None):
         known |= {"record": record, "objects": record.get("objects", {})}
     if kind == "labels":
@@ -157,18 +165,54 @@ def label_features(objects: Mapping[Any, str]) -> dict[str, list[Any]]:
     return {"index": [0, *map(int, objects)], "object": ["background", *objects.values()]}
 
 
-def copy_layer(layer: Any) -> LayerCopy:
+def to_series_layer(volumes: Sequence[Volume], kind: str = "image") -> LayerData:
+    """Make napari layer data with a leading time axis, of volumes on one grid.
+
+    Parameters
+    ----------
+    volumes : sequence of Volume
+        As `io.read_times` returns them; a single one becomes a layer without a time axis.
+    kind : {"image", "labels"}
+
+    Returns
+    -------
+    tuple of (ndarray, dict, str)
+        See `to_layer`. The time axis counts time points; the metadata are the first one's.
+    """
+    layers = [to_layer(volume, kind=kind) for volume in volumes]
+    data, attributes, kind = layers[0]
+    if len(layers) == 1:
+        return data, attributes, kind
+    attributes["axis_labels"] = ("t", *attributes["axis_labels"])
+    if "scale" in attributes:
+        attributes["scale"] = (1.0, *attributes["scale"])
+        attributes["translate"] = (0.0, *attributes["translate"])
+        attributes["units"] = ("pixel", *attributes["units"])
+    limits = [a["contrast_limits"] for _, a, _ in layers if "contrast_limits" in a]
+    if limits:
+        low, high = zip(*limits, strict=True)
+        attributes["contrast_limits"] = (min(low), max(high))
+    return np.stack([array for array, _, _ in layers]), attributes, kind
+
+
+def copy_layer(layer: Any, time: int = 0) -> LayerCopy:
     """Take what a fusion needs of an Image or Labels layer, without touching or copying its data.
 
     Parameters
     ----------
     layer : napari layer
+    time : int
+        Which time point of a layer with a time axis before (Z, Y, X), from 0.
     """
     data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
     known = dict(layer.metadata.get(KEY, {}))
     geometry = {key: getattr(layer, key) for key in GEOMETRY}
     geometry["affine"] = layer.affine.affine_matrix.copy()
     matrix = transform_matrix(geometry, int(layer.ndim))
+    if layer.ndim == 4:
+        data = data[time]
+        matrix = spatial_part(matrix, 3, time)
+        geometry = {key: _spatial(value) for key, value in geometry.items()}
     return LayerCopy(
         name=str(layer.name),
         data=data,
@@ -178,32 +222,6 @@ def copy_layer(layer: Any) -> LayerCopy:
         geometry=geometry,
         known=known,
     )
-
-
-def current_affine(matrix: Matrix, known: Mapping[str, Any]) -> Matrix | None:
-    """Return the affine of a layer's array as the layer lies now.
-
-    Parameters
-    ----------
-    matrix : ndarray, shape (n + 1, n + 1)
-        Array indices to napari's world.
-    known : mapping
-        ``layer.metadata["textdifuse"]``; without an affine, the world is taken as LPS.
-
-    Returns
-    -------
-    ndarray, shape (4, 4), or None
-        See `Volume`. None if the layer has no metadata and an identity transform.
-    """
-    affine = known.get("affine")
-    placed = np.asarray(known.get("placed", matrix), dtype=float)
-    if affine is not None and placed.shape == matrix.shape:
-        true = np.asarray(affine, dtype=float)
-        moved = np.linalg.solve(placed, matrix)  # array indices now to indices when placed
-        return true if np.allclose(moved, np.eye(len(moved)), atol=1e-6) else true @ _to_xyz(moved)
-    if np.array_equal(matrix, np.eye(len(matrix))):
-        return None
-    return _RAS_LPS @ _to_xyz(matrix)
 
 
 def same_world(a: LayerCopy, b: LayerCopy) -> tuple[LayerCopy, LayerCopy]:
@@ -217,9 +235,9 @@ def same_world(a: LayerCopy, b: LayerCopy) -> tuple[LayerCopy, LayerCopy]:
         return "affine" not in copy.known and copy.affine is not None
 
     if a.affine is None and plain(b):
-        a = replace(a, affine=_RAS_LPS @ _to_xyz(a.matrix))
+        a = replace(a, affine=world_affine(a.matrix))
     elif b.affine is None and plain(a):
-        b = replace(b, affine=_RAS_LPS @ _to_xyz(b.matrix))
+        b = replace(b, affine=world_affine(b.matrix))
     return a, b
 
 
@@ -263,6 +281,11 @@ def _to_screen_axes(
     )
 
 
+def _spatial(value: Any) -> Any:
+    """Drop the time axis of one of a layer's geometric attributes; a shear's last three remain."""
+    return value[1:, 1:] if np.ndim(value) == 2 else value[-3:]
+
+
 def _display(volume: Volume) -> dict[str, Any]:
     if volume.rgb:
         return {"rgb": True}
@@ -290,26 +313,6 @@ def transform_matrix(attributes: Mapping[str, Any], n: int) -> Matrix:
     ndarray, shape (n + 1, n + 1)
         In array order.
     """
-    import pint
-    from napari.utils.transforms import Affine
-
-    keys = ("scale", "translate", "rotate", "shear")
-    own = Affine(ndim=n, **{k: attributes[k] for k in keys if attributes.get(k) is not None})
-    outer = attributes.get("affine")
-    matrix: Matrix = np.array(own.affine_matrix, dtype=float)
-    if outer is not None:
-        matrix = np.asarray(getattr(outer, "affine_matrix", outer), dtype=float) @ matrix
-    for axis, name in enumerate(attributes.get("units") or ()):
-        unit = pint.Unit(str(name))
-        if unit.is_compatible_with("mm"):  # not pixels
-            matrix[axis] *= float((1 * unit).to("mm").magnitude)
-    return matrix
-
-
-def _to_xyz(matrix: Matrix) -> Matrix:
-    """Reverse the axes of an (n + 1) matrix and embed it in 4x4; a 2-D image is the plane z = 0."""
-    n = len(matrix) - 1
-    out = np.eye(4)
-    out[:n, :n] = matrix[:n, :n][::-1, ::-1]
-    out[:n, 3] = matrix[:n, n][::-1]
-    return out
+    known = {key: attributes[key] for key in GEOMETRY if attributes.get(key) is not None}
+    layer = SimpleNamespace(**{"scale": np.ones(n), "translate": np.zeros(n)} | known)
+    return in_millimetres(data_to_world(layer), attributes.get("units"))[0]

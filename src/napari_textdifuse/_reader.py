@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from ._layers import LABEL_UNIT, LayerData, to_layer
+from ._layers import LayerData, to_series_layer
 from .errors import ReadError, TextDiFuseError
-from .volume import Volume
+from .volume import LABEL_UNIT, Volume
 
 PathOrPaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 Reader = Callable[[PathOrPaths], list[LayerData]]
@@ -37,6 +37,8 @@ def napari_get_reader(path: PathOrPaths) -> Reader | None:
 def read_layers(path: PathOrPaths) -> list[LayerData]:
     """Read files or folders: one layer each, and one for every series of a DICOM folder.
 
+    An image over time becomes one layer with a leading time axis.
+
     Parameters
     ----------
     path : str, PathLike, or list of them
@@ -51,38 +53,38 @@ def read_layers(path: PathOrPaths) -> list[LayerData]:
     ReadError, GeometryError, InputError
         One sentence that says what cannot be read and why.
     """
-    from .io import read
+    from .io import read_times
 
     paths = _as_paths(path)
     if len(paths) > 1 and all(_is_dicom(p) for p in paths):
         paths = [_common_folder(paths)]
     layers: list[LayerData] = []
     for p in paths:
-        layers += [_layer(v) for v in (_read_folder(p) if p.is_dir() else [read(p)])]
+        layers += _read_folder(p) if p.is_dir() else [_layer(read_times(p))]
     return layers
 
 
-def _layer(volume: Volume) -> LayerData:
-    return to_layer(volume, kind="labels" if volume.unit == LABEL_UNIT else "image")
+def _layer(volumes: Sequence[Volume]) -> LayerData:
+    return to_series_layer(volumes, "labels" if volumes[0].unit == LABEL_UNIT else "image")
 
 
-def _read_folder(folder: Path) -> list[Volume]:
+def _read_folder(folder: Path) -> list[LayerData]:
     """Read all series that can be read; the others are named in a notification."""
-    from .io import list_series, read
+    from .io import list_series, read_times
 
-    volumes, failures = [], []
+    layers, failures = [], []
     for info in list_series(folder):
         try:
-            volumes.append(read(folder, series=info.uid))
+            layers.append(_layer(read_times(folder, series=info.uid)))
         except TextDiFuseError as error:
             failures.append((info.title, error))
-    if not volumes:
+    if not layers:
         raise failures[0][1]
     if failures:
         from napari.utils.notifications import show_warning
 
         show_warning("\n".join(f"{title} was left out: {error}" for title, error in failures))
-    return volumes
+    return layers
 
 
 def _as_paths(path: PathOrPaths) -> list[Path]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from ._layers import GEOMETRY, KEY, LABEL_UNIT, LayerCopy, LayerData, label_features
+from ._layers import GEOMETRY, KEY, LayerCopy, LayerData, label_features
+from .volume import LABEL_UNIT
 
 if TYPE_CHECKING:
     from napari.components import LayerList

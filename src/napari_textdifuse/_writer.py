@@ -1,17 +1,20 @@
-"""napari writer: image and label layers as NIfTI, with geometry and record."""
+"""napari writers: layers as NIfTI or DICOM, with geometry and record."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ._layers import KEY, LABEL_UNIT, LayerCopy, current_affine, transform_matrix
+from ._layers import KEY, LayerCopy, transform_matrix
 from .errors import WriteError
+from .spatial.layers import current_affine
+from .volume import LABEL_UNIT, Volume
 
 
 def write_nifti(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write one image or labels layer.
+    """Write one image or labels layer as NIfTI.
 
     The affine is the one kept in the layer's metadata, brought up to date if the layer was moved;
     without one, the layer's place in the viewer, as LPS millimetres.
@@ -39,6 +42,49 @@ def write_nifti(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
 
     if not path.lower().endswith((".nii", ".nii.gz")):
         raise WriteError(f"{path}: this plugin writes .nii and .nii.gz; choose one of the two.")
+    volume, known = _volume(data, attributes)
+    return [str(write(path, volume, record=known.get("record")))]
+
+
+def write_dicom(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write one image or labels layer as DICOM, for an anonymous patient.
+
+    Labels become a segmentation, one file. A volume becomes a folder of secondary captures, named
+    without the ``.dcm``; a single slice becomes one file. To file them with their patient, use
+    `io.write_dicom` and `io.write_segmentation` with the source series.
+
+    Parameters
+    ----------
+    path : str
+        Ends in ``.dcm``.
+    data, attributes
+        See `write_nifti`.
+
+    Returns
+    -------
+    list of str
+        The files.
+
+    Raises
+    ------
+    WriteError
+        If they cannot be written; nothing is left behind.
+    """
+    from . import io
+
+    if not path.lower().endswith(".dcm"):
+        raise WriteError(f"{path}: this plugin writes .dcm here; choose it.")
+    volume, known = _volume(data, attributes)
+    record = known.get("record")
+    if volume.unit == LABEL_UNIT:
+        names = known.get("objects")
+        return [str(io.write_segmentation(path, volume, names=names, record=record))]
+    target = Path(path) if volume.ndim == 2 else Path(path).with_suffix("")
+    return [str(p) for p in io.write_dicom(target, volume, record=record)]
+
+
+def _volume(data: Any, attributes: dict[str, Any]) -> tuple[Volume, dict[str, Any]]:
+    """Return a layer as a volume, and what this plugin knew of the layer."""
     if attributes.get("multiscale", False):
         data = data[0]
     known = dict(attributes.get("metadata", {}).get(KEY, {}))
@@ -57,7 +103,7 @@ def write_nifti(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         geometry={},
         known=known,
     )
-    return [str(write(path, copy.volume(), record=known.get("record")))]
+    return copy.volume(), known
 
 
 def _smallest(labels: Any) -> Any:

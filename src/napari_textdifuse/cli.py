@@ -17,10 +17,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
+from ._cli.locator_options import add_locator
+from ._cli.train_options import add_train
 from ._version import __version__
 from .errors import Cancelled, InputError, TextDiFuseError
 
 DONE, UNEXPECTED, WRONG, CANCELLED = 0, 1, 2, 130
+#: As `diffusion.SAMPLERS`, without importing torch.
+SAMPLERS = ("ddim", "dpm++", "ancestral", "mean")
 
 
 class UsageError(InputError):
@@ -118,19 +122,30 @@ def build_parser() -> argparse.ArgumentParser:
     batch = add("batch", "fuse two folders, pairing by equal name; resumes", fusion, json)
     batch.add_argument("a", metavar="DIR_A", type=_folder)
     batch.add_argument("b", metavar="DIR_B", type=_folder)
+    batch.add_argument("--scheduler", metavar="ADDRESS", help="of a dask cluster that does it")
 
     sample = add("sample", "fuse a pair that comes with the package", fusion, json)
     sample.add_argument("name", metavar="NAME", help="pet-mri, ct-mri, spect-mri, street ...")
     sample.add_argument("--slice", type=_whole(0, 10**6), metavar="INDEX", help="of A's first axis")
+
+    register = add("register", "lay one image onto another, by mutual information", json)
+    register.add_argument("fixed", metavar="FIXED", type=_existing, help=images)
+    register.add_argument("moving", metavar="MOVING", type=_existing, help="is moved onto FIXED")
+    register.add_argument("--out", metavar="DIR", type=_output_folder, required=True)
+    register.add_argument("--kind", choices=("rigid", "affine"), default="rigid")
 
     evaluate = add("evaluate", "measure fused images against their sources", json)
     for role in ("a", "b", "fused"):
         evaluate.add_argument(f"--{role}", metavar="DIR", type=_folder, required=True)
     evaluate.add_argument("--csv", metavar="FILE", type=Path, help="write the table here too")
 
-    weights = add("weights", "list or verify the weights", json)
+    train = add("train", "train the network on your own images, stage by stage; resumes")
+    add_train(train, debug)
+
+    weights = add("weights", "list or verify weights, or download a locator's", json)
     weights.add_argument("action", choices=("list", "verify", "download"))
-    weights.add_argument("name", nargs="?", metavar="NAME|DIR", help="verify only these")
+    weights.add_argument("name", nargs="?", metavar="NAME|DIR", help="only these; what to download")
+    weights.add_argument("--yes", action="store_true", help="consent to the download")
     add("info", "show versions, devices, weights and the terms that prompts may use", json)
     return parser
 
@@ -141,12 +156,17 @@ def _fusion_options() -> _Parser:
     add("--out", metavar="DIR", type=_output_folder, required=True, help="made if missing")
     add("--prompt", metavar="TEXT", help="what should stand out, such as 'tumour'")
     add("--mask", metavar="FILE", type=_existing, help="labels instead of a prompt; batch: or DIR")
-    add("--steps", type=_whole(1, 1000), metavar="N", help="network evaluations; default 4")
+    add("--steps", type=_whole(1, 1000), metavar="N", help="network evaluations; default 4, "
+        "25 for the authors' weights")  # fmt: skip
     add("--seed", type=_whole(0, 2**62), default=0, metavar="N", help="starting noise; default 0")
     add("--device", type=_device, default="auto", help="auto (default), cpu, cuda or mps")
     add("--weights", metavar="NAME|DIR", help="default: the embedded weights")
     add("--strength", type=_strength, default=1.0, metavar="X", help="0 to 2; default 1")
     add("--samples", type=_whole(1, 100), default=1, metavar="N", help="seeds, for uncertainty")
+    add("--sampler", choices=SAMPLERS, help="default: what the weights were made for")
+    text = "restore the colours of natural pictures (auto), always, or never"
+    add("--chroma", choices=("auto", "restore", "keep"), default="auto", help=text)
+    add_locator(options, _folder, _whole)
     return options
 
 

@@ -6,6 +6,8 @@ Every message is one sentence that says what is wrong and what to do next. All o
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class TextDiFuseError(ValueError):
     """Base of every error this package raises on purpose."""
@@ -36,7 +38,18 @@ class WeightsError(TextDiFuseError):
 
 
 class Cancelled(TextDiFuseError):
-    """The run was stopped by the caller; no result was made."""
+    """The run was stopped by the caller.
+
+    Parameters
+    ----------
+    message : str
+    partial : object, optional
+        What was finished before: of a volume, a `FusionResult` with the slices that are done.
+    """
+
+    def __init__(self, message: str = "", partial: Any = None) -> None:
+        super().__init__(message)
+        self.partial = partial
 
 
 class MissingDependencyError(TextDiFuseError):

@@ -1,13 +1,14 @@
-"""Display windows: measured values to [0, 1] and back."""
+"""Display windows: measured values to [0, 1] and back, and presets by unit."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .errors import InputError
 from .volume import Volume
 
 Floats = npt.NDArray[np.float32]
@@ -49,6 +50,73 @@ class Window:
         return (shown.astype(np.float64) * (self.high - self.low) + self.low).astype(np.float32)
 
 
+def _ct(centre: float, width: float, name: str) -> Window:
+    return Window(centre - width / 2, centre + width / 2, "HU", f"preset {name}")
+
+
+def _pet(top: float) -> Window:
+    return Window(0.0, top, "SUVbw", f"preset PET 0-{top:g} SUV")
+
+
+#: Windows that radiologists know, by name. CT: width and level as listed by Radiopaedia
+#: ("Windowing (CT)"); where it gives a range, its middle. PET: the linear scales from 0 in common
+#: use for FDG.
+PRESETS: dict[str, Window] = {
+    "brain": _ct(40, 80, "brain"),
+    "subdural": _ct(75, 215, "subdural"),
+    "stroke": _ct(40, 40, "stroke"),
+    "temporal bone": _ct(600, 2800, "temporal bone"),
+    "bone": _ct(400, 1800, "bone"),
+    "lung": _ct(-600, 1500, "lung"),
+    "mediastinum": _ct(50, 350, "mediastinum"),
+    "abdomen": _ct(50, 400, "abdomen"),
+    "liver": _ct(30, 150, "liver"),
+    "soft tissue to bone": Window(*CT_WINDOW, "HU", "preset soft tissue to bone"),
+    "PET 0-5 SUV": _pet(5),
+    "PET 0-7 SUV": _pet(7),
+    "PET 0-10 SUV": _pet(10),
+    "PET 0-20 SUV": _pet(20),
+}
+
+
+def presets(unit: str) -> dict[str, Window]:
+    """Return the presets that belong to a unit, by name; none for arbitrary units."""
+    return {name: window for name, window in PRESETS.items() if window.unit == unit}
+
+
+def with_window(volume: Volume, window: Window | str | None) -> Volume:
+    """Return the volume with another display window.
+
+    Parameters
+    ----------
+    volume : Volume
+    window : Window, str or None
+        A preset by its name; None takes away the volume's own, so that `default_window` chooses.
+
+    Returns
+    -------
+    Volume
+
+    Raises
+    ------
+    InputError
+        If there is no such preset, or the window belongs to another unit.
+    """
+    if window is None:
+        return replace(volume, window=None)
+    if isinstance(window, str):
+        if window not in PRESETS:
+            known = ", ".join(presets(volume.unit)) or "none for this unit"
+            raise InputError(f"there is no window preset {window!r}; choose from: {known}.")
+        window = PRESETS[window]
+    if window.unit != volume.unit:
+        raise InputError(
+            f"{volume.name}: a window in {window.unit} ({window.origin}) means nothing for values "
+            f"in {volume.unit}; choose one in {volume.unit}, or none."
+        )
+    return replace(volume, window=(window.low, window.high))
+
+
 def default_window(volume: Volume) -> Window:
     """Choose the window a volume is fused with.
 
@@ -67,7 +135,7 @@ def default_window(volume: Volume) -> Window:
     if volume.window is not None and volume.window[1] > volume.window[0]:
         return Window(*volume.window, volume.unit, "file")
     if volume.unit == "HU":
-        return Window(*CT_WINDOW, "HU", "preset soft tissue to bone")
+        return PRESETS["soft tissue to bone"]
     array = volume.array
     if array.dtype == np.bool_:
         return Window(0, 1, volume.unit, "type")

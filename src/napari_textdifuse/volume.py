@@ -18,6 +18,10 @@ Array = npt.NDArray[Any]
 
 #: DICOM modality codes (0008,0060) where one exists; VIS and IR are pictures of a scene.
 MODALITIES = ("CT", "MR", "PT", "NM", "VIS", "IR")
+#: The unit of label images.
+LABEL_UNIT = "label"
+#: A grid whose determinant is this part of the product of its voxel sizes is flat.
+FLAT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class Volume:
     window : tuple of float, optional
         Display range ``(low, high)`` in `unit`, where the file gives one.
     metadata : mapping
-        Facts about the acquisition. Patient identity is never kept here.
+        Facts about the acquisition. Patient identity is never kept here. Of a series over time,
+        ``"time"`` tells which of the ``"time_points"`` this is, from 0.
     """
 
     array: Array
@@ -72,10 +77,12 @@ class Volume:
             affine = np.asarray(self.affine, dtype=np.float64)
             if affine.shape != (4, 4) or not np.isfinite(affine).all():
                 raise InputError(f"{self.name}: the affine must be a finite 4x4 matrix.")
-            if abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+            sizes = np.linalg.norm(affine[:3, :3], axis=0)
+            # relative: a voxel of a micrometre is as good as one of a millimetre
+            if abs(np.linalg.det(affine[:3, :3])) <= FLAT * sizes.prod():
                 raise InputError(
-                    f"{self.name}: the affine has no volume (a voxel size is 0); "
-                    "correct the file's geometry."
+                    f"{self.name}: the affine has no volume (a voxel size is 0, or two axes are "
+                    "parallel); correct the file's geometry."
                 )
             object.__setattr__(self, "affine", affine)
 
@@ -109,6 +116,11 @@ class Volume:
         Returns
         -------
         nibabel.Nifti1Image
+
+        Raises
+        ------
+        InputError
+            If integer colours do not fit into 8 bits.
         """
         import nibabel as nib
 
@@ -117,6 +129,11 @@ class Volume:
             data = data[..., :3]
             if data.dtype.kind == "f":
                 data = np.rint(np.clip(np.nan_to_num(data), 0, 1) * 255)
+            elif data.size and (data.min() < 0 or data.max() > 255):
+                raise InputError(
+                    f"{self.name}: colours from {data.min()} to {data.max()} do not fit into "
+                    "NIfTI's 8 bits; scale them to [0, 1] floats, or write a TIFF."
+                )
             data = np.ascontiguousarray(data.astype(np.uint8).transpose(2, 1, 0, 3))
             rgb = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
             data = data.view(rgb)[..., 0]

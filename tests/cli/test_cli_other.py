@@ -115,6 +115,12 @@ def test_sample_uses_its_own_prompt(textdifuse, fast, tmp_path, monkeypatch):
     assert json.loads(ran.out)["files"]["mask"] == "mask.nii.gz"
 
 
+def test_samplers_are_those_of_the_library():
+    from napari_textdifuse import cli, diffusion
+
+    assert cli.SAMPLERS == diffusion.SAMPLERS
+
+
 def test_version_and_help(textdifuse):
     assert textdifuse("--version").out == f"textdifuse {__version__}\n"
     ran = textdifuse("fuse", "--help")

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
 from napari_textdifuse.diffusion import (
+    Respaced,
     Schedule,
     cosine_alphas_cumprod,
+    even_timesteps,
     linear_alphas_cumprod,
-    next_sample,
     trailing_timesteps,
 )
 
@@ -59,46 +61,50 @@ def test_noise_and_signal_share_the_variance():
 
 def test_posterior_is_the_product_of_two_gaussians():
     """Bayes by completing the square, independent of the published coefficients."""
-    schedule = Schedule()
-    t, t_next = 600, 400
-    a, a_next = schedule.alphas_cumprod[[t, t_next]]
+    acp = Schedule().alphas_cumprod
+    a_next, a = acp[[400, 600]]
     step = a / a_next  # z_t = sqrt(step) z_next + sqrt(1 - step) noise
-    x0, z = 0.3, -0.7
     precision = step / (1 - step) + 1 / (1 - a_next)
-    mean = (math.sqrt(step) * z / (1 - step) + math.sqrt(a_next) * x0 / (1 - a_next)) / precision
-    found = schedule.posterior(torch.tensor(x0), torch.tensor(z), t, t_next)
-    assert float(found.mean) == pytest.approx(mean, abs=1e-6)
-    assert float(found.log_variance_min.exp()) == pytest.approx(1 / precision, rel=1e-5)
-    assert float(found.log_variance_max.exp()) == pytest.approx(1 - step, rel=1e-5)
+    spaced = Respaced(acp, [600, 400])
+    coef1, coef2 = spaced.posterior_mean_coef1[1], spaced.posterior_mean_coef2[1]
+    assert coef1 == pytest.approx(math.sqrt(a_next) / (1 - a_next) / precision, rel=1e-9)
+    assert coef2 == pytest.approx(math.sqrt(step) / (1 - step) / precision, rel=1e-9)
+    assert spaced.posterior_variance[1] == pytest.approx(1 / precision, rel=1e-9)
+    low, high = (spaced.log_variance(torch.tensor(v), 1).exp().item() for v in (-1.0, 1.0))
+    assert (low, high) == (pytest.approx(1 / precision), pytest.approx(1 - step))
 
 
-def test_ddim_with_the_true_image_lands_on_the_noised_image():
-    schedule = Schedule()
-    g = torch.Generator().manual_seed(0)
-    x0, noise = (torch.randn(1, 1, 8, 8, generator=g) for _ in range(2))
-    z = schedule.add_noise(x0, noise, torch.tensor([749]))
-    expected = schedule.add_noise(x0, noise, torch.tensor([249]))
-    found = next_sample(schedule, "ddim", z, x0, torch.zeros_like(x0), 749, 249)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+@pytest.mark.parametrize("steps", [5, 25])
+def test_respaced_chains_have_the_released_numbers(goldens, steps):
+    recorded = {k.split("/")[1]: goldens[k] for k in goldens if k.startswith(f"sched{steps}/")}
+    times = even_timesteps(steps)
+    spaced = Respaced(cosine_alphas_cumprod(), times)
+    assert times[::-1] == recorded["timestep_map"].tolist()
+    acp = spaced.alphas_cumprod
+    found = vars(spaced) | {
+        "sqrt_recip_alphas_cumprod": np.sqrt(1 / acp),
+        "sqrt_recipm1_alphas_cumprod": np.sqrt(1 / acp - 1),
+    }
+    assert len(recorded) == 9
+    for name, values in recorded.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
-def test_ancestral_noise_has_the_learned_variance():
-    schedule = Schedule()
-    x0 = torch.zeros(1, 1, 200, 200)
-    z = torch.zeros_like(x0)
+def test_a_chain_of_all_steps_is_the_full_schedule():
+    acp = cosine_alphas_cumprod()
+    spaced = Respaced(acp, even_timesteps(1000))
+    alpha_bar = [math.cos((i / 1000 + 0.008) / 1.008 * math.pi / 2) ** 2 for i in range(1001)]
+    betas = [min(1 - b / a, 0.999) for a, b in pairwise(alpha_bar)]
+    np.testing.assert_allclose(spaced.betas, betas, rtol=1e-6, atol=0)
+    np.testing.assert_allclose(spaced.alphas_cumprod, acp)
+    # a step of the full chain adds the variance that its beta says
+    np.testing.assert_allclose(
+        spaced.posterior_mean_coef1 * 1 + spaced.posterior_mean_coef2 * np.sqrt(acp),
+        np.sqrt(np.append(1, acp[:-1])),
+    )
 
-    def spread(coefficient: float) -> float:
-        g = torch.Generator().manual_seed(3)
-        variance = torch.full_like(x0, coefficient)
-        return float(next_sample(schedule, "ancestral", z, x0, variance, 600, 400, g).var())
 
-    bounds = schedule.posterior(x0, z, 600, 400)
-    assert spread(-1) == pytest.approx(float(bounds.log_variance_min.exp()), rel=0.03)
-    assert spread(1) == pytest.approx(float(bounds.log_variance_max.exp()), rel=0.03)
-
-
-def test_last_step_returns_the_clean_estimate_and_unknown_samplers_are_refused():
-    schedule, x = Schedule(), torch.ones(1, 1, 2, 2)
-    assert next_sample(schedule, "ancestral", x * 2, x, x, 249, None) is x
-    with pytest.raises(ValueError, match="ddim"):
-        next_sample(schedule, "euler", x, x, x, 249, None)
+@pytest.mark.parametrize("count", [1, 1001])
+def test_the_even_spacing_needs_two_ends(count):
+    with pytest.raises(ValueError, match="between 2 and 1000"):
+        even_timesteps(count)

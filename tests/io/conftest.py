@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,7 @@ def make_series() -> Callable[..., list[Dataset]]:
         skip: tuple[int, ...] = (),
         shift: Callable[[int], np.ndarray] = lambda k: np.zeros(3),
         each: Callable[[int], dict[str, Any]] = lambda k: {},
+        prefix: str = "",
         **tags: Any,
     ) -> list[Dataset]:
         folder.mkdir(exist_ok=True)
@@ -127,9 +129,83 @@ def make_series() -> Callable[..., list[Dataset]]:
                 **each(k),
             }
             dataset = dicom(array[k], modality, **slice_tags)
-            save(dataset, folder / f"{(k * 7) % 11:02d}_{k}")  # names say nothing of the order
+            save(
+                dataset, folder / f"{prefix}{(k * 7) % 11:02d}_{k}"
+            )  # names say nothing of the order
             made.append(dataset)
         return made
+
+    return make
+
+
+def item(**tags: Any) -> Dataset:
+    made = Dataset()
+    for key, value in tags.items():
+        setattr(made, key, value)
+    return made
+
+
+def macro(**tags: Any) -> Sequence:
+    """A functional group, or any other sequence of one item."""
+    return Sequence([item(**tags)])
+
+
+@pytest.fixture
+def make_enhanced() -> Make:
+    """An enhanced multi-frame file; one dict of functional groups per frame."""
+
+    def make(array: np.ndarray, frames: list[dict[str, Any]], **tags: Any) -> Dataset:
+        shared = item(
+            PixelMeasuresSequence=macro(PixelSpacing=[1.5, 0.75], SliceThickness=2.5),
+            PlaneOrientationSequence=macro(ImageOrientationPatient=[1, 0, 0, 0, 1, 0]),
+        )
+        dataset = dicom(
+            array,
+            "MR",
+            **{
+                "SOPClassUID": UID("1.2.840.10008.5.1.4.1.1.4.1"),
+                "SharedFunctionalGroupsSequence": Sequence([shared]),
+                "PerFrameFunctionalGroupsSequence": Sequence([item(**f) for f in frames]),
+                **tags,
+            },
+        )
+        dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+        return dataset
+
+    return make
+
+
+def _csa(tags: dict[str, list[str]]) -> bytes:
+    """Siemens' private image header, in its second format."""
+    data = b"SV10\4\3\2\1" + struct.pack("<2I", len(tags), 77)
+    for name, values in tags.items():
+        data += struct.pack("<64si4s3i", name.encode(), len(values), b"DS", 3, len(values), 77)
+        for value in values:
+            text = value.encode() + b"\0"
+            data += struct.pack("<4i", len(text), len(text), 77, len(text))
+            data += text + bytes(-len(text) % 4)
+    return data
+
+
+@pytest.fixture
+def make_mosaic() -> Make:
+    """A Siemens mosaic of a (Z, Y, X) array; its position is that of the whole picture."""
+
+    def make(array: np.ndarray, normal: tuple[float, float, float], **tags: Any) -> Dataset:
+        count, rows, columns = array.shape
+        across = int(np.ceil(np.sqrt(count)))
+        picture = np.zeros((across * rows, across * columns), array.dtype)
+        for k, tile in enumerate(array):
+            y, x = rows * (k // across), columns * (k % across)
+            picture[y : y + rows, x : x + columns] = tile
+        dataset = dicom(picture, "MR", ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"], **tags)
+        numbers = {
+            "NumberOfImagesInMosaic": [str(count)],
+            "SliceNormalVector": [f"{v:.8f}" for v in normal],
+        }
+        block = dataset.private_block(0x0029, "SIEMENS CSA HEADER", create=True)
+        block.add_new(0x10, "OB", _csa(numbers))
+        return dataset
 
     return make
 

@@ -174,17 +174,23 @@ def test_reconstructed_spect(tmp_path, make_dicom, save_dicom):
     }
     dataset = make_dicom(ramp(), "NM", SpacingBetweenSlices=-6, **tags)
     volume = io.read(save_dicom(dataset, tmp_path / "x"))
-    np.testing.assert_array_equal(volume.array, ramp())
     assert volume.modality == "NM"
-    np.testing.assert_allclose((volume.affine @ [1, 2, 3, 1])[:3], [10 - 5, 20 - 8, 30 - 18])
+    for x, y, z in [(0, 0, 0), (1, 2, 3), (5, 4, 2)]:
+        index = np.linalg.solve(volume.affine, [10 - 5 * x, 20 - 4 * y, 30 - 6 * z, 1])
+        i, j, k, _ = np.rint(index).astype(int)
+        assert volume.array[k, j, i] == ramp()[z, y, x]
     dataset = make_dicom(
         ramp(),
         "NM",
         SpacingBetweenSlices=6,
         **tags | {"ImageType": ["ORIGINAL", "PRIMARY", "TOMO"]},
     )
-    with pytest.raises(ReadError, match="4 frames are not stated to be slices"):
-        io.read(save_dicom(dataset, tmp_path / "projections"))
+    path = save_dicom(dataset, tmp_path / "projections")
+    with pytest.raises(InputError, match=r"4 frames that are not stated to be slices.*=0 to 3"):
+        io.read(path)
+    frame = io.read(path, time=2)
+    np.testing.assert_array_equal(frame.array, ramp()[2])
+    assert frame.affine is None
 
 
 def test_enhanced_ct(tmp_path, make_dicom, save_dicom):
@@ -226,7 +232,6 @@ def test_enhanced_ct(tmp_path, make_dicom, save_dicom):
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     volume = io.read(save_dicom(dataset, tmp_path / "x"))
     assert (volume.unit, volume.modality) == ("HU", "CT")
-    # highdicom may count slices downwards: compare in the world
     for x, y, z in [(0, 0, 0), (4, 2, 1), (5, 4, 3)]:
         world = [10 - 0.75 * x, 20 - 1.5 * y, 30 + 2.5 * z, 1]
         i, j, k, _ = np.rint(np.linalg.solve(volume.affine, world)).astype(int)
@@ -283,16 +288,6 @@ def test_a_second_copy_of_a_file_is_ignored(tmp_path, make_series):
         ({"skip": (2,)}, GeometryError, r"1 of 6 slices is missing.*32\.50 and 37\.50 mm"),
         ({"skip": (1, 2)}, GeometryError, r"2 of 6 slices are missing"),
         (
-            {"shift": lambda k: np.array([0, 0, 0.8 * (k == 2)])},
-            GeometryError,
-            r"unevenly spaced, 1\.70 to 3\.30 mm apart",
-        ),
-        (
-            {"shift": lambda k: np.array([0, 2.5 * np.tan(np.radians(15)) * k, 0])},
-            GeometryError,
-            r"sheared by 15\.0 degrees \(gantry tilt\), 0\.67 mm per slice",
-        ),
-        (
             {"shift": lambda k: np.array([3.0 * (k == 2), 0, 0])},
             GeometryError,
             r"a slice lies 3\.00 mm off the line",
@@ -322,21 +317,16 @@ def test_a_second_copy_of_a_file_is_ignored(tmp_path, make_series):
             GeometryError,
             "not two perpendicular unit vectors",
         ),
-        ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "MOSAIC"]}, ReadError, "mosaic"),
+        (
+            {"ImageType": ["ORIGINAL", "PRIMARY", "M", "MOSAIC"]},
+            ReadError,
+            "mosaic .* without the private header",
+        ),
     ],
 )
 def test_irregular_series_are_refused_with_numbers(tmp_path, make_series, options, error, message):
     make_series(tmp_path / "s", ramp((6, 5, 6)), **options)
     with pytest.raises(error, match=message):
-        io.read(tmp_path / "s")
-
-
-def test_several_time_points_are_counted(tmp_path, make_series):
-    make_series(tmp_path / "s", ramp((3, 5, 6)))
-    for path in list((tmp_path / "s").iterdir()):
-        path.rename(path.with_name(f"first_{path.name}"))
-    make_series(tmp_path / "s", ramp((3, 5, 6)))
-    with pytest.raises(InputError, match="6 images share 3 slice positions, 2 at each"):
         io.read(tmp_path / "s")
 
 
@@ -389,7 +379,7 @@ def test_compression_without_decoder(tmp_path, make_dicom, save_dicom, monkeypat
     dataset.PixelData = encapsulate([b"\xff\xd8\xff\xd9"])
     dataset["PixelData"].is_undefined_length = True
     path = save_dicom(dataset, tmp_path / "x")
-    with pytest.raises(ReadError, match=r"compressed as JPEG Lossless.*pylibjpeg"):
+    with pytest.raises(ReadError, match=r"compressed as JPEG Lossless.*dicom-codecs"):
         io.read(path)
 
 

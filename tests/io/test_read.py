@@ -88,7 +88,7 @@ def test_lack_of_memory_is_said(tmp_path, monkeypatch):
     def fail(path):
         raise MemoryError
 
-    monkeypatch.setattr("napari_textdifuse.io.nifti.read_nifti", fail)
+    monkeypatch.setattr("napari_textdifuse.io.nifti.open_nifti", fail)
     with pytest.raises(ReadError, match="more memory than there is"):
         io.read(tmp_path / "x.nii")
 

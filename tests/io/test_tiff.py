@@ -142,3 +142,22 @@ def test_cut_off(tmp_path, caplog, part):
     with pytest.raises(ReadError, match=r"x\.tif"):
         io.read(tmp_path / "x.tif")
     assert not caplog.records
+
+
+@pytest.mark.parametrize("rgb", [False, True])
+def test_ome_tiff_tells_the_voxel_size_to_others_and_everything_to_us(tmp_path, rgb):
+    affine = np.array([[0, 0, 3.0, 5], [-2.0, 0, 0, 7], [0, 1.5, 0, -9], [0, 0, 0, 1]])
+    array = np.random.default_rng(0).random((3, 5, 4) + (3,) * rgb).astype(np.float32)
+    volume = Volume(array, affine=affine, unit="HU", modality="CT", rgb=rgb)
+    path = io.write(tmp_path / "x.ome.tif", volume, record={"prompt": "Größe <&>"})
+    with tifffile.TiffFile(path) as file:
+        assert file.is_ome
+        pixels = file.ome_metadata
+        for axis, size in (("X", 2.0), ("Y", 1.5), ("Z", 3.0)):
+            assert f'PhysicalSize{axis}="{size}"' in pixels
+        assert "not for diagnosis" in pixels
+    back = io.read(path)
+    np.testing.assert_array_equal(back.array, array)
+    np.testing.assert_allclose(back.affine, affine)
+    assert (back.unit, back.modality, back.rgb) == ("HU", "CT", rgb)
+    assert back.metadata["record"] == {"prompt": "Größe <&>"}

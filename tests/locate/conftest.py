@@ -180,3 +180,33 @@ def dice():
         return 2 * (found & truth).sum() / max(found.sum() + truth.sum(), 1)
 
     return measure
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory):
+    """Folders and files of tiny OWL-ViT, OWLv2 and SAM models in their real formats."""
+    import tiny_models as make
+
+    folder = tmp_path_factory.mktemp("models")
+    make.save_owl(folder / "owlvit")
+    make.save_owl(folder / "owlv2", "owlv2")
+    make.save_transformers_sam(folder / "sam")
+    make.save_checkpoint(folder / "sam_tiny.pth")
+    return folder
+
+
+@pytest.fixture
+def no_weights(monkeypatch, tmp_path):
+    """A machine on which nothing was downloaded, and no network."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
+    monkeypatch.setattr("huggingface_hub.file_download.constants.HF_HUB_CACHE", str(tmp_path / "h"))
+    monkeypatch.delenv("TEXTDIFUSE_LOCATOR_WEIGHTS", raising=False)
+
+    def refuse(*_, **__):
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    monkeypatch.setattr("socket.getaddrinfo", refuse)

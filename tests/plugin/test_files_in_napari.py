@@ -8,7 +8,7 @@ import pytest
 from napari.layers import Image, Labels, Layer
 
 from napari_textdifuse import Volume, read, write
-from napari_textdifuse._layers import KEY, to_layer
+from napari_textdifuse._layers import KEY, copy_layer, to_layer
 from napari_textdifuse._reader import napari_get_reader
 from napari_textdifuse._writer import write_nifti
 from napari_textdifuse.errors import ReadError, WriteError
@@ -165,3 +165,39 @@ def test_one_series_that_cannot_be_read_does_not_hide_the_others(tmp_path, notif
     np.testing.assert_array_equal(layer.data, to_layer(read(whole))[0])
     assert len(notifications) == 1
     assert "was left out" in notifications[0]
+
+
+def test_a_series_over_time_is_one_layer_with_a_time_axis(tmp_path):
+    array = np.arange(4 * 5 * 6 * 3, dtype=np.int16).reshape(4, 5, 6, 3)  # x, y, z, t
+    nib.save(nib.Nifti1Image(array, FLIPPED), tmp_path / "x.nii")
+    (layer,) = open_layers(tmp_path / "x.nii")
+    assert layer.data.shape[0] == 3
+    assert tuple(layer.axis_labels) == ("t", "z", "y", "x")
+    nib.save(nib.Nifti1Image(array[..., 2], FLIPPED), tmp_path / "third.nii")
+    (third,) = open_layers(tmp_path / "third.nii")
+    np.testing.assert_array_equal(layer.data[2], third.data)
+    np.testing.assert_array_equal(layer.extent.world[:, 1:], third.extent.world)
+
+    copy, expected = copy_layer(layer, time=2), copy_layer(third)
+    np.testing.assert_array_equal(copy.volume().array, expected.volume().array)
+    np.testing.assert_allclose(copy.affine, expected.affine)
+    result = Image(expected.data, **copy.geometry)  # what a fusion's result gets
+    np.testing.assert_array_equal(result.extent.world, third.extent.world)
+
+
+def test_a_series_over_time_is_fused_by_time_point(tmp_path):
+    from napari_textdifuse.fusion.inputs import as_volume
+
+    array = np.arange(4 * 5 * 6 * 3, dtype=np.int16).reshape(4, 5, 6, 3)
+    nib.save(nib.Nifti1Image(array, FLIPPED), tmp_path / "x.nii")
+    (layer,) = open_layers(tmp_path / "x.nii")
+    layer.translate = layer.translate + np.array([0, 2.0, 0, 0])  # 2 mm to the head
+    volume = as_volume(layer, "image A", time=1)
+    file = read(tmp_path / "x.nii", time=1)
+    assert sorted(volume.array.ravel()) == sorted(file.array.ravel())
+    index = np.array([1, 2, 3])
+    value = volume.array[tuple(index)]
+    (place,) = np.argwhere(file.array == value)
+    here = volume.affine @ [*index[::-1], 1]
+    there = file.affine @ [*place[::-1], 1]
+    np.testing.assert_allclose(here - there, (0, 0, 2, 0), atol=1e-6)

@@ -294,11 +294,11 @@ def test_the_same_layer_twice_is_refused(make, viewer, slow_pipeline, notificati
 
 def test_a_layer_that_is_no_volume_is_named(make, viewer, tiny_pipeline, notifications, qtbot):
     widget = make(viewer, tiny_pipeline)
-    widget.image_b.value = viewer.add_image(np.zeros((2, 3, 4, 5)), name="movie")
+    widget.image_b.value = viewer.add_image(np.zeros((2, 2, 3, 4, 5)), name="movie")
     run(widget, qtbot)
     assert len(notifications) == 1
     assert "'movie'" in notifications[0]
-    assert "(2, 3, 4, 5)" in notifications[0]
+    assert "(2, 2, 3, 4, 5)" in notifications[0]
 
 
 def test_a_bug_is_told_in_one_sentence_and_logged(make, viewer, notifications, caplog, qtbot):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from napari_textdifuse.errors import GeometryError, InputError
-from napari_textdifuse.spatial import resample_to
+from napari_textdifuse.samples import load_sample, sample_mask
+from napari_textdifuse.spatial import resample, resample_to
 from napari_textdifuse.volume import Volume
 
 
@@ -322,3 +323,99 @@ def test_dimensions_must_agree():
 def test_order():
     with pytest.raises(InputError, match="order 3"):
         resample_to(Volume(np.ones((4, 4))), Volume(np.ones((4, 4))), order=3)
+
+
+# block by block
+
+
+class Chunked:
+    """A lazy array that remembers what was read of it."""
+
+    chunks = (1,)
+
+    def __init__(self, array):
+        self.array, self.shape, self.ndim, self.dtype = array, array.shape, array.ndim, array.dtype
+        self.reads = []
+
+    def __getitem__(self, key):
+        part = self.array[key]
+        self.reads.append(part.size)
+        return part
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("name", GRIDS)
+def test_blocks_leave_no_seams(monkeypatch, name, order):
+    shape, matrix = GRIDS[name]
+    values = np.random.default_rng(0).integers(0, 200, MOVING).astype(np.float32)
+    if order:
+        values[3, 3, 3] = np.nan
+    moving = Volume(values, affine=affine((1.2, -1.3, 1.4), rotation=turn(12, 0), shape=MOVING))
+    fixed = Volume(np.zeros(shape), affine=matrix)
+    whole = resample_to(moving, fixed, order=order)
+    monkeypatch.setattr(resample, "BLOCK", (5, 7, 11))
+    parts = resample_to(moving, fixed, order=order)
+    np.testing.assert_allclose(parts.volume.array, whole.volume.array, atol=1e-3)
+    np.testing.assert_array_equal(parts.inside, whole.inside)
+    assert parts.overlap == whole.overlap
+
+
+def test_of_a_lazy_image_only_what_is_needed_is_read(monkeypatch):
+    monkeypatch.setattr(resample, "BLOCK", (4, 64, 64))
+    values = np.random.default_rng(0).random((200, 30, 30)).astype(np.float32)
+    matrix = np.eye(4)
+    matrix[2, 3] = 100  # ten slices around z = 100
+    fixed = Volume(np.zeros((10, 30, 30)), affine=matrix)
+    lazy = Chunked(values)
+    found = resample_to(Volume(lazy, affine=np.eye(4)), fixed)
+    np.testing.assert_allclose(found.volume.array, values[100:110], atol=1e-6)
+    assert isinstance(found.volume.array, np.ndarray)
+    blocks = [size for size in lazy.reads if size > 900]  # single slices are the fill's sample
+    assert max(blocks) <= 9 * 900
+    assert sum(blocks) <= 3 * 9 * 900
+
+
+def test_a_lazy_image_on_the_grid_already_is_loaded():
+    lazy = Chunked(np.arange(24.0).reshape(2, 3, 4))
+    volume = Volume(lazy, affine=np.eye(4))
+    array = resample_to(volume, Volume(np.zeros((2, 3, 4)), affine=np.eye(4))).volume.array
+    assert isinstance(array, np.ndarray)
+    np.testing.assert_array_equal(array, lazy.array)
+
+
+# either image may be the fixed one
+
+
+def centre_mm(volume):
+    weights = np.asarray(volume.array, dtype=float)
+    return np.array([float((weights * c).sum() / weights.sum()) for c in world(volume)])
+
+
+def test_swapping_fixed_and_moving_gives_the_same_place():
+    def blob(x, y, z):
+        return np.exp(-((x - 12) ** 2 + (y - 9) ** 2 + (z + 6) ** 2) / 30)
+
+    a = in_world(MOVING, affine((-1.2, 1.3, -1.4), shape=MOVING), blob)
+    shape = (26, 30, 34)
+    b = in_world(
+        shape, affine((2, 1.8, 2.1), rotation=turn(25, 1) @ turn(10, 2), shape=shape), blob
+    )
+    forth, back = resample_to(b, a).volume, resample_to(a, b).volume
+    for volume in (a, b, forth, back):
+        np.testing.assert_allclose(centre_mm(volume), [12, 9, -6], atol=0.2)
+
+
+def test_the_sample_lesion_stays_where_it_is_within_a_voxel():
+    mri, pet = load_sample("pet-mri")
+    true = sample_mask("pet-mri", "tumour")
+    place, lowest = centre_mm(true), np.argwhere(true.array).min(axis=0) - 4
+    around = np.argwhere(true.array).max(axis=0) + 5  # the lesion and a little around it
+    here = tuple(slice(a, b) for a, b in zip(lowest, around, strict=True))
+    matrix = mri.affine.copy()
+    matrix[:3, 3] = (mri.affine @ [*lowest[::-1], 1])[:3]
+    crop = Volume(mri.array[here], affine=matrix)
+    on_mri = resample_to(pet, crop).volume
+    lesion = on_mri.with_array(on_mri.array > 0.5 * on_mri.array.max())
+    assert np.abs(centre_mm(lesion) - place).max() < max(mri.spacing)
+    on_pet = resample_to(true, pet, order=0).volume
+    assert np.abs(centre_mm(on_pet) - place).max() < max(pet.spacing)

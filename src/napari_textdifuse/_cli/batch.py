@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 import traceback
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from ..errors import InputError, TextDiFuseError
 from ..evaluation.folders import images_by_stem
 from ..io import read
 from ..volume import Volume
+from .locator_options import facts, make_locator
 from .outputs import format_for, full_record, load_record, save
 from .report import print_json, say
 from .resume import resume_key
@@ -69,28 +71,42 @@ def run(options: argparse.Namespace) -> int:
             f"no image in {options.a} has the name of one in {options.b}, apart from the ending; "
             "rename them so that pairs have equal names."
         )
-    fuser = _PairFuser(options)
     summary = Summary(len(names), unpaired=sorted(a.keys() ^ b.keys()))
-    for number, name in enumerate(names, start=1):
+    outcomes = _outcomes(options, {name: (a[name], b[name]) for name in names})
+    for number, (name, outcome) in enumerate(outcomes, start=1):
         title = f"[{number}/{len(names)}] {name}"
-        try:
-            seconds = fuser.fuse(name, a[name], b[name], title)
-        except Exception as error:
+        if isinstance(outcome, Exception):
             if options.debug:
-                traceback.print_exc()
-            say(f"{title}: failed: {summary.add_failure(name, error)}")
-            continue
-        if seconds is None:
+                traceback.print_exception(outcome)
+            say(f"{title}: failed: {summary.add_failure(name, outcome)}")
+        elif outcome is None:
             summary.skipped += 1
             say(f"{title}: already done")
         else:
-            summary.images.append({"name": name, "seconds": round(seconds, 3)})
-            say(f"{title}: {seconds:.2f} s")
+            summary.images.append({"name": name, "seconds": round(outcome, 3)})
+            say(f"{title}: {outcome:.2f} s")
     _conclude(summary, options)
     return summary.status
 
 
-class _PairFuser:
+def _outcomes(
+    options: argparse.Namespace, pairs: Mapping[str, tuple[Path, Path]]
+) -> Iterator[tuple[str, float | Exception | None]]:
+    """Yield seconds, None (done before) or the error of every pair, here or on a cluster."""
+    fuser = PairFuser(options)  # also checks options before anything is sent away
+    if options.scheduler is not None:
+        from .cluster import fuse_on_cluster
+
+        yield from fuse_on_cluster(options, pairs)
+        return
+    for number, (name, (a, b)) in enumerate(pairs.items(), start=1):
+        try:
+            yield name, fuser.fuse(name, a, b, f"[{number}/{len(pairs)}] {name}")
+        except Exception as error:
+            yield name, error
+
+
+class PairFuser:
     """Fuses pairs one after the other; the network is loaded once, when first needed."""
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -103,6 +119,8 @@ class _PairFuser:
             from ..fusion.device import choose_device
 
             choose_device(options.device)  # a missing device is one error, not one per pair
+        self.locator = make_locator(options)  # so are missing weights
+        self.facts = facts(self.locator, options)
         self.pipeline: FusionPipeline | None = None
         by_name = options.mask is not None and options.mask.is_dir()
         self.masks = images_by_stem(options.mask) if by_name else None
@@ -114,7 +132,7 @@ class _PairFuser:
         ending = format_for(path_a, a)
         names = {role: f"{folder}{name}{ending}" for role, folder in _FOLDERS.items()}
         record_name = f"records/{name}.json"
-        key = resume_key(self.options, self.weights.sha256, a, b, mask)
+        key = resume_key(self.options, self.weights.sha256, a, b, mask, self.facts)
         earlier = load_record(self.options.out / record_name)
         written = [self.options.out / names[r] for r in earlier.get("outputs", ()) if r in names]
         if earlier.get("resume_key") == key and all(path.is_file() for path in written):
@@ -131,7 +149,7 @@ class _PairFuser:
             )
         started += time.perf_counter() - loading  # loading the network is no image's time
         a, b = as_volume(a, "image A"), as_volume(b, "image B")
-        result = fuse_pair(self.pipeline, a, b, mask, self.options, title)
+        result = fuse_pair(self.pipeline, a, b, mask, self.locator, self.options, title)
         record = full_record(result) | {"resume_key": key}
         save(result, self.options.out, names, record_name, record)
         return time.perf_counter() - started

@@ -9,7 +9,9 @@ from typing import Any
 
 from ..fusion import FusionPipeline, FusionResult
 from ..fusion.inputs import as_volume
+from ..locate import Locator
 from ..volume import Volume
+from .locator_options import make_locator
 from .outputs import format_for, full_record, load_record, refuse_overwriting, save
 from .preview import montage
 from .report import ProgressLine, print_json, say
@@ -46,8 +48,9 @@ def fuse_into(options: argparse.Namespace, a: Volume, b: Volume, ending: str) ->
         if mask is not None:
             mask = _cut_mask(mask, a, options.slice)
         a, b = choose_slice(a, b, options.slice)
+    locator = make_locator(options)
     pipeline = FusionPipeline.from_pretrained(options.weights, options.device)
-    result = fuse_pair(pipeline, a, b, mask, options, "fusing")
+    result = fuse_pair(pipeline, a, b, mask, locator, options, "fusing")
     record = full_record(result)
     picture = montage(a, b, result, anatomical=ending == ".nii.gz")
     files = save(result, options.out, _names(ending), RECORD, record, (PREVIEW, picture))
@@ -68,6 +71,7 @@ def fuse_pair(
     a: Volume,
     b: Volume,
     mask: Any,
+    locator: Locator,
     options: argparse.Namespace,
     title: str,
 ) -> FusionResult:
@@ -86,7 +90,10 @@ def fuse_pair(
             seed=options.seed,
             strength=options.strength,
             samples=options.samples,
+            sampler=options.sampler,
+            chroma=options.chroma,
             callback=progress,
+            locator=locator,
         )
 
 

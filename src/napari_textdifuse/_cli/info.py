@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from .._version import __version__
-from ..locate import known_terms
+from ..locate import describe_locators, known_terms
 from ..weights import embedded_names
 from .report import print_json
 from .weights import describe
@@ -49,6 +49,7 @@ def collect() -> dict[str, Any]:
         "device": str(device),
         "precision": str(choose_precision(device)).removeprefix("torch."),
         "weights": [describe(name) for name in embedded_names()],
+        "locator_list": [asdict(info) for info in describe_locators()],
         "locators": {"lexicon": [asdict(term) for term in known_terms()]},
         "config_files": [],
     }
@@ -74,6 +75,7 @@ def _text(content: dict[str, Any]) -> str:
         "weights:" + ("" if content["weights"] else " none embedded"),
     ]
     lines += [f"  {w['name']} ({w['version']})  SHA-256 {w['sha256']}" for w in content["weights"]]
+    lines += ["locators:", *map(_locator_line, content["locator_list"])]
     for locator, terms in content["locators"].items():
         lines += [f"terms of the locator '{locator}':", *_term_lines(terms)]
     return "\n".join(lines)
@@ -81,6 +83,14 @@ def _text(content: dict[str, Any]) -> str:
 
 def _versions(packages: dict[str, str | None]) -> str:
     return ", ".join(f"{name} {number or 'missing'}" for name, number in packages.items())
+
+
+def _locator_line(info: dict[str, Any]) -> str:
+    line = f"  {info['name']}: {info['summary']}"
+    if info["needs_download"]:
+        line += f"; {info['megabytes']} MB, {info['licence']}"
+        line += "; weights are missing" if info["missing"] else "; ready"
+    return line + (f"; {info['problem']}" if info["problem"] else "")
 
 
 def _term_lines(terms: list[dict[str, Any]]) -> list[str]:

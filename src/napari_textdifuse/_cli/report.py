@@ -45,13 +45,18 @@ class ProgressLine:
 
     def __call__(self, progress: Progress) -> None:
         """Show the progress, unless something was shown a moment ago."""
+        text = f"step {progress.step} of {progress.total}"
+        if progress.slices > 1:
+            text += f", slice {progress.slice_index + 1} of {progress.slices}"
+        self.show(text)
+
+    def show(self, text: str) -> None:
+        """Show a line, unless one was shown a moment ago."""
         now = time.monotonic()
         if now - self.last < self.interval:
             return
         self.last = now
-        text = f"{self.title}: step {progress.step} of {progress.total}"
-        if progress.slices > 1:
-            text += f", slice {progress.slice_index + 1} of {progress.slices}"
+        text = f"{self.title}: {text}"
         if self.live:
             self.stream.write("\r" + text.ljust(self.width))
             self.width = len(text)

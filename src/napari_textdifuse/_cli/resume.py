@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +14,16 @@ from ..volume import Volume
 
 #: Options that change a result; the device is not one of them, so a run may move to another
 #: machine.
-SETTINGS = ("prompt", "steps", "seed", "strength", "samples")
+SETTINGS = ("prompt", "steps", "seed", "strength", "samples", "sampler", "chroma")
 
 
 def resume_key(
-    options: argparse.Namespace, weights_sha256: str, a: Volume, b: Volume, mask: Volume | None
+    options: argparse.Namespace,
+    weights_sha256: str,
+    a: Volume,
+    b: Volume,
+    mask: Volume | None,
+    locator: dict[str, Any] | None = None,
 ) -> str:
     """Return a checksum of everything that a result depends on.
 
@@ -27,6 +33,8 @@ def resume_key(
     weights_sha256 : str
     a, b : Volume
     mask : Volume, optional
+    locator : dict, optional
+        What the locator's masks depend on, if one is used.
 
     Returns
     -------
@@ -36,7 +44,7 @@ def resume_key(
     """
     settings = {name: getattr(options, name) for name in SETTINGS}
     images = [None if volume is None else _fingerprint(volume) for volume in (a, b, mask)]
-    content = [__version__, weights_sha256, settings, images]
+    content = [__version__, weights_sha256, settings, images, locator]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

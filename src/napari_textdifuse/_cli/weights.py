@@ -33,17 +33,22 @@ def describe(name: str) -> dict[str, Any]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """List weights, or compare them with their checksums."""
+    """List weights, compare them with their checksums, or download a locator's."""
+    from .model_downloads import describe_models, model_line
+    from .model_downloads import run as run_download
+
+    if options.action == "download" and options.name is not None:
+        return run_download(options)
     if options.name is not None and options.action != "verify":
         raise InputError(f"'weights {options.action}' takes no name; it is about all of them.")
     names = embedded_names() if options.name is None else [options.name]
     found = [describe(name) for name in names]
     if options.action == "verify":
         for name, entry in zip(names, found, strict=True):
-            open_folder(name).verify()
-            entry["verified"] = True
+            entry["verified"] = open_folder(name).verify()
+    models = [] if options.action == "verify" else describe_models()
     if options.json:
-        print_json({"action": options.action, "weights": found, "downloads": []})
+        print_json({"action": options.action, "weights": found, "downloads": models})
         return 0
     for entry in found:
         state = "  SHA-256 is right" if entry.get("verified") else ""
@@ -52,4 +57,7 @@ def run(options: argparse.Namespace) -> int:
         print("no embedded weights")
     if options.action == "download":
         print("Nothing to download: the embedded weights come with the package.")
+        print("Weights for finding free text, to be downloaded by name:")
+    for model in models:
+        print(model_line(model))
     return 0

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -67,17 +66,75 @@ def trailing_timesteps(count: int, steps: int = 1000) -> list[int]:
     return [round(steps - i * steps / count) - 1 for i in range(count)]
 
 
-@dataclass(frozen=True)
-class Posterior:
-    """Gaussian of the next sample given the clean estimate (Eq. 5-7)."""
+def even_timesteps(count: int, steps: int = 1000) -> list[int]:
+    """Return `count` step numbers from the noisiest down to 0, evenly spaced.
 
-    mean: Tensor
-    log_variance_min: Tensor
-    log_variance_max: Tensor
+    The spacing of the authors' released code: ``i (steps - 1) / (count - 1)``, rounded half to
+    even.
+
+    Raises
+    ------
+    ValueError
+        If `count` is not between 2 and `steps`.
+    """
+    if not 2 <= count <= steps:
+        raise ValueError(f"steps must be between 2 and {steps}, not {count}.")
+    return [round(i * (steps - 1) / (count - 1)) for i in reversed(range(count))]
+
+
+class Respaced:
+    """Closed forms of a chain that visits some steps only (Nichol & Dhariwal 2021, Sec. 4).
+
+    All arrays are float64 and run along the visited steps, index 0 the least noise.
+
+    Parameters
+    ----------
+    alphas_cumprod : ndarray, shape (T,)
+        Of the full schedule.
+    timesteps : sequence of int
+        Visited steps in any order.
+
+    Attributes
+    ----------
+    timestep_map : ndarray of int
+    betas, alphas_cumprod : ndarray
+    posterior_mean_coef1, posterior_mean_coef2 : ndarray
+        Factors of the clean estimate and of the sample in the posterior mean (Eq. 6).
+    posterior_variance : ndarray
+    posterior_log_variance_clipped : ndarray
+        Its logarithm, with the value at index 1 repeated at index 0, where the variance is 0
+        (beta if there is no index 1).
+    """
+
+    def __init__(self, alphas_cumprod: Float64, timesteps: Sequence[int]) -> None:
+        self.timestep_map = np.sort(np.asarray(timesteps, dtype=np.int64))
+        acp = alphas_cumprod[self.timestep_map]
+        before = np.append(1.0, acp[:-1])
+        self.alphas_cumprod: Float64 = acp
+        self.betas: Float64 = 1 - acp / before
+        self.posterior_variance: Float64 = self.betas * (1 - before) / (1 - acp)
+        clipped = self.posterior_variance.copy()
+        clipped[0] = clipped[1] if len(clipped) > 1 else self.betas[0]
+        self.posterior_log_variance_clipped: Float64 = np.log(clipped)
+        self.posterior_mean_coef1: Float64 = self.betas * np.sqrt(before) / (1 - acp)
+        self.posterior_mean_coef2: Float64 = (1 - before) * np.sqrt(1 - self.betas) / (1 - acp)
+
+    def log_variance(self, variance: Tensor, i: int) -> Tensor:
+        """Interpolate the learned-range log variance at visited step `i`.
+
+        Parameters
+        ----------
+        variance : Tensor
+            The network's coefficient; -1 is the posterior variance, 1 is beta; not clamped.
+        i : int
+        """
+        share = (variance + 1) / 2
+        low, high = self.posterior_log_variance_clipped[i], math.log(self.betas[i])
+        return share * high + (1 - share) * float(low)
 
 
 class Schedule:
-    """Noise levels of a full schedule, and the Gaussians between its steps.
+    """Noise levels of a full schedule.
 
     Parameters
     ----------
@@ -105,24 +162,3 @@ class Schedule:
         """Sample ``q(z_t | x0)``: ``sqrt(a) x0 + sqrt(1 - a) noise``."""
         alpha, sigma = self._at(t, x0)
         return alpha * x0 + sigma * noise
-
-    def posterior(self, x0: Tensor, z: Tensor, t: int, t_next: int) -> Posterior:
-        """``q(z_next | z_t, x0)`` between two steps of a respaced chain (Eq. 5-6).
-
-        Parameters
-        ----------
-        x0, z : Tensor
-            Clean estimate and sample at step `t`.
-        t, t_next : int
-            Step numbers of the full schedule, ``t > t_next``.
-        """
-        a, a_next = float(self.alphas_cumprod[t]), float(self.alphas_cumprod[t_next])
-        beta = 1 - a / a_next
-        variance = beta * (1 - a_next) / (1 - a)
-        mean = (
-            math.sqrt(a_next) * beta / (1 - a) * x0
-            + math.sqrt(a / a_next) * (1 - a_next) / (1 - a) * z
-        )
-        lowest = torch.tensor(math.log(max(variance, 1e-20)), device=z.device)
-        highest = torch.tensor(math.log(max(beta, 1e-20)), device=z.device)
-        return Posterior(mean, lowest, highest)

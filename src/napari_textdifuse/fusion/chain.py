@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..diffusion import Schedule, next_sample
-from ..models import LightNetwork
+from ..diffusion import Sampler, Schedule, make_sampler
+from ..models.protocol import FusionNetwork
+
+#: Encodes and weighs the sample of a modulated chain: index of the step, sample, step numbers of
+#: the full schedule; returns what the network's `decode` takes.
+Weigh = Callable[[int, Tensor, Tensor], Any]
 
 
 @dataclass(frozen=True)
@@ -36,17 +41,18 @@ class FusionChain:
 
     Parameters
     ----------
-    network : LightNetwork
+    network : FusionNetwork
         In evaluation mode, on its device.
     schedule : Schedule
     timesteps : sequence of int
         Steps to visit, noisiest first.
-    sampler : {"ddim", "ancestral"}
+    sampler : str
+        See `diffusion.make_sampler`.
     """
 
     def __init__(
         self,
-        network: LightNetwork,
+        network: FusionNetwork,
         schedule: Schedule,
         timesteps: Sequence[int],
         sampler: str = "ddim",
@@ -68,21 +74,19 @@ class FusionChain:
         generator : torch.Generator, optional
             Noise of the ancestral sampler.
         """
-        z = noise
+        z, sampler = noise, self.start(generator)
         for i, t in enumerate(self.timesteps):
             ts = torch.full((len(z),), t, device=z.device)
             weighted = self.network.weigh(z, x, y, ts)
             estimate, variance = self.network.decode(weighted, ts)
             estimate = estimate.clamp(-1, 1)
             yield ChainStep(z, estimate, weighted.share)
-            z = self._next(i, z, estimate, variance, generator)
+            z = sampler.step(i, z, estimate, variance)
 
     def modulated(
         self,
-        x: Tensor,
-        y: Tensor,
         base: Sequence[ChainStep],
-        gain: Tensor,
+        weigh: Weigh,
         blend: Tensor,
         generator: torch.Generator | None = None,
     ) -> Iterator[Tensor]:
@@ -93,30 +97,24 @@ class FusionChain:
 
         Parameters
         ----------
-        x, y : Tensor, shape (B, 1, H, W)
         base : sequence of ChainStep
             The finished base chain.
-        gain : Tensor, shape (B, 1, H, W)
-            Signed strength of the modulation.
+        weigh : callable
+            Weighs both sources so that the objects stand out; see `Weigh`.
         blend : Tensor, shape (B, 1, H, W)
             ``M`` in [0, 1]; exactly 0 outside the objects.
         generator : torch.Generator, optional
             In the state it had at the start of the base chain, for equal ancestral noise.
         """
-        z = base[0].z
+        z, sampler = base[0].z, self.start(generator)
         for i, t in enumerate(self.timesteps):
             z = (1 - blend) * base[i].z + blend * z
             ts = torch.full((len(z),), t, device=z.device)
-            weighted = self.network.modulate(self.network.weigh(z, x, y, ts), gain)
-            estimate, variance = self.network.decode(weighted, ts)
+            estimate, variance = self.network.decode(weigh(i, z, ts), ts)
             estimate = estimate.clamp(-1, 1)
             yield (1 - blend) * base[i].estimate + blend * estimate
-            z = self._next(i, z, estimate, variance, generator)
+            z = sampler.step(i, z, estimate, variance)
 
-    def _next(
-        self, i: int, z: Tensor, estimate: Tensor, variance: Tensor, g: torch.Generator | None
-    ) -> Tensor:
-        following = self.timesteps[i + 1] if i + 1 < len(self.timesteps) else None
-        return next_sample(
-            self.schedule, self.sampler, z, estimate, variance, self.timesteps[i], following, g
-        )
+    def start(self, generator: torch.Generator | None = None) -> Sampler:
+        """Return a fresh sampler for one chain over the same steps."""
+        return make_sampler(self.sampler, self.schedule, self.timesteps, generator)

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..diffusion import Schedule, trailing_timesteps
-from ..models import LightNetwork
+from ..diffusion import Schedule
+from ..models.protocol import FusionNetwork
+from .backend import Backend
 from .chain import FusionChain
 from .remodulation import gain_map, soft_mask
 from .tiling import Tile, pad_to_multiple, tiles
@@ -38,8 +39,9 @@ class SliceEngine:
 
     Parameters
     ----------
-    network : LightNetwork
-        On its device, in evaluation mode.
+    backend : Backend
+    network : FusionNetwork
+        The backend's choice for this pair.
     schedule : Schedule
     device : torch.device
     steps : int
@@ -49,20 +51,23 @@ class SliceEngine:
 
     def __init__(
         self,
-        network: LightNetwork,
+        backend: Backend,
+        network: FusionNetwork,
         schedule: Schedule,
         device: torch.device,
         steps: int,
         sampler: str,
     ) -> None:
         self.device = device
-        self.multiple = network.config.multiple
-        self.chain = FusionChain(network, schedule, trailing_timesteps(steps), sampler)
+        self.backend = backend
+        self.multiple = network.multiple
+        self.tile = backend.tile or TILE
+        self.chain = FusionChain(network, schedule, backend.timesteps(steps), sampler)
 
     def evaluations(self, shape: tuple[int, int], labels: Labels | None) -> int:
         """Count the network evaluations that one slice takes."""
         height, width = (n + -n % self.multiple for n in shape)
-        chains = sum(1 + _holds_object(labels, tile) for tile in tiles((height, width), TILE))
+        chains = sum(1 + _holds_object(labels, tile) for tile in tiles((height, width), self.tile))
         return chains * len(self.chain.timesteps)
 
     @torch.inference_mode()
@@ -80,7 +85,7 @@ class SliceEngine:
         Parameters
         ----------
         x, y : ndarray of float32, shape (Y, X)
-            In [0, 1].
+            In [0, 1]; x is the network's source 1.
         labels : ndarray of uint8, shape (Y, X), optional
             Objects to re-modulate; None for none.
         strength : float or mapping
@@ -102,7 +107,7 @@ class SliceEngine:
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(x.shape, generator=generator).numpy()
         luma, share, total = (np.zeros(x.shape, np.float32) for _ in range(3))
-        for tile in tiles((x.shape[0], x.shape[1]), TILE):
+        for tile in tiles((x.shape[0], x.shape[1]), self.tile):
             part = np.s_[tile.rows, tile.columns]
             x_t, y_t, noise_t = (self._tensor(v[part]) for v in (x, y, noise))
             steps = []
@@ -113,8 +118,9 @@ class SliceEngine:
             fused = steps[-1].estimate
             if gain is not None and blend is not None and _holds_object(labels, tile):
                 gain_t, blend_t = self._tensor(gain[part]), self._tensor(blend[part])
+                weigh = self.backend.modulation(self.chain, x_t, y_t, steps, gain_t, seed)
                 draw = torch.Generator().manual_seed(seed + 1)
-                for fused in self.chain.modulated(x_t, y_t, steps, gain_t, blend_t, draw):
+                for fused in self.chain.modulated(steps, weigh, blend_t, draw):
                     report(_image(fused))
             luma[part] += tile.weight * _image(fused)
             share[part] += tile.weight * steps[-1].share[0, 0].cpu().numpy()

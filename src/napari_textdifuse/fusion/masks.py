@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..errors import InputError, TextDiFuseError
 from ..locate import Detections, Location, Locator
 from ..spatial import resample_to
+from ..spatial.lazy import load
 from ..volume import Volume
+from .inputs import is_layer, read_layer
 
 Labels = npt.NDArray[np.uint8]
 
@@ -44,6 +46,8 @@ def locate_objects(
         If mask or boxes do not fit the image.
     PromptError
         If the locator does not know what the prompt names.
+    TextDiFuseError
+        If the locator's answer does not fit the image.
     """
     if mask is not None and boxes is not None:
         raise InputError("Give either a mask or boxes, not both.")
@@ -53,7 +57,24 @@ def locate_objects(
         return _named(_from_boxes(boxes, a.shape), prompt, "box")
     if prompt is None:
         return None
-    return locator.locate((a, b), prompt)
+    return _checked(locator.locate((a, b), prompt), a.shape, locator.name)
+
+
+def _checked(location: Location, shape: tuple[int, ...], name: str) -> Location:
+    """Refuse an answer that would be painted wrongly; a plugin's locator may give one."""
+    mask = np.asarray(location.mask)
+    if mask.shape != shape or mask.dtype != np.uint8:
+        raise TextDiFuseError(
+            f"The locator {name!r} gave a {mask.dtype} mask of shape {mask.shape} instead of uint8 "
+            f"of shape {shape}; report this to its authors."
+        )
+    unnamed = set(np.unique(mask[mask != 0]).tolist()) - set(location.names)
+    if unnamed:
+        raise TextDiFuseError(
+            f"The locator {name!r} gave no name for label {min(unnamed)} of its mask; report this "
+            "to its authors."
+        )
+    return location
 
 
 def _as_labels(mask: Any, grid: Volume) -> Labels:
@@ -61,12 +82,14 @@ def _as_labels(mask: Any, grid: Volume) -> Labels:
         from ..io import read
 
         mask = read(os.fspath(mask))
+    elif is_layer(mask):
+        mask = load(read_layer(mask, "the mask"))
     if isinstance(mask, Volume):
         if mask.rgb:
             raise InputError("The mask is a colour image; give labels or a single channel.")
         array = resample_to(mask, grid, order=0).volume.array
     else:
-        array = np.asarray(getattr(mask, "data", mask) if hasattr(mask, "scale") else mask)
+        array = np.asarray(mask)
     if array.shape != grid.shape:
         raise InputError(
             f"The mask has shape {array.shape}, the first image {grid.shape}; they must be equal."
@@ -129,4 +152,6 @@ def _named(labels: Labels, prompt: str | None, kind: str) -> Location:
         label_values=values,
         sources=("drawn",) * len(values),
     )
-    return Location(labels, detections, names)
+    row_of = np.zeros(256, np.uint32)
+    row_of[values] = np.arange(1, len(values) + 1)
+    return Location(labels, detections, names, instances=row_of[labels])

@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..colour import ycbcr_to_rgb
 from ..diffusion import SAMPLERS, Schedule
-from ..errors import Cancelled, InputError
+from ..errors import InputError
 from ..locate import Detections, Locator, get_locator
-from ..models import LightNetwork, cast
-from ..weights import WeightsFolder, load_light, open_folder
-from .device import choose_device, choose_precision
+from ..weights import ReleasedFolder, WeightsFolder, open_folder
+from .backend import open_backend
+from .chrominance import ChromaEngine, decide, guide
+from .device import choose_device
 from .engine import SliceEngine
 from .inputs import as_volume
 from .masks import locate_objects
-from .prepare import Prepared, prepare
+from .prepare import prepare
 from .record import describe_input, start_record
-from .result import FusionResult, Progress
-
-Floats = npt.NDArray[np.float32]
-#: Called after every network evaluation; returning False cancels the run.
-Callback = Callable[[Progress], bool | None]
-
-DEFAULT_STEPS = 4
+from .result import FusionResult
+from .stack import Callback, Tally, chroma_cost, fuse_slices, luma_cost, restore_slices
 
 
 class FusionPipeline:
@@ -38,17 +33,15 @@ class FusionPipeline:
 
     Parameters
     ----------
-    network : LightNetwork
-    weights : WeightsFolder
-        Where the network came from, for the record.
+    weights : WeightsFolder or ReleasedFolder
+        From `weights.open_folder`.
     device : str
         See `from_pretrained`.
     """
 
-    def __init__(self, network: LightNetwork, weights: WeightsFolder, device: str = "auto") -> None:
+    def __init__(self, weights: WeightsFolder | ReleasedFolder, device: str = "auto") -> None:
         self.device = choose_device(device)
-        self.precision = choose_precision(self.device)
-        self.network = cast(network, self.precision).to(self.device)
+        self.backend = open_backend(weights, self.device)
         self.weights = weights
         self.schedule = Schedule(weights.config.get("schedule", "cosine"))
 
@@ -61,7 +54,9 @@ class FusionPipeline:
         Parameters
         ----------
         weights : str or PathLike, optional
-            Name of embedded weights or a weights folder; default: the embedded ``"light"``.
+            Name of embedded weights, a weights folder, or a folder with the authors' released
+            checkpoints (``diffusion_stage1.pth``, ``diffusion_stage2.pth``, ``FCM-VIS-IR.pt``
+            and/or ``FCM-Medi.pt``); default: the embedded ``"light"``.
         device : {"auto", "cpu", "cuda", "mps"}
 
         Raises
@@ -71,9 +66,7 @@ class FusionPipeline:
         InputError
             If the device is not there.
         """
-        folder = open_folder(weights)
-        choose_device(device)
-        return cls(load_light(folder), folder, device)
+        return cls(open_folder(weights), device)
 
     def __call__(
         self,
@@ -88,40 +81,63 @@ class FusionPipeline:
         *,
         strength: float | Mapping[int, float] = 1.0,
         samples: int = 1,
-        sampler: str = "ddim",
+        sampler: str | None = None,
+        chroma: str = "auto",
         locator: str | Locator = "lexicon",
     ) -> FusionResult:
         """Fuse two images; see `fuse` for the parameters."""
         started = time.perf_counter()
-        steps = DEFAULT_STEPS if steps is None else steps
-        _check_options(steps, seed, strength, samples, sampler)
+        steps = self.backend.default_steps if steps is None else steps
+        _check_options(steps, self.backend.fewest_steps, seed, strength, samples, sampler)
+        sampler = self.backend.default_sampler if sampler is None else sampler
         volume_a, volume_b = as_volume(a, "image A"), as_volume(b, "image B")
         finder = get_locator(locator) if isinstance(locator, str) else locator
         ready = prepare(volume_a, volume_b)
         location = locate_objects(ready.a, ready.b, prompt, mask, boxes, finder)
         labels = None if location is None else location.mask
 
-        engine = SliceEngine(self.network, self.schedule, self.device, steps, sampler)
+        chosen = self.backend.assign(ready)
+        engine = SliceEngine(
+            self.backend, chosen.network, self.schedule, self.device, steps, sampler
+        )
+        colours = decide(ready, chroma, self.backend.chroma is not None)
+        restorer = None
+        if colours.restore and self.backend.chroma is not None:
+            restorer = ChromaEngine(
+                self.backend.chroma, self.schedule, self.device, engine.chain.timesteps, sampler
+            )
+        pair = (ready.luma_a, ready.luma_b)
+        tally = Tally(callback, pair[0].shape)
+        tally.total = samples * luma_cost(engine, pair[0].shape, labels)
+        tally.total += chroma_cost(restorer, pair[0].shape)
         runs = [
-            _fuse_slices(engine, ready, labels, strength, seed + k, callback, k, samples)
+            fuse_slices(engine, pair, chosen.swapped, labels, strength, seed + k, tally)
             for k in range(samples)
         ]
         lumas = np.stack([luma for luma, _ in runs])
         luma = lumas.mean(axis=0) if samples > 1 else lumas[0]
-        fused = luma if ready.chroma is None else ycbcr_to_rgb(luma, ready.chroma)
+        fused = luma
+        if ready.chroma is not None:
+            shown = ready.chroma
+            if restorer is not None:
+                shown = restore_slices(restorer, guide(ready), shown, luma, seed, tally)
+            fused = ycbcr_to_rgb(luma, shown)
 
-        notes = list(ready.notes) + list(location.notes if location is not None else ())
+        notes = list(ready.notes) + list(chosen.notes)
+        notes += list(location.notes if location is not None else ())
         if location is not None and not location.mask.any():
             notes.append("The mask is empty, so nothing was emphasised.")
         record = start_record() | {
+            "method": self.backend.method,
             "weights": self.weights.name,
             "weights_sha256": self.weights.sha256,
+            **chosen.facts,
             "seed": seed,
-            "steps": steps,
+            "steps": len(engine.chain.timesteps),
             "sampler": sampler,
             "samples": samples,
             "device": str(self.device),
-            "precision": str(self.precision).removeprefix("torch."),
+            "precision": str(self.backend.precision).removeprefix("torch."),
             "prompt": prompt,
             "locator": finder.name if prompt and mask is None and boxes is None else None,
             "strength": dict(strength) if isinstance(strength, Mapping) else strength,
@@ -131,6 +147,7 @@ class FusionPipeline:
                 "b": describe_input(volume_b, ready, "b"),
             },
             "colour_from": ready.colour_from,
+            "chroma": {"restored": colours.restore, "reason": colours.reason},
             "warnings": notes,
             "seconds": round(time.perf_counter() - started, 3),
         }
@@ -177,7 +194,9 @@ def fuse(
         gives one value per label.
         samples : number of seeds; with more than one the result is their mean, and
         ``result.uncertainty`` their standard deviation.
-        sampler : "ddim" (deterministic) or "ancestral" (Eq. 5-7).
+        sampler : see `diffusion.SAMPLERS`; default: what the weights were made for.
+        chroma : "auto" removes colour cast and chroma noise from natural pictures and leaves the
+        colours of measured values as they are; "restore" and "keep" say so.
         locator : name of a locator, or an object with a ``locate`` method.
 
     Returns
@@ -197,10 +216,15 @@ def fuse(
 
 
 def _check_options(
-    steps: Any, seed: Any, strength: float | Mapping[int, float], samples: Any, sampler: str
+    steps: Any,
+    fewest: int,
+    seed: Any,
+    strength: float | Mapping[int, float],
+    samples: Any,
+    sampler: str | None,
 ) -> None:
     for name, value, low, high in (
-        ("steps", steps, 1, 1000),
+        ("steps", steps, fewest, 1000),
         ("samples", samples, 1, 100),
         ("seed", seed, 0, 2**62),
     ):
@@ -210,43 +234,5 @@ def _check_options(
     values = strength.values() if isinstance(strength, Mapping) else [strength]
     if not all(isinstance(v, (int, float, np.number)) and 0 <= v <= 2 for v in values):
         raise InputError(f"strength must lie between 0 and 2, not {strength!r}.")
-    if sampler not in SAMPLERS:
+    if sampler is not None and sampler not in SAMPLERS:
         raise InputError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}.")
-
-
-def _fuse_slices(
-    engine: SliceEngine,
-    ready: Prepared,
-    labels: npt.NDArray[np.uint8] | None,
-    strength: float | Mapping[int, float],
-    seed: int,
-    callback: Callback | None,
-    sample: int,
-    samples: int,
-) -> tuple[Floats, Floats]:
-    """Fuse every slice along the first axis; a 2-D image is a stack of one."""
-    shape = ready.luma_a.shape
-    stack = (-1, *shape[-2:])
-    luma_a, luma_b = ready.luma_a.reshape(stack), ready.luma_b.reshape(stack)
-    masks = None if labels is None else labels.reshape(stack)
-    count = len(luma_a)
-    of_slice = [None] * count if masks is None else list(masks)
-    costs = [engine.evaluations((shape[-2], shape[-1]), mask) for mask in of_slice]
-    total, done = sum(costs) * samples, sum(costs) * sample
-    luma, share = np.zeros_like(luma_a), np.full_like(luma_a, 0.5)
-
-    for i in range(count):
-
-        def report(estimate: Floats, i: int = i) -> None:
-            nonlocal done
-            done += 1
-            state = Progress(done, total, i, count, np.clip(estimate, 0, 1))
-            if callback is not None and callback(state) is False:
-                raise Cancelled("The fusion was cancelled; no result was made.")
-
-        if not luma_a[i].any() and not luma_b[i].any():  # outside the body: nothing to fuse
-            done += costs[i]
-            continue
-        fused = engine.fuse(luma_a[i], luma_b[i], of_slice[i], strength, seed, report)
-        luma[i], share[i] = fused.luma, fused.share
-    return luma.reshape(shape), share.reshape(shape)

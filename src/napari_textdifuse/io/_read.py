@@ -11,10 +11,12 @@ from ..errors import InputError, ReadError, TextDiFuseError
 from ..volume import Volume
 from ._kinds import NIFTI, PICTURES, TIFF
 from ._quiet import reason
-from ._series import SeriesInfo
+from ._series import SeriesInfo, TimeSeries
 
 
-def read(path: str | os.PathLike[str], *, series: str | None = None) -> Volume:
+def read(
+    path: str | os.PathLike[str], *, series: str | None = None, time: int | None = None
+) -> Volume:
     """Read an image with its geometry, unit and modality.
 
     Parameters
@@ -25,6 +27,9 @@ def read(path: str | os.PathLike[str], *, series: str | None = None) -> Volume:
     series : str, optional
         SeriesInstanceUID, to choose one series of a folder (see `list_series`). By default the
         one with most images is read; the others are listed in ``metadata["other_series"]``.
+    time : int, optional
+        Which time point (echo, b-value, frame) of a four-dimensional image, from 0; needed where
+        there are several. ``metadata["time_points"]`` tells how many there are.
 
     Returns
     -------
@@ -38,20 +43,47 @@ def read(path: str | os.PathLike[str], *, series: str | None = None) -> Volume:
     ReadError
         If the file is missing, damaged, or of a kind that cannot be read.
     GeometryError
-        If slices are missing, unevenly spaced or sheared (gantry tilt).
+        If slices are missing, or too irregular to be resampled to a regular grid.
     InputError
-        If there are several time points, or `series` is not in the folder.
+        If there are several time points and `time` is not one of them, or `series` is not in the
+        folder.
     """
     path = Path(path).expanduser()
     with _damage_in_one_sentence(path):
-        return _read(path, series)
+        return _open(path, series).at(time)
 
 
-def _read(path: Path, series: str | None) -> Volume:
+def read_times(path: str | os.PathLike[str], *, series: str | None = None) -> list[Volume]:
+    """Read every time point of an image, as `read` does with each ``time``.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    series : str, optional
+        See `read`.
+
+    Returns
+    -------
+    list of Volume
+        On one grid, in the order of time (else of echo times or acquisition); of length 1 for a
+        single image.
+
+    Raises
+    ------
+    ReadError, GeometryError, InputError
+        See `read`.
+    """
+    path = Path(path).expanduser()
+    with _damage_in_one_sentence(path):
+        opened = _open(path, series)
+        return [opened.at(time) for time in range(opened.count)]
+
+
+def _open(path: Path, series: str | None) -> TimeSeries:
     if path.is_dir():
         from . import dicom
 
-        return dicom.read_folder(path, series)
+        return dicom.open_folder(path, series)
     if not path.exists():
         raise ReadError(f"{path} does not exist; check the path.")
     head = _head(path)
@@ -61,20 +93,20 @@ def _read(path: Path, series: str | None) -> Volume:
     if head[128:132] == b"DICM" or not name.endswith((*NIFTI, *TIFF, *PICTURES)):
         from . import dicom
 
-        return dicom.read_file(path, series)
+        return dicom.open_file(path, series)
     if series is not None:
         raise InputError(f"{path.name} is not DICOM; a series can only be chosen in DICOM.")
     if name.endswith(NIFTI):
         from . import nifti
 
-        return nifti.read_nifti(path)
+        return nifti.open_nifti(path)
     if name.endswith(TIFF):
         from . import tiff
 
-        return tiff.read_tiff(path)
+        return tiff.open_tiff(path)
     from . import raster
 
-    return raster.read_picture(path)
+    return TimeSeries(path.name, 1, lambda _: raster.read_picture(path))
 
 
 def list_series(folder: str | os.PathLike[str]) -> list[SeriesInfo]:

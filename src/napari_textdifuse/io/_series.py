@@ -1,8 +1,13 @@
-"""What is told about a DICOM series before it is read."""
+"""What is told about a series before it is read, and a series of images over time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ..errors import InputError
+from ..volume import Volume
 
 
 @dataclass(frozen=True)
@@ -34,3 +39,62 @@ class SeriesInfo:
         """A name without free text, such as ``"PT series 3"``."""
         number = "" if self.number is None else f" {self.number}"
         return f"{self.modality} series{number}"
+
+
+@dataclass(frozen=True)
+class TimeSeries:
+    """One image at one or more points of time, all on one grid; decoded when asked for.
+
+    Parameters
+    ----------
+    label : str
+        For messages.
+    count : int
+        Number of time points; 1 for a single image.
+    load : callable
+        Takes a time point, from 0, and returns its `Volume`.
+    what : str
+        What the images differ in, in the plural: ``"time points"``, ``"echo times"`` ...
+    """
+
+    label: str
+    count: int
+    load: Callable[[int], Volume]
+    what: str = "time points"
+
+    def at(self, time: int | None = None) -> Volume:
+        """Return one time point.
+
+        Parameters
+        ----------
+        time : int, optional
+            From 0; may be left out where there is only one.
+
+        Returns
+        -------
+        Volume
+            With ``"time"`` and ``"time_points"`` in its metadata where there are several.
+
+        Raises
+        ------
+        InputError
+            If `time` is not one of them, or is left out and there are several.
+        """
+        several = f"{self.label}: the series has {self.count} {self.what}"
+        if time is None:
+            if self.count > 1:
+                raise InputError(f"{several}; choose one with time=0 to {self.count - 1}.")
+            return self.load(0)
+        try:
+            index = operator.index(time)
+        except TypeError:
+            index = -1
+        if isinstance(time, bool) or not 0 <= index < self.count:
+            if self.count == 1:
+                raise InputError(f"{self.label}: there is one image, so time is 0, not {time!r}.")
+            raise InputError(f"{several}, numbered 0 to {self.count - 1}; {time!r} is not one.")
+        volume = self.load(index)
+        if self.count == 1:
+            return volume
+        position = {"time": index, "time_points": self.count}
+        return replace(volume, metadata={**volume.metadata, **position})

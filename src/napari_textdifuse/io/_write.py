@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import TextDiFuseError, WriteError
 from ..volume import Volume
 from ._atomic import check_target, write_bytes
@@ -26,7 +24,7 @@ def write(
     ----------
     path : str or PathLike
         ``.nii``, ``.nii.gz`` (geometry, modality, unit), ``.tif``, ``.tiff`` (own data type,
-        geometry, modality, unit) or ``.png`` (8 bits: floats are taken as [0, 1], labels as they
+        geometry, modality, unit; ``.ome.tif`` for OME-TIFF) or ``.png`` (8 bits: floats are taken as [0, 1], labels as they
         are). An existing file is replaced, by rename, only when all was written.
     volume : Volume
         Its name and metadata are not written.
@@ -51,7 +49,7 @@ def write(
         if name.endswith((".nii", ".nii.gz")):
             from .nifti import encode_nifti
 
-            data = encode_nifti(_eight_bit_colour(volume), record, compress=name.endswith(".gz"))
+            data = encode_nifti(volume, record, compress=name.endswith(".gz"))
         elif name.endswith(".png"):
             from .raster import encode_png
 
@@ -59,7 +57,8 @@ def write(
         elif name.endswith((".tif", ".tiff")):
             from .tiff import encode_tiff
 
-            data = encode_tiff(volume, record)
+            ome = name.endswith((".ome.tif", ".ome.tiff"))
+            data = encode_tiff(volume, record, ome=ome)
         else:
             raise WriteError(f"the extension is not one that can be written; use {CAN_WRITE}.")
     except TextDiFuseError as error:
@@ -87,16 +86,3 @@ def write_json(path: str | os.PathLike[str], obj: Any) -> Path:
     """
     path = Path(path).expanduser()
     return write_bytes(path, (to_json(obj, indent=2) + "\n").encode())
-
-
-def _eight_bit_colour(volume: Volume) -> Volume:
-    """Refuse colours that NIfTI's RGB24 would wrap around."""
-    array = volume.array
-    if volume.rgb and array.dtype.kind in "iu" and array.dtype != np.uint8 and array.size:
-        low, high = int(array.min()), int(array.max())
-        if low < 0 or high > 255:
-            raise WriteError(
-                f"colours from {low} to {high} do not fit into NIfTI's 8 bits; write .tif, or "
-                "scale them to [0, 1] floats."
-            )
-    return volume

@@ -1,69 +1,61 @@
-"""Read DICOM files and series folders into a `Volume`, without patient identity."""
+"""Read DICOM files and series folders, without patient identity."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from ..errors import GeometryError, InputError, ReadError
 from ..volume import MODALITIES, Array, Volume
-from ._kinds import CAN_READ
-from ._quiet import quiet, reason
-from ._series import SeriesInfo
+from ._quiet import quiet
+from ._series import SeriesInfo, TimeSeries
+from .dicom_find import Found, image_header, series_info, series_of
 from .dicom_meaning import describe
-from .dicom_numbers import number, vector
-from .dicom_pixels import decode, load
-from .dicom_stack import has_position, order_slices, slice_affine
+from .dicom_numbers import integer, number, vector
+from .dicom_pixels import is_colour
+from .dicom_slices import Slice, slices_of
+from .dicom_stack import arrange, has_position
 
-#: Suffixes under which DICOM files without the usual preamble are found.
-SUFFIXES = ("", ".dcm", ".dicom", ".ima", ".img")
-#: Made from other series: not what one wants when a folder is opened.
-_DERIVED = ("SEG", "RTDOSE")
-
-_Found = list[tuple[Path, Dataset]]
 _silently = quiet("pydicom", "highdicom", "PIL")
 
 
 @_silently
-def read_file(path: Path, series: str | None = None) -> Volume:
-    """Read one DICOM file: a slice, a picture, or a multi-frame volume.
+def open_file(path: Path, series: str | None = None) -> TimeSeries:
+    """Open one DICOM file: a slice, a picture, or a multi-frame volume.
 
     Raises
     ------
     ReadError
         If it is not DICOM, damaged, or holds no image.
+    InputError
+        If it does not belong to `series`.
     """
-    header = _header(path)
-    if header is None:
-        kind = path.suffix or "without an extension"
-        raise ReadError(f"{path.name}: a file {kind} that is not DICOM; known are {CAN_READ}.")
-    if "DirectoryRecordSequence" in header:
-        raise ReadError(f"{path.name} is a DICOMDIR, an index; give the folder of a series.")
-    if not _is_image(header):
-        raise ReadError(f"{path.name}: the DICOM file holds no image (truncated, or a document).")
+    header = image_header(path)
     if series is not None and str(header.get("SeriesInstanceUID")) != series:
         raise InputError(f"{path.name} does not belong to the series {series}.")
-    return _read_series([(path, header)], _info([(path, header)]), [])
+    found = [(path, header)]
+    return _open(found, series_info(found))
 
 
 @_silently
-def read_folder(folder: Path, series: str | None = None) -> Volume:
-    """Read the chosen, or the largest, image series of a folder.
+def open_folder(folder: Path, series: str | None = None) -> TimeSeries:
+    """Open the chosen, or the largest, image series of a folder.
 
     Raises
     ------
     ReadError
         If there are no images or one is damaged.
     GeometryError
-        If the slices are not one regular grid.
+        If the slices are not one regular grid, and cannot be resampled to one.
     InputError
-        If `series` is not in the folder, or several images share each position.
+        If `series` is not in the folder, or nothing tells apart images of one position.
     """
-    groups = _series_of(folder)
+    groups = series_of(folder)
     infos = [info for info, _ in groups]
     if series is None:
         chosen, *others = groups
@@ -78,151 +70,122 @@ def read_folder(folder: Path, series: str | None = None) -> Volume:
         chosen = matching[0]
         others = [group for group in groups if group is not chosen]
     info, found = chosen
-    notes = []
+    notes: tuple[str, ...] = ()
     if series is None and others:
-        notes.append(
+        notes = (
             f"The folder holds {len(groups)} image series; the largest, {info.title} with "
-            f"{_images(info)}, was read."
+            f"{_images(info)}, was read.",
         )
-    volume = _read_series(found, info, notes)
+    opened = _open(found, info, notes)
     if not others:
-        return volume
+        return opened
     # without the descriptions: people write names into them
     listed = [
         {"uid": o.uid, "modality": o.modality, "number": o.number, "images": o.images}
         for o, _ in others
     ]
-    return volume.with_array(volume.array, metadata={**volume.metadata, "other_series": listed})
+
+    def load(time: int) -> Volume:
+        volume = opened.load(time)
+        return replace(volume, metadata={**volume.metadata, "other_series": listed})
+
+    return replace(opened, load=load)
 
 
 @_silently
 def list_series(folder: Path) -> list[SeriesInfo]:
     """List the image series of a folder, largest first."""
-    return [info for info, _ in _series_of(folder)]
+    return [info for info, _ in series_of(folder)]
 
 
-def _series_of(folder: Path) -> list[tuple[SeriesInfo, _Found]]:
-    groups: dict[str, dict[str, tuple[Path, Dataset]]] = {}
-    try:
-        paths = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    except OSError as error:
-        raise ReadError(f"{folder} cannot be opened: {error.strerror or error}.") from error
-    for path in paths:
-        header = _header(path)
-        if header is not None and _is_image(header):
-            instance = str(header.get("SOPInstanceUID") or path.name)
-            series = groups.setdefault(str(header.get("SeriesInstanceUID") or ""), {})
-            series.setdefault(instance, (path, header))  # a second copy of a file is no image
-    if not groups:
-        raise ReadError(
-            f"{folder}: the folder holds no DICOM images (subfolders are not searched)."
-        )
-    found = [(_info(list(group.values())), list(group.values())) for group in groups.values()]
-    return sorted(
-        found, key=lambda g: (g[0].modality in _DERIVED, -g[0].images, g[0].number or 0, g[0].uid)
-    )
-
-
-def _header(path: Path) -> Dataset | None:
-    """Read everything but pixels; None when the file is not DICOM."""
-    try:
-        with path.open("rb") as file:
-            marked = file.read(132)[128:] == b"DICM"
-    except OSError as error:
-        raise ReadError(f"{path} cannot be opened: {error.strerror or error}.") from error
-    suffix = path.suffix.lower()
-    if not marked and suffix not in SUFFIXES and not suffix[1:].isdigit():
-        return None
-    try:
-        header = dcmread(path, stop_before_pixels=True, force=True)
-        # touching the values parses them, so damage shows here and not later
-        real = marked or ("SOPClassUID" in header and "Modality" in header) or _is_image(header)
-    except Exception as error:  # parsers raise anything on damaged files
-        if not marked:
-            return None
-        raise ReadError(f"{path.name}: the DICOM file is damaged ({reason(error)}).") from error
-    return header if real else None
-
-
-def _is_image(header: Dataset) -> bool:
-    try:
-        return int(header.Rows) > 0 and int(header.Columns) > 0
-    except (AttributeError, TypeError, ValueError):
-        return False
-
-
-def _info(found: _Found) -> SeriesInfo:
-    header = found[0][1]
-    return SeriesInfo(
-        uid=str(header.get("SeriesInstanceUID") or ""),
-        modality=str(header.get("Modality") or "DICOM"),
-        number=_integer(header.get("SeriesNumber")),
-        description=str(header.get("SeriesDescription") or ""),
-        images=sum(_frames(h) for _, h in found),
-    )
-
-
-def _read_series(found: _Found, info: SeriesInfo, notes: list[str]) -> Volume:
+def _open(found: Found, info: SeriesInfo, notes: tuple[str, ...] = ()) -> TimeSeries:
     label = info.title
-    headers = [h for _, h in found]
-    if any("MOSAIC" in (h.get("ImageType") or ()) for h in headers):
-        raise ReadError(
-            f"{label}: Siemens mosaics (all slices in one picture) cannot be read; convert the "
-            "series to NIfTI with dcm2niix first."
-        )
-    framed = [(p, h) for p, h in found if _frames(h) > 1 or _is_enhanced(h)]
-    if framed and len(found) > 1:
-        raise ReadError(
-            f"{label}: {len(framed)} of {len(found)} files have several frames each, so they are "
-            "several volumes; give one of the files."
-        )
-    if framed:
-        from .dicom_frames import read_frames
+    first = found[0][1]
+    if info.modality == "SEG":
+        from .dicom_segments import read_segments
 
-        array, affine, rgb = read_frames(*found[0], label)
-    elif len(found) == 1:
-        array, affine, rgb = _read_slice(*found[0], label, notes)
-    else:
-        array, affine, rgb, headers = _read_stack(found, label)
-    meaning = describe(headers, array, rgb)
-    return Volume(
-        meaning.array,
-        affine=affine,
-        unit=meaning.unit,
-        modality=info.modality if info.modality in MODALITIES else None,
-        rgb=rgb,
-        name=label,
-        window=meaning.window,
-        metadata=_facts(headers[0]) | meaning.facts | {"notes": (*notes, *meaning.notes)},
+        if len(found) > 1:
+            raise ReadError(
+                f"{label}: {len(found)} segmentations share the series; give one of the files."
+            )
+        return TimeSeries(label, 1, lambda _: _silently(read_segments)(found[0][0], label))
+    if "TotalPixelMatrixColumns" in first:
+        raise ReadError(
+            f"{label}: a whole-slide image in tiles, which this package does not read; export the "
+            "wanted region as TIFF."
+        )
+    slices = slices_of(found, label)
+    placed = sum(has_position(s.header) for s in slices)
+    if placed == len(slices):
+        return _placed(slices, info, notes)
+    if placed or len(found) > 1:
+        raise GeometryError(
+            f"{label}: {len(slices) - placed} of {len(slices)} images state no position in the "
+            "patient, so they cannot be stacked; give a single file."
+        )
+    note = "The image states no position in the patient, so it was read without geometry."
+    what = "frames that are not stated to be slices of a volume (they may be times or angles)"
+    return _series(label, slices, [[k] for k in range(len(slices))], what, info, (*notes, note))
+
+
+def _placed(slices: Sequence[Slice], info: SeriesInfo, notes: tuple[str, ...]) -> TimeSeries:
+    stack = arrange([s.header for s in slices], info.title)
+    return _series(
+        info.title,
+        slices,
+        stack.times.members,
+        stack.times.what,
+        info,
+        (*notes, *stack.notes),
+        affine=stack.affine,
+        resample=None if stack.regrid is None else stack.regrid.apply,
     )
 
 
-def _read_slice(
-    path: Path, header: Dataset, label: str, notes: list[str]
-) -> tuple[Array, Any, bool]:
-    array, rgb = decode(load(path), path.name)
-    if has_position(header):
-        return array, slice_affine(header, label), rgb
-    notes.append("The image states no position in the patient, so it was read without geometry.")
-    return array, None, rgb
+def _series(
+    label: str,
+    slices: Sequence[Slice],
+    members: Sequence[Sequence[int]],
+    what: str,
+    info: SeriesInfo,
+    notes: tuple[str, ...],
+    *,
+    affine: Any = None,
+    resample: Callable[[Array], Array] | None = None,
+) -> TimeSeries:
+    """Make the series whose time points consist of the slices that `members` tells."""
+    everything = [s.header for s in slices]
 
-
-def _read_stack(found: _Found, label: str) -> tuple[Array, Any, bool, list[Dataset]]:
-    without = sum(not has_position(h) for _, h in found)
-    if without:
-        raise GeometryError(
-            f"{label}: {without} of {len(found)} images state no position in the patient, so they "
-            "cannot be stacked; give a single file."
+    @_silently
+    def load(time: int) -> Volume:
+        chosen = [slices[i] for i in members[time]]
+        array = _stacked(chosen, label)
+        if resample is not None:
+            array = resample(array)
+        headers = [s.header for s in chosen]
+        rgb = is_colour(headers[0])
+        meaning = describe(headers, everything, array, rgb)
+        return Volume(
+            meaning.array,
+            affine=affine,
+            unit=meaning.unit,
+            modality=info.modality if info.modality in MODALITIES else None,
+            rgb=rgb,
+            name=label,
+            window=meaning.window,
+            metadata=_facts(headers[0]) | meaning.facts | {"notes": (*notes, *meaning.notes)},
         )
-    order, affine = order_slices([h for _, h in found], label)
-    found = [found[i] for i in order]
-    slices = [decode(load(path), path.name) for path, _ in found]
-    arrays = [a for a, _ in slices]
-    if len({(a.shape, rgb) for a, rgb in slices}) > 1:
+
+    return TimeSeries(label, len(members), load, what)
+
+
+def _stacked(slices: Sequence[Slice], label: str) -> Array:
+    arrays = [s.pixels() for s in slices]
+    if len({a.shape for a in arrays}) > 1:
         raise ReadError(f"{label}: the series mixes grey and colour images.")
     if any(a.dtype.kind == "f" for a in arrays):  # a slope on some slices only
         arrays = [a.astype(np.float32, copy=False) for a in arrays]
-    return np.stack(arrays), affine, slices[0][1], [h for _, h in found]
+    return arrays[0] if len(arrays) == 1 else np.stack(arrays)
 
 
 def _facts(header: Dataset) -> dict[str, Any]:
@@ -231,28 +194,14 @@ def _facts(header: Dataset) -> dict[str, Any]:
     for key in ("Modality", "SeriesInstanceUID", "Manufacturer"):
         if header.get(key):
             facts[key] = str(header.get(key))
-    if (series := _integer(header.get("SeriesNumber"))) is not None:
+    if (series := integer(header.get("SeriesNumber"))) is not None:
         facts["SeriesNumber"] = series
-    if (thickness := number(header, "SliceThickness")) is not None:
-        facts["SliceThickness"] = thickness
+    for key in ("SliceThickness", "EchoTime", "DiffusionBValue"):
+        if (value := number(header, key)) is not None:
+            facts[key] = value
     if not has_position(header) and (spacing := vector(header, "PixelSpacing")) is not None:
         facts["PixelSpacing"] = spacing.tolist()
     return facts
-
-
-def _frames(header: Dataset) -> int:
-    return max(1, _integer(header.get("NumberOfFrames")) or 1)
-
-
-def _is_enhanced(header: Dataset) -> bool:
-    return "SharedFunctionalGroupsSequence" in header
-
-
-def _integer(value: Any) -> int | None:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return None
 
 
 def _images(info: SeriesInfo) -> str:

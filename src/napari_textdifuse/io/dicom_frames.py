@@ -1,94 +1,135 @@
-"""Multi-frame DICOM: enhanced CT/MR/PET, and reconstructed SPECT."""
+"""Multi-frame DICOM: every frame gets a header of its own, as if it were a file."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from ..errors import GeometryError, ReadError
-from ..volume import Array
-from ._quiet import reason
-from .dicom_numbers import number, vector
-from .dicom_pixels import decode, load
-from .dicom_stack import plane, ras_affine
+from ..errors import ReadError
+from .dicom_find import frame_count
+from .dicom_numbers import integer, number, put, vector
+from .dicom_stack import plane
 
-Read = tuple[Array, npt.NDArray[np.float64] | None, bool]
+#: The functional groups: not copied into the frames' headers, but read from where they are.
+_GROUPS = (0x52009229, 0x52009230)
+#: What a gated or dynamic tomogram goes through beside its slices; (0054,0070) and others.
+_NM_VECTORS = (
+    "EnergyWindowVector",
+    "DetectorVector",
+    "PhaseVector",
+    "RRIntervalVector",
+    "TimeSlotVector",
+)
 
 
-def read_frames(path: Path, header: Dataset, label: str) -> Read:
-    """Read a multi-frame file as one volume.
+def frame_headers(header: Dataset, label: str) -> list[Dataset]:
+    """Return one flat header for each frame.
 
     Parameters
     ----------
-    path : Path
     header : Dataset
-        Of the file, without pixels.
+        Of the file, without pixels: enhanced CT/MR/PET (PS3.3 C.7.6.16), a reconstructed SPECT
+        (C.8.4.15), a dose distribution (C.8.8.3), or plain frames without a place.
     label : str
         For messages.
 
     Returns
     -------
-    array, affine, rgb
+    list of Dataset
+        Without a position where the file does not state that its frames are slices.
 
     Raises
     ------
     ReadError
-        If the frames are not the slices of one volume (time, phases, angles).
-    GeometryError
-        If the slices are not one regular grid.
+        If the number of frames differs from what the header describes.
     """
-    frames = int(header.get("NumberOfFrames") or 1)
+    count = frame_count(header)
     if "SharedFunctionalGroupsSequence" in header:
-        return _read_enhanced(path, frames, label)
-    if "RECON TOMO" in (header.get("ImageType") or ()):  # plain TOMO: projections, not slices
-        return _read_tomo(path, header, frames, label)
-    raise ReadError(
-        f"{label}: the {frames} frames are not stated to be slices of a volume (0028,0009), they "
-        "may be times or angles; export the wanted frame as a single image."
-    )
+        return _functional_groups(header, count, label)
+    frames = [_copy(header, k) for k in range(count)]
+    kind = header.get("ImageType") or ()
+    if "RECON TOMO" in kind or "RECON GATED TOMO" in kind:  # plain TOMO: projections, not slices
+        _place_tomogram(frames, header, label)
+    elif "DoseGridScaling" in header:
+        _place_dose(frames, header, label)
+    else:
+        for frame in frames:  # a position would be that of the first frame only
+            if "ImagePositionPatient" in frame:
+                del frame.ImagePositionPatient
+    return frames
 
 
-def _read_enhanced(path: Path, frames: int, label: str) -> Read:
-    """Let highdicom order the frames; its affine is LPS, for axes (slice, row, column)."""
-    import highdicom as hd
+def _copy(header: Dataset, index: int) -> Dataset:
+    frame = Dataset()
+    frame.update({tag: element for tag, element in header.items() if tag not in _GROUPS})
+    put(frame, InstanceNumber=index + 1)
+    return frame
 
-    dataset = load(path)
-    try:
-        image = hd.Image.from_dataset(dataset, copy=False)
-        rgb = str(dataset.PhotometricInterpretation) not in ("MONOCHROME1", "MONOCHROME2")
-        volume = image.get_volume(
-            dtype=np.float64,
-            apply_presentation_lut=False,  # values, not their display
-            apply_real_world_transform=False,
-        )
-    except Exception as error:  # highdicom and the decoders raise anything
+
+def _functional_groups(header: Dataset, count: int, label: str) -> list[Dataset]:
+    each = header.get("PerFrameFunctionalGroupsSequence") or []
+    if len(each) != count:
         raise ReadError(
-            f"{label}: the {frames} frames cannot be read as one volume ({reason(error)}); convert "
-            "the file to NIfTI with dcm2niix first."
-        ) from error
-    lps = volume.affine
-    affine = ras_affine(lps[:3, 3], lps[:3, 2], lps[:3, 1], lps[:3, 0])
-    return volume.array.astype(np.uint8 if rgb else np.float32), affine, rgb
+            f"{label}: {count} frames, but {len(each)} are described (5200,9230); the file is "
+            "damaged, export it again."
+        )
+    shared = header.SharedFunctionalGroupsSequence
+    frames = []
+    for k, own in enumerate(each):
+        frame = _copy(header, k)
+        for groups in (*shared[:1], own):
+            for group in groups:
+                # vendors' private groups repeat attributes, with other values
+                if group.VR == "SQ" and len(group.value) and not group.tag.is_private:
+                    frame.update(group.value[0])
+        frames.append(frame)
+    return frames
 
 
-def _read_tomo(path: Path, header: Dataset, frames: int, label: str) -> Read:
-    """Read a reconstructed SPECT: PS3.3 C.8.4.15, the sign of the spacing is the direction."""
-    slices = int(header.get("NumberOfSlices") or 0)
+def _place_tomogram(frames: list[Dataset], header: Dataset, label: str) -> None:
+    """Place the slices of a SPECT; the sign of the spacing is their direction."""
+    slices = integer(header.get("NumberOfSlices")) or 0
     spacing = number(header, "SpacingBetweenSlices")
     detector = header.get("DetectorInformationSequence")
-    if slices != frames or not spacing or not detector:
+    which = vector(header, "SliceVector")
+    if which is None and slices == len(frames):
+        which = np.arange(1.0, slices + 1)
+    if which is None or len(which) != len(frames) or not spacing or not detector:
         raise ReadError(
-            f"{label}: {frames} frames of a tomogram with {slices} slices are several volumes, or "
-            "their positions are missing; export one volume."
+            f"{label}: {len(frames)} frames of a tomogram with {slices} slices are several "
+            "volumes, or their positions are missing; export one volume."
         )
     first = Dataset()
     first.update(detector[0])
-    first.PixelSpacing = header.PixelSpacing
-    if vector(first, "ImagePositionPatient") is None:
-        raise GeometryError(f"{label}: the first slice has no position (0020,0032).")
-    origin, x, y, normal = plane(first, label)
-    array, rgb = decode(load(path), path.name)
-    return array, ras_affine(origin, x, y, normal * spacing), rgb
+    first.PixelSpacing = header.get("PixelSpacing")
+    origin, _, _, normal = plane(first, label)
+    for k, frame in enumerate(frames):
+        indices = [vector(header, name) for name in _NM_VECTORS]
+        put(
+            frame,
+            ImagePositionPatient=(origin + normal * spacing * (which[k] - 1)).tolist(),
+            ImageOrientationPatient=first.ImageOrientationPatient,
+            # in the order of the vectors, so that time slots follow each other
+            DimensionIndexValues=[
+                int(v[k]) for v in indices if v is not None and len(v) == len(frames)
+            ],
+        )
+
+
+def _place_dose(frames: list[Dataset], header: Dataset, label: str) -> None:
+    """Place the planes of a dose distribution and scale them to gray."""
+    offsets = vector(header, "GridFrameOffsetVector")
+    if len(frames) == 1:
+        offsets = np.zeros(1)
+    if offsets is None or len(offsets) != len(frames):
+        raise ReadError(
+            f"{label}: {len(frames)} frames, but another number of offsets (3004,000C); the file "
+            "is damaged, export it again."
+        )
+    origin, _, _, normal = plane(header, label)
+    # absolute z where the first offset is not 0 (PS3.3 C.8.8.3.2)
+    scaling = number(header, "DoseGridScaling")
+    for frame, offset in zip(frames, offsets - offsets[0], strict=True):
+        put(frame, ImagePositionPatient=(origin + normal * offset).tolist())
+        if scaling is not None:
+            put(frame, RescaleSlope=scaling, RescaleIntercept=0)

@@ -27,13 +27,17 @@ class Meaning:
     notes: list[str] = field(default_factory=list)
 
 
-def describe(headers: Sequence[Dataset], array: Array, rgb: bool) -> Meaning:
+def describe(
+    headers: Sequence[Dataset], series: Sequence[Dataset], array: Array, rgb: bool
+) -> Meaning:
     """Find the unit of rescaled values and convert PET to SUV where it can be.
 
     Parameters
     ----------
     headers : sequence of Dataset
-        Of all files of the series.
+        Of the slices of one volume.
+    series : sequence of Dataset
+        Of all slices of the series: a dynamic PET is corrected to the start of the whole.
     array : ndarray
         Rescaled values, or colours.
     rgb : bool
@@ -59,15 +63,18 @@ def describe(headers: Sequence[Dataset], array: Array, rgb: bool) -> Meaning:
     modality = str(first.get("Modality") or "")
     if modality == "CT":
         kind = str(first.get("RescaleType") or "HU").strip().upper()
-        if kind == "HU" and ("RescaleSlope" in first or "SharedFunctionalGroupsSequence" in first):
+        if kind == "HU" and "RescaleSlope" in first:
             meaning.unit = "HU"
         else:
             meaning.notes.append(
                 "The CT values are not stated to be Hounsfield units, so they were read as "
                 "arbitrary units."
             )
+    elif modality == "RTDOSE":
+        if str(first.get("DoseUnits") or "").upper() == "GY" and "DoseGridScaling" in first:
+            meaning.unit = "Gy"
     elif modality == "PT":
-        scale = pet_scale(headers)
+        scale = pet_scale(series)
         meaning.unit = scale.unit
         if scale.facts:
             meaning.facts["suv"] = {"factor": scale.factor, **scale.facts}

@@ -1,8 +1,9 @@
-"""Numbers of DICOM headers, whatever was written there."""
+"""Numbers in and out of DICOM headers, whatever was written there."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,3 +30,19 @@ def vector(header: Dataset, key: str) -> npt.NDArray[np.float64] | None:
     except (KeyError, TypeError, ValueError):
         return None
     return values if values.size and np.isfinite(values).all() else None
+
+
+def integer(value: object) -> int | None:
+    """Return a value as a whole number, None where it is none."""
+    try:
+        return int(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        return None
+
+
+def put(header: Dataset, **values: Any) -> None:
+    """Set attributes of a header that shares its elements with others, which stay as they are."""
+    for key, value in values.items():
+        if key in header:
+            del header[key]  # or pydicom would write into the shared element
+        setattr(header, key, value)

@@ -12,7 +12,13 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGExtended12Bit,
+)
 
 from ..errors import ReadError
 from ._quiet import reason
@@ -20,16 +26,97 @@ from ._quiet import reason
 Array = npt.NDArray[Any]
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+#: Decoders of nearly all transfer syntaxes, under licences that allow everything.
+_INSTALL = 'pip install "napari-textdifuse[dicom-codecs]"'
+#: 12-bit lossy JPEG has one decoder only, under the GPL; it is for the user to choose.
+_INSTALL_12_BIT = "pip install pylibjpeg pylibjpeg-libjpeg"
 
 
-def load(path: Path) -> Dataset:
-    """Read a DICOM file with its pixels.
+def is_colour(header: Dataset) -> bool:
+    """Tell whether decoded pixels are colours, from a palette or directly."""
+    return (
+        header.get("PhotometricInterpretation") == "PALETTE COLOR"
+        or int(header.get("SamplesPerPixel") or 1) >= 3
+    )
+
+
+def decode(path: Path) -> tuple[Array, Dataset]:
+    """Return the stored values, or colours, of a file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    array : ndarray
+        ``([frames,] rows, columns[, 3])``; not rescaled. MONOCHROME1 is not inverted: that is a
+        matter of display.
+    dataset : Dataset
 
     Raises
     ------
     ReadError
-        If it is damaged, has no pixels, or is compressed in a way that cannot be decoded here.
+        If the pixels are missing, truncated, damaged, or compressed in a way that no installed
+        decoder knows.
     """
+    dataset = _load(path)
+    try:
+        array: Array = pixel_array(dataset)  # YBR becomes RGB
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
+        if dataset.PhotometricInterpretation == "PALETTE COLOR":
+            array = apply_color_lut(array, dataset)[..., :3]
+            if array.dtype == np.uint16:  # 16-bit tables: the high byte is the colour
+                array = (array >> 8).astype(np.uint8)
+        return array, dataset
+    except Exception as error:  # decoders raise anything on damaged pixels
+        syntax = dataset.file_meta.TransferSyntaxUID
+        if syntax.is_encapsulated and isinstance(error, RuntimeError):
+            raise ReadError(
+                f"{path.name}: the installed decoders cannot decode its {syntax.name}; the file "
+                f"is damaged, or another decoder is needed ({_install(syntax)})."
+            ) from error
+        raise ReadError(f"{path.name}: the pixels cannot be decoded ({reason(error)}).") from error
+
+
+def rescale(array: Array, header: Dataset, label: str) -> Array:
+    """Apply the modality LUT, or slope and intercept where they change anything (PS3.3 C.11.1).
+
+    Parameters
+    ----------
+    array : ndarray
+        Stored values.
+    header : Dataset
+        Of the file, or of the frame.
+    label : str
+        For messages.
+
+    Returns
+    -------
+    ndarray
+        float32, or the stored type where nothing was rescaled.
+
+    Raises
+    ------
+    ReadError
+        If the header's values are damaged.
+    """
+    try:
+        values = apply_modality_lut(array, header)
+        if values.dtype.kind == "f" and array.dtype.kind != "f":
+            identity = not header.get("ModalityLUTSequence") and (
+                float(header.get("RescaleSlope", 1)) == 1
+                and float(header.get("RescaleIntercept", 0)) == 0
+            )
+            return array if identity else values.astype(np.float32)
+        return values.astype(np.float32) if values.dtype == np.float64 else values
+    except Exception as error:  # parsers raise anything on damaged values
+        raise ReadError(
+            f"{label}: the rescale slope, intercept or table is damaged ({reason(error)})."
+        ) from error
+
+
+def _load(path: Path) -> Dataset:
     try:
         dataset = dcmread(path, force=True)
         known = any(key in dataset for key in PIXELS)
@@ -46,12 +133,15 @@ def load(path: Path) -> Dataset:
             if implicit
             else (ExplicitVRLittleEndian if little else ExplicitVRBigEndian)
         )
-    check_decoder(dataset.file_meta.TransferSyntaxUID, path.name)
+    _check_decoder(dataset.file_meta.TransferSyntaxUID, path.name)
     return dataset
 
 
-def check_decoder(syntax: UID, label: str) -> None:
-    """Raise ReadError when no installed decoder knows a compression."""
+def _install(syntax: UID) -> str:
+    return _INSTALL_12_BIT if syntax == JPEGExtended12Bit else _INSTALL
+
+
+def _check_decoder(syntax: UID, label: str) -> None:
     if not syntax.is_encapsulated:
         return
     try:
@@ -61,62 +151,5 @@ def check_decoder(syntax: UID, label: str) -> None:
     if not available:
         raise ReadError(
             f"{label}: compressed as {syntax.name}, which no installed decoder can read; install "
-            'one (pip install "pylibjpeg[all]") or export the images uncompressed.'
+            f"the decoders ({_install(syntax)}) or export the images uncompressed."
         )
-
-
-def decode(dataset: Dataset, label: str) -> tuple[Array, bool]:
-    """Return measured values, or colours, of one file.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        With pixels.
-    label : str
-        For messages.
-
-    Returns
-    -------
-    array : ndarray
-        ``([frames,] rows, columns[, 3])``. Integers where nothing rescales them, otherwise
-        float32 after the modality LUT or slope and intercept (PS3.3 C.11.1). MONOCHROME1 is not
-        inverted: that is a matter of display.
-    rgb : bool
-
-    Raises
-    ------
-    ReadError
-        If the pixels are truncated or damaged.
-    """
-    try:
-        array: Array = pixel_array(dataset)  # YBR becomes RGB
-        array = array.astype(array.dtype.newbyteorder("="), copy=False)
-        photometric = str(dataset.PhotometricInterpretation)
-        if photometric == "PALETTE COLOR":
-            array = apply_color_lut(array, dataset)[..., :3]
-            if array.dtype == np.uint16:  # 16-bit tables: the high byte is the colour
-                array = (array >> 8).astype(np.uint8)
-            return array, True
-        if int(dataset.SamplesPerPixel) >= 3:
-            return array, True
-        return rescale(array, dataset), False
-    except Exception as error:  # decoders raise anything on damaged pixels
-        syntax = dataset.file_meta.TransferSyntaxUID
-        if syntax.is_encapsulated and isinstance(error, RuntimeError):
-            raise ReadError(
-                f"{label}: the installed decoders cannot decode its {syntax.name}; the file is "
-                'damaged, or another decoder is needed (pip install "pylibjpeg[all]").'
-            ) from error
-        raise ReadError(f"{label}: the pixels cannot be decoded ({reason(error)}).") from error
-
-
-def rescale(array: Array, dataset: Dataset) -> Array:
-    """Apply the modality LUT, or slope and intercept where they change anything."""
-    values = apply_modality_lut(array, dataset)
-    if values.dtype.kind == "f" and array.dtype.kind != "f":
-        identity = not dataset.get("ModalityLUTSequence") and (
-            float(dataset.get("RescaleSlope", 1)) == 1
-            and float(dataset.get("RescaleIntercept", 0)) == 0
-        )
-        return array if identity else values.astype(np.float32)
-    return values.astype(np.float32) if values.dtype == np.float64 else values

@@ -1,26 +1,34 @@
-"""The grid of single-frame DICOM slices: their order, spacing and affine, checked in mm."""
+"""The grid of DICOM slices: their order, time points, spacing and affine, checked in mm."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from ..errors import GeometryError, InputError
+from ..errors import GeometryError
 from .dicom_numbers import number, vector
+from .dicom_regrid import Regrid
+from .dicom_times import Times, split_times
 
 Floats = npt.NDArray[np.float64]
 
-#: Slice distances may differ by this part of their median, or by rounding in the header (mm).
-SPACING_RTOL, SPACING_ATOL = 0.02, 0.01
+#: Slice distances may differ by this part of their median, or by rounding in the header: in mm,
+#: but of small voxels not more than this part of a pixel.
+SPACING_RTOL, ROUNDING_MM, ROUNDING_PIXELS = 0.02, 0.01, 0.02
+#: Uneven slices are resampled up to this ratio of the largest distance to the usual one, and up
+#: to so many times more slices.
+MAX_UNEVEN, MAX_MORE = 3.0, 4.0
 #: Slices may shift in their plane, over the whole stack, by this part of a pixel.
 MAX_SHIFT = 0.5
 #: Largest difference of direction cosines within a series.
 ORIENTATION_TOL = 1e-3
+#: A gantry tilts by up to 30 degrees.
+MAX_TILT = 45.0
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -51,7 +59,7 @@ def plane(header: Dataset, label: str) -> tuple[Floats, Floats, Floats, Floats]:
     if position is None or cosines is None or spacing is None:
         raise GeometryError(f"{label}: a slice has no position, orientation or pixel spacing.")
     along_x, along_y = cosines[:3], cosines[3:]
-    lengths = np.linalg.norm(along_x), np.linalg.norm(along_y)
+    lengths = float(np.linalg.norm(along_x)), float(np.linalg.norm(along_y))
     if max(abs(n - 1) for n in lengths) > 0.01 or abs(along_x @ along_y) > 0.01:
         raise GeometryError(
             f"{label}: the orientation {np.round(cosines, 4).tolist()} is not two perpendicular "
@@ -62,6 +70,7 @@ def plane(header: Dataset, label: str) -> tuple[Floats, Floats, Floats, Floats]:
             f"{label}: a pixel spacing of {spacing.tolist()} mm is impossible; "
             "the header is damaged."
         )
+    along_x, along_y = along_x / lengths[0], along_y / lengths[1]  # headers round
     normal = np.cross(along_x, along_y)
     return position, along_x * spacing[1], along_y * spacing[0], normal / np.linalg.norm(normal)
 
@@ -80,42 +89,97 @@ def slice_affine(header: Dataset, label: str) -> Floats:
     return ras_affine(origin, x, y, normal * next((abs(s) for s in sizes if s), 1.0))
 
 
-def order_slices(headers: Sequence[Dataset], label: str) -> tuple[list[int], Floats]:
-    """Order slices along their normal and check that they form one regular grid.
+@dataclass(frozen=True)
+class Stack:
+    """How the slices of a series form volumes.
+
+    Parameters
+    ----------
+    times : Times
+        The slices of each time point, in order along the normal.
+    affine : ndarray, shape (4, 4)
+        Voxel indices (x, y, z) to RAS mm, after `regrid`.
+    regrid : Regrid or None
+        For tilted or unevenly spaced slices.
+    notes : tuple of str
+        What had to be resampled or left out, in sentences with numbers.
+    """
+
+    times: Times
+    affine: Floats
+    regrid: Regrid | None = None
+    notes: tuple[str, ...] = ()
+
+
+def arrange(headers: Sequence[Dataset], label: str) -> Stack:
+    """Order slices along their normal and find the regular grid that they form or are put on.
 
     Parameters
     ----------
     headers : sequence of Dataset
-        At least two slices of one series, in any order.
+        Slices of one series with positions, in any order.
     label : str
         Name of the series in messages.
 
     Returns
     -------
-    order : list of int
-        ``headers[order[k]]`` is slice ``k``.
-    affine : ndarray, shape (4, 4)
-        Voxel indices (x, y, z) to RAS mm.
+    Stack
 
     Raises
     ------
     GeometryError
-        If sizes or orientations differ, slices are missing, unevenly spaced or sheared.
+        If sizes or orientations differ, slices are missing, or too irregular to be resampled.
     InputError
-        If several images share each position (time points, echoes).
+        If several images share each position and nothing tells them apart.
     """
     _check_same_plane(headers, label)
     planes = [plane(h, label) for h in headers]
     _, x, y, normal = planes[0]
+    pixel = float(min(np.linalg.norm(x), np.linalg.norm(y)))
+    rounding = min(ROUNDING_MM, ROUNDING_PIXELS * pixel)
     origins = np.stack([p[0] for p in planes])
     distances = origins @ normal
-    order = [int(i) for i in np.argsort(distances, kind="stable")]
-    origins, distances = origins[order], distances[order]
-    gaps = np.diff(distances)
-    _check_gaps(gaps, distances, label)
-    step = (origins[-1] - origins[0]) / (len(order) - 1)
-    _check_shift(origins, step, normal, min(np.linalg.norm(x), np.linalg.norm(y)), label)
-    return order, ras_affine(origins[0], x, y, step)
+    places = _places(distances, rounding)
+    times = split_times(headers, places, label)
+    first = times.members[0]
+    for members in times.members[1:]:
+        moved = float(np.linalg.norm(origins[members] - origins[first], axis=1).max())
+        if moved > MAX_SHIFT * pixel:
+            raise GeometryError(
+                f"{label}: the {times.what} lie up to {moved:.2f} mm apart, so they are not on one "
+                "grid; keep the files of one of them in the folder."
+            )
+    if len(first) == 1:
+        return Stack(times, slice_affine(headers[first[0]], label), None, times.notes)
+    origins, distances = origins[first], distances[first]
+    thickness = {number(headers[i], "SliceThickness") for i in first}
+    uneven = _uneven(distances, rounding, label, one_thickness=len(thickness) == 1)
+    step = (origins[-1] - origins[0]) / (len(first) - 1)
+    tilt = _tilt(origins, distances, normal, pixel, label)
+    if uneven is None and tilt is None:
+        return Stack(times, ras_affine(origins[0], x, y, step), None, times.notes)
+
+    depths = distances - distances[0]
+    targets, note = (depths, "") if uneven is None else uneven
+    steps = np.stack([y, x])
+    shifts = (origins - origins[0]) @ steps.T / (steps**2).sum(axis=1)
+    if tilt is None:
+        shifts = np.zeros_like(shifts)
+    regrid = Regrid(shifts, depths, targets)
+    corner = origins[0] + regrid.first @ steps
+    spacing = depths[-1] / (len(targets) - 1)
+    notes = tuple(n for n in (tilt, note) if n)
+    affine = ras_affine(corner, x, y, normal * spacing)
+    return Stack(times, affine, regrid, (*times.notes, *notes))
+
+
+def _places(distances: Floats, rounding: float) -> list[int]:
+    """Give each slice the number of its position along the normal, rounding aside."""
+    order = np.argsort(distances, kind="stable")
+    new = np.diff(distances[order], prepend=distances[order[0]]) > rounding
+    places = np.empty(len(distances), dtype=int)
+    places[order] = np.cumsum(new)
+    return [int(p) for p in places]
 
 
 def _check_same_plane(headers: Sequence[Dataset], label: str) -> None:
@@ -129,7 +193,9 @@ def _check_same_plane(headers: Sequence[Dataset], label: str) -> None:
         values = [vector(h, key) for h in headers]
         first = values[0]
         differing = sum(
-            first is None or v is None or float(np.abs(v - first).max()) > ORIENTATION_TOL
+            first is None
+            or v is None
+            or float(np.abs(v - first).max()) > ORIENTATION_TOL * min(1.0, float(np.abs(v).max()))
             for v in values
         )
         if differing:
@@ -139,58 +205,71 @@ def _check_same_plane(headers: Sequence[Dataset], label: str) -> None:
             )
 
 
-def _check_gaps(gaps: Floats, distances: Floats, label: str) -> None:
-    n = len(distances)
-    same = int((gaps < SPACING_ATOL).sum())
-    if same:
-        positions = n - same
-        if n % positions == 0:
-            raise InputError(
-                f"{label}: {n} images share {positions} slice positions, {n // positions} at each "
-                "(time points, echoes or b-values); keep the files of one of them in the folder."
-            )
-        raise GeometryError(
-            f"{label}: {n} images share {positions} slice positions unevenly, so some are missing "
-            "or double; export the series again."
-        )
+def _uneven(
+    distances: Floats, rounding: float, label: str, *, one_thickness: bool
+) -> tuple[Floats, str] | None:
+    """Return where slices are put that are not evenly spaced, and a sentence about it."""
+    gaps = np.diff(distances)
     typical = float(np.median(gaps))
-    wrong = np.abs(gaps - typical) > max(SPACING_ATOL, SPACING_RTOL * typical)
+    wrong = np.abs(gaps - typical) > max(rounding, SPACING_RTOL * typical)
     if not wrong.any():
-        return
+        return None
+    n = len(distances)
     where = int(np.argmax(np.abs(gaps - typical)))
     span = f"{distances[where]:.2f} and {distances[where + 1]:.2f} mm along the slice normal"
-    multiples = gaps / typical
+    multiples = gaps / gaps.min()
     whole = np.abs(multiples - np.rint(multiples)) <= SPACING_RTOL * multiples
-    if whole.all() and multiples.min() > 0.5:
+    if one_thickness and whole.all():
         missing = int((np.rint(multiples) - 1).sum())
         raise GeometryError(
             f"{label}: {missing} of {n + missing} slices {'is' if missing == 1 else 'are'} missing "
-            f"(spacing {typical:.2f} mm, largest gap between {span}); export the series again."
+            f"(spacing {gaps.min():.2f} mm, largest gap between {span}); export the series again."
         )
-    raise GeometryError(
-        f"{label}: the slices are unevenly spaced, {gaps.min():.2f} to {gaps.max():.2f} mm apart "
-        f"(typically {typical:.2f}, worst between {span}); resample the series to even spacing."
+    range_ = (
+        f"unevenly spaced, {gaps.min():.2f} to {gaps.max():.2f} mm apart "
+        f"(typically {typical:.2f}, worst between {span})"
+    )
+    extent = distances[-1] - distances[0]
+    count = round(float(extent / gaps.min())) + 1
+    if gaps.max() > MAX_UNEVEN * typical or count > MAX_MORE * n:
+        raise GeometryError(
+            f"{label}: the slices are {range_}; that is too irregular to be resampled, so keep "
+            "the files of one even stack in the folder."
+        )
+    spacing = extent / (count - 1)
+    return (
+        np.linspace(0.0, extent, count),
+        f"The {n} slices are {range_}; they were resampled linearly to {count} slices "
+        f"{spacing:.2f} mm apart.",
     )
 
 
-def _check_shift(
-    origins: Floats, step: Floats, normal: Floats, pixel: np.floating[Any] | float, label: str
-) -> None:
-    """Refuse a stack whose slices move sideways: tilted, or not on a line."""
-    sideways = step - (step @ normal) * normal
-    if np.linalg.norm(sideways) * (len(origins) - 1) > MAX_SHIFT * pixel:
-        angle = float(np.degrees(np.arctan2(np.linalg.norm(sideways), step @ normal)))
-        raise GeometryError(
-            f"{label}: the slices are sheared by {angle:.1f} degrees (gantry tilt), "
-            f"{np.linalg.norm(sideways):.2f} mm per slice; resample the series without tilt first."
-        )
-    line = origins[0] + np.arange(len(origins))[:, None] * step
-    off = float(np.linalg.norm(origins - line, axis=1).max())
-    if off > MAX_SHIFT * pixel + SPACING_RTOL * float(np.linalg.norm(step)):
+def _tilt(
+    origins: Floats, distances: Floats, normal: Floats, pixel: float, label: str
+) -> str | None:
+    """Return a sentence if the slices move sideways as by a gantry tilt."""
+    along = (distances - distances[0]) / (distances[-1] - distances[0])
+    total = origins[-1] - origins[0]
+    off = float(np.linalg.norm(origins - origins[0] - along[:, None] * total, axis=1).max())
+    if off > MAX_SHIFT * pixel:
         raise GeometryError(
             f"{label}: a slice lies {off:.2f} mm off the line of the others, so they are not one "
-            "regular grid; keep the files of one stack in the folder."
+            "grid; keep the files of one stack in the folder."
         )
+    sideways = float(np.linalg.norm(total - (total @ normal) * normal))
+    if sideways <= MAX_SHIFT * pixel:
+        return None
+    angle = float(np.degrees(np.arctan2(sideways, total @ normal)))
+    numbers = (
+        f"sheared by {angle:.1f} degrees (gantry tilt), "
+        f"{sideways / (len(origins) - 1):.2f} mm per slice"
+    )
+    if angle > MAX_TILT:
+        raise GeometryError(
+            f"{label}: the slices are {numbers}, more than any gantry tilts; the positions in the "
+            "headers are damaged, export the series again."
+        )
+    return f"The slices are {numbers}; they were resampled linearly to a rectangular grid."
 
 
 def _tally(sizes: Counter[tuple[int, int]]) -> str:

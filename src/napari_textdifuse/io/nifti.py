@@ -7,15 +7,17 @@ import json
 import re
 import zlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InputError, ReadError
-from ..volume import Volume
+from ..volume import Array, Volume
 from ._plain import to_json
 from ._quiet import quiet, reason
+from ._series import TimeSeries
 
 if TYPE_CHECKING:
     import nibabel
@@ -40,8 +42,8 @@ _UNITS = {u.lower(): u for u in ("SUVbw", "HU", "Bq/mL", "a.u.", "counts")}
 
 
 @quiet("nibabel")
-def read_nifti(path: Path) -> Volume:
-    """Read a NIfTI file.
+def open_nifti(path: Path) -> TimeSeries:
+    """Open a NIfTI file; its fourth axis is time.
 
     Modality and unit come from our own header extension, else from a BIDS-like ``<stem>.json``
     with the keys ``Modality`` and ``Units``; else the modality from the last word of the file name
@@ -53,15 +55,16 @@ def read_nifti(path: Path) -> Volume:
 
     Returns
     -------
-    Volume
-        Axes (Z, Y, X), or (Y, X) when the file is two-dimensional. Affine in RAS mm.
+    TimeSeries
+        Of volumes with axes (Z, Y, X), or (Y, X) when the file is two-dimensional. Affine in RAS
+        mm.
 
     Raises
     ------
     ReadError
         If the file is damaged or not NIfTI.
     InputError
-        If it has several time points or channels.
+        If it has more than four axes.
     """
     import nibabel as nib
 
@@ -69,31 +72,45 @@ def read_nifti(path: Path) -> Volume:
         image = nib.Nifti1Image.from_filename(path)
     except _damage():
         image = _nifti2(path)
-    _check_single(image, path.name)
+    count = _time_points(image, path.name)
     ours = _own_extension(image)
     meaning = _meaning(path, ours)
     notes = meaning["metadata"]["notes"]
-    affine = None if ours.get("geometry") is False else _affine(image, notes)
-    try:
-        volume = Volume.from_nibabel(image, affine=affine, name=_stem(path), **meaning)
-    except InputError:
-        raise
-    except _damage() as error:
-        raise ReadError(
-            f"{path.name}: the file is damaged or cut off ({reason(error)}); "
-            "download or export it again."
-        ) from error
+    meaning["affine"] = None if ours.get("geometry") is False else _affine(image, notes)
+    flat = ours.get("ndim") == 2 or int(image.header["dim"][0]) == 2
+    # a compressed file is read from its beginning every time, so it is read once
+    all_at_once = cache(lambda: np.asanyarray(image.dataobj))
+
+    @quiet("nibabel")
+    def load(time: int) -> Volume:
+        one = image
+        if count > 1:
+            key = (slice(None),) * 3 + (time,)
+            compressed = path.name.lower().endswith(".gz")
+            values = all_at_once()[key] if compressed else np.asanyarray(image.dataobj[key])
+            one = image.__class__(values, image.affine, image.header)
+        try:
+            volume = Volume.from_nibabel(one, name=_stem(path), **meaning)
+        except InputError:
+            raise
+        except _damage() as error:
+            raise ReadError(
+                f"{path.name}: the file is damaged or cut off ({reason(error)}); "
+                "download or export it again."
+            ) from error
+        stored = image.get_data_dtype()
+        return volume.with_array(_real_values(volume, stored, path.name)[0 if flat else ...])
+
+    return TimeSeries(path.name, count, load)
+
+
+def _real_values(volume: Volume, stored: np.dtype[Any], name: str) -> Array:
     array = volume.array
     if array.dtype.kind not in "iufb":
-        raise InputError(
-            f"{path.name}: values of type {array.dtype} cannot be used; save real numbers."
-        )
-    if array.dtype.kind == "f" and image.get_data_dtype().kind in "iu":  # scaled integers
+        raise InputError(f"{name}: values of type {array.dtype} cannot be used; save real numbers.")
+    if array.dtype.kind == "f" and stored.kind in "iu":  # scaled integers
         array = array.astype(np.float32)
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    if ours.get("ndim") == 2 or int(image.header["dim"][0]) == 2:
-        array = array[0]
-    return volume.with_array(array)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def encode_nifti(
@@ -171,17 +188,13 @@ def _damage() -> tuple[type[Exception], ...]:
     )
 
 
-def _check_single(image: nibabel.Nifti1Image, name: str) -> None:
-    more = [n for n in image.shape[3:] if n != 1]
-    if more and len(image.shape) == 4:
+def _time_points(image: nibabel.Nifti1Image, name: str) -> int:
+    if any(n != 1 for n in image.shape[4:]):
         raise InputError(
-            f"{name}: the image has {image.shape[3]} time points; choose one and save it as a 3-D "
-            "file."
+            f"{name}: an image of shape {image.shape} is not a volume or a series of them over "
+            "time; save one as a 3-D file."
         )
-    if more:
-        raise InputError(
-            f"{name}: an image of shape {image.shape} is not one volume; save one as a 3-D file."
-        )
+    return int(image.shape[3]) if len(image.shape) > 3 else 1
 
 
 def _affine(image: nibabel.Nifti1Image, notes: list[str]) -> Any:

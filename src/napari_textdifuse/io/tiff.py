@@ -18,6 +18,7 @@ from ..errors import InputError, ReadError, WriteError
 from ..volume import MODALITIES, Array, Volume
 from ._plain import to_json
 from ._quiet import quiet, reason
+from ._series import TimeSeries
 from .nifti import KEY, NOTICE
 from .raster import DAMAGE, to_array
 
@@ -41,8 +42,8 @@ _MM = {
 
 
 @quiet("tifffile")
-def read_tiff(path: Path) -> Volume:
-    """Read a TIFF: (Y, X), a stack (Z, Y, X), or either in colour.
+def open_tiff(path: Path) -> TimeSeries:
+    """Open a TIFF: (Y, X), a stack (Z, Y, X), or either in colour or over time.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def read_tiff(path: Path) -> Volume:
 
     Returns
     -------
-    Volume
+    TimeSeries
         With a diagonal affine where OME-XML, ImageJ's description or a resolution per centimetre
         gives the pixel size; a resolution per inch is one of printing and gives none.
 
@@ -59,46 +60,60 @@ def read_tiff(path: Path) -> Volume:
     ReadError
         If the file is damaged or compressed in a way that cannot be decoded here.
     InputError
-        If it has time points or channels to choose from.
+        If it has channels to choose from.
     """
     try:
         with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            array, axes = _squeeze(series.asarray(), series.axes)
-            page = series.keyframe
-            ours = _own_description(page.description)
+            pages = file.series[0]
+            array, axes = _squeeze(pages.asarray(), pages.axes)
+            page = pages.keyframe
+            ours = _own_description(file.ome_metadata or page.description)
             size = _pixel_size(file, page)
             photometric = int(page.photometric)
             table = page.colormap
     except (*DAMAGE, tifffile.TiffFileError, KeyError, IndexError, TypeError) as error:
         if "imagecodecs" in str(error):
-            return _with_pillow(path)
+            found = _with_pillow(path)
+            return TimeSeries(path.name, 1, lambda _: found)
         raise ReadError(
             f"{path.name}: not a TIFF, or a damaged one ({reason(error)}); save it again."
         ) from error
     if ours:
-        return _restore(array, axes, ours, path.stem)
+        restored = _restore(array, axes, ours, path.stem)
+        return TimeSeries(path.name, 1, lambda _: restored)
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * np.uint8(255)
     if photometric == tifffile.PHOTOMETRIC.PALETTE and table is not None:
         array, axes = (table.T[array] >> 8).astype(np.uint8), axes + "S"
-    array, rgb = _arrange(array, axes, path.name)
-    notes = []
+    series, rgb = _arrange(array, axes, path.name)
+    notes: tuple[str, ...] = ()
     if photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-        notes.append("The image is meant to be shown inverted (min-is-white); values were kept.")
-    return Volume(
-        array, affine=_diagonal(size), rgb=rgb, name=path.stem, metadata={"notes": tuple(notes)}
-    )
+        notes = ("The image is meant to be shown inverted (min-is-white); values were kept.",)
+
+    def load(time: int) -> Volume:
+        return Volume(
+            series[time],
+            affine=_diagonal(size),
+            rgb=rgb,
+            name=path.stem,
+            metadata={"notes": notes},
+        )
+
+    return TimeSeries(path.name, len(series), load)
 
 
-def encode_tiff(volume: Volume, record: Mapping[str, Any] | None = None) -> bytes:
-    """Return a TIFF in the volume's own type, that `read_tiff` gives back as the same volume.
+def encode_tiff(
+    volume: Volume, record: Mapping[str, Any] | None = None, *, ome: bool = False
+) -> bytes:
+    """Return a TIFF in the volume's own type, that `open_tiff` gives back as the same volume.
 
     Parameters
     ----------
     volume : Volume
     record : mapping, optional
         Kept in the ImageDescription, as JSON.
+    ome : bool
+        Write OME-TIFF, in which other programs find the voxel size along z too.
 
     Returns
     -------
@@ -123,18 +138,29 @@ def encode_tiff(volume: Volume, record: Mapping[str, Any] | None = None) -> byte
         options = {"resolution": (10 / x, 10 / y), "resolutionunit": "CENTIMETER"}
     if volume.rgb and array.shape[-1] == 4:
         options["extrasamples"] = ["unassalpha"]
+    # text before the JSON, or tifffile takes any "shape" in it for its own
+    description = f"{NOTICE}\n{to_json({KEY: content}, ascii_only=True)}"
+    if ome:
+        options["metadata"] = _ome_metadata(volume) | {"Description": description}
+    else:
+        options |= {"metadata": None, "description": description}
     buffer = BytesIO()
     tifffile.imwrite(
         buffer,
         array,
+        ome=ome,
         photometric="rgb" if volume.rgb else "minisblack",
         planarconfig="contig" if volume.rgb else None,
-        # text before the JSON, or tifffile takes any "shape" in it for its own
-        description=f"{NOTICE}\n{to_json({KEY: content}, ascii_only=True)}",
-        metadata=None,
         **options,
     )
     return buffer.getvalue()
+
+
+def _ome_metadata(volume: Volume) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"axes": "ZYX"[3 - volume.ndim :] + "S" * volume.rgb}
+    for axis, size in zip("XYZ", reversed(volume.spacing or ()), strict=False):
+        metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "mm"}
+    return metadata
 
 
 def _squeeze(array: Array, axes: str) -> tuple[Array, str]:
@@ -150,26 +176,26 @@ def _squeeze(array: Array, axes: str) -> tuple[Array, str]:
 
 
 def _arrange(array: Array, axes: str, name: str) -> tuple[Array, bool]:
-    """Bring axes to ([Z,] Y, X[, S]); Q and I are pages without a meaning, taken as Z."""
+    """Bring axes to (T, [Z,] Y, X[, S]); Q and I are pages without a meaning, taken as Z."""
     axes = axes.replace("Q", "Z").replace("I", "Z")
     if "S" in axes and array.shape[axes.index("S")] not in (3, 4):
         raise InputError(
             f"{name}: {array.shape[axes.index('S')]} samples per pixel are not a colour image; "
             "save one channel."
         )
-    wanted = [axis for axis in "ZYXS" if axis in axes]
+    wanted = [axis for axis in "TZYXS" if axis in axes]
     if sorted(axes) != sorted(wanted) or "Y" not in axes or "X" not in axes:
-        extra = {"T": "time points", "C": "channels"}
         counts = [
-            f"{n} {extra.get(axis, f'entries along axis {axis}')}"
+            f"{n} {'channels' if axis == 'C' else f'entries along axis {axis}'}"
             for n, axis in zip(array.shape, axes, strict=True)
-            if axis not in "ZYXS"
+            if axis not in "TZYXS"
         ]
         raise InputError(
             f"{name}: a TIFF with {' and '.join(counts) or f'axes {axes}'} is not one image or "
             "volume; save the wanted one."
         )
-    return array.transpose([axes.index(axis) for axis in wanted]), "S" in axes
+    array = array.transpose([axes.index(axis) for axis in wanted])
+    return array if "T" in axes else array[None], "S" in axes
 
 
 def _pixel_size(file: tifffile.TiffFile, page: Any) -> tuple[float, float, float | None] | None:
@@ -227,6 +253,13 @@ def _diagonal(size: tuple[float, float, float | None] | None) -> Affine | None:
 
 
 def _own_description(text: str) -> dict[str, Any]:
+    """Return what `encode_tiff` wrote, in an ImageDescription or in the OME-XML in its place."""
+    if text.startswith("<"):
+        try:
+            elements = ElementTree.fromstring(text).iter()
+        except ElementTree.ParseError:
+            return {}
+        text = next((e.text or "" for e in elements if e.tag.endswith("}Description")), "")
     try:
         ours = json.loads(text.removeprefix(NOTICE))[KEY]
     except (ValueError, KeyError, TypeError):
@@ -242,7 +275,7 @@ def _restore(array: Array, axes: str, ours: dict[str, Any], name: str) -> Volume
     rgb = bool(ours.get("rgb"))
     shape = tuple(int(n) for n in ours.get("shape", array.shape))
     if math.prod(shape) != array.size:  # edited since: believe the pixels
-        array, rgb = _arrange(array, axes, name)
+        (array, *_), rgb = _arrange(array, axes, name)
         shape, affine = array.shape, None
     return Volume(
         array.reshape(shape),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from ..errors import InputError
 from ..volume import Volume
 from .lexicon import KnownTerm, LexiconLocator
-from .protocol import Detections, Location, Locator
+from .protocol import Detections, Location, Locator, LocatorInfo
+from .registry import describe_locators, get_locator, locator_names, locator_options
 
 __all__ = [
     "Detections",
@@ -15,34 +15,13 @@ __all__ = [
     "LexiconLocator",
     "Location",
     "Locator",
+    "LocatorInfo",
+    "describe_locators",
     "get_locator",
     "known_terms",
+    "locator_names",
+    "locator_options",
 ]
-
-_LOCATORS: dict[str, Callable[[], Locator]] = {"lexicon": LexiconLocator}
-
-
-def get_locator(name: str) -> Locator:
-    """Make a locator by its name.
-
-    Parameters
-    ----------
-    name : str
-        ``"lexicon"``: built in, no download.
-
-    Returns
-    -------
-    Locator
-
-    Raises
-    ------
-    InputError
-        If there is no such locator; the message lists the names.
-    """
-    if name not in _LOCATORS:
-        listed = ", ".join(map(repr, _LOCATORS))
-        raise InputError(f"There is no locator {name!r}; choose from: {listed}.")
-    return _LOCATORS[name]()
 
 
 def known_terms(images: Sequence[Volume] | None = None) -> list[KnownTerm]:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from ..errors import PromptError
 from ..volume import Volume
 from .prompt import Request, parse, suggestions
-from .protocol import Detections, Location
+from .protocol import Detections, Location, LocatorInfo
 from .regions import Mask, components, drop_small, empty
 from .terms import Rule, Term
 from .views import View, views_of
@@ -74,6 +74,15 @@ class LexiconLocator:
 
     def __init__(self, terms: Sequence[Term] = TERMS) -> None:
         self.terms = tuple(terms)
+
+    @classmethod
+    def describe(cls) -> LocatorInfo:
+        """Say what this locator is."""
+        return LocatorInfo(
+            cls.name,
+            "known words, found by published rules on the images' own values",
+            "calibrated CT, PET, SPECT and MR; infrared and visible scenes",
+        )
 
     def locate(self, images: Sequence[Volume], prompt: str) -> Location:
         """Find what `prompt` names.
@@ -212,20 +221,25 @@ def _on_side(mask: Mask, view: View, request: Request) -> tuple[Mask, tuple[str,
 
 def _assemble(found: list[_Found], shape: tuple[int, ...]) -> Location:
     mask = np.zeros(shape, np.uint8)
+    objects = np.zeros(shape, np.int32)  # numbered as they are met; renumbered with the rows
     order = sorted(range(len(found)), key=lambda k: -int(found[k].mask.sum()))
     for k in order:
         mask[found[k].mask] = k + 1
-    rows: list[tuple[npt.NDArray[np.float32], float, str, int, str]] = []
+    rows: list[tuple[npt.NDArray[np.float32], float, str, int, str, int]] = []
+    number = 0
     for k, item in enumerate(found, start=1):
         if item.view is None:
             continue
         labels, _ = components(item.mask)
+        shown = (mask == k) & (labels > 0)
+        objects[shown] = labels[shown] + number
         for index, box in enumerate(ndimage.find_objects(labels), start=1):
             low = [s.start for s in box[::-1]]
             high = [s.stop for s in box[::-1]]
             score = _score(item.view, labels, index, box)
             edges = np.array(low + high, np.float32)
-            rows.append((edges, score, item.request.term.name, k, item.view.name))
+            number += 1
+            rows.append((edges, score, item.request.term.name, k, item.view.name, number))
     rows.sort(key=lambda row: (row[3], -row[1]))
     detections = Detections(
         boxes=np.array([r[0] for r in rows], np.float32).reshape(-1, 2 * len(shape)),
@@ -234,9 +248,11 @@ def _assemble(found: list[_Found], shape: tuple[int, ...]) -> Location:
         label_values=np.array([r[3] for r in rows], np.uint8),
         sources=tuple(r[4] for r in rows),
     )
+    row_of = np.zeros(number + 1, np.uint32)
+    row_of[[r[5] for r in rows]] = np.arange(1, number + 1)
     names = {k: item.request.term.name for k, item in enumerate(found, start=1)}
     notes = tuple(dict.fromkeys(note for item in found for note in item.notes))
-    return Location(mask, detections, names, notes)
+    return Location(mask, detections, names, notes, row_of[objects])
 
 
 def _score(view: View, labels: npt.NDArray[np.int32], index: int, box: tuple[slice, ...]) -> float:

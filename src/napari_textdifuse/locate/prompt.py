@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import PromptError
+from .phrases import refuse_negation, split
 from .terms import Term
 
-_SPLIT = re.compile(r"[,;/&+|\n]|\b(?:and|und|et|y|or|plus)\b")
 _WORD = re.compile(r"[^\W_]+")
 #: Words that carry no meaning for finding something.
 _FILLERS = frozenset(
@@ -24,7 +24,6 @@ _FILLERS = frozenset(
     """.split()  # noqa: SIM905 - a list of one word a line would be four pages
 )
 _SIDES = frozenset({"left", "right"})
-_NEGATIONS = frozenset({"no", "not", "without", "except", "ignore", "exclude", "hide"})
 #: After these a place follows, not another thing to find: "tumour in the brain".
 _PLACE = frozenset({"of", "in", "inside", "within", "near", "beside", "on", "at"})
 #: American to British, applied to whole words.
@@ -124,14 +123,9 @@ def parse(prompt: str, terms: Sequence[Term]) -> tuple[list[Request], list[str]]
     names = vocabulary(terms)
     requests: list[Request] = []
     unknown: list[str] = []
-    for phrase in _SPLIT.split(prompt.casefold()):
+    for phrase in split(prompt):
         words = normalise(phrase)
-        negation = _NEGATIONS.intersection(words)
-        if negation:
-            raise PromptError(
-                f"The prompt says {sorted(negation)[0]!r}, but the lexicon can only show what is "
-                "named; name only what should stand out."
-            )
+        refuse_negation(words, "the lexicon")
         meaning = [w for w in words if w not in _FILLERS]
         if not meaning:
             continue

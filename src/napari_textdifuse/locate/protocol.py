@@ -55,17 +55,60 @@ class Location:
         What each label value stands for, also for terms that were not found.
     notes : tuple of str
         One sentence each: the rule used per term with its source, terms that were not found.
+    instances : ndarray of uint32, optional
+        Shape of the mask; 0 is background, ``i`` the object in row ``i - 1`` of `detections`.
+        None where a locator does not tell objects of one term apart.
     """
 
     mask: npt.NDArray[np.uint8]
     detections: Detections
     names: dict[int, str]
     notes: tuple[str, ...] = ()
+    instances: npt.NDArray[np.uint32] | None = None
+
+
+@dataclass(frozen=True)
+class LocatorInfo:
+    """What a locator says about itself, without loading anything.
+
+    Parameters
+    ----------
+    name : str
+        What `get_locator` and ``--locator`` take.
+    summary : str
+        One line.
+    good_at : str
+        What it finds, and what it was made from.
+    needs_download : bool
+        Whether it needs files that do not come with the package.
+    megabytes : int
+        Size of those files; 0 for none.
+    licence : str
+        Of those files.
+    missing : tuple of str
+        What it cannot find on this machine, one sentence each with what to do.
+    problem : str
+        Why it cannot be used at all (a broken plugin), else empty.
+    """
+
+    name: str
+    summary: str
+    good_at: str = ""
+    needs_download: bool = False
+    megabytes: int = 0
+    licence: str = ""
+    missing: tuple[str, ...] = ()
+    problem: str = ""
 
 
 @runtime_checkable
 class Locator(Protocol):
-    """Anything that turns a prompt into a `Location`."""
+    """Anything that turns a prompt into a `Location`.
+
+    Other packages offer theirs through the entry-point group ``napari_textdifuse.locators``: a
+    class or function that makes the locator from keyword options. It may have a ``describe``
+    attribute, callable without arguments, that returns a `LocatorInfo`.
+    """
 
     name: str
 

@@ -37,7 +37,6 @@ class CBAM(nn.Module):
         out: Tensor = x * torch.sigmoid(self.spatial(maps))
         return out
 
-
     def _channel_logits(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         if not self.cell:

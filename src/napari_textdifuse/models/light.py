@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .fusion_control import FusionControl, combine
+from .fusion_rules import FusionRule
 from .modulation import Modulation
 from .unet import Decoder, Encoder, UNetConfig
 
@@ -37,15 +38,39 @@ class LightNetwork(nn.Module):
 
     The network predicts the clean image as a correction of its condition: on a clean input there
     is nothing to correct, so no detail has to pass through the bottleneck.
+
+    Parameters
+    ----------
+    config : UNetConfig, optional
+    fusion : {"fcm", "max", "add", "mean", "variance"}
+        The trained fusion control module, or a fixed rule (see `FusionRule`) in its place.
+    diffusion : bool
+        False makes a plain autoencoder: it sees no noise and no step, so one evaluation is all.
+
+    Raises
+    ------
+    ValueError
+        If there is no such fusion.
     """
 
-    def __init__(self, config: UNetConfig | None = None) -> None:
+    def __init__(
+        self, config: UNetConfig | None = None, fusion: str = "fcm", diffusion: bool = True
+    ) -> None:
         super().__init__()
         self.config = config or UNetConfig()
+        self.fusion = fusion
+        self.diffusion = diffusion
         self.encoder = Encoder(self.config)
         self.decoder = Decoder(self.config)
-        self.fcm = FusionControl(self.config)
+        self.fcm: FusionControl | FusionRule = (
+            FusionControl(self.config) if fusion == "fcm" else FusionRule(fusion)
+        )
         self.modulation = Modulation(self.config.channels)
+
+    @property
+    def multiple(self) -> int:
+        """Height and width must be multiples of this."""
+        return self.config.multiple
 
     @property
     def dtype(self) -> torch.dtype:
@@ -64,6 +89,7 @@ class LightNetwork(nn.Module):
         -------
         estimate, variance : Tensor, shape (B, 1, H, W), float32
         """
+        z, t = self._seen(z), self._seen(t)
         features = self.encoder(z.to(self.dtype), condition.to(self.dtype), t)
         residual, variance = self.decoder(features, t)
         return condition + residual, variance
@@ -77,6 +103,7 @@ class LightNetwork(nn.Module):
             The chain's sample and the two sources' brightness in [-1, 1].
         t : Tensor, shape (B,)
         """
+        z, t = self._seen(z), self._seen(t)
         condition = torch.cat([x, y])
         samples = torch.cat([z, z]).to(self.dtype)
         features = self.encoder(samples, condition.to(self.dtype), torch.cat([t, t]))
@@ -97,7 +124,7 @@ class LightNetwork(nn.Module):
         estimate, variance : Tensor, shape (B, 1, H, W), float32
             Clean estimate of the fused chain (Eq. 8) and variance coefficient.
         """
-        residual, variance = self.decoder(combine(weighted.features), t)
+        residual, variance = self.decoder(combine(weighted.features), self._seen(t))
         fused = 2 * combine([weighted.condition])[0] - 1
         return fused + residual, variance
 
@@ -111,3 +138,7 @@ class LightNetwork(nn.Module):
             Signed strength per pixel; 0 changes nothing, bit for bit.
         """
         return replace(weighted, features=self.modulation(weighted.features, gain))
+
+    def _seen(self, noisy: Tensor) -> Tensor:
+        """Sample or step as the network gets to see it."""
+        return noisy if self.diffusion else torch.zeros_like(noisy)

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from .checkerboard import checkerboard
+from .registration import Aligned, Registration, RegistrationProgress, aligned, register
 from .resample import Resampled, resample_to
 
-__all__ = ["Resampled", "resample_to"]
+__all__ = [
+    "Aligned",
+    "Registration",
+    "RegistrationProgress",
+    "Resampled",
+    "aligned",
+    "checkerboard",
+    "register",
+    "resample_to",
+]

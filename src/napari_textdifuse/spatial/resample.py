@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +12,7 @@ import numpy.typing as npt
 from ..errors import GeometryError, InputError
 from ..volume import Array, Volume
 from .grid import check_plane, extent, index_map, inside_of, same_grid
+from .lazy import load, smallest
 
 Floats = npt.NDArray[np.float64]
 
@@ -17,6 +20,9 @@ Floats = npt.NDArray[np.float64]
 COARSER = 1.2
 #: A result covered by less than this part gets a note.
 LOW_OVERLAP = 0.5
+_TRUNCATE = 4.0  # standard deviations, where the filter's Gaussian ends
+#: Largest block that is resampled at once (Z, Y, X): 8 MiB in float32.
+BLOCK = (32, 256, 256)
 #: Pictures whose sides have one ratio within this are assumed to show the same field.
 SAME_ASPECT = 0.01
 
@@ -53,6 +59,9 @@ def resample_to(
     coarser along an axis of `moving`, a Gaussian first widens the resolution to that of the coarse
     voxel (Cardoso et al. 2015, Scale factor point spread function matching).
 
+    Works block by block: beside the result it holds only the part of `moving` that a block needs,
+    and of a lazy array (dask, zarr) it reads only those parts.
+
     Parameters
     ----------
     moving : Volume
@@ -62,7 +71,8 @@ def resample_to(
         1 for images (linear), 0 for labels (nearest; never smoothed).
     fill : float, optional
         Value outside the field of view of `moving`. By default the smallest finite value of
-        `moving` (air in CT, no uptake in PET), and 0 for labels and colour.
+        `moving` (air in CT, no uptake in PET; of a sample of its slices where the array is lazy),
+        and 0 for labels and colour.
 
     Returns
     -------
@@ -91,7 +101,8 @@ def resample_to(
         return _unchanged(moving, moving.affine)
     check_plane(moving, fixed)
     matrix, offset = index_map(moving, fixed)
-    inside = inside_of(matrix, offset, fixed.shape, moving.shape)
+    outside = _fill_value(moving, order) if fill is None else fill
+    array, inside = _sample(moving, matrix, offset, fixed.shape, order, outside)
     overlap = float(inside.mean())
     if overlap == 0:
         raise GeometryError(
@@ -99,8 +110,6 @@ def resample_to(
             f"{extent(fixed)} mm (RAS); check that they are of the same patient and position, "
             "or register them."
         )
-    array = _sample(moving, matrix, offset, fixed.shape, order)
-    array[~inside] = _fill_value(moving, order) if fill is None else fill
     notes: tuple[str, ...] = ()
     if overlap < LOW_OVERLAP:
         notes = (
@@ -130,7 +139,7 @@ def _without_geometry(moving: Volume, fixed: Volume, order: int) -> Resampled:
             "no geometry and other aspect ratios; crop or resample them to one field of view."
         )
     # pixel edges coincide, not pixel centres
-    array = _sample(moving, np.diag(ratios), (ratios - 1) / 2, fixed.shape, order)
+    array, _ = _sample(moving, np.diag(ratios), (ratios - 1) / 2, fixed.shape, order, 0.0)
     note = (
         f"{moving.name} of shape {moving.shape} was resized to {fixed.shape}; it is assumed to "
         "cover the same field of view."
@@ -139,56 +148,111 @@ def _without_geometry(moving: Volume, fixed: Volume, order: int) -> Resampled:
 
 
 def _unchanged(moving: Volume, affine: Floats | None, *notes: str) -> Resampled:
-    volume = moving.with_array(moving.array, affine=affine)
+    volume = replace(load(moving), affine=affine)
     return Resampled(volume, np.ones(moving.shape, np.bool_), 1.0, notes)
 
 
 def _sample(
-    moving: Volume, matrix: Floats, offset: Floats, shape: tuple[int, ...], order: int
+    moving: Volume,
+    matrix: Floats,
+    offset: Floats,
+    shape: tuple[int, ...],
+    order: int,
+    fill: float,
+) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """Look up a grid of `shape` in `moving`, block by block; also tell what lies inside."""
+    colours = moving.array.shape[moving.ndim :]
+    dtype = moving.array.dtype if order == 0 or moving.rgb else np.dtype(np.float32)
+    result = np.full(shape + colours, fill, dtype)
+    inside = np.zeros(shape, np.bool_)
+    sigma = _smoothing(matrix) if order else np.zeros(moving.ndim)
+    low = None
+    for block in _blocks(shape):
+        start = offset + matrix @ np.array([s.start for s in block], np.float64)
+        size = tuple(s.stop - s.start for s in block)
+        here = inside_of(matrix, start, size, moving.shape)
+        if not here.any():
+            continue
+        crop, first = _needed(moving.shape, matrix, start, size, sigma)
+        source = np.asarray(moving.array[crop])
+        if order and source.dtype.kind == "f":
+            bad = ~np.isfinite(source)
+            if bad.any():
+                low = smallest(moving) if low is None else low
+                source = np.where(bad, low, source)
+        for channel in np.ndindex(colours):
+            values = _look_up(source[(..., *channel)], matrix, start - first, size, order, sigma)
+            values = _like(values, dtype)
+            values[~here] = fill
+            result[(*block, *channel)] = values
+        inside[block] = here
+    return result, inside
+
+
+def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    """Cover a grid with blocks of at most `BLOCK` voxels."""
+    sides = BLOCK[-len(shape) :]
+    starts = (range(0, n, side) for n, side in zip(shape, sides, strict=True))
+    for corner in product(*starts):
+        spans = zip(corner, sides, shape, strict=True)
+        yield tuple(slice(first, min(first + side, n)) for first, side, n in spans)
+
+
+def _needed(
+    source: tuple[int, ...], matrix: Floats, start: Floats, size: tuple[int, ...], sigma: Floats
+) -> tuple[tuple[slice, ...], npt.NDArray[np.int64]]:
+    """Return the part of a source that a block is made from, and its first index.
+
+    A margin as wide as the filter makes the result independent of the blocks.
+    """
+    corners = np.array(list(product(*((0, n - 1) for n in size)))) @ matrix.T + start
+    margin = np.floor(_TRUNCATE * sigma + 0.5) + 2
+    limits = np.array(source) - 1
+    first = np.clip(np.floor(corners.min(axis=0)) - margin, 0, limits).astype(np.int64)
+    last = np.clip(np.ceil(corners.max(axis=0)) + margin, 0, limits).astype(np.int64)
+    return tuple(slice(int(a), int(b) + 1) for a, b in zip(first, last, strict=True)), first
+
+
+def _smoothing(matrix: Floats) -> Floats:
+    """Return the standard deviation of the low-pass filter along each source axis, in voxels."""
+    # how many source voxels one step on the target spans
+    coarser = np.linalg.norm(matrix, axis=1)
+    wider = np.where(coarser > COARSER, coarser, 1.0)
+    sigma: Floats = np.sqrt((wider**2 - 1) / (8 * np.log(2)))
+    return sigma
+
+
+def _look_up(
+    source: Array,
+    matrix: Floats,
+    offset: Floats,
+    shape: tuple[int, ...],
+    order: int,
+    sigma: Floats,
 ) -> Array:
     from scipy import ndimage
 
-    array = moving.array
-    if moving.rgb:
-        channels = [
-            _sample(moving.with_array(array[..., c], rgb=False), matrix, offset, shape, order)
-            for c in range(array.shape[-1])
-        ]
-        stacked = np.stack(channels, axis=-1)
-        # a float colour means [0, 1], so integers stay integers
-        return _like(stacked, array.dtype)
     if order == 0:
-        labels = array.astype(np.uint8) if array.dtype == np.bool_ else array
-        if labels.dtype == np.float16:  # unknown to scipy
-            labels = labels.astype(np.float32)
+        kinds = {np.dtype(np.bool_): np.uint8, np.dtype(np.float16): np.float32}
+        labels = source.astype(kinds.get(source.dtype, source.dtype), copy=False)
         nearest: Array = ndimage.affine_transform(
             labels, matrix, offset, output_shape=shape, order=0, mode="nearest"
         )
-        return nearest.astype(array.dtype, copy=False)
-    source = array.astype(np.float32)
-    finite = np.isfinite(source)
-    if not finite.all():
-        source[~finite] = source[finite].min() if finite.any() else 0
-    # how many source voxels one step on the target spans, along each source axis
-    coarser = np.linalg.norm(matrix, axis=1)
-    if (coarser > COARSER).any():
-        wider = np.where(coarser > COARSER, coarser, 1.0)
-        sigma = np.sqrt((wider**2 - 1) / (8 * np.log(2)))
-        source = ndimage.gaussian_filter(source, sigma, mode="nearest")
-    result: Array = ndimage.affine_transform(
-        source, matrix, offset, output_shape=shape, order=1, mode="nearest", output=np.float32
+        return nearest
+    values = source.astype(np.float32, copy=False)
+    if sigma.any():
+        values = ndimage.gaussian_filter(values, sigma, mode="nearest", truncate=_TRUNCATE)
+    linear: Array = ndimage.affine_transform(
+        values, matrix, offset, output_shape=shape, order=1, mode="nearest", output=np.float32
     )
-    return result
+    return linear
 
 
 def _like(values: Array, dtype: np.dtype[np.generic]) -> Array:
-    if dtype.kind in "iu":
+    if dtype.kind in "iu" and values.dtype.kind == "f":  # a float colour means [0, 1]
         values = np.rint(values)
     return values.astype(dtype, copy=False)
 
 
 def _fill_value(moving: Volume, order: int) -> float:
-    if order == 0 or moving.rgb:
-        return 0.0
-    finite = moving.array[np.isfinite(moving.array)]
-    return float(finite.min()) if finite.size else 0.0
+    return 0.0 if order == 0 or moving.rgb else smallest(moving)

@@ -1,11 +1,14 @@
 """Degradations that the restoration prior learns to undo (Sec. 3.2).
 
-Every function takes and gives float32 ``(H, W)`` in [0, 1]. What is drawn for a picture depends
-on its modality: light can fail in a photograph, but a medical value has a meaning, so medical
-images only get noise and blur.
+Every function takes and gives float32 ``(H, W)`` in [0, 1], or ``(H, W, 3)`` where it is about
+colour. What is drawn for a picture depends on its modality: light can fail in a photograph, but a
+medical value has a meaning, so medical images only get the noise, blur and shading of their
+scanner.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +19,7 @@ Rng = np.random.Generator
 
 
 def gaussian_noise(x: Image, rng: Rng, sigma: float) -> Image:
-    """Additive noise of standard deviation `sigma`."""
+    """Additive noise of standard deviation `sigma`, as electronics make it."""
     return x + rng.standard_normal(x.shape, dtype=np.float32) * np.float32(sigma)
 
 
@@ -32,6 +35,48 @@ def poisson_noise(x: Image, rng: Rng, peak: float) -> Image:
     return (rng.poisson(np.clip(x, 0, 1) * peak) / peak).astype(np.float32)
 
 
+def low_counts(x: Image, rng: Rng, peak: float, width: float) -> Image:
+    """Few counts, then the smoothing of a reconstruction: the blobs of a short PET or SPECT.
+
+    Counts are Poisson distributed (Shepp & Vardi 1982); clinical reconstructions end with a
+    Gaussian filter (Boellaard et al., EANM guidelines 2015).
+
+    Parameters
+    ----------
+    x : ndarray
+    rng : numpy.random.Generator
+    peak : float
+        Counts per pixel at full brightness.
+    width : float
+        Standard deviation of the filter in pixels.
+    """
+    return ndimage.gaussian_filter(poisson_noise(x, rng, peak), width).astype(np.float32)
+
+
+def quantum_noise(x: Image, rng: Rng, sigma: float) -> Image:
+    """Noise of a low-dose CT.
+
+    Filtered back-projection gives quantum noise a spectrum that rises with frequency and is cut
+    by the kernel (Riederer, Pelc & Chesler 1978): neighbouring pixels are correlated. Denser
+    surroundings let fewer photons through, so the variance grows with the smoothed brightness.
+
+    Parameters
+    ----------
+    x : ndarray, shape (H, W)
+    rng : numpy.random.Generator
+    sigma : float
+        Standard deviation at full brightness; black has about half of it.
+    """
+    frequency = np.hypot(np.fft.fftfreq(x.shape[0])[:, None], np.fft.rfftfreq(x.shape[1])[None])
+    kernel = frequency * (0.5 + 0.5 * np.cos(2 * np.pi * np.minimum(frequency, 0.5)))
+    white = np.fft.rfft2(rng.standard_normal(x.shape, dtype=np.float32))
+    # the power spectrum is the ramp times the kernel's square, so the amplitude is its root
+    noise = np.fft.irfft2(white * np.sqrt(kernel), x.shape)
+    noise /= max(float(noise.std()), 1e-9)
+    variance = 0.25 + 0.75 * ndimage.gaussian_filter(x, max(x.shape) / 16)
+    return x + (sigma * np.sqrt(variance) * noise).astype(np.float32)
+
+
 def low_light(x: Image, rng: Rng) -> Image:
     """Gamma and gain of an under-exposed picture."""
     gamma = rng.uniform(1.2, 3.0)
@@ -44,11 +89,16 @@ def over_exposure(x: Image, rng: Rng) -> Image:
 
 
 def uneven_light(x: Image, rng: Rng, depth: float) -> Image:
-    """Smooth multiplicative field: uneven light, or the bias field of an MRI."""
+    """Smooth multiplicative field of uneven light."""
     coarse = rng.uniform(1 - depth, 1 + depth, (3, 3)).astype(np.float32)
     zoom = (x.shape[0] / 3, x.shape[1] / 3)
     field = ndimage.zoom(coarse, zoom, order=2, mode="nearest", grid_mode=True)
     return np.clip(x * field[: x.shape[0], : x.shape[1]], 0, 1)
+
+
+def bias_field(x: Image, rng: Rng) -> Image:
+    """Smooth gain of an MRI's coils, up to a fifth (Sled, Zijdenbos & Evans 1998)."""
+    return uneven_light(x, rng, 0.2)
 
 
 def low_contrast(x: Image, rng: Rng) -> Image:
@@ -62,6 +112,47 @@ def blur(x: Image, rng: Rng) -> Image:
     return ndimage.gaussian_filter(x, rng.uniform(0.4, 1.0)).astype(np.float32)
 
 
+def colour_cast(rgb: Image, rng: Rng, strength: float = 0.25) -> tuple[Image, Image]:
+    """Light of another colour: one gain per channel (von Kries 1902).
+
+    Parameters
+    ----------
+    rgb : ndarray of float32, shape (H, W, 3)
+    rng : numpy.random.Generator
+    strength : float
+        Gains are drawn from ``1 - strength`` to ``1 + strength``.
+
+    Returns
+    -------
+    rgb : ndarray of float32, shape (H, W, 3)
+    gains : ndarray of float32, shape (3,)
+    """
+    gains = rng.uniform(1 - strength, 1 + strength, 3).astype(np.float32)
+    return np.clip(rgb * gains, 0, 1), gains
+
+
+def chroma_noise(rgb: Image, rng: Rng, sigma: float, width: float = 1.0) -> Image:
+    """Coloured blotches that leave the brightness (BT.601) as it is.
+
+    Demosaicking spreads a sensor's colour noise over neighbouring pixels.
+
+    Parameters
+    ----------
+    rgb : ndarray of float32, shape (H, W, 3)
+    rng : numpy.random.Generator
+    sigma : float
+        Standard deviation of the red and blue parts.
+    width : float
+        Standard deviation in pixels of the smoothing.
+    """
+    noise = ndimage.gaussian_filter(
+        rng.standard_normal((*rgb.shape[:2], 2), dtype=np.float32), (width, width, 0)
+    )
+    red, blue = np.moveaxis(noise * np.float32(sigma / max(float(noise.std()), 1e-9)), -1, 0)
+    green = -(0.299 * red + 0.114 * blue) / 0.587
+    return np.clip(rgb + np.stack([red, green, blue], axis=-1), 0, 1).astype(np.float32)
+
+
 def degrade(x: Image, modality: str, rng: Rng) -> Image:
     """Draw a random degradation that is plausible for a modality.
 
@@ -69,7 +160,9 @@ def degrade(x: Image, modality: str, rng: Rng) -> Image:
     ----------
     x : ndarray of float32, shape (H, W)
         Clean brightness in [0, 1].
-    modality : {"VIS", "IR", "MR", "CT", "PT", "NM"}
+    modality : str
+        ``"VIS"``, ``"IR"``, ``"MR"``, ``"CT"``, ``"PT"``, ``"NM"``; any other gets Gaussian or
+        Poisson noise and blur.
     rng : numpy.random.Generator
 
     Returns
@@ -90,7 +183,7 @@ def degrade(x: Image, modality: str, rng: Rng) -> Image:
     if modality in ("VIS", "IR") and rng.random() < 0.12:
         x = low_contrast(x, rng)
     if modality == "MR" and rng.random() < 0.1:
-        x = uneven_light(x, rng, 0.2)
+        x = bias_field(x, rng)
     if rng.random() < 0.12:
         x = blur(x, rng)
     if rng.random() < 0.85:
@@ -100,9 +193,30 @@ def degrade(x: Image, modality: str, rng: Rng) -> Image:
 
 def _noise(x: Image, modality: str, rng: Rng) -> Image:
     kind = rng.random()
-    sigma = rng.uniform(2, 40) / 255
-    if modality == "MR" and kind < 0.4:
-        return rician_noise(x, rng, sigma)
-    if modality in ("PT", "NM", "VIS", "CT") and kind < 0.3:
-        return poisson_noise(x, rng, float(np.exp(rng.uniform(np.log(20), np.log(500)))))
-    return gaussian_noise(x, rng, sigma)
+    sigma = float(rng.uniform(2, 40) / 255)
+    special, share = _SPECIAL.get(modality, (_counting, 0.3))
+    return special(x, rng, sigma) if kind < share else gaussian_noise(x, rng, sigma)
+
+
+def _log_uniform(rng: Rng, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _counting(x: Image, rng: Rng, _sigma: float) -> Image:
+    return poisson_noise(x, rng, _log_uniform(rng, 20, 500))
+
+
+def _nuclear(x: Image, rng: Rng, sigma: float) -> Image:
+    if rng.random() < 0.5:
+        return low_counts(x, rng, _log_uniform(rng, 5, 100), rng.uniform(0.6, 1.2))
+    return _counting(x, rng, sigma)
+
+
+#: Noise of a modality's own, and how often it is drawn instead of Gaussian noise.
+_SPECIAL: dict[str, tuple[Callable[[Image, Rng, float], Image], float]] = {
+    "MR": (rician_noise, 0.4),
+    "CT": (quantum_noise, 0.3),
+    "PT": (_nuclear, 0.3),
+    "NM": (_nuclear, 0.3),
+    "IR": (gaussian_noise, 0.0),
+}

@@ -10,22 +10,17 @@ from torch import Tensor
 
 from ..diffusion import Schedule
 from ..models import LightNetwork
-from .data import Batch, CropSampler
+from .config import TrainConfig
+from .data import CropSampler
 from .losses import variational_bound
-from .trainer import TrainConfig, Trainer
+from .precision import autocast
+from .trainer import Trainer
 
 #: Weight of the variational bound beside the error of the clean estimate.
 BOUND_WEIGHT = 1e-5
 #: The error is squared below this size (of a range of 2) and absolute above it: a squared error
 #: alone barely notices the small residues that spoil a picture that was clean to begin with.
 HUBER = 0.02
-
-
-def _singles(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Both sources of every pair as single images: clean and degraded."""
-    clean = torch.from_numpy(batch.clean_a), torch.from_numpy(batch.clean_b)
-    seen = torch.from_numpy(batch.seen_a), torch.from_numpy(batch.seen_b)
-    return torch.cat(clean), torch.cat(seen)
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
@@ -40,8 +35,6 @@ def train_diffusion(
     held_out: CropSampler,
     folder: Path,
     config: TrainConfig,
-    pairs_per_step: int = 4,
-    compile_network: bool = False,
 ) -> None:
     """Train encoder and decoder.
 
@@ -49,32 +42,34 @@ def train_diffusion(
     ----------
     network : LightNetwork
     train, held_out : CropSampler
+        Of single images or pairs.
     folder : Path
-        Checkpoint and curve.
+        Checkpoint, curve and samples.
     config : TrainConfig
-    pairs_per_step : int
-        A batch holds twice as many single images.
-    compile_network : bool
-        Use ``torch.compile``: minutes to start, then faster; for long runs.
+        A batch holds twice as many single images as ``config.batch``. With ``config.compile``
+        the start takes minutes, and steps are faster then.
     """
     schedule = Schedule("cosine")
     network.requires_grad_(False)
     network.encoder.requires_grad_(True)
     network.decoder.requires_grad_(True)
-    restore = torch.compile(network.restore) if compile_network else network.restore
+    restore = torch.compile(network.restore) if config.compile else network.restore
+    device = train.device
+    size = 2 * config.batch
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
-        clean, seen = _singles(train.batch(step, pairs_per_step))
+        clean, seen = train.singles(step, size)
+        # random numbers are made on the CPU, so that they are the same on every device
         draw = torch.Generator().manual_seed(train.seed * 10_000_019 + step)
-        noise = torch.randn(clean.shape, generator=draw)
+        noise = torch.randn(clean.shape, generator=draw).to(device)
         # stratified over the schedule, with every eighth sample at pure noise, where the few-step
         # samplers start
-        n = len(clean)
-        u = (torch.rand(n, generator=draw) + torch.randperm(n, generator=draw)) / n
+        u = (torch.rand(size, generator=draw) + torch.randperm(size, generator=draw)) / size
         t = (u * 1000).long().clamp(max=999)
-        t[torch.randint(n, (1,), generator=draw)] = 999
+        t[torch.randint(size, (1,), generator=draw)] = 999
+        t = t.to(device)
         z = schedule.add_noise(clean, noise, t)
-        with torch.autocast(clean.device.type, torch.bfloat16):
+        with autocast(device):
             x0, variance = restore(z, seen, t)
         error = F.smooth_l1_loss(x0, clean, beta=HUBER)
         bound = variational_bound(schedule, z, clean, x0, variance, t)
@@ -83,20 +78,29 @@ def train_diffusion(
             "bound": bound.item(),
         }
 
-    clean, seen = _singles(held_out.batch(0, 16))
+    clean, seen = held_out.singles(0, 32)
     touched = (seen != clean).flatten(1).any(dim=1)
-    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
+    draw = torch.Generator().manual_seed(1)
+    noise = torch.randn(clean.shape, generator=draw).to(device)
 
-    @torch.no_grad()
+    def estimate(step: int) -> Tensor:
+        t = torch.full((len(clean),), step, device=device)
+        with torch.no_grad(), autocast(device):
+            x0, _ = network.restore(schedule.add_noise(clean, noise, t), seen, t)
+        return x0
+
     def validate() -> dict[str, float]:
-        values = {"psnr_in": psnr(seen[touched], clean[touched])}
-        for t in (999, 499, 249):
-            ts = torch.full((len(clean),), t)
-            z = schedule.add_noise(clean, noise, ts)
-            with torch.autocast(clean.device.type, torch.bfloat16):
-                x0, _ = network.restore(z, seen, ts)
+        estimates = {t: estimate(t) for t in (999, 499, 249)}
+        errors = [F.smooth_l1_loss(x0, clean, beta=HUBER) for x0 in estimates.values()]
+        values = {"loss": float(torch.stack(errors).mean())}
+        values["psnr_in"] = psnr(seen[touched], clean[touched])
+        for t, x0 in estimates.items():
             values[f"psnr_{t}"] = psnr(x0[touched], clean[touched])
             values[f"psnr_{t}_clean"] = psnr(x0[~touched], clean[~touched])
         return values
 
-    Trainer(network, folder, config).run(loss, validate)
+    def samples() -> tuple[Tensor, ...]:
+        """Degraded input, estimate from pure noise, clean image."""
+        return seen, estimate(999), clean
+
+    Trainer(network, folder, config).run(loss, validate, samples)

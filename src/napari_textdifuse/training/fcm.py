@@ -9,17 +9,11 @@ from torch import Tensor
 
 from ..diffusion import Schedule
 from ..models import LightNetwork
+from .config import TrainConfig
 from .data import Batch, CropSampler
 from .losses import correlation_loss, fusion_loss
-from .trainer import TrainConfig, Trainer
-
-
-def tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Clean X and Y, then degraded X and Y."""
-    a, b, c, d = (
-        torch.from_numpy(v) for v in (batch.clean_a, batch.clean_b, batch.seen_a, batch.seen_b)
-    )
-    return a, b, c, d
+from .precision import autocast
+from .trainer import Trainer
 
 
 def chain_sample(
@@ -49,11 +43,6 @@ def train_fcm(
     held_out: CropSampler,
     folder: Path,
     config: TrainConfig,
-    pairs_per_step: int = 4,
-    compile_network: bool = False,
-    gradient: str = "signed",
-    weight: float = 4.0,
-    correlation: float = 0.05,
 ) -> None:
     """Train the fusion control module.
 
@@ -62,49 +51,58 @@ def train_fcm(
     network : LightNetwork
         With trained encoder and decoder.
     train, held_out : CropSampler
+        Of pairs.
     folder : Path
+        Checkpoint, curve and samples.
     config : TrainConfig
-    pairs_per_step : int
-    compile_network : bool
-        Not used in this stage.
-    gradient, weight
-        See `losses.fusion_loss`.
-    correlation : float
-        Weight of `losses.correlation_loss`. The paper's loss is ``gradient="magnitude",
-        weight=0.2, correlation=0``.
+        The paper's loss is ``gradient="magnitude", gradient_weight=0.2, correlation=0``.
     """
     schedule = Schedule("cosine")
     network.requires_grad_(False)
     network.fcm.requires_grad_(True)
+    device, correlation = train.device, config.correlation
+
+    def fuse(batch: Batch, generator: torch.Generator, t: Tensor) -> Tensor:
+        noise = torch.randn(batch.seen_a.shape, generator=generator).to(device)
+        with autocast(device):
+            z = chain_sample(network, schedule, batch.seen_a, batch.seen_b, noise, t)
+            estimate, _ = network.decode(network.weigh(z, batch.seen_a, batch.seen_b, t), t)
+        return estimate
 
     def terms(batch: Batch, generator: torch.Generator, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        clean_x, clean_y, x, y = tensors(batch)
-        noise = torch.randn(x.shape, generator=generator)
-        with torch.autocast(x.device.type, torch.bfloat16):
-            z = chain_sample(network, schedule, x, y, noise, t)
-            estimate, _ = network.decode(network.weigh(z, x, y, t), t)
-        fused, x01, y01 = ((v + 1) / 2 for v in (estimate, clean_x, clean_y))
-        intensity, slope = fusion_loss(fused, x01, y01, gradient, weight)
-        return intensity, slope, correlation_loss(fused, x01, y01)
+        estimate = fuse(batch, generator, t)
+        fused, x01, y01 = ((v + 1) / 2 for v in (estimate, batch.clean_a, batch.clean_b))
+        level, slope = fusion_loss(
+            fused, x01, y01, config.gradient, config.gradient_weight, config.intensity
+        )
+        return level, slope, correlation_loss(fused, x01, y01)
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         generator = torch.Generator().manual_seed(train.seed * 10_000_019 + step)
-        t = torch.randint(100, 1000, (pairs_per_step,), generator=generator)
-        t[: max(1, pairs_per_step // 4)] = schedule.steps - 1
-        intensity, slope, apart = terms(train.batch(step, pairs_per_step), generator, t)
+        t = torch.randint(100, 1000, (config.batch,), generator=generator)
+        t[: max(1, config.batch // 4)] = schedule.steps - 1
+        batch = train.batch(step, config.batch)
+        intensity, slope, apart = terms(batch, generator, t.to(device))
         parts = {"intensity": intensity.item(), "gradient": slope.item(), "apart": apart.item()}
         return intensity + slope + correlation * apart, parts
 
     fixed = held_out.batch(0, 8)
 
+    def at(step: int) -> tuple[torch.Generator, Tensor]:
+        return torch.Generator().manual_seed(1), torch.full((8,), step, device=device)
+
     @torch.no_grad()
     def validate() -> dict[str, float]:
         values: dict[str, float] = {}
+        total = 0.0
         for step in (999, 499, 249):
-            generator = torch.Generator().manual_seed(1)
-            intensity, slope, apart = terms(fixed, generator, torch.full((8,), step))
-            values |= {f"int_{step}": float(intensity), f"grad_{step}": float(slope)}
-            values |= {f"apart_{step}": float(apart)}
-        return values
+            intensity, slope, apart = (float(v) for v in terms(fixed, *at(step)))
+            total += (intensity + slope + correlation * apart) / 3
+            values |= {f"int_{step}": intensity, f"grad_{step}": slope, f"apart_{step}": apart}
+        return {"loss": total} | values
 
-    Trainer(network, folder, config).run(loss, validate)
+    def samples() -> tuple[Tensor, ...]:
+        """Both sources as seen, and the fused estimate from pure noise."""
+        return fixed.seen_a, fixed.seen_b, fuse(fixed, *at(999))
+
+    Trainer(network, folder, config).run(loss, validate, samples)

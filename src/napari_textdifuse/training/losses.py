@@ -1,4 +1,4 @@
-"""Losses of the three stages."""
+"""Losses of the stages."""
 
 from __future__ import annotations
 
@@ -87,7 +87,12 @@ def correlation_loss(fused: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 def fusion_loss(
-    fused: Tensor, x: Tensor, y: Tensor, gradient: str = "signed", weight: float = 4.0
+    fused: Tensor,
+    x: Tensor,
+    y: Tensor,
+    gradient: str = "signed",
+    weight: float = 4.0,
+    intensity: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Intensity and gradient loss of the fused estimate (Eq. 9-11).
 
@@ -101,13 +106,15 @@ def fusion_loss(
         its direction: the paper's target is also met by an edge of the wrong sign.
     weight : float
         Weight of the gradient term; the paper has 0.2 for its own target.
+    intensity : float
+        Weight of the intensity term; 0 leaves it out, as in the paper's ablation.
 
     Returns
     -------
     intensity, gradient : Tensor
-        The two terms; their sum (gradient already weighted) is the loss.
+        The two terms, already weighted; their sum is the loss.
     """
-    intensity = F.l1_loss(fused, torch.maximum(x, y))
+    level = F.l1_loss(fused, torch.maximum(x, y))
     gx, gy, gf = sobel(x), sobel(y), sobel(fused)
     if gradient == "magnitude":
         term = F.l1_loss(magnitude(gf), torch.maximum(magnitude(gx), magnitude(gy)))
@@ -115,4 +122,4 @@ def fusion_loss(
         term = F.l1_loss(gf, torch.where(magnitude(gx) >= magnitude(gy), gx, gy))
     else:
         raise ValueError(f"gradient must be 'magnitude' or 'signed', not {gradient!r}.")
-    return intensity, weight * term
+    return intensity * level, weight * term

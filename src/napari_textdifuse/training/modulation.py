@@ -18,10 +18,12 @@ from torch import Tensor
 
 from ..diffusion import Schedule
 from ..models import LightNetwork
+from .config import TrainConfig
 from .data import CropSampler
-from .fcm import chain_sample, tensors
+from .fcm import chain_sample
 from .losses import sobel
-from .trainer import TrainConfig, Trainer
+from .precision import autocast
+from .trainer import Trainer
 
 #: The exponent is ``1 + SLOPE * strength``.
 SLOPE = 1.5
@@ -62,8 +64,6 @@ def train_modulation(
     held_out: CropSampler,
     folder: Path,
     config: TrainConfig,
-    pairs_per_step: int = 4,
-    compile_network: bool = False,
 ) -> None:
     """Train the modulation block.
 
@@ -72,32 +72,37 @@ def train_modulation(
     network : LightNetwork
         With trained encoder, decoder and fusion control.
     train, held_out : CropSampler
+        Of pairs.
     folder : Path
+        Checkpoint, curve and samples.
     config : TrainConfig
-    pairs_per_step : int
-    compile_network : bool
-        Not used in this stage.
     """
     schedule = Schedule("cosine")
     network.requires_grad_(False)
     network.modulation.requires_grad_(True)
+    device = train.device
 
-    def error(sampler: CropSampler, step: int, count: int) -> tuple[Tensor, Tensor]:
+    def fused(sampler: CropSampler, step: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Fused estimates before and after modulation, in [0, 1], and the gain asked for."""
         generator = torch.Generator().manual_seed(sampler.seed * 10_000_019 + step)
         rng = np.random.default_rng((sampler.seed, step, 7))
-        _, _, x, y = tensors(sampler.batch(step, count))
-        noise = torch.randn(x.shape, generator=generator)
+        batch = sampler.batch(step, count)
+        x, y = batch.seen_a, batch.seen_b
+        noise = torch.randn(x.shape, generator=generator).to(device)
         t = torch.randint(100, 1000, (count,), generator=generator)
         t[: max(1, count // 4)] = schedule.steps - 1
-        gain = random_gain((count, 1, x.shape[2], x.shape[3]), rng)
-        with torch.autocast(x.device.type, torch.bfloat16):
+        t = t.to(device)
+        gain = random_gain((count, 1, x.shape[2], x.shape[3]), rng).to(device)
+        with autocast(device):
             z = chain_sample(network, schedule, x, y, noise, t)
             weighted = network.weigh(z, x, y, t)
             with torch.no_grad():
                 plain, _ = network.decode(weighted, t)
             moved, _ = network.decode(network.modulate(weighted, gain), t)
-        before = ((plain + 1) / 2).clamp(0, 1)
-        after = (moved + 1) / 2
+        return ((plain + 1) / 2).clamp(0, 1), (moved + 1) / 2, gain
+
+    def error(sampler: CropSampler, step: int, count: int) -> tuple[Tensor, Tensor]:
+        before, after, gain = fused(sampler, step, count)
         target = emphasised(before, gain)
         inside = (gain != 0).float()
         # the sampler replaces everything outside the mask, so only the inside is judged
@@ -107,15 +112,20 @@ def train_modulation(
         return level, slope
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
-        level, slope = error(train, step, pairs_per_step)
+        level, slope = error(train, step, config.batch)
         return level + slope, {"level": level.item(), "slope": slope.item()}
 
     @torch.no_grad()
     def validate() -> dict[str, float]:
-        level, slope = error(held_out, 0, 8)
-        return {"level": float(level), "slope": float(slope)}
+        level, slope = (float(v) for v in error(held_out, 0, 8))
+        return {"loss": level + slope, "level": level, "slope": slope}
 
-    Trainer(network, folder, config).run(loss, validate)
+    def samples() -> tuple[Tensor, ...]:
+        """Before and after modulation, and what was asked for: brighter, darker or grey."""
+        before, after, gain = fused(held_out, 0, 8)
+        return before * 2 - 1, after * 2 - 1, gain / 2
+
+    Trainer(network, folder, config).run(loss, validate, samples)
 
 
 def _eroded(inside: Tensor) -> Tensor:

@@ -1,12 +1,19 @@
-"""Which pairs are never trained on. Chosen before the first training run, by case."""
+"""Which images are never trained on: whole cases, chosen before the first step."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from zlib import crc32
+
+from ..errors import InputError
 
 #: Harvard case numbers kept out of every training set: a case may appear under several
 #: modalities, so a number is held out everywhere.
 HELD_OUT_CASES = frozenset({"11", "28", "40", "41"})
+#: Sets that are named by Harvard case number.
+HARVARD = ("CT-MRI", "PET-MRI", "SPECT-MRI")
 
 
 def case_of(stem: str) -> str:
@@ -15,7 +22,7 @@ def case_of(stem: str) -> str:
 
 
 def is_held_out(set_name: str, stem: str) -> bool:
-    """Tell whether a pair belongs to the held-out part.
+    """Tell whether a pair belongs to the held-out part of the published split.
 
     Parameters
     ----------
@@ -29,6 +36,97 @@ def is_held_out(set_name: str, stem: str) -> bool:
     -------
     bool
     """
-    if set_name in ("CT-MRI", "PET-MRI", "SPECT-MRI"):
+    if set_name in HARVARD:
         return case_of(stem) in HELD_OUT_CASES
     return crc32(stem.encode()) % 5 == 0
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """How to find the case of an image, and which cases to hold out.
+
+    Parameters
+    ----------
+    pattern : str, optional
+        Regular expression with one group, searched in the file name without ending; by default
+        the Harvard rule for the sets of that name and else the whole name.
+    held_out : tuple of str
+        Cases to hold out; empty for the published rule, or one case in `every`.
+    every : int
+        Hold out one case in so many, by a checksum of its name.
+    """
+
+    pattern: str | None = None
+    held_out: tuple[str, ...] = ()
+    every: int = 5
+
+    def case(self, set_name: str, stem: str) -> str:
+        """Return the case of an image.
+
+        Raises
+        ------
+        InputError
+            If the pattern has not one group, or does not fit the name.
+        """
+        if self.pattern is None:
+            return case_of(stem) if set_name in HARVARD else stem
+        try:
+            expression = re.compile(self.pattern)
+        except re.error as error:
+            raise InputError(
+                f"--case-pattern {self.pattern!r} is no regular expression: {error}."
+            ) from None
+        if expression.groups != 1:
+            raise InputError(
+                f"--case-pattern {self.pattern!r} needs one group in parentheses, the case; "
+                f"it has {expression.groups}."
+            )
+        match = expression.search(stem)
+        if match is None or match.group(1) is None:
+            raise InputError(f"--case-pattern {self.pattern!r} does not fit the image name {stem}.")
+        return match.group(1)
+
+    def choose(self, cases: Iterable[tuple[str, str]]) -> frozenset[str]:
+        """Choose the cases to hold out.
+
+        Parameters
+        ----------
+        cases : iterable of (str, str)
+            Names of set and case.
+
+        Raises
+        ------
+        InputError
+            If a named case is not there, or nothing would be left to train or validate with.
+        """
+        known = {case: name for name, case in cases}
+        if len(known) < 2:
+            raise InputError(
+                f"there is only the case {', '.join(known)}: one to train on and one to hold out "
+                "are needed; add images, or say with --case-pattern what a case is."
+            )
+        if self.held_out:
+            absent = sorted(set(self.held_out) - known.keys())
+            if absent:
+                raise InputError(
+                    f"--held-out names cases that are not there: {', '.join(absent)}; "
+                    f"there are {', '.join(sorted(known)[:8])}{' ...' if len(known) > 8 else ''}."
+                )
+            chosen = frozenset(self.held_out)
+        else:
+            chosen = frozenset(c for c, name in known.items() if self._by_rule(name, c))
+            # so few cases that the rule takes none or all: hold out one
+            if len(chosen) in (0, len(known)):
+                chosen = frozenset(sorted(known, key=_checksum)[:1])
+        if len(chosen) == len(known):
+            raise InputError("--held-out names every case; leave some to train on.")
+        return chosen
+
+    def _by_rule(self, set_name: str, case: str) -> bool:
+        if set_name in HARVARD and self.pattern is None:
+            return case in HELD_OUT_CASES
+        return _checksum(case) % self.every == 0
+
+
+def _checksum(case: str) -> int:
+    return crc32(case.encode())

@@ -1,13 +1,16 @@
-"""A resumable training loop: EMA, checkpoints, curves; the stages bring their losses."""
+"""A resumable training loop: EMA, checkpoints, curves; the stages bring their losses.
+
+Everything but the moment of stopping is a function of the step number and of what the checkpoint
+holds, so that a run that was killed and resumed gives the curve and weights of one that was not.
+"""
 
 from __future__ import annotations
 
 import csv
+import io
 import math
-import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,39 +18,21 @@ import torch
 from torch import Tensor, nn
 
 from .._version import __version__
+from ..errors import Cancelled, InputError, WriteError
+from ..io._atomic import write_bytes
+from .checkpoint import load_checkpoint, save_checkpoint
+from .config import FREE, STOPPING, TrainConfig, differences
+from .pictures import write_grid
+from .progress import Progress, StopRequest, note
+
+__all__ = ["Loss", "Samples", "TrainConfig", "Trainer", "Validate"]
 
 #: A stage's loss: the step's number in, the loss and the values to log out.
 Loss = Callable[[int], tuple[Tensor, dict[str, float]]]
 #: A stage's validation on fixed held-out crops.
 Validate = Callable[[], dict[str, float]]
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How long and how to train.
-
-    Parameters
-    ----------
-    minutes : float
-        Time budget over all sessions of the run; the learning rate falls to 0 along it.
-    learning_rate : float
-        Peak rate of AdamW.
-    warmup : int
-        Steps of linear warm-up.
-    ema : float
-        Decay of the averaged weights, which are the ones that are exported.
-    save_minutes : float
-        Time between checkpoints.
-    validate_every : int
-        Steps between validations.
-    """
-
-    minutes: float = 60.0
-    learning_rate: float = 4e-4
-    warmup: int = 100
-    ema: float = 0.998
-    save_minutes: float = 3.0
-    validate_every: int = 250
+#: A stage's columns of pictures of a few held-out items, ``(B, C, H, W)`` in [-1, 1].
+Samples = Callable[[], Sequence[Tensor]]
 
 
 class Trainer:
@@ -58,8 +43,16 @@ class Trainer:
     network : nn.Module
         Only parameters with ``requires_grad`` are trained and averaged.
     folder : Path
-        Where ``checkpoint.pt`` and ``curve.csv`` live; an existing checkpoint is resumed.
+        Where ``checkpoint.pt``, ``curve.csv`` and ``samples/`` live; an existing checkpoint is
+        resumed.
     config : TrainConfig
+
+    Raises
+    ------
+    InputError
+        If the checkpoint is of a run with another configuration.
+    ReadError
+        If the checkpoint is damaged.
     """
 
     def __init__(self, network: nn.Module, folder: Path, config: TrainConfig) -> None:
@@ -73,20 +66,42 @@ class Trainer:
         self.average = {n: p.detach().clone() for n, p in self.parameters.items()}
         self.step = 0
         self.seconds = 0.0
-        folder.mkdir(parents=True, exist_ok=True)
+        self.cooldown_start: int | None = None
+        self.logged: dict[str, float] = {}
+        self.curve: list[dict[str, float]] = []
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WriteError(f"{folder} cannot be made: {error.strerror or error}.") from error
         self.path = folder / "checkpoint.pt"
         if self.path.exists():
             self._load()
 
     def _load(self) -> None:
-        state = torch.load(self.path, weights_only=True)
+        device = next(iter(self.parameters.values())).device
+        state = load_checkpoint(self.path, device)
+        fixed = () if state["cooldown_start"] is None else STOPPING
+        free = tuple(name for name in FREE if name not in fixed)
+        changed = differences(state["config"], self.config.to_dict(), free)
+        if changed:
+            raise InputError(
+                f"the run in {self.folder} was begun with other settings: {'; '.join(changed)}; "
+                "use the same, or another --out."
+            )
         with torch.no_grad():
             for name, value in state["weights"].items():
                 self.parameters[name].copy_(value)
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.seconds = state["step"], state["seconds"]
-        print(f"resumed at step {self.step} after {self.seconds / 60:.1f} min", flush=True)
+        for name in ("step", "seconds", "cooldown_start", "logged", "curve"):
+            setattr(self, name, state[name])
+        note(f"resumed at step {self.step} after {self.seconds / 60:.1f} min")
+        if (state["version"], state["torch"]) != (__version__, torch.__version__):
+            note(
+                f"the run was begun with version {state['version']} and torch {state['torch']}; "
+                "its curve may differ slightly from here on"
+            )
+        self._write_curve()  # without lines that are newer than the checkpoint
 
     def save(self) -> None:
         """Write the checkpoint; a crash leaves the previous one whole."""
@@ -96,45 +111,102 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
-            "config": asdict(self.config),
+            "cooldown_start": self.cooldown_start,
+            "logged": self.logged,
+            "curve": self.curve,
+            "config": self.config.to_dict(),
             "version": __version__,
+            "torch": str(torch.__version__),
         }
-        partial = self.path.with_suffix(".partial")
-        torch.save(state, partial)
-        os.replace(partial, self.path)
+        save_checkpoint(self.path, state)
 
-    def run(self, loss: Loss, validate: Validate) -> None:
-        """Train until the time budget is used up, then leave the averaged weights in place."""
-        saved = started = time.monotonic()
-        before = self.seconds
-        logged: dict[str, float] = {}
-        while self.seconds < self.config.minutes * 60:
-            rate = self._learning_rate()
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            value, parts = loss(self.step)
-            value.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), 1.0)
-            self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
-            self._update_average()
-            self.step += 1
-            for key, part in parts.items():
-                logged[key] = 0.98 * logged.get(key, part) + 0.02 * part
-            self.seconds = before + time.monotonic() - started
-            if self.step % self.config.validate_every == 0:
-                self._log(rate, logged, validate)
-            if time.monotonic() - saved > self.config.save_minutes * 60:
-                self.save()
-                saved = time.monotonic()
+    def run(self, loss: Loss, validate: Validate, samples: Samples | None = None) -> None:
+        """Train until steps or time are used up, then leave the averaged weights in place.
+
+        Parameters
+        ----------
+        loss, validate : callable
+        samples : callable, optional
+            Pictures to write at each validation.
+
+        Raises
+        ------
+        Cancelled
+            After Ctrl-C or SIGTERM; the checkpoint is written.
+        InputError
+            If the loss is no longer a finite number.
+        """
+        progress = Progress(self.config, self.step)
+        try:
+            with StopRequest() as stop:
+                self._loop(loss, validate, samples, progress, stop)
+        finally:
+            progress.close()
+        if not self.curve or self.curve[-1]["step"] != self.step:
+            self._log(validate, samples, progress)
         self.save()
         self.use_average()
-        print({k: round(v, 5) for k, v in validate().items()}, flush=True)
 
-    def _learning_rate(self) -> float:
-        progress = min(1.0, self.seconds / (self.config.minutes * 60))
-        decay = 0.5 * (1 + math.cos(math.pi * progress))
-        return self.config.learning_rate * min(1.0, (self.step + 1) / self.config.warmup) * decay
+    def _loop(
+        self,
+        loss: Loss,
+        validate: Validate,
+        samples: Samples | None,
+        progress: Progress,
+        stop: StopRequest,
+    ) -> None:
+        saved = time.monotonic()
+        started = saved - self.seconds
+        while not self._finished():
+            value, parts = self._advance(loss)
+            for key, part in parts.items():
+                self.logged[key] = 0.98 * self.logged.get(key, part) + 0.02 * part
+            self.seconds = time.monotonic() - started
+            progress.update(self.step, value, self.seconds)
+            if self.step % self.config.validate_every == 0:
+                self._log(validate, samples, progress)
+            if stop.asked or time.monotonic() - saved >= self.config.save_minutes * 60:
+                self.save()
+                saved = time.monotonic()
+            if stop.asked:
+                note(f"saved at step {self.step}; the same command continues from there")
+                raise Cancelled(f"training was stopped at step {self.step}; it can be continued.")
+
+    def _advance(self, loss: Loss) -> tuple[float, dict[str, float]]:
+        """Take one step."""
+        rate = self.config.rate(self.step, self.cooldown_start)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        value, parts = loss(self.step)
+        number = value.item()
+        if not math.isfinite(number):
+            raise InputError(
+                f"the loss became {number} at step {self.step}; start again with a lower --rate "
+                "and another --out."
+            )
+        value.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._update_average()
+        self.step += 1
+        return number, parts
+
+    def _finished(self) -> bool:
+        """Tell whether the run is over; begin the cool-down when it is due."""
+        config = self.config
+        if self.cooldown_start is None:
+            if config.steps is not None and self.step >= max(0, config.steps - config.cooldown):
+                self.cooldown_start = self.step
+            elif config.minutes is not None and self.seconds >= config.minutes * 60:
+                self.cooldown_start = self.step
+                self.save()  # the clock chose this step; a resumed run must not choose again
+        if self.cooldown_start is None:
+            return False
+        end = self.cooldown_start + config.cooldown
+        if config.steps is not None:
+            end = min(end, max(config.steps, self.cooldown_start))
+        return self.step >= end
 
     def _update_average(self) -> None:
         # a young average would remember the initial weights
@@ -148,19 +220,27 @@ class Trainer:
             for name, value in self.average.items():
                 self.parameters[name].copy_(value)
 
-    def _log(self, rate: float, logged: dict[str, float], validate: Validate) -> None:
+    def _log(self, validate: Validate, samples: Samples | None, progress: Progress) -> None:
+        """Validate the averaged weights and add a line to the curve."""
         current = {n: p.detach().clone() for n, p in self.parameters.items()}
         self.use_average()
+        rate = self.config.rate(max(0, self.step - 1), self.cooldown_start)
         row: dict[str, Any] = {"step": self.step, "minutes": self.seconds / 60, "lr": rate}
-        row |= logged | {f"val_{k}": v for k, v in validate().items()}
+        row |= self.logged | {f"val_{k}": v for k, v in validate().items()}
+        if samples is not None:
+            with torch.no_grad():
+                write_grid(self.folder / "samples" / f"step-{self.step:06d}.png", samples())
         with torch.no_grad():
             for name, value in current.items():
                 self.parameters[name].copy_(value)
-        path = self.folder / "curve.csv"
-        fresh = not path.exists()
-        with path.open("a", newline="") as f:
-            writer = csv.DictWriter(f, fieldnames=list(row))
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
-        print(" ".join(f"{k}={v:.5g}" for k, v in row.items()), flush=True)
+        self.curve.append(row)
+        self._write_curve()
+        progress.row(row)
+
+    def _write_curve(self) -> None:
+        text = io.StringIO(newline="")
+        names = list(dict.fromkeys(name for row in self.curve for name in row))
+        writer = csv.DictWriter(text, fieldnames=names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.curve)
+        write_bytes(self.folder / "curve.csv", text.getvalue().encode())

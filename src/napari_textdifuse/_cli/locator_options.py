@@ -1,0 +1,93 @@
+"""The options that say what finds the objects of a prompt."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..locate import Locator
+
+#: Option of the command -> option of the locator.
+_PASSED = {
+    "locator_weights": "weights",
+    "threshold": "threshold",
+    "top_k": "top_k",
+    "look_at": "look_at",
+}
+
+
+def add_locator(
+    parser: argparse.ArgumentParser,
+    folder: Callable[[str], Path],
+    whole: Callable[[int, int], Callable[[str], int]],
+) -> None:
+    """Add the options to a parser.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    folder : callable
+        Turns text into a folder that is there.
+    whole : callable
+        Makes a parser of whole numbers in a range.
+    """
+    add = parser.add_argument
+    add(
+        "--locator",
+        metavar="NAME",
+        default="lexicon",
+        help="what finds the prompt: lexicon (default, built in), owlvit-sam or owlv2-sam (free "
+        "text, needs weights), or a plugin's",
+    )
+    add("--locator-weights", metavar="DIR", type=folder, help="where a locator's weights lie")
+    add("--threshold", type=_score, metavar="X", help="lowest score of a detection, 0 to 1")
+    add("--top-k", type=whole(1, 1000), metavar="N", help="most objects per term of the prompt")
+    add("--look-at", choices=("a", "b", "both"), help="the image to search; default both")
+
+
+def make_locator(options: argparse.Namespace) -> Locator:
+    """Make the locator that the options ask for; with a prompt, load it at once.
+
+    Raises
+    ------
+    InputError
+        If there is no such locator, or it does not take one of the options.
+    WeightsError
+        If it is needed and its weights are missing; nothing has been fused by then.
+    """
+    from ..locate import get_locator, locator_options
+
+    given = {ours: getattr(options, name) for name, ours in _PASSED.items()}
+    passed = {name: value for name, value in given.items() if value is not None}
+    if "device" in locator_options(options.locator):
+        passed["device"] = options.device
+    locator = get_locator(options.locator, **passed)
+    if is_used(options) and hasattr(locator, "load"):
+        locator.load()
+    return locator
+
+
+def is_used(options: argparse.Namespace) -> bool:
+    """Tell whether a locator decides about the mask."""
+    return options.prompt is not None and options.mask is None
+
+
+def facts(locator: Locator, options: argparse.Namespace) -> dict[str, Any] | None:
+    """Return what a located mask depends on, besides images and prompt; None without a locator."""
+    if not is_used(options):
+        return None
+    settings = getattr(locator, "settings", None)
+    return {"name": locator.name} | (settings() if settings is not None else {})
+
+
+def _score(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, not {text!r}")
+    return value

@@ -1,0 +1,80 @@
+"""``textdifuse weights download NAME --yes``: a locator's models, from the hub, on request only."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from ..errors import InputError
+from ..locate.hub import MODELS, HubModel, get_model, local_folder
+from .report import print_json, say
+
+
+def describe_models() -> list[dict[str, Any]]:
+    """Describe what can be downloaded and where it lies, if it does; touches no network."""
+    return [_describe(model) for model in MODELS]
+
+
+def model_line(entry: dict[str, Any]) -> str:
+    """Return one line about a model for people."""
+    where = entry["path"] or "not on this machine"
+    return (
+        f"{entry['name']}  {entry['role']} of the locator owlvit-sam, {entry['megabytes']} MB, "
+        f"{entry['licence']}: {entry['note']}  ({where})"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Download one model after consent."""
+    model = get_model(options.name)
+    if not options.yes:
+        raise InputError(
+            f"{model.name} ({model.repo}) is a download of {model.megabytes} MB under "
+            f"{model.licence}, from the Hugging Face hub to {_target(model)}; nothing was "
+            "downloaded, add --yes to agree."
+        )
+    from ..locate.downloads import download
+
+    say(f"downloading {model.repo}: {model.megabytes} MB, {model.licence}")
+    folder = download(model, _Report())
+    entry = _describe(model) | {"path": str(folder), "verified": True}
+    if options.json:
+        print_json({"action": "download", "weights": [], "downloads": [entry]})
+    else:
+        print(f"{folder}  checksums are right")
+    return 0
+
+
+def _describe(model: HubModel) -> dict[str, Any]:
+    path = local_folder(model)
+    return {
+        "name": model.name,
+        "role": model.role,
+        "repo": model.repo,
+        "megabytes": model.megabytes,
+        "licence": model.licence,
+        "note": model.note,
+        "path": None if path is None else str(path),
+    }
+
+
+def _target(model: HubModel) -> str:
+    from ..locate.hub import download_folder
+
+    return str(download_folder(model))
+
+
+class _Report:
+    """A line on stderr now and then."""
+
+    def __init__(self, interval: float = 2.0) -> None:
+        self.interval = interval
+        self.last = time.monotonic()
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self.last < self.interval and done < total:
+            return
+        self.last = now
+        say(f"{name}: {done / 1e6:.1f} of {total / 1e6:.1f} MB")

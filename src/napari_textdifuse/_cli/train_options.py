@@ -1,0 +1,197 @@
+"""Arguments of ``textdifuse train``; nothing here imports torch."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+#: What each stage trains.
+STAGES = {
+    "diffusion": "train the restoration diffusion on single images or pairs (stage 1)",
+    "fcm": "train the fusion control on pairs (stage 2)",
+    "modulation": "train the modulation by prompt or mask on pairs (stage 3)",
+    "chroma": "train the chrominance diffusion on colour pictures",
+}
+
+
+def add_train(train: argparse.ArgumentParser, debug: argparse.ArgumentParser) -> None:
+    """Add the stages to the parser of ``train``."""
+    kind = type(train)
+    stages = train.add_subparsers(dest="stage", required=True, metavar="STAGE", parser_class=kind)
+    for name, text in STAGES.items():
+        stage = stages.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}.", parents=[debug]
+        )
+        _data(stage, single=name in ("diffusion", "chroma"))
+        _course(stage)
+        if name == "diffusion":
+            stage.add_argument("--compile", action="store_true", help="slow start, faster steps")
+            text = "train a plain autoencoder instead, for comparison"
+            stage.add_argument("--no-diffusion", action="store_true", help=text)
+        if name == "fcm":
+            _loss(stage)
+        if name != "chroma":
+            _network(stage, new=name == "diffusion")
+    text = "write weights in half precision as a folder for --weights"
+    export = stages.add_parser("export", help=text, parents=[debug])
+    add = export.add_argument
+    add("--start", metavar="NAME|DIR|FILE", required=True, help="weights, or the folder of a run")
+    add("--out", metavar="DIR", type=Path, required=True, help="weights folder to write")
+    add("--name", help="name and version for records; default: that of the folder")
+    text = "folder of a run of the stage chroma, to restore the colours of natural pictures"
+    add("--chroma", metavar="DIR", type=Path, help=text)
+
+
+def _loss(stage: argparse.ArgumentParser) -> None:
+    loss = stage.add_argument_group(
+        "loss", "the paper's: --gradient magnitude --gradient-weight 0.2 --correlation 0"
+    )
+    add = loss.add_argument
+    add("--intensity", type=not_negative, default=1.0, metavar="X", help="weight of the intensity "
+        "term (Eq. 10); default 1")  # fmt: skip
+    add("--gradient", choices=("signed", "magnitude"), default="signed", help="target of the "
+        "gradient term; default signed: the vector of the stronger source")  # fmt: skip
+    add("--gradient-weight", type=not_negative, default=4.0, metavar="X", help="default 4")
+    add("--correlation", type=not_negative, default=0.05, metavar="X", help="weight of the "
+        "correlation term; default 0.05")  # fmt: skip
+
+
+def _data(stage: argparse.ArgumentParser, single: bool) -> None:
+    data = stage.add_argument_group("data")
+    add = data.add_argument
+    if single:
+        add(
+            "--images",
+            type=_source,
+            action="append",
+            default=[],
+            metavar="MODALITY=DIR",
+            help="a folder of single images or volumes, such as MR=scans/t1; repeatable",
+        )
+    add(
+        "--pairs",
+        type=_source,
+        nargs=2,
+        action="append",
+        default=[],
+        metavar="MODALITY=DIR",
+        help="two folders of registered images, paired by equal name, such as CT=ct MR=mr; the "
+        "second is put onto the grid of the first; repeatable",
+    )
+    add("--data", type=Path, metavar="DIR", help="sets DIR/SET/{CT,MRI,PET,SPECT,VIS,IR}")
+    add("--sets", nargs="+", metavar="SET", help="take these of --data; default: all")
+    add(
+        "--case-pattern",
+        metavar="REGEX",
+        help="its one group is the case in an image's name; default: the whole name",
+    )
+    add("--held-out", nargs="+", default=[], metavar="CASE", help="cases never trained on")
+    add(
+        "--held-out-every",
+        type=whole(2, 1000),
+        default=5,
+        metavar="N",
+        help="else one case in N, by a checksum of its name; default 5",
+    )
+
+
+def _course(stage: argparse.ArgumentParser) -> None:
+    course = stage.add_argument_group("course")
+    add = course.add_argument
+    add("--out", type=Path, required=True, metavar="DIR", help="folder of the run; continued if "
+        "it holds a checkpoint")  # fmt: skip
+    add("--minutes", type=positive, metavar="X", help="time budget over all sessions; default 60 "
+        "without --steps")  # fmt: skip
+    add("--steps", type=whole(1, 10**9), metavar="N", help="length in steps")
+    add(
+        "--cooldown",
+        type=whole(0, 10**9),
+        default=200,
+        metavar="N",
+        help="last steps, in which the rate falls to 0; after the minutes, within the steps; "
+        "default 200",
+    )
+    add("--rate", type=positive, default=4e-4, metavar="X", help="learning rate; default 4e-4")
+    add("--warmup", type=whole(0, 10**6), default=100, metavar="N", help="first steps, in which "
+        "the rate rises; default 100")  # fmt: skip
+    add("--crop", type=whole(8, 4096), default=128, metavar="N", help="side in pixels; default 128")
+    add("--batch", type=whole(1, 4096), default=4, metavar="N", help="pairs per step; default 4")
+    add("--seed", type=whole(0, 2**62), default=0, metavar="N", help="default 0")
+    add("--validate-every", type=whole(1, 10**9), default=250, metavar="N", help="steps; "
+        "default 250")  # fmt: skip
+    add("--save-minutes", type=not_negative, default=3.0, metavar="X", help="between checkpoints; "
+        "default 3")  # fmt: skip
+    add("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    add("--name", help="name of the weights for records; default: that of the folder")
+
+
+def _network(stage: argparse.ArgumentParser, new: bool) -> None:
+    network = stage.add_argument_group("network")
+    add = network.add_argument
+    add(
+        "--start",
+        metavar="NAME|DIR|FILE",
+        required=not new,
+        help="weights to begin with: an embedded name such as 'light', a weights folder, the "
+        "folder of a run, or a safetensors file" + ("; default: new ones" if new else ""),
+    )
+    if new:
+        add("--base", type=whole(8, 1024), metavar="N", help="channels of the finest level")
+        add(
+            "--multipliers",
+            type=whole(1, 64),
+            nargs="+",
+            metavar="N",
+            help="channels of each level, as multiples of --base",
+        )
+    zero = "0 for none; beside a --start it adds them without effect, or removes them"
+    add("--refine", type=whole(0, 256), metavar="N", help=f"channels of the last layers; {zero}")
+    add(
+        "--control-fine",
+        type=whole(0, 256),
+        metavar="N",
+        help=f"channels of the fusion control's layers at full resolution; {zero}",
+    )
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers in a range."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d{1,20}", text.strip()) or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number from {low} to {high}, not {text!r}"
+            )
+        return int(text)
+
+    return parse
+
+
+def not_negative(text: str) -> float:
+    """Parse a finite number that is at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of at least 0, not {text!r}")
+    return value
+
+
+def positive(text: str) -> float:
+    """Parse a finite number above 0."""
+    value = not_negative(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("must be above 0")
+    return value
+
+
+def _source(text: str) -> tuple[str, Path]:
+    modality, equals, folder = text.partition("=")
+    if not (modality and equals and folder):
+        raise argparse.ArgumentTypeError(f"must be MODALITY=DIR, such as MR=scans/t1, not {text!r}")
+    if not Path(folder).is_dir():
+        raise argparse.ArgumentTypeError(f"{folder!r} is not a folder")
+    return modality, Path(folder)

@@ -1,0 +1,207 @@
+"""What the pipeline must know of a kind of network: defaults, roles, re-modulation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ..diffusion import even_timesteps, trailing_timesteps
+from ..models import ChromaNetwork, LightNetwork, cast
+from ..models.protocol import FusionNetwork
+from ..models.reference import ReferenceNetwork
+from ..weights import (
+    ReleasedFolder,
+    WeightsFolder,
+    load_chroma,
+    load_control,
+    load_light,
+    load_released,
+)
+from .chain import ChainStep, FusionChain, Weigh
+from .device import choose_precision
+from .prepare import Prepared
+from .roles import roles_of
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The network for one pair.
+
+    Parameters
+    ----------
+    network : FusionNetwork
+    swapped : bool
+        Whether image B is the network's X, which stands for image A otherwise.
+    facts : dict
+        For the record.
+    notes : tuple of str
+        One sentence per assumption.
+    """
+
+    network: FusionNetwork
+    swapped: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Backend(Protocol):
+    """Loaded weights and what belongs to their architecture."""
+
+    #: One line for the record.
+    method: str
+    default_steps: int
+    #: With fewer the network gives no image.
+    fewest_steps: int
+    default_sampler: str
+    #: Pictures with more pixels than this on a side are fused in tiles; None for the engine's own.
+    tile: int | None
+    precision: torch.dtype
+    #: Restores the colours of natural pictures; None passes them through.
+    chroma: ChromaNetwork | None
+
+    def timesteps(self, steps: int) -> list[int]:
+        """Return the steps of the full schedule to visit, noisiest first."""
+
+    def assign(self, ready: Prepared) -> Assignment:
+        """Choose network and roles for a pair."""
+
+    def modulation(
+        self,
+        chain: FusionChain,
+        x: Tensor,
+        y: Tensor,
+        base: Sequence[ChainStep],
+        gain: Tensor,
+        seed: int,
+    ) -> Weigh:
+        """Return the weighing of one modulated chain; keeps nothing between chains.
+
+        Parameters
+        ----------
+        chain : FusionChain
+        x, y : Tensor, shape (B, 1, H, W)
+            Brightness of the network's two sources in [-1, 1].
+        base : sequence of ChainStep
+            The finished base chain.
+        gain : Tensor, shape (B, 1, H, W)
+            Signed strength per pixel; 0 outside the objects.
+        seed : int
+        """
+
+
+class LightBackend:
+    """The light network: symmetric in its sources, with a modulation block of its own."""
+
+    method = "Text-DiFuse (Zhang, Cao, Ma; NeurIPS 2024), light network"
+    default_steps, fewest_steps = 4, 1
+    default_sampler = "ddim"
+    tile: int | None = None
+
+    def __init__(
+        self, network: LightNetwork, device: torch.device, chroma: ChromaNetwork | None = None
+    ) -> None:
+        self.precision = choose_precision(device)
+        self.chroma = None if chroma is None else cast(chroma, self.precision).to(device)
+        self.network = cast(network, self.precision).to(device)
+
+    def timesteps(self, steps: int) -> list[int]:
+        """See `Backend`; one step for weights without diffusion."""
+        return trailing_timesteps(steps if self.network.diffusion else 1)
+
+    def assign(self, ready: Prepared) -> Assignment:
+        """See `Backend`."""
+        fusion, diffusion = self.network.fusion, self.network.diffusion
+        facts = {} if fusion == "fcm" and diffusion else {"fusion": fusion, "diffusion": diffusion}
+        notes = () if diffusion else ("The weights have no diffusion, so one step was made.",)
+        return Assignment(self.network, facts=facts, notes=notes)
+
+    def modulation(
+        self,
+        chain: FusionChain,
+        x: Tensor,
+        y: Tensor,
+        base: Sequence[ChainStep],
+        gain: Tensor,
+        seed: int,
+    ) -> Weigh:
+        """See `Backend`."""
+        return lambda i, z, t: self.network.modulate(self.network.weigh(z, x, y, t), gain)
+
+
+class ReferenceBackend:
+    """The authors' network, as released; memory holds one FCM at a time.
+
+    Parameters
+    ----------
+    folder : ReleasedFolder
+    device : torch.device
+    """
+
+    method = "Text-DiFuse (Zhang, Cao, Ma; NeurIPS 2024), the authors' network and weights"
+    default_steps, fewest_steps = 25, 2
+    default_sampler = "mean"
+    tile: int | None = 640
+    chroma: ChromaNetwork | None = None
+
+    def __init__(self, folder: ReleasedFolder, device: torch.device) -> None:
+        self.folder = folder
+        self.device = device
+        self.precision = choose_precision(device)
+        self.kind = next(iter(folder.controls))
+        self.network: ReferenceNetwork = self._placed(load_released(folder, self.kind))
+
+    def timesteps(self, steps: int) -> list[int]:
+        """See `Backend`."""
+        return even_timesteps(steps)
+
+    def assign(self, ready: Prepared) -> Assignment:
+        """See `Backend`."""
+        roles = roles_of(ready)
+        notes, kind = roles.notes, roles.kind
+        controls = self.folder.controls
+        if kind not in controls:
+            (kind, file), *_ = controls.items()
+            notes += (f"The folder has no FCM for {roles.kind} pairs; {file} was used.",)
+        if kind != self.kind:
+            self.network.fcm = load_control(self.folder, kind)
+            self.network, self.kind = self._placed(self.network), kind
+        facts = {
+            "fcm": controls[kind],
+            "weights_files": dict(self.folder.checksums),
+            "source_1": "b" if roles.swapped else "a",
+        }
+        return Assignment(self.network, roles.swapped, facts, notes)
+
+    def modulation(
+        self,
+        chain: FusionChain,
+        x: Tensor,
+        y: Tensor,
+        base: Sequence[ChainStep],
+        gain: Tensor,
+        seed: int,
+    ) -> Weigh:
+        """See `Backend`."""
+        from .reference_modulation import TunedControl
+
+        return TunedControl(self.network, x, y, base, gain, chain.start(), seed)
+
+    def _placed(self, network: ReferenceNetwork) -> ReferenceNetwork:
+        return network.cast(self.precision).to(self.device)
+
+
+def open_backend(folder: WeightsFolder | ReleasedFolder, device: torch.device) -> Backend:
+    """Load weights of either architecture.
+
+    Raises
+    ------
+    WeightsError
+        If they are damaged or of another architecture.
+    """
+    if isinstance(folder, ReleasedFolder):
+        return ReferenceBackend(folder, device)
+    return LightBackend(load_light(folder), device, load_chroma(folder))

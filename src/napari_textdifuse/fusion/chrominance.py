@@ -1,0 +1,172 @@
+"""What becomes of colour: kept where it stands for a value, restored where light made it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..diffusion import Schedule, make_sampler
+from ..errors import InputError
+from ..models.chroma import CHROMA_SCALE, ChromaNetwork
+from .prepare import Prepared
+from .roles import NATURAL, on_black_ground
+from .tiling import pad_to_multiple, tiles
+
+Floats = npt.NDArray[np.float32]
+
+CHOICES = ("auto", "restore", "keep")
+#: Largest side of a tile.
+TILE = 1024
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether colours are restored, and the reason in one clause for the record."""
+
+    restore: bool
+    reason: str
+
+
+def decide(ready: Prepared, choice: str, available: bool) -> Decision:
+    """Decide whether the colours of a pair are restored.
+
+    Colour that stands for a measured value (a PET or SPECT colour map) is never touched.
+
+    Parameters
+    ----------
+    ready : Prepared
+    choice : {"auto", "restore", "keep"}
+        "auto" restores natural pictures: modality visible light, or unknown and not on the black
+        ground that displayed measurements have.
+    available : bool
+        Whether the weights hold a chrominance network.
+
+    Raises
+    ------
+    InputError
+        If "restore" is asked of what must not or cannot be restored.
+    """
+    if choice not in CHOICES:
+        raise InputError(f"chroma must be one of {', '.join(CHOICES)}, not {choice!r}.")
+    if ready.colour_from is None:
+        return Decision(False, "no image has colour")
+    coloured = ready.a if ready.colour_from == "a" else ready.b
+    measured = coloured.modality is not None and coloured.modality not in NATURAL
+    if choice == "restore":
+        if measured:
+            raise InputError(
+                f"The colours of a {coloured.modality} image stand for measured values and are "
+                "not restored; use chroma='keep' or 'auto'."
+            )
+        if not available:
+            raise InputError(
+                "These weights hold no chrominance network; use chroma='keep' or 'auto'."
+            )
+        return Decision(True, "asked for")
+    if choice == "keep":
+        return Decision(False, "asked for")
+    if measured or not coloured.rgb:
+        return Decision(False, "the colours stand for measured values")
+    other = ready.b if ready.colour_from == "a" else ready.a
+    if other.modality is not None and other.modality not in NATURAL:
+        return Decision(False, f"the other image is {other.modality}")
+    if coloured.modality is None and on_black_ground(ready.luma_a, ready.luma_b):
+        return Decision(False, "the pair lies on black ground, as displayed measurements do")
+    if not available:
+        return Decision(False, "these weights hold no chrominance network")
+    return Decision(True, "a natural picture")
+
+
+def guide(ready: Prepared) -> Floats:
+    """Brightness of the image that the colour comes from, in [0, 1]."""
+    return ready.luma_a if ready.colour_from == "a" else ready.luma_b
+
+
+class ChromaEngine:
+    """Restores the chrominance of one picture after another; keeps nothing between them.
+
+    Parameters
+    ----------
+    network : ChromaNetwork
+        On its device, in evaluation mode.
+    schedule : Schedule
+    device : torch.device
+    timesteps : list of int
+        Steps to visit, noisiest first.
+    sampler : str
+    """
+
+    def __init__(
+        self,
+        network: ChromaNetwork,
+        schedule: Schedule,
+        device: torch.device,
+        timesteps: list[int],
+        sampler: str,
+    ) -> None:
+        self.network = network
+        self.schedule = schedule
+        self.device = device
+        self.timesteps = timesteps
+        self.sampler = sampler
+
+    def evaluations(self, shape: tuple[int, int]) -> int:
+        """Count the network evaluations that one slice takes."""
+        height, width = (n + -n % self.network.config.multiple for n in shape)
+        return len(list(tiles((height, width), TILE))) * len(self.timesteps)
+
+    @torch.inference_mode()
+    def restore(
+        self, luma: Floats, chroma: Floats, seed: int, report: Callable[[], None]
+    ) -> Floats:
+        """Remove colour cast and chroma noise.
+
+        Parameters
+        ----------
+        luma : ndarray of float32, shape (Y, X)
+            Brightness of the coloured source as it was seen, in [0, 1].
+        chroma : ndarray of float32, shape (Y, X, 2)
+            Its CbCr in [-0.5, 0.5].
+        seed : int
+            Starting noise.
+        report : callable
+            Called after each network evaluation.
+
+        Returns
+        -------
+        ndarray of float32, shape (Y, X, 2)
+            In [-0.5, 0.5].
+        """
+        height, width = luma.shape
+        multiple = self.network.config.multiple
+        planes = [luma * 2 - 1, *(np.moveaxis(chroma, -1, 0) * np.float32(CHROMA_SCALE))]
+        seen = np.stack([pad_to_multiple(p, multiple) for p in planes])
+        whole = self._tensor(np.stack(planes))
+        context = self.network.look(whole[:, :1], whole[:, 1:])
+        noise = torch.randn((2, *seen.shape[1:]), generator=torch.Generator().manual_seed(seed))
+        restored, total = np.zeros((2, *seen.shape[1:]), np.float32), np.zeros(seen.shape[1:])
+        for tile in tiles((seen.shape[1], seen.shape[2]), TILE):
+            part = np.s_[:, tile.rows, tile.columns]
+            condition, z = self._tensor(seen[part]), self._tensor(noise.numpy()[part])
+            draw = torch.Generator().manual_seed(seed + 1)
+            sampler = make_sampler(self.sampler, self.schedule, self.timesteps, draw)
+            for i, t in enumerate(self.timesteps):
+                ts = torch.full((1,), t, device=self.device)
+                estimate, variance = self.network.restore(
+                    z, condition[:, :1], condition[:, 1:], context, ts
+                )
+                estimate = estimate.clamp(-CHROMA_SCALE / 2, CHROMA_SCALE / 2)
+                z = sampler.step(i, z, estimate, variance)
+                report()
+            restored[part] += tile.weight * estimate[0].float().cpu().numpy()
+            total[part[1:]] += tile.weight
+        values = (restored / total / CHROMA_SCALE)[:, :height, :width]
+        return np.moveaxis(values, 0, -1).astype(np.float32)
+
+    def _tensor(self, planes: Floats) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(planes))[None].to(self.device)

@@ -1,0 +1,91 @@
+"""Which image takes which part: trained networks that tell their two sources apart need it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..volume import Volume
+from .prepare import FUNCTIONAL, Prepared
+
+Floats = npt.NDArray[np.float32]
+
+#: Modalities that are photographs.
+NATURAL = ("VIS", "IR")
+#: A border as dark as this in one image, and as this in both, is the black ground of displayed
+#: measurements (with noise on it), not a scene.
+BLACK, DARK = 6 / 255, 24 / 255
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What a pair is, and who is source 1.
+
+    Parameters
+    ----------
+    kind : {"natural", "medical"}
+    swapped : bool
+        Whether image B is source 1.
+    notes : tuple of str
+        One sentence per assumption.
+    """
+
+    kind: str
+    swapped: bool
+    notes: tuple[str, ...] = ()
+
+
+def roles_of(ready: Prepared) -> Roles:
+    """Tell visible-infrared from medical pairs, and choose source 1 as the release does.
+
+    Source 1 is the visible image of a natural pair and the MRI of a medical one; without an MRI,
+    the grey one of a grey and a coloured image.
+
+    Parameters
+    ----------
+    ready : Prepared
+    """
+    kind, notes = _kind(ready)
+    first = _natural_first if kind == "natural" else _medical_first
+    a, b = first(ready.a), first(ready.b)
+    if a == b:
+        what = "visible light" if kind == "natural" else "the MRI"
+        notes += (f"Neither image alone says that it is {what}; image A was taken for it.",)
+    return Roles(kind, b > a, notes)
+
+
+def _kind(ready: Prepared) -> tuple[str, tuple[str, ...]]:
+    known = [v.modality for v in (ready.a, ready.b) if v.modality is not None]
+    if known:
+        return ("natural" if all(m in NATURAL for m in known) else "medical"), ()
+    if on_black_ground(ready.luma_a, ready.luma_b):
+        return "medical", ("The pair lies on black ground and was taken for medical images.",)
+    return "natural", ("The pair was taken for a visible and an infrared image.",)
+
+
+def on_black_ground(luma_a: Floats, luma_b: Floats) -> bool:
+    """Tell whether a pair's borders (4 % of each side) are black, as around a displayed body."""
+    levels = [_border_level(luma) for luma in (luma_a, luma_b)]
+    return min(levels) < BLACK and max(levels) < DARK
+
+
+def _border_level(luma: Floats) -> float:
+    stack = luma.reshape(-1, *luma.shape[-2:])
+    height, width = luma.shape[-2:]
+    outside = np.ones((height, width), bool)
+    y, x = max(1, height // 25), max(1, width // 25)
+    outside[y:-y, x:-x] = False
+    return float(np.median(stack[:, outside]))
+
+
+def _natural_first(image: Volume) -> int:
+    """Rank for the part of source 1; the higher one gets it."""
+    return {"VIS": 2, "IR": -1}.get(image.modality or "", int(image.rgb))
+
+
+def _medical_first(image: Volume) -> int:
+    if image.modality == "MR":
+        return 2
+    return 0 if image.rgb or image.modality in FUNCTIONAL else 1

@@ -1,0 +1,413 @@
+"""What of a volume is fused, slab by slab, and what is left of a run that was stopped.
+
+The way through a volume: `select` a range along an axis; `whole_window` of both images (windows
+belong to the whole volume, so a slice looks the same alone and in its stack); `cut_pair` (or one
+`cut_pair` for each of the `slabs`, where memory matters), which brings the slices to the first
+axis; `cut_mask` and `cut_boxes` for what was drawn; `fuse_stack`; and `from_front` back onto the
+input's grid, whose affine is that of ``cut(a, selection)``. Lazy arrays (dask, zarr) are read only
+where they are returned.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import Cancelled, InputError
+from ..intensity import Window, default_window
+from ..spatial.lazy import SAMPLED_SLICES, is_lazy, load, sampled
+from ..volume import Array, Volume
+
+Floats = npt.NDArray[np.float32]
+#: One slice, a half-open range (as in Python), or None for the whole volume.
+Slices = int | slice | tuple[int | None, int | None] | None
+
+#: The patient axis (x, y, z of RAS) that a plane's slices follow each other along.
+PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}
+#: Slices further than this from the named plane get a note, in degrees.
+OBLIQUE = 5.0
+#: Slices that are held in memory at once.
+SLAB = 16
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A range of slices.
+
+    Parameters
+    ----------
+    axis : int
+        Array axis that the slices follow each other along.
+    start, stop : int
+        Half-open range.
+    count : int
+        How many slices the volume has along that axis.
+    notes : tuple of str
+    """
+
+    axis: int
+    start: int
+    stop: int
+    count: int
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of the volume."""
+        return len(self) == self.count
+
+    @property
+    def key(self) -> tuple[slice, ...]:
+        """Index of the range in an array."""
+        return (slice(None),) * self.axis + (slice(self.start, self.stop),)
+
+    def first(self, done: int) -> Selection:
+        """Return the first `done` slices of the range."""
+        return replace(self, stop=self.start + done)
+
+    def to_dict(self) -> dict[str, int]:
+        """Return what a record says: axis of the array, first and last slice."""
+        return {"axis": self.axis, "first": self.start, "last": self.stop - 1, "of": self.count}
+
+
+def select(volume: Volume, slices: Slices = None, axis: int | str = 0) -> Selection:
+    """Choose what of a volume to fuse.
+
+    Parameters
+    ----------
+    volume : Volume
+    slices : int, slice, (start, stop) or None
+        One slice (negative: from the end), a half-open range without gaps, or everything.
+    axis : {0, 1, 2, "axial", "coronal", "sagittal"}
+        Array axis, or the plane that the slices lie in; then the array axis closest to the
+        plane's normal is taken.
+
+    Returns
+    -------
+    Selection
+
+    Raises
+    ------
+    InputError
+        If there are no such slices, or a plane is named and no geometry tells where it is.
+    """
+    if volume.ndim == 2:
+        if slices not in (None, 0) or axis not in (0, "axial", "coronal", "sagittal"):
+            raise InputError(
+                f"{volume.name} is a single picture, so there are no slices to choose; leave "
+                "slices and axis out."
+            )
+        return Selection(0, 0, 1, 1)
+    number, notes = _axis(volume, axis)
+    count = volume.shape[number]
+    if isinstance(slices, slice):
+        if slices.step not in (None, 1):
+            raise InputError(f"slices cannot be skipped (step {slices.step!r}); give a range.")
+        first, last = slices.start, slices.stop
+    elif isinstance(slices, tuple):
+        if len(slices) != 2:
+            raise InputError(f"a range of slices is (start, stop), not {slices!r}.")
+        first, last = slices
+    elif slices is None:
+        first = last = None
+    else:
+        index = _whole(slices)
+        if not -count <= index < count:
+            raise InputError(
+                f"slice {index} does not exist: {volume.name} has slices 0 to {count - 1} along "
+                f"axis {number}."
+            )
+        first = index % count
+        last = first + 1
+    start, stop, _ = slice(*(None if v is None else _whole(v) for v in (first, last))).indices(
+        count
+    )
+    if stop <= start:
+        raise InputError(
+            f"the range of slices {first} to {last} is empty: {volume.name} has slices 0 to "
+            f"{count - 1} along axis {number}."
+        )
+    return Selection(number, start, stop, count, notes)
+
+
+def cut(volume: Volume, selection: Selection) -> Volume:
+    """Return the selected slices as a volume of its own, with the affine moved to them.
+
+    Parameters
+    ----------
+    volume : Volume
+        A two-dimensional one is returned as it is.
+    selection : Selection
+
+    Returns
+    -------
+    Volume
+        Three-dimensional also for a single slice. A dask array stays lazy, an array in memory is
+        not copied.
+    """
+    if volume.ndim == 2 or selection.whole:
+        return volume
+    affine = volume.affine
+    if affine is not None:
+        shift = np.eye(4)
+        shift[2 - selection.axis, 3] = selection.start  # affines take x, y, z
+        affine = affine @ shift
+    return replace(volume, array=volume.array[selection.key], affine=affine)
+
+
+def cut_pair(a: Volume, b: Volume, selection: Selection) -> tuple[Volume, Volume]:
+    """Return the selected slices of both images, running along the first axis.
+
+    Parameters
+    ----------
+    a : Volume
+        The whole image that the selection was made on.
+    b : Volume
+        The other, uncut.
+    selection : Selection
+
+    Returns
+    -------
+    a : Volume
+        Cut, turned and loaded.
+    b : Volume
+        With geometry on both sides `b` itself, perhaps lazy: `resample_to` reads what it needs.
+        Without it, the slices of equal numbers.
+
+    Raises
+    ------
+    InputError
+        If only numbers could tell which slices belong together, and their shapes differ.
+    """
+    front = to_front(cut(a, selection), selection.axis)
+    by_place = a.affine is not None and b.affine is not None
+    if by_place or a.ndim == 2 or (selection.whole and selection.axis == 0):
+        return front, b
+    if b.ndim != a.ndim or b.shape[selection.axis] != selection.count:
+        raise InputError(
+            f"{b.name} of shape {b.shape} and {a.name} of shape {a.shape} have no common geometry, "
+            "so nothing tells which slices belong together; fuse the whole volumes, or give both "
+            "as DICOM or NIfTI."
+        )
+    return front, to_front(cut(b, selection), selection.axis)
+
+
+def cut_mask(mask: Volume | Array, a: Volume, selection: Selection) -> Volume | Array:
+    """Return what of a drawn mask belongs to the selected slices, turned as `cut_pair` does.
+
+    Parameters
+    ----------
+    mask : Volume or ndarray
+        Labels on the whole grid of `a`, or a volume with geometry, which is left to `resample_to`.
+    a : Volume
+        The whole first image.
+    selection : Selection
+
+    Returns
+    -------
+    Volume or ndarray
+        As it came, where its shape is not that of `a`.
+    """
+    by_place = isinstance(mask, Volume) and mask.affine is not None and a.affine is not None
+    if by_place or mask.shape != a.shape or a.ndim == 2:
+        return mask
+    volume = mask if isinstance(mask, Volume) else Volume(mask)
+    part = to_front(cut(volume, selection), selection.axis)
+    return part if isinstance(mask, Volume) else part.array
+
+
+def cut_boxes(boxes: Array, selection: Selection, *, back: bool = False) -> Array:
+    """Move boxes from the whole grid to the turned cut, or back.
+
+    Parameters
+    ----------
+    boxes : ndarray, shape (N, 6)
+        Voxel edges XYZXYZ. Boxes of another length are returned as they are.
+    selection : Selection
+    back : bool
+        From the turned cut to the whole grid.
+
+    Returns
+    -------
+    ndarray, shape (N, 6)
+        Clipped to the range; boxes outside it are left out.
+    """
+    boxes = np.asarray(boxes, dtype=np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 6:
+        return boxes
+    order = [selection.axis, *(k for k in range(3) if k != selection.axis)]
+    xyz = [2 - order[2 - k] for k in range(3)]  # column of the whole grid for each turned one
+    moved = boxes.reshape(-1, 2, 3).copy()
+    if back:
+        moved = moved[:, :, np.argsort(xyz)]
+        moved[:, :, 2 - selection.axis] += selection.start
+        return moved.reshape(-1, 6)
+    along = moved[:, :, 2 - selection.axis] - selection.start
+    moved[:, :, 2 - selection.axis] = np.clip(along, 0, len(selection))
+    inside = moved[:, 1, 2 - selection.axis] > moved[:, 0, 2 - selection.axis]
+    return moved[inside][:, :, xyz].reshape(-1, 6)
+
+
+def slabs(selection: Selection, size: int = SLAB) -> Iterator[Selection]:
+    """Yield the selection in parts of at most `size` slices."""
+    for start in range(selection.start, selection.stop, size):
+        yield replace(selection, start=start, stop=min(start + size, selection.stop))
+
+
+def to_front(volume: Volume, axis: int) -> Volume:
+    """Turn an array axis to the front, with the affine; nothing is resampled.
+
+    Parameters
+    ----------
+    volume : Volume
+        Loaded into memory if it was lazy.
+    axis : int
+
+    Returns
+    -------
+    Volume
+    """
+    volume = load(volume)
+    if volume.ndim == 2 or axis == 0:
+        return volume
+    order = [axis, *(k for k in range(3) if k != axis)]
+    affine = volume.affine
+    if affine is not None:
+        columns = [2 - order[2 - k] for k in range(3)]  # affines take x, y, z
+        affine = affine[:, [*columns, 3]]
+    return replace(volume, array=np.moveaxis(volume.array, axis, 0), affine=affine)
+
+
+def from_front(array: Array, axis: int) -> Array:
+    """Turn the first axis of a result back to where `to_front` took it from."""
+    return np.ascontiguousarray(np.moveaxis(array, 0, axis)) if axis else array
+
+
+def whole_window(volume: Volume) -> tuple[Window, tuple[str, ...]]:
+    """Return the window of the whole volume, whatever part of it is fused.
+
+    Parameters
+    ----------
+    volume : Volume
+        Uncut. Of a lazy one, evenly spaced slices stand for all.
+
+    Returns
+    -------
+    window : Window
+    notes : tuple of str
+        Says so, where the window rests on a sample.
+    """
+    window = default_window(sampled(volume))
+    fixed = window.origin == "file" or window.origin.startswith(("preset soft", "type"))
+    if fixed or not is_lazy(volume.array) or volume.shape[0] <= SAMPLED_SLICES:
+        return window, ()
+    note = (
+        f"The display window of {volume.name} rests on {SAMPLED_SLICES} of {volume.shape[0]} "
+        "slices, evenly spaced."
+    )
+    return window, (note,)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Images made slice by slice.
+
+    Parameters
+    ----------
+    images : dict of str to ndarray of float32, shape (done, ...)
+    done, count : int
+        Slices that were finished, of how many.
+    """
+
+    images: dict[str, Floats]
+    done: int
+    count: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every slice was finished."""
+        return self.done == self.count
+
+
+def fuse_stack(count: int, fuse_slice: Callable[[int], Mapping[str, Floats]]) -> Stack:
+    """Make a stack, one slice after the other; what was finished survives a cancel.
+
+    Parameters
+    ----------
+    count : int
+    fuse_slice : callable
+        Takes a slice's number and returns its images by name, of the same shapes for all slices.
+        Raises `Cancelled` to stop.
+
+    Returns
+    -------
+    Stack
+        With fewer slices than `count` if it was cancelled: the finished ones, from the first on.
+        The caller makes a result of them and raises ``Cancelled(message, partial=result)``.
+
+    Raises
+    ------
+    Cancelled
+        If not even one slice was finished.
+    """
+    images: dict[str, Floats] = {}
+    for index in range(count):
+        try:
+            made = fuse_slice(index)
+        except Cancelled:
+            if index == 0:
+                raise
+            kept = {name: array[:index].copy() for name, array in images.items()}
+            return Stack(kept, index, count)
+        for name, image in made.items():
+            if name not in images:
+                images[name] = np.zeros((count, *image.shape), np.float32)
+            images[name][index] = image
+    return Stack(images, count, count)
+
+
+def _axis(volume: Volume, axis: int | str) -> tuple[int, tuple[str, ...]]:
+    if isinstance(axis, str) and axis in PLANES:
+        if volume.affine is None:
+            raise InputError(
+                f"{volume.name} has no geometry that tells where its {axis} slices are; give axis "
+                "as 0, 1 or 2 of the array."
+            )
+        directions = volume.affine[:3, :3] / np.linalg.norm(volume.affine[:3, :3], axis=0)
+        number = _closest(volume, PLANES[axis])
+        normal = np.cross(directions[:, number - 1], directions[:, number - 2])
+        normal /= np.linalg.norm(normal)
+        off = float(np.degrees(np.arccos(min(1.0, abs(normal[PLANES[axis]])))))
+        notes = (
+            (f"{axis.capitalize()} slices are those of the grid, {off:.0f} degrees off.",)
+            if off > OBLIQUE
+            else ()
+        )
+        return 2 - number, notes
+    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)) or not 0 <= axis <= 2:
+        raise InputError(f"axis must be 0, 1, 2, {', '.join(PLANES)}, not {axis!r}.")
+    return int(axis), ()
+
+
+def _closest(volume: Volume, patient: int) -> int:
+    """Return the index axis (x, y, z) closest to a patient axis; each is taken once."""
+    from nibabel.orientations import io_orientation
+
+    return int(np.flatnonzero(io_orientation(volume.affine)[:, 0] == patient)[0])
+
+
+def _whole(value: Any) -> int:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise InputError(f"slices are whole numbers, not {value!r}.") from None

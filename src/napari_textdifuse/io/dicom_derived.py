@@ -1,0 +1,136 @@
+"""What every DICOM object that this package writes says about itself, and whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as Items
+from pydicom.uid import UID, generate_uid
+
+from .._version import __version__
+from ..errors import WriteError
+from ._plain import to_json
+from .dicom_find import image_header, series_of
+
+SOFTWARE = "napari-textdifuse"
+NOTICE = "Derived image for research; not for diagnosis."
+#: Who the patient is where the identity was not asked for.
+ANONYMOUS = {
+    "PatientName": "TEXTDIFUSE^ANONYMOUS",
+    "PatientID": "TEXTDIFUSE",
+    "PatientBirthDate": "",
+    "PatientSex": "",
+    "StudyDate": "",
+    "StudyTime": "",
+    "StudyID": "",
+    "AccessionNumber": "",
+    "ReferringPhysicianName": "",
+}
+#: What identity=True copies beside these; patient and study modules (PS3.3 C.7.1.1, C.7.2.1).
+_MORE_IDENTITY = ("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight")
+#: Group and creator of the private element that holds the record.
+PRIVATE_GROUP = 0x0071
+
+
+def source_headers(source: Path | None, series: str | None) -> list[Dataset]:
+    """Return the headers of the source series: of a folder the chosen or largest one.
+
+    Raises
+    ------
+    WriteError
+        If the chosen series is not there.
+    ReadError
+        If there are no DICOM images.
+    """
+    if source is None:
+        return []
+    if not source.is_dir():
+        return [image_header(source)]
+    for info, found in series_of(source):
+        if series in (None, info.uid):
+            return [header for _, header in found]
+    raise WriteError(f"{source.name} has no series {series} to refer to; leave it out.")
+
+
+def common_header(
+    source: Sequence[Dataset], *, identity: bool, description: str, number: int
+) -> Dataset:
+    """Return patient, study, series and equipment of a derived object.
+
+    Parameters
+    ----------
+    source : sequence of Dataset
+        The series it was derived from; of the same study then.
+    identity : bool
+        Copy the patient and study modules from `source`; otherwise the patient is anonymous.
+    description : str
+        Of the series.
+    number : int
+        SeriesNumber (0020,0011).
+
+    Returns
+    -------
+    Dataset
+        Without an instance UID and without pixels.
+
+    Raises
+    ------
+    WriteError
+        If identity is asked for without a source.
+    """
+    if identity and not source:
+        raise WriteError("there is no patient to copy; give the source series with identity.")
+    header = Dataset()
+    for key, value in ANONYMOUS.items():
+        setattr(header, key, source[0].get(key, value) if identity else value)
+    if identity:
+        for key in _MORE_IDENTITY:
+            if key in source[0]:
+                setattr(header, key, source[0].get(key))
+    else:
+        header.PatientIdentityRemoved = "YES"
+        header.DeidentificationMethod = f"{SOFTWARE}: identity was not copied"
+    first = source[0] if source else Dataset()
+    header.StudyInstanceUID = first.get("StudyInstanceUID") or generate_uid()
+    header.FrameOfReferenceUID = first.get("FrameOfReferenceUID") or generate_uid()
+    header.PositionReferenceIndicator = ""
+    header.SeriesInstanceUID = generate_uid()
+    header.SeriesNumber = number
+    header.SeriesDescription = description
+    now = datetime.now()
+    header.ContentDate = header.SeriesDate = f"{now:%Y%m%d}"
+    header.ContentTime = header.SeriesTime = f"{now:%H%M%S}"
+    header.Manufacturer = header.ManufacturerModelName = SOFTWARE
+    header.SoftwareVersions = __version__
+    header.DeviceSerialNumber = "none"
+    header.ImageComments = NOTICE
+    return header
+
+
+def add_record(header: Dataset, record: Mapping[str, Any] | None) -> None:
+    """Keep the record as JSON in a private element, (0071,xx01) of this package's block."""
+    if record is not None:
+        block = header.private_block(PRIVATE_GROUP, SOFTWARE, create=True)
+        block.add_new(0x01, "UT", to_json(record, ascii_only=True))
+
+
+def reference(header: Dataset, source: Sequence[Dataset]) -> None:
+    """Name the source series in an object of the same study (PS3.3 C.12.2)."""
+    if not source:
+        return
+    series = Dataset()
+    series.SeriesInstanceUID = source[0].SeriesInstanceUID
+    series.ReferencedInstanceSequence = Items(instance(h) for h in source)
+    header.ReferencedSeriesSequence = Items([series])
+
+
+def instance(header: Dataset) -> Dataset:
+    """Return the reference to one instance."""
+    item = Dataset()
+    item.ReferencedSOPClassUID = UID(header.SOPClassUID)
+    item.ReferencedSOPInstanceUID = UID(header.SOPInstanceUID)
+    return item

@@ -1,0 +1,114 @@
+"""Find the DICOM images of a folder, by their headers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from ..errors import ReadError
+from ._kinds import CAN_READ
+from ._quiet import reason
+from ._series import SeriesInfo
+from .dicom_numbers import integer
+
+#: Suffixes under which DICOM files without the usual preamble are found.
+SUFFIXES = ("", ".dcm", ".dicom", ".ima", ".img")
+#: Made from other series: not what one wants when a folder is opened.
+_DERIVED = ("SEG", "RTDOSE")
+
+Found = list[tuple[Path, Dataset]]
+
+
+def image_header(path: Path) -> Dataset:
+    """Return the header of one file that holds an image.
+
+    Raises
+    ------
+    ReadError
+        If it is not DICOM, damaged, or holds no image.
+    """
+    header = read_header(path)
+    if header is None:
+        kind = path.suffix or "without an extension"
+        raise ReadError(f"{path.name}: a file {kind} that is not DICOM; known are {CAN_READ}.")
+    if "DirectoryRecordSequence" in header:
+        raise ReadError(f"{path.name} is a DICOMDIR, an index; give the folder of a series.")
+    if not _is_image(header):
+        raise ReadError(f"{path.name}: the DICOM file holds no image (truncated, or a document).")
+    return header
+
+
+def series_of(folder: Path) -> list[tuple[SeriesInfo, Found]]:
+    """Group the images of a folder by series, the largest first.
+
+    Raises
+    ------
+    ReadError
+        If the folder cannot be opened, holds no DICOM images, or holds a damaged one.
+    """
+    groups: dict[str, dict[str, tuple[Path, Dataset]]] = {}
+    try:
+        paths = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    except OSError as error:
+        raise ReadError(f"{folder} cannot be opened: {error.strerror or error}.") from error
+    for path in paths:
+        header = read_header(path)
+        if header is not None and _is_image(header):
+            instance = str(header.get("SOPInstanceUID") or path.name)
+            series = groups.setdefault(str(header.get("SeriesInstanceUID") or ""), {})
+            series.setdefault(instance, (path, header))  # a second copy of a file is no image
+    if not groups:
+        raise ReadError(
+            f"{folder}: the folder holds no DICOM images (subfolders are not searched)."
+        )
+    found = [(series_info(list(group.values())), list(group.values())) for group in groups.values()]
+    return sorted(
+        found, key=lambda g: (g[0].modality in _DERIVED, -g[0].images, g[0].number or 0, g[0].uid)
+    )
+
+
+def read_header(path: Path) -> Dataset | None:
+    """Read everything but pixels; None when the file is not DICOM."""
+    try:
+        with path.open("rb") as file:
+            marked = file.read(132)[128:] == b"DICM"
+    except OSError as error:
+        raise ReadError(f"{path} cannot be opened: {error.strerror or error}.") from error
+    suffix = path.suffix.lower()
+    if not marked and suffix not in SUFFIXES and not suffix[1:].isdigit():
+        return None
+    try:
+        header = dcmread(path, stop_before_pixels=True, force=True)
+        # touching the values parses them, so damage shows here and not later
+        real = marked or ("SOPClassUID" in header and "Modality" in header) or _is_image(header)
+    except Exception as error:  # parsers raise anything on damaged files
+        if not marked:
+            return None
+        raise ReadError(f"{path.name}: the DICOM file is damaged ({reason(error)}).") from error
+    return header if real else None
+
+
+def series_info(found: Found) -> SeriesInfo:
+    """Describe the files of one series."""
+    header = found[0][1]
+    return SeriesInfo(
+        uid=str(header.get("SeriesInstanceUID") or ""),
+        modality=str(header.get("Modality") or "DICOM"),
+        number=integer(header.get("SeriesNumber")),
+        description=str(header.get("SeriesDescription") or ""),
+        images=sum(frame_count(h) for _, h in found),
+    )
+
+
+def frame_count(header: Dataset) -> int:
+    """Return NumberOfFrames (0028,0008), 1 where it is missing."""
+    return max(1, integer(header.get("NumberOfFrames")) or 1)
+
+
+def _is_image(header: Dataset) -> bool:
+    try:
+        return int(header.Rows) > 0 and int(header.Columns) > 0
+    except (AttributeError, TypeError, ValueError):
+        return False

@@ -1,0 +1,89 @@
+"""The slices in DICOM files: one in a classic file, many in a mosaic or multi-frame file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from ..volume import Array
+from .dicom_find import Found, frame_count
+from .dicom_pixels import decode, is_colour, rescale
+
+#: Attributes of files whose frames are described apart, however many there are.
+_FRAMED = ("SharedFunctionalGroupsSequence", "DoseGridScaling")
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One slice, wherever it was stored.
+
+    Parameters
+    ----------
+    header : Dataset
+        Position, orientation, pixel spacing, rescaling and times of this slice, at the top level.
+    pixels : callable
+        Decodes its measured values ``(rows, columns)``, or colours ``(rows, columns, 3)``.
+    """
+
+    header: Dataset
+    pixels: Callable[[], Array]
+
+
+def slices_of(found: Found, label: str) -> list[Slice]:
+    """Return the slices of the files of one series, in no particular order.
+
+    Parameters
+    ----------
+    found : list of (Path, Dataset)
+        Files with their headers.
+    label : str
+        For messages.
+
+    Returns
+    -------
+    list of Slice
+
+    Raises
+    ------
+    ReadError
+        If a mosaic or multi-frame file does not say how its slices are arranged.
+    """
+    slices: list[Slice] = []
+    for path, header in found:
+        if "MOSAIC" in (header.get("ImageType") or ()):
+            from .dicom_mosaic import tiles
+
+            slices += _parts(path, tiles(header, label))
+        elif frame_count(header) > 1 or any(tag in header for tag in _FRAMED):
+            from .dicom_frames import frame_headers
+
+            headers = frame_headers(header, label)
+            slices += _parts(path, [(h, (k,)) for k, h in enumerate(headers)])
+        else:
+            slices.append(Slice(header, partial(_whole, path)))
+    return slices
+
+
+def _whole(path: Path) -> Array:
+    array, dataset = decode(path)
+    return array if is_colour(dataset) else rescale(array, dataset, path.name)
+
+
+def _parts(path: Path, parts: list[tuple[Dataset, tuple[int | slice, ...]]]) -> list[Slice]:
+    """Cut one file into slices; it is decoded once, for as long as one of them is in use."""
+
+    @cache
+    def stored() -> Array:
+        array, dataset = decode(path)
+        picture = array.ndim == 2 + is_colour(dataset)
+        return array[None] if picture else array
+
+    def pixels(header: Dataset, key: tuple[int | slice, ...]) -> Array:
+        array = stored()[key]
+        return array if is_colour(header) else rescale(array, header, path.name)
+
+    return [Slice(header, partial(pixels, header, key)) for header, key in parts]

@@ -1,0 +1,202 @@
+"""Write a label image as a DICOM segmentation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence as Items
+from pydicom.uid import (
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    generate_uid,
+)
+
+from .._version import __version__
+from ..errors import WriteError
+from ..volume import Array, Volume
+from ._atomic import check_target, write_bytes
+from ._quiet import quiet
+from .dicom_derived import NOTICE, SOFTWARE, add_record, common_header, source_headers
+from .dicom_numbers import put
+from .dicom_write import plane_of, position_of
+
+if TYPE_CHECKING:
+    import highdicom
+
+_EQUIPMENT = ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions")
+#: What a segmentation's references are made from.
+_OF_SOURCE = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "StudyInstanceUID",
+    "FrameOfReferenceUID",
+    "Modality",
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "SliceThickness",
+)
+
+
+@quiet("pydicom", "highdicom")
+def write_segmentation(
+    path: str | os.PathLike[str],
+    labels: Volume,
+    *,
+    names: Mapping[Any, str] | None = None,
+    record: Mapping[str, Any] | None = None,
+    source: str | os.PathLike[str] | None = None,
+    series: str | None = None,
+    identity: bool = False,
+) -> Path:
+    """Write labels as a binary DICOM segmentation (DICOM-SEG), one file with all segments.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Ends in ``.dcm``.
+    labels : Volume
+        Whole numbers, 0 for the background, with geometry. DICOM counts segments from 1 without
+        gaps: labels that have gaps are renumbered, in their order.
+    names : mapping, optional
+        Label (a number, or its text) to the name of the object.
+    record : mapping, optional
+        How the labels were made; kept as JSON in a private element. Its ``objects`` serve as
+        `names` where these are not given.
+    source, series, identity
+        See `write_dicom`. With a source the segmentation refers to its images.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    WriteError
+        If the labels are not whole numbers, all background, or without a rectangular grid.
+    """
+    path = Path(path).expanduser()
+    check_target(path)
+    headers = source_headers(None if source is None else Path(source).expanduser(), series)
+    common = common_header(
+        headers, identity=identity, description="Mask (derived, not for diagnosis)", number=9001
+    )
+    array = labels.array if labels.ndim == 3 else labels.array[None]
+    found = _check(labels, path.name)
+    lps = plane_of(labels, path.name)
+    numbered = np.zeros(array.shape, np.uint16)
+    for number, label in enumerate(found, start=1):
+        numbered[array == label] = number
+    known = {str(k): v for k, v in (names or (record or {}).get("objects") or {}).items()}
+    titles = [known.get(str(label), f"label {label}") for label in found]
+    place = position_of(lps, 0)
+    place.Rows, place.Columns = array.shape[1:]
+    made = _segmentation(numbered, lps, titles, _images(headers, common, place))
+    if not headers:
+        _forget_sources(made)
+    for element in common:  # patient and study as everywhere, not as highdicom copied them
+        made[element.tag] = element
+    made.ContentDescription = NOTICE[:64]
+    add_record(made, record)
+    buffer = BytesIO()
+    made.save_as(buffer, enforce_file_format=True)
+    return write_bytes(path, buffer.getvalue())
+
+
+def _check(labels: Volume, name: str) -> list[int]:
+    """Return the labels that occur."""
+    if labels.rgb or labels.array.dtype.kind not in "biu":
+        raise WriteError(
+            f"{name}: a segmentation holds whole numbers, not {labels.array.dtype} values; write "
+            "the image with write_dicom, or as NIfTI."
+        )
+    if labels.affine is None:
+        raise WriteError(
+            f"{name}: labels without geometry cannot be placed in a patient; write .tif or .png."
+        )
+    found = [int(v) for v in np.unique(labels.array) if v != 0]
+    if not found:
+        raise WriteError(f"{name}: the labels are all background, so there is no segment to write.")
+    return found
+
+
+def _segmentation(
+    numbered: Array, lps: Array, titles: Sequence[str], source: Sequence[Dataset]
+) -> highdicom.seg.Segmentation:
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    algorithm = hd.AlgorithmIdentificationSequence(
+        name=SOFTWARE, family=codes.DCM.ArtificialIntelligence, version=__version__
+    )
+    descriptions = [
+        hd.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=title[:64],
+            # the label names the object; a prompt has no code of its own
+            segmented_property_category=codes.SCT.Tissue,
+            segmented_property_type=codes.SCT.Tissue,
+            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+            algorithm_identification=algorithm,
+        )
+        for number, title in enumerate(titles, start=1)
+    ]
+    affine = lps[:, [2, 1, 0, 3]]  # highdicom's volumes count slice, row, column
+    return hd.seg.Segmentation(
+        source_images=list(source),
+        pixel_array=hd.Volume(numbered, affine, "PATIENT", source[0].get("FrameOfReferenceUID")),
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=descriptions,
+        series_instance_uid=generate_uid(),
+        series_number=9001,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+        manufacturer=SOFTWARE,
+        manufacturer_model_name=SOFTWARE,
+        software_versions=__version__,
+        device_serial_number="none",
+        content_label="MASK",
+        omit_empty_frames=False,  # or the grid would shrink to the objects
+    )
+
+
+def _images(source: Sequence[Dataset], common: Dataset, place: Dataset) -> list[Dataset]:
+    """Return what highdicom needs of the source images, or of a stand-in where there is none.
+
+    It copies the patient from them, so they get the one that the segmentation shall have.
+    """
+    images = []
+    for header in source or [Dataset()]:
+        image = Dataset()
+        image.update(common)
+        image.update(place)
+        for key in _EQUIPMENT:  # highdicom would take it for the scanner
+            delattr(image, key)
+        image.SOPClassUID, image.SOPInstanceUID = CTImageStorage, generate_uid()
+        image.Modality = "CT"
+        for key in _OF_SOURCE:
+            if key in header:
+                put(image, **{key: header[key].value})
+        image.file_meta = FileMetaDataset()
+        image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        images.append(image)
+    return images
+
+
+def _forget_sources(made: Dataset) -> None:
+    """Take out the references to a stand-in; they are optional (PS3.3 C.7.6.16.2.6)."""
+    for frame in made.PerFrameFunctionalGroupsSequence:
+        frame.DerivationImageSequence = Items([])
+    for key in ("ReferencedSeriesSequence", "SourceImageSequence"):
+        if key in made:
+            delattr(made, key)

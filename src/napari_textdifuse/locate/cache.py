@@ -1,0 +1,75 @@
+"""Keep what was computed from an image, as long as there is room."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Sized(Protocol):
+    """Something that knows how much memory it takes."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        ...
+
+
+T = TypeVar("T", bound=Sized)
+
+
+class ContentCache:
+    """Least recently used first out, by bytes; keyed by content, so no image is mistaken.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Upper limit of what is kept. A single larger thing is computed and not kept.
+    """
+
+    def __init__(self, max_bytes: int = 1 << 30) -> None:
+        self.max_bytes = max_bytes
+        self.nbytes = 0
+        self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, kind: str, image: npt.NDArray[np.uint8], make: Callable[[], T]) -> T:
+        """Return what `make` gave for an equal image before, or call it now.
+
+        Parameters
+        ----------
+        kind : str
+            What is computed, so that several models can share the cache.
+        image : ndarray of uint8
+        make : callable
+            Takes nothing; its result has ``nbytes``.
+        """
+        key = (kind, _digest(image))
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        made = make()
+        if made.nbytes <= self.max_bytes:
+            self._kept[key] = made
+            self.nbytes += made.nbytes
+            while self.nbytes > self.max_bytes:
+                self.nbytes -= self._kept.popitem(last=False)[1].nbytes
+        return made
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+        self.nbytes = 0
+
+
+def _digest(image: npt.NDArray[np.uint8]) -> str:
+    digest = hashlib.sha256(repr(image.shape).encode())
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.hexdigest()

@@ -1,0 +1,227 @@
+"""Fetch a model from the hub: only when asked, resumable, and nothing unverified is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import Cancelled, TextDiFuseError, WeightsError, WriteError
+from .hub import HubModel, download_folder
+
+#: Called with the file's name, the bytes there are and the bytes there will be; returning False
+#: stops the download, which can be resumed later.
+Report = Callable[[str, int, int], bool | None]
+
+#: Seconds without an answer after which the hub counts as unreachable.
+TIMEOUT = 10.0
+#: How often a broken connection is picked up again without a single new byte.
+RETRIES = 2
+#: Seconds between such attempts.
+PAUSE = 1.0
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file of a repository, with what the hub says about it."""
+
+    name: str
+    size: int
+    checksum: str
+    is_sha256: bool  # large files; small ones have git's SHA-1
+
+    def digest(self) -> Any:
+        if self.is_sha256:
+            return hashlib.sha256()
+        return hashlib.sha1(f"blob {self.size}\0".encode(), usedforsecurity=False)
+
+
+def download(model: HubModel, report: Report | None = None) -> Path:
+    """Download a model; what is there already is not fetched again.
+
+    Every file is compared with the hub's checksum (SHA-256 for weights, git's for small files)
+    before it gets its name; an interrupted file goes on where it stopped.
+
+    Parameters
+    ----------
+    model : HubModel
+    report : callable, optional
+        See `Report`.
+
+    Returns
+    -------
+    Path
+        The folder with the model.
+
+    Raises
+    ------
+    WeightsError
+        If the hub cannot be reached, ``HF_HUB_OFFLINE`` is set, or a checksum is wrong.
+    WriteError
+        If the disk is full or the folder cannot be written.
+    Cancelled
+        If `report` returned False.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        raise WeightsError(
+            "HF_HUB_OFFLINE is set, so nothing is downloaded; unset it, or download "
+            f"{model.repo} on another computer and name its folder."
+        )
+    folder = download_folder(model)
+    commit, files = _contents(model)
+    with _disk(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        if not _is_there(folder / file.name, file):
+            _fetch(model, commit, file, folder, report)
+    return folder
+
+
+def _contents(model: HubModel) -> tuple[str, list[_File]]:
+    """Ask the hub once for the newest commit, its files and their checksums."""
+    from huggingface_hub import HfApi
+
+    try:
+        info = HfApi().model_info(model.repo, files_metadata=True, timeout=TIMEOUT)
+    except Exception as error:  # of httpx, ssl, socket and the hub
+        raise _unreachable(model, error) from None
+    there = {entry.rfilename: entry for entry in info.siblings or []}
+    absent = [name for name in model.required if name not in there]
+    if absent or info.sha is None:
+        raise WeightsError(
+            f"The hub's {model.repo} has no {absent[0] if absent else 'commit'}; it has changed, "
+            "so name a folder with another model."
+        )
+    wanted = [there[n] for n in (*model.required, *model.optional) if n in there]
+    return info.sha, [_describe(entry, model) for entry in wanted]
+
+
+def _describe(entry: Any, model: HubModel) -> _File:
+    checksum = entry.lfs.sha256 if entry.lfs is not None else entry.blob_id
+    if not checksum or entry.size is None:
+        raise WeightsError(f"The hub gives no checksum for {entry.rfilename} of {model.repo}.")
+    return _File(entry.rfilename, entry.size, checksum, entry.lfs is not None)
+
+
+def _is_there(path: Path, file: _File) -> bool:
+    return (
+        path.is_file()
+        and path.stat().st_size == file.size
+        and _checksum(path, file) == (file.checksum)
+    )
+
+
+def _checksum(path: Path, file: _File) -> str:
+    digest = file.digest()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return str(digest.hexdigest())
+
+
+def _fetch(model: HubModel, commit: str, file: _File, folder: Path, report: Report | None) -> None:
+    # the part belongs to one content, so a newer one is not appended to an older one
+    part = folder / f".{file.name}.{file.checksum[:12]}.part"
+    failures = 0
+    while (before := _size(part)) < file.size:
+        failure: Exception = OSError("the answer ended early")
+        try:
+            _append(model, commit, file, part, before, report)
+        except TextDiFuseError:
+            raise
+        except Exception as error:  # of httpx, ssl, socket and the hub
+            failure = error
+        if _size(part) > before:
+            failures = 0
+            continue
+        failures += 1
+        if failures > RETRIES:
+            raise _unreachable(model, failure)
+        time.sleep(PAUSE)
+    found = _checksum(part, file)
+    if found != file.checksum or _size(part) != file.size:
+        part.unlink()
+        raise WeightsError(
+            f"{file.name} of {model.repo} came with the checksum {found[:16]}... instead of "
+            f"{file.checksum[:16]}..., so it was deleted; download again, and if it happens twice "
+            "something on the way changes files."
+        )
+    with _disk(folder):
+        os.replace(part, folder / file.name)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _append(
+    model: HubModel, commit: str, file: _File, part: Path, start: int, report: Report | None
+) -> None:
+    """Stream what is missing to the end of the part."""
+    from huggingface_hub import get_session, hf_hub_url
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+        build_hf_headers,
+        hf_raise_for_status,
+    )
+
+    # as is: a compressed answer cannot be resumed
+    headers = build_hf_headers() | {"Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    url = hf_hub_url(model.repo, file.name, revision=commit)
+    with get_session().stream(
+        "GET", url, headers=headers, timeout=TIMEOUT, follow_redirects=True
+    ) as response:
+        hf_raise_for_status(response)
+        done = start if response.status_code == 206 else 0
+        with _disk(part.parent), part.open("ab" if done else "wb") as stream:
+            # as it arrives: what waits for a full block is lost when the connection breaks
+            for block in _from_network(response.iter_bytes()):
+                stream.write(block)
+                done += len(block)
+                if done > file.size:  # an endless answer
+                    return
+                if report is not None and report(file.name, done, file.size) is False:
+                    raise Cancelled(
+                        "The download was cancelled; it goes on from here when started again."
+                    )
+
+
+class _Broken(Exception):
+    """The connection ended; kept apart from the disk's errors, as both may be an OSError."""
+
+
+def _from_network(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        yield from blocks
+    except Exception as error:
+        raise _Broken(str(error) or type(error).__name__) from None
+
+
+@contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(
+            f"{folder} cannot be written ({error.strerror or error}); free some space or set "
+            "HF_HOME to another folder."
+        ) from None
+
+
+def _unreachable(model: HubModel, error: Exception) -> WeightsError:
+    from huggingface_hub import constants
+
+    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    reason = reason.rstrip(".")[:150] or type(error).__name__
+    return WeightsError(
+        f"The hub ({constants.ENDPOINT}) does not give {model.repo} ({reason}); behind a firewall, "
+        "download it on another computer and name its folder with --locator-weights."
+    )

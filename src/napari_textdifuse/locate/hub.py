@@ -1,0 +1,159 @@
+"""Models that can be downloaded: what they are, and where they lie on this machine.
+
+Nothing here touches the network; see `downloads` for what does.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+from .checkpoints import Role, find
+
+#: A folder (or several, separated as in PATH) in which the user keeps locators' weights.
+VARIABLE = "TEXTDIFUSE_LOCATOR_WEIGHTS"
+
+_TOKENIZER = ("vocab.json", "merges.txt")
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """A model on the Hugging Face hub.
+
+    Parameters
+    ----------
+    name : str
+        What the commands call it.
+    repo : str
+    role : {"detector", "segmenter"}
+    megabytes : int
+        Size of the download, as last seen.
+    licence : str
+    note : str
+        What it is good for.
+    required : tuple of str
+        Files without which it cannot be used.
+    optional : tuple of str
+        Files that are taken along where the repository has them.
+    """
+
+    name: str
+    repo: str
+    role: Role
+    megabytes: int
+    licence: str
+    note: str
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+
+def _detector(name: str, megabytes: int, note: str) -> HubModel:
+    return HubModel(
+        name,
+        f"google/{name}",
+        "detector",
+        megabytes,
+        "Apache-2.0",
+        note,
+        ("config.json", "model.safetensors", "preprocessor_config.json", *_TOKENIZER),
+        ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    )
+
+
+def _segmenter(repo: str, megabytes: int, note: str) -> HubModel:
+    name = repo.split("/")[1].lower()
+    required = ("config.json", "model.safetensors", "preprocessor_config.json")
+    return HubModel(name, repo, "segmenter", megabytes, "Apache-2.0", note, required)
+
+
+#: In the order in which they are taken where several are on the machine.
+MODELS = (
+    _detector("owlvit-base-patch32", 615, "the paper's detector; natural images, fast"),
+    _detector("owlv2-base-patch16-ensemble", 622, "better on small objects, six times slower"),
+    _segmenter(
+        "facebook/sam-vit-base", 375, "the paper's segmenter; half a minute a picture on 2 cores"
+    ),
+    _segmenter("Zigeng/SlimSAM-uniform-77", 39, "pruned SAM for small machines"),
+    _segmenter("facebook/sam-vit-large", 1250, "larger SAM"),
+    _segmenter("facebook/sam-vit-huge", 2564, "largest SAM; needs 8 GB of memory"),
+)
+
+
+def get_model(name: str) -> HubModel:
+    """Return a model by its name.
+
+    Raises
+    ------
+    InputError
+        If there is none; the message lists the names.
+    """
+    for model in MODELS:
+        if name.lower() in (model.name, model.repo.lower()):
+            return model
+    raise InputError(
+        f"There is no model {name!r} to download; choose from: "
+        f"{', '.join(model.name for model in MODELS)}."
+    )
+
+
+def download_folder(model: HubModel) -> Path:
+    """Return the folder that a download of a model goes to, inside ``HF_HOME``."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HOME) / "textdifuse" / model.name
+
+
+def local_folder(model: HubModel) -> Path | None:
+    """Look for a model on this machine: downloaded here, or in the hub's own cache."""
+    folder = download_folder(model)
+    if all((folder / name).is_file() for name in model.required):
+        return folder
+    from huggingface_hub import try_to_load_from_cache
+
+    paths = [try_to_load_from_cache(model.repo, name) for name in model.required]
+    found = [Path(path) for path in paths if isinstance(path, str)]
+    return found[0].parent if len(found) == len(paths) else None
+
+
+def resolve(
+    role: Role,
+    given: str | os.PathLike[str] | None,
+    folder: str | os.PathLike[str] | None,
+    preferred: str,
+) -> Path | None:
+    """Find the weights for a role; never over the network.
+
+    Parameters
+    ----------
+    role : {"detector", "segmenter"}
+    given : str or PathLike, optional
+        A folder, a checkpoint file, or the name of a model.
+    folder : str or PathLike, optional
+        A folder to look into; if it has nothing for the role, the search goes on.
+    preferred : str
+        Name of the model to take first among those on the machine.
+
+    Returns
+    -------
+    Path or None
+        None if there are none. A given path is returned as it is, so that loading can say what is
+        wrong with it.
+
+    Raises
+    ------
+    WeightsError
+        If `folder` does not exist.
+    """
+    if given is not None:
+        path = Path(given)
+        named = [m for m in MODELS if str(given).lower() in (m.name, m.repo.lower())]
+        return local_folder(named[0]) if named and not path.exists() else path
+    places = [Path(folder)] if folder is not None else []
+    places += [Path(p) for p in os.environ.get(VARIABLE, "").split(os.pathsep) if p]
+    for place in places:
+        if role in (there := find(place)):
+            return there[role]
+    candidates = sorted((m for m in MODELS if m.role == role), key=lambda m: m.name != preferred)
+    return next(filter(None, map(local_folder, candidates)), None)

@@ -1,0 +1,133 @@
+"""Locators by name: those of this package, and those that other packages bring."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from ..errors import InputError, MissingDependencyError
+from .protocol import Locator, LocatorInfo
+
+GROUP = "napari_textdifuse.locators"
+
+_Factory = Callable[..., Locator]
+
+#: Name -> module of this folder and class; loaded when asked for.
+_BUILT_IN = {
+    "lexicon": ("lexicon", "LexiconLocator"),
+    "owlvit-sam": ("owlvit_sam", "OwlVitSamLocator"),
+    "owlv2-sam": ("owlvit_sam", "OwlV2SamLocator"),
+}
+
+
+def locator_names() -> list[str]:
+    """List the names that `get_locator` takes; loads nothing."""
+    return list(dict.fromkeys([*_BUILT_IN, *sorted(_others())]))
+
+
+def get_locator(name: str, **options: Any) -> Locator:
+    """Make a locator by its name.
+
+    Parameters
+    ----------
+    name : str
+        ``"lexicon"``: built in, no download. ``"owlvit-sam"``, ``"owlv2-sam"``: free text, with
+        weights that are named or were downloaded. Other packages may add theirs.
+    **options
+        What the locator takes, such as ``detector=DIR, segmenter=FILE, threshold=0.1``.
+
+    Returns
+    -------
+    Locator
+
+    Raises
+    ------
+    InputError
+        If there is no such locator, or it does not take an option; the message lists them.
+    MissingDependencyError
+        If another package's locator cannot be loaded.
+    """
+    factory = _factory(name)
+    known = _options(factory)
+    for option in options:
+        if known is not None and option not in known:
+            listed = ", ".join(known) or "none"
+            raise InputError(
+                f"The locator {name!r} has no option {option!r}; its options are: {listed}."
+            )
+    return factory(**options)
+
+
+def locator_options(name: str) -> tuple[str, ...]:
+    """List the options that a locator takes by name, as far as its signature says.
+
+    Raises
+    ------
+    InputError, MissingDependencyError
+        As `get_locator`.
+    """
+    return tuple(_options(_factory(name)) or ())
+
+
+def describe_locators() -> list[LocatorInfo]:
+    """Let every locator say what it is; a broken one says why in `LocatorInfo.problem`."""
+    return [_describe(name) for name in locator_names()]
+
+
+def _others() -> dict[str, EntryPoint]:
+    """Entry points of other packages; a name of this package cannot be taken over."""
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    return {name: point for name, point in found.items() if name not in _BUILT_IN}
+
+
+def _factory(name: str) -> _Factory:
+    if name in _BUILT_IN:
+        module, attribute = _BUILT_IN[name]
+        found: _Factory = getattr(import_module(f".{module}", __package__), attribute)
+        return found
+    point = _others().get(name)
+    if point is None:
+        listed = ", ".join(map(repr, locator_names()))
+        raise InputError(f"There is no locator {name!r}; choose from: {listed}.")
+    try:
+        loaded = point.load()
+    except Exception as error:  # whatever another package does on import
+        package = point.dist.name if point.dist is not None else point.module
+        reason = " ".join(str(error).split())[:200]
+        raise MissingDependencyError(
+            f"The locator {name!r} of the package {package} cannot be loaded "
+            f"({type(error).__name__}: {reason}); update or uninstall that package."
+        ) from None
+    if not callable(loaded):
+        raise MissingDependencyError(
+            f"The locator {name!r} ({point.value}) is not a class or function; update its package."
+        )
+    return loaded
+
+
+def _options(factory: _Factory) -> list[str] | None:
+    """Names of a factory's parameters; None if it takes any."""
+    try:
+        known = inspect.signature(factory).parameters
+    except (TypeError, ValueError):  # not written in Python
+        return None
+    if any(p.kind is p.VAR_KEYWORD for p in known.values()):
+        return None
+    return list(known)
+
+
+def _describe(name: str) -> LocatorInfo:
+    try:
+        factory = _factory(name)
+        describe = getattr(factory, "describe", None)
+        info = describe() if describe is not None else None
+    except Exception as error:  # of another package, or of a damaged installation
+        text = " ".join(str(error).split())
+        return LocatorInfo(name, "cannot be used", problem=text or type(error).__name__)
+    if isinstance(info, LocatorInfo):
+        return info
+    first = (inspect.getdoc(factory) or "no description").splitlines()[0]
+    return LocatorInfo(name, first)

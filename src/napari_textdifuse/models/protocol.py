@@ -1,0 +1,58 @@
+"""What the fused chain needs of a network, whatever its architecture."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+
+class Features(Protocol):
+    """What lies between a network's encoder and decoder at one step; opaque but for the share."""
+
+    @property
+    def share(self) -> Tensor:
+        """Share of X, ``(B, 1, H, W)``, in [0, 1]."""
+
+
+class FusionNetwork(Protocol):
+    """Encodes one sample under two conditions and decodes the weighted features (Eq. 2-4, 8)."""
+
+    @property
+    def multiple(self) -> int:
+        """Height and width must be multiples of this; the pipeline pads."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the features."""
+
+    def weigh(self, z: Tensor, x: Tensor, y: Tensor, t: Tensor) -> Any:
+        """Encode and weigh.
+
+        Parameters
+        ----------
+        z, x, y : Tensor, shape (B, 1, H, W), float32
+            The chain's sample and the two sources' brightness in [-1, 1].
+        t : Tensor, shape (B,)
+            Step numbers of the full schedule.
+
+        Returns
+        -------
+        Features
+            For `decode` of the same network.
+        """
+
+    def decode(self, weighted: Any, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode.
+
+        Parameters
+        ----------
+        weighted : Features
+        t : Tensor, shape (B,)
+
+        Returns
+        -------
+        estimate, variance : Tensor, shape (B, 1, H, W), float32
+            Clean estimate of the fused chain and variance coefficient in about [-1, 1].
+        """

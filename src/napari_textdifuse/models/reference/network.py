@@ -1,0 +1,139 @@
+"""The reference network: the authors' three parts behind the interface of `FusionNetwork`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from ...diffusion.schedule import cosine_alphas_cumprod
+from .bands import fuse_in_bands
+from .fusion_control import CBAM, ReferenceControl
+from .packing import pack, unpack
+from .unet import ReferenceDecoder, ReferenceEncoder
+
+
+@dataclass(frozen=True)
+class ReferenceFeatures:
+    """Fused features of one step.
+
+    Parameters
+    ----------
+    sample : Tensor, shape (B, 1, H, W), float32
+        What the step started from; a noise prediction means nothing without it.
+    fused : Tensor, shape (B, 544, H, W)
+        ``w_1 F_1 + w_2 F_2``, packed.
+    share : Tensor, shape (B, 1, H, W), float32
+        Share of source 1, see `bands.fuse_in_bands`.
+    """
+
+    sample: Tensor
+    fused: Tensor
+    share: Tensor
+
+
+class ReferenceNetwork(nn.Module):
+    """Encoder, decoder and one fusion control module.
+
+    X of the interface is the release's source 1 (visible light; MRI), Y its source 2.
+
+    Parameters
+    ----------
+    encoder, decoder, fcm : nn.Module
+        Made with fresh weights where not given.
+    """
+
+    #: Height and width must be multiples of this.
+    multiple = 16
+
+    def __init__(
+        self,
+        encoder: ReferenceEncoder | None = None,
+        decoder: ReferenceDecoder | None = None,
+        fcm: ReferenceControl | None = None,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder or ReferenceEncoder()
+        self.decoder = decoder or ReferenceDecoder()
+        self.fcm = fcm or ReferenceControl()
+        self._alphas_cumprod = cosine_alphas_cumprod(1000)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the features."""
+        return self.encoder.dtype
+
+    def cast(self, dtype: torch.dtype) -> Self:
+        """Cast the convolutions in place, except those whose output is small and must be exact.
+
+        Normalisation, time embedding, attention gains and the last layer stay float32.
+        """
+        exact: set[nn.Module] = {self.decoder.out.conv}
+        for module in self.modules():
+            if isinstance(module, CBAM):
+                exact.update(module.modules())
+            elif isinstance(module, nn.Conv1d | nn.Conv2d) and module not in exact:
+                module.to(dtype)
+        return self
+
+    def encode(self, z: Tensor, condition: Tensor, t: Tensor) -> Tensor:
+        """Packed features of a sample under one condition, ``(B, 544, H, W)``."""
+        return pack(*self.encoder(z, condition, t))
+
+    def weigh(
+        self, z: Tensor, x: Tensor, y: Tensor, t: Tensor, fcm: ReferenceControl | None = None
+    ) -> ReferenceFeatures:
+        """Encode one noisy sample under two conditions, weigh and add the features (Eq. 2-3).
+
+        Parameters
+        ----------
+        z, x, y : Tensor, shape (B, 1, H, W), float32
+            The chain's sample, and the brightness of sources 1 and 2 in [-1, 1].
+        t : Tensor, shape (B,)
+        fcm : ReferenceControl, optional
+            Instead of the network's own.
+        """
+        map1 = self.encode(z, x, t)
+        map2 = self.encode(z, y, t)
+        share = fuse_in_bands(fcm or self.fcm, map1, map2)
+        return ReferenceFeatures(z, map1, share)
+
+    def weigh_differentiably(
+        self, z: Tensor, x: Tensor, y: Tensor, t: Tensor, fcm: ReferenceControl
+    ) -> ReferenceFeatures:
+        """As `weigh`, with gradients for the weights of `fcm`; for small pictures."""
+        with torch.no_grad():
+            map1, map2 = self.encode(z, x, t), self.encode(z, y, t)
+        weight1, weight2 = fcm(map1, map2)
+        fused = (weight1 * map1 + weight2 * map2).to(map1.dtype)
+        mean1, mean2 = (w.detach().mean(dim=1, keepdim=True) for w in (weight1, weight2))
+        return ReferenceFeatures(z, fused, mean1 / (mean1 + mean2))
+
+    def decode(self, weighted: ReferenceFeatures, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode fused features (Eq. 4 and 8).
+
+        Parameters
+        ----------
+        weighted : ReferenceFeatures
+        t : Tensor, shape (B,)
+
+        Returns
+        -------
+        estimate, variance : Tensor, shape (B, 1, H, W), float32
+            Clean estimate clamped to [-1, 1], as in the release, and variance coefficient.
+        """
+        noise, variance = self.predict_noise(weighted, t).chunk(2, dim=1)
+        return self.clean(weighted.sample, noise, t), variance
+
+    def predict_noise(self, weighted: ReferenceFeatures, t: Tensor) -> Tensor:
+        """Raw output of the decoder, ``(B, 2, H, W)``."""
+        out: Tensor = self.decoder(*unpack(weighted.fused), t)
+        return out
+
+    def clean(self, z: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        """Clean estimate from a noise prediction, clamped to [-1, 1]."""
+        a = torch.from_numpy(self._alphas_cumprod)[t.long().cpu()].view(-1, 1, 1, 1)
+        signal, spread = (c.sqrt().float().to(z.device) for c in (1 / a, 1 / a - 1))
+        return (signal * z - spread * noise).clamp(-1, 1)

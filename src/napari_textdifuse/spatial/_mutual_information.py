@@ -1,0 +1,327 @@
+"""The search behind `registration`, with SimpleITK."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import Cancelled, GeometryError, InputError, MissingDependencyError
+from ..volume import Volume
+from .grid import check_plane
+from .resample import resample_to
+
+if TYPE_CHECKING:
+    from .registration import Callback
+
+Matrix = npt.NDArray[np.float64]
+
+#: The levels: how many working voxels are averaged along each axis.
+SHRINK = (4, 2, 1)
+#: A level whose longest side has fewer voxels than this tells too little.
+LEAST_LEVEL = 20
+#: The working grid: longest side in voxels, and mm beyond which no voxel is coarsened.
+SIDE, COARSEST = {2: 512, 3: 128}, 3.0
+#: The metric looks at so many points of a level.
+POINTS = 80_000
+BINS, ITERATIONS = 32, 200
+#: An affine search starts where a rigid one ended; coarser levels would only blow it up.
+AFFINE_COARSEST = 2
+LEAST_SIDE = 4
+_LOST = (
+    "Registration lost the overlap of the two images; check that they show the same part of the "
+    "body."
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the search came to, in its frame: moving to fixed; mutual information in nats."""
+
+    matrix: Matrix
+    before: float | None
+    after: float
+    centre: Matrix
+
+
+def frame_of(fixed: Volume, moving: Volume) -> Matrix:
+    """Return the coordinates to search in: the world; for slices, their plane.
+
+    Returns
+    -------
+    ndarray, shape (4, 4)
+        Frame to RAS mm. Slices lie at z = 0 of it.
+
+    Raises
+    ------
+    InputError
+        If the two cannot be registered.
+    """
+    if fixed.ndim != moving.ndim:
+        raise InputError(
+            f"{fixed.name} is {fixed.ndim}-D and {moving.name} is {moving.ndim}-D; register the "
+            "whole volumes."
+        )
+    for volume in (fixed, moving):
+        if volume.affine is None:
+            raise GeometryError(
+                f"{volume.name} has no geometry, which registration in mm needs; give it as DICOM "
+                "or NIfTI, or as a layer with a scale in mm."
+            )
+        if min(volume.shape) < LEAST_SIDE:
+            raise GeometryError(
+                f"{volume.name} of shape {volume.shape} is too thin to be registered: at least "
+                f"{LEAST_SIDE} voxels are needed along each axis; register the whole volume."
+            )
+    frame = np.eye(4)
+    if fixed.ndim == 2 and fixed.affine is not None:
+        check_plane(moving, fixed)
+        frame[:3, :3] = _orthonormal(fixed.affine)
+        frame[:3, 3] = fixed.affine[:3, 3]
+    return frame
+
+
+class Search:
+    """Registers two images; made anew for every pair.
+
+    Parameters
+    ----------
+    fixed, moving : Volume
+    frame : ndarray, shape (4, 4)
+        See `frame_of`.
+    callback : callable, optional
+        See `register`.
+    """
+
+    def __init__(
+        self, fixed: Volume, moving: Volume, frame: Matrix, callback: Callback | None
+    ) -> None:
+        self.sitk = _simpleitk()
+        self.ndim = fixed.ndim
+        self.fixed, self.moving = (self._image(v, frame) for v in (fixed, moving))
+        side = max(self.fixed.GetSize())
+        self.shrink = tuple(f for f in SHRINK if f == 1 or side // f >= LEAST_LEVEL)
+        self.callback = callback
+        self.failure: BaseException | None = None
+        self.step, self.steps, self.fraction = 0, len(self.shrink), 0.0
+
+    def run(self, kind: str) -> Found:
+        """Search for a rigid movement, and from there for an affine one if that is wanted."""
+        sitk = self.sitk
+        start = self._euler()
+        before = self._agreement(start)
+        fine = tuple(f for f in self.shrink if f <= AFFINE_COARSEST)
+        self.steps = len(self.shrink) + (len(fine) if kind == "affine" else 0)
+        best = self._better(start, self._optimise(self._best_start(), self.shrink))
+        if kind == "affine":
+            free = sitk.AffineTransform(self.ndim)
+            free.SetMatrix(best.GetMatrix())
+            free.SetTranslation(best.GetTranslation())
+            free.SetCenter(best.GetCenter())
+            best = self._better(best, self._optimise(free, fine))
+        after = self._agreement(best)
+        if after is None:
+            raise GeometryError(_LOST)
+        centre = np.array(self.fixed.TransformContinuousIndexToPhysicalPoint(_middle(self.fixed)))
+        return Found(self._matrix(best), before, after, centre)
+
+    def _better(self, one: Any, other: Any) -> Any:
+        """Return the transform with more agreement; the first where the search brought none."""
+        scores = [self._agreement(t) for t in (one, other)]
+        first, second = (-np.inf if s is None else s for s in scores)
+        return other if second > first else one
+
+    def _image(self, volume: Volume, frame: Matrix) -> Any:
+        """Sample a volume on an orthogonal working grid that covers it; in the frame."""
+        if volume.rgb:
+            brightness = np.asarray(volume.array)[..., :3].mean(axis=-1)
+            volume = replace(volume, array=brightness, rgb=False)
+        grid = _working_grid(volume)
+        array = resample_to(volume, grid).volume.array.astype(np.float32)
+        if not np.isfinite(array).all():
+            array = np.nan_to_num(array, nan=float(np.nanmin(array)))
+        if array.min() == array.max():
+            raise InputError(f"{volume.name} has one value everywhere; nothing can be registered.")
+        n = self.ndim
+        affine = np.linalg.inv(frame) @ _affine(grid)
+        spacing = np.linalg.norm(affine[:3, :n], axis=0)
+        image = self.sitk.GetImageFromArray(array)
+        image.SetSpacing(spacing.tolist())
+        image.SetDirection((affine[:n, :n] / spacing).ravel().tolist())
+        image.SetOrigin(affine[:n, 3].tolist())
+        return image
+
+    def _euler(self, shift: Matrix | None = None) -> Any:
+        """Return a rigid transform about the middle of the fixed image."""
+        make = self.sitk.Euler2DTransform if self.ndim == 2 else self.sitk.Euler3DTransform
+        transform = make()
+        middle = self.fixed.TransformContinuousIndexToPhysicalPoint(_middle(self.fixed))
+        transform.SetCenter(middle)
+        if shift is not None:
+            transform.SetTranslation([float(s) for s in shift])
+        return transform
+
+    def _best_start(self) -> Any:
+        """Return the best of the usual starts."""
+        middles, weights = (
+            [np.array(function(image)) for image in (self.fixed, self.moving)]
+            for function in (
+                lambda i: i.TransformContinuousIndexToPhysicalPoint(_middle(i)),
+                self._gravity,
+            )
+        )
+        starts = [
+            self._euler(shift) for shift in (None, middles[1] - middles[0], weights[1] - weights[0])
+        ]
+        scores = [self._agreement(start, self.shrink[0]) for start in starts]
+        ranked = [(s, -k) for k, s in enumerate(scores) if s is not None]
+        if not ranked:
+            raise GeometryError(_LOST)
+        return starts[-max(ranked)[1]]
+
+    def _gravity(self, image: Any) -> Matrix:
+        """Return the centre of what is brighter than the mean, which is mostly the body."""
+        array = self.sitk.GetArrayViewFromImage(image)
+        where = np.argwhere(array > array.mean()).mean(axis=0)[::-1]
+        return np.array(image.TransformContinuousIndexToPhysicalPoint(where.tolist()))
+
+    def _method(self, voxels: int) -> Any:
+        sitk = self.sitk
+        method = sitk.ImageRegistrationMethod()
+        method.SetNumberOfThreads(1)  # sums in one order: equal results on every machine
+        method.SetMetricAsMattesMutualInformation(BINS)
+        method.SetMetricSamplingStrategy(method.REGULAR)
+        # ITK shifts even regular points by chance, so the seed is fixed (0 would be the clock)
+        method.SetMetricSamplingPercentage(min(1.0, POINTS / voxels), 1)
+        method.SetInterpolator(sitk.sitkLinear)
+        return method
+
+    def _agreement(self, transform: Any, shrink: int = 1) -> float | None:
+        """Return the mutual information under a transform, None where nothing overlaps."""
+        fixed, moving = self.fixed, self.moving
+        if shrink > 1:
+            fixed, moving = (_shrunk(self.sitk, image, shrink) for image in (fixed, moving))
+        method = self._method(fixed.GetNumberOfPixels())
+        method.SetInitialTransform(transform)
+        try:
+            return -float(method.MetricEvaluate(fixed, moving))
+        except RuntimeError:  # all points lie outside
+            return None
+
+    def _optimise(self, transform: Any, shrink: tuple[int, ...]) -> Any:
+        for factor in shrink:
+            fixed, moving = (_shrunk(self.sitk, i, factor) for i in (self.fixed, self.moving))
+            method = self._method(fixed.GetNumberOfPixels())
+            step = max(self.fixed.GetSpacing()) * factor
+            method.SetOptimizerAsRegularStepGradientDescent(
+                learningRate=step,
+                minStep=step * 0.005,
+                numberOfIterations=ITERATIONS,
+                relaxationFactor=0.8,
+                gradientMagnitudeTolerance=1e-8,
+            )
+            method.SetOptimizerScalesFromPhysicalShift()
+            method.SetInitialTransform(transform, inPlace=True)
+            method.AddCommand(self.sitk.sitkIterationEvent, lambda m=method: self._report(m))
+            try:
+                method.Execute(fixed, moving)
+            except RuntimeError as error:
+                if self.failure is None:
+                    raise GeometryError(_LOST) from error
+            if self.failure is not None:
+                raise self.failure
+            self.step += 1
+        return transform
+
+    def _report(self, method: Any) -> None:
+        """Tell the callback; an exception must not pass through ITK."""
+        from .registration import RegistrationProgress
+
+        if self.callback is None or self.failure is not None:
+            return
+        iteration = int(method.GetOptimizerIteration())
+        # levels end long before the last iteration that they may take
+        part = self.step + 1 - 0.95 ** (iteration + 1)
+        self.fraction = max(self.fraction, min(1.0, part / self.steps))
+        state = RegistrationProgress(
+            self.step + 1, self.steps, iteration, -float(method.GetMetricValue()), self.fraction
+        )
+        try:
+            if self.callback(state) is False:
+                raise Cancelled("The registration was cancelled; nothing was moved.")
+        except BaseException as error:
+            self.failure = error
+            method.Abort()
+
+    def _matrix(self, transform: Any) -> Matrix:
+        """Return the movement from moving to fixed; ITK's transforms go the other way."""
+        n = self.ndim
+        linear = np.array(transform.GetMatrix()).reshape(n, n)
+        centre, shift = (np.array(v) for v in (transform.GetCenter(), transform.GetTranslation()))
+        matrix = np.eye(4)
+        matrix[:n, :n] = linear
+        matrix[:n, 3] = shift + centre - linear @ centre
+        return np.linalg.inv(matrix).astype(np.float64)
+
+
+def _simpleitk() -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # SWIG's own, on import
+            return import_module("SimpleITK")
+    except ImportError:
+        raise MissingDependencyError(
+            "Registration needs SimpleITK; install it with "
+            "pip install 'napari-textdifuse[register]'."
+        ) from None
+
+
+def _working_grid(volume: Volume) -> Volume:
+    """Return an orthogonal grid around a volume, coarse enough to be quick."""
+    n = volume.ndim
+    affine = _affine(volume)
+    axes = _orthonormal(affine)
+    corners = np.array(np.meshgrid(*((-0.5, s - 0.5) for s in volume.shape[::-1]))).reshape(n, -1)
+    local = axes.T @ (affine[:3, :n] @ corners + affine[:3, 3:])
+    low, high = local.min(axis=1), local.max(axis=1)
+    extent = (high - low)[:n]
+    wanted = min(float(extent.max()) / SIDE[n], COARSEST)
+    spacing = np.maximum(np.linalg.norm(affine[:3, :n], axis=0), wanted)
+    size = np.maximum(np.rint(extent / spacing).astype(int), LEAST_SIDE)
+    spacing = extent / size
+    grid = np.eye(4)
+    thickness = np.linalg.norm(affine[:3, 2]) if n == 2 else 1.0
+    grid[:3, :3] = axes * np.r_[spacing, [thickness] * (3 - n)]
+    start = np.where(np.arange(3) < n, low + 0.5 * np.r_[spacing, [0] * (3 - n)], low)
+    grid[:3, 3] = axes @ start
+    array = np.broadcast_to(np.float32(0), tuple(int(s) for s in size[::-1]))
+    return Volume(array, affine=grid, name=volume.name)
+
+
+def _orthonormal(affine: Matrix) -> Matrix:
+    """Return the axes closest to those of an affine (Higham 1986, polar decomposition)."""
+    left, _, right = np.linalg.svd(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
+    axes: Matrix = left @ right
+    return axes
+
+
+def _affine(volume: Volume) -> Matrix:
+    if volume.affine is None:
+        raise GeometryError(f"{volume.name} has no geometry.")
+    return volume.affine
+
+
+def _shrunk(sitk: Any, image: Any, factor: int) -> Any:
+    """Average blocks of voxels; thin sides are left as they are."""
+    if factor == 1:
+        return image
+    factors = [min(factor, max(1, size // LEAST_SIDE)) for size in image.GetSize()]
+    return sitk.BinShrink(image, factors)
+
+
+def _middle(image: Any) -> list[float]:
+    return [(size - 1) / 2 for size in image.GetSize()]

@@ -1,0 +1,190 @@
+"""Where an image layer lies in space, read from its public attributes; napari is never imported.
+
+napari shows all layers in one world whose axes are those of the arrays (z, y, x). This package
+takes that world as LPS millimetres, which is how its own reader places images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import GeometryError
+
+Matrix = npt.NDArray[np.float64]
+
+_RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+#: Millimetres per unit. Names as pint writes them, and as files do.
+MILLIMETRES = {
+    name: factor
+    for names, factor in (
+        ("m meter metre", 1e3),
+        ("cm centimeter centimetre", 10.0),
+        ("mm millimeter millimetre", 1.0),
+        ("um µm μm micron micrometer micrometre", 1e-3),
+        ("nm nanometer nanometre", 1e-6),
+        ("pm picometer picometre", 1e-9),
+        ("å angstrom", 1e-7),
+        ("in inch", 25.4),
+    )
+    for name in names.split()
+}
+
+
+def data_to_world(layer: Any) -> Matrix:
+    """Return the matrix from a layer's array indices to its world, in the order of the array.
+
+    Parameters
+    ----------
+    layer : object
+        With napari's ``data_to_world``, or with ``scale`` and ``translate`` and, where they
+        matter, ``rotate`` and ``shear`` (matrices, shear also as the upper triangle's values) and
+        ``affine``, composed as napari does: affine * (rotate * shear * scale + translate).
+
+    Returns
+    -------
+    ndarray, shape (n + 1, n + 1)
+        In the world's own units; n is the layer's number of axes.
+
+    Raises
+    ------
+    GeometryError
+        If the matrix is not finite or flattens the image.
+    """
+    n = len(np.atleast_1d(layer.scale))
+    matrix = np.eye(n + 1)
+    if callable(getattr(layer, "data_to_world", None)):
+        origin = np.asarray(layer.data_to_world((0,) * n), dtype=float)
+        for axis, step in enumerate(np.eye(n)):
+            matrix[:n, axis] = np.asarray(layer.data_to_world(tuple(step)), dtype=float) - origin
+        matrix[:n, n] = origin
+    else:
+        matrix = _composed(layer, n)
+    linear = matrix[:n, :n]
+    size = np.linalg.norm(linear, axis=0)
+    if not np.isfinite(matrix).all() or abs(np.linalg.det(linear)) <= 1e-9 * np.prod(size):
+        raise GeometryError(
+            f"layer {getattr(layer, 'name', '')!r}: its transform is not finite or has no volume; "
+            "correct its scale, shear or affine."
+        )
+    return matrix
+
+
+def in_millimetres(matrix: Matrix, units: Any) -> tuple[Matrix, tuple[str, ...]]:
+    """Convert the world of a layer's matrix to millimetres, as far as its units are lengths.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n + 1, n + 1)
+    units : sequence, or None
+        One unit per axis: text, or objects (pint's) whose text names the unit.
+
+    Returns
+    -------
+    matrix : ndarray, shape (n + 1, n + 1)
+    unknown : tuple of str
+        Units that are no lengths; along their axes nothing was changed.
+    """
+    n = len(matrix) - 1
+    names = ["pixel"] * n if units is None else [str(unit) for unit in units][-n:]
+    factors = [MILLIMETRES.get(name.lower()) for name in names]
+    result = matrix.copy()
+    for axis, factor in enumerate(factors):
+        result[axis] *= 1.0 if factor is None else factor
+    unknown = {name: None for name, f in zip(names, factors, strict=True) if f is None}
+    return result, tuple(unknown)
+
+
+def spatial_part(matrix: Matrix, n: int, time: int = 0) -> Matrix:
+    """Return the part of a matrix that places the last `n` axes, at a point of the first axis.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (m + 1, m + 1)
+    n : int
+        Number of spatial axes, at most m.
+    time : int
+        Index along the axis before them, which may move the image.
+
+    Returns
+    -------
+    ndarray, shape (n + 1, n + 1)
+    """
+    m = len(matrix) - 1
+    part = np.eye(n + 1)
+    part[:n, :n] = matrix[m - n : m, m - n : m]
+    part[:n, n] = matrix[m - n : m, m]
+    if m > n:
+        part[:n, n] += matrix[m - n : m, m - n - 1] * time
+    return part
+
+
+def world_affine(matrix: Matrix) -> Matrix:
+    """Turn a layer's matrix (millimetres, array order) into a `Volume`'s affine (RAS, x y z)."""
+    affine: Matrix = _RAS_LPS @ embed(matrix)
+    return affine
+
+
+def current_affine(matrix: Matrix, known: Mapping[str, Any]) -> Matrix | None:
+    """Return the affine of a layer's array as the layer lies now.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n + 1, n + 1)
+        Array indices to the world, in millimetres.
+    known : mapping
+        ``layer.metadata["textdifuse"]``: ``affine``, and ``placed``, the matrix when the layer was
+        made. A layer that was moved or cropped since takes its affine along. Without an affine,
+        the world is taken as LPS.
+
+    Returns
+    -------
+    ndarray, shape (4, 4), or None
+        See `Volume`. None if nothing is known and the transform is the identity.
+    """
+    affine = known.get("affine")
+    if affine is not None:
+        true = np.asarray(affine, dtype=float)
+        placed = np.asarray(known.get("placed", matrix), dtype=float)
+        if len(placed) > len(matrix):
+            placed = spatial_part(placed, len(matrix) - 1)
+        if placed.shape == matrix.shape:
+            moved = np.linalg.solve(placed, matrix)  # array indices now to indices when placed
+            same = np.allclose(moved, np.eye(len(moved)), atol=1e-6)
+            return true if same else true @ embed(moved)
+    if np.array_equal(matrix, np.eye(len(matrix))):
+        return None
+    return world_affine(matrix)
+
+
+def embed(matrix: Matrix) -> Matrix:
+    """Reverse the axes of a matrix and embed it in 4x4; a 2-D image is the plane z = 0."""
+    n = len(matrix) - 1
+    out = np.eye(4)
+    out[:n, :n] = matrix[:n, :n][::-1, ::-1]
+    out[:n, 3] = matrix[:n, n][::-1]
+    return out
+
+
+def _composed(layer: Any, n: int) -> Matrix:
+    linear = np.diag(np.asarray(layer.scale, dtype=float))
+    shear = getattr(layer, "shear", None)
+    if shear is not None and np.any(shear):
+        values = np.asarray(shear, dtype=float)
+        if values.ndim == 1:
+            values, vector = np.eye(n), values
+            values[np.triu_indices(n, 1)] = vector
+        linear = values @ linear
+    rotate = getattr(layer, "rotate", None)
+    if rotate is not None:
+        linear = np.asarray(rotate, dtype=float) @ linear
+    matrix = np.eye(n + 1)
+    matrix[:n, :n] = linear
+    matrix[:n, n] = np.asarray(layer.translate, dtype=float)
+    outer = getattr(layer, "affine", None)
+    if outer is not None:
+        matrix = np.asarray(getattr(outer, "affine_matrix", outer), dtype=float) @ matrix
+    return matrix

@@ -1,0 +1,272 @@
+"""Registration: the movement that lays one image of a patient onto another.
+
+Mattes mutual information (Mattes et al. 2003, PET-CT image registration in the chest using
+free-form deformations), coarse to fine, with ITK through SimpleITK (the extra ``register``). The
+result is a movement in world coordinates; nothing is resampled, only affines change.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError, ReadError
+from ..volume import Volume
+from .transform_files import decode_tfm, encode_tfm
+
+Matrix = npt.NDArray[np.float64]
+
+KINDS = ("rigid", "affine")
+#: Movements beyond these are possible, but more often a failure.
+LARGE_SHIFT_MM, LARGE_ANGLE, LARGE_SCALE = 50.0, 30.0, 1.25
+
+
+@dataclass(frozen=True)
+class RegistrationProgress:
+    """Where a running registration stands.
+
+    Parameters
+    ----------
+    level, levels : int
+        Resolution being worked at, from 1 (coarsest).
+    iteration : int
+        Since the level's start.
+    metric : float
+        Mutual information at the moment, in nats; grows.
+    fraction : float
+        A guess of what part is done, in [0, 1]; never falls.
+    """
+
+    level: int
+    levels: int
+    iteration: int
+    metric: float
+    fraction: float
+
+
+#: Called now and then; returning False cancels.
+Callback = Callable[[RegistrationProgress], bool | None]
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A movement, and how far to trust it.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (4, 4)
+        Takes the moving image's world coordinates to the fixed image's, RAS mm.
+    kind : {"rigid", "affine"}
+    metric_before, metric_after : float or None
+        Mutual information in nats, higher is better; None before if the images did not overlap.
+    shift_mm : float
+        How far the centre of the fixed image was moved.
+    angle : float
+        Degrees of rotation.
+    scale : float
+        Largest stretch or inverse squeeze; 1 for rigid movements.
+    warnings : tuple of str
+        One sentence each.
+    """
+
+    matrix: Matrix
+    kind: str
+    metric_before: float | None
+    metric_after: float
+    shift_mm: float
+    angle: float
+    scale: float = 1.0
+    warnings: tuple[str, ...] = field(default=())
+
+    def apply(self, moving: Volume) -> Volume:
+        """Return the moving image in its new place: the same values, another affine.
+
+        Raises
+        ------
+        InputError
+            If the image has no geometry that could change.
+        """
+        if moving.affine is None:
+            raise InputError(f"{moving.name} has no geometry, so it cannot be moved in space.")
+        return replace(moving, affine=self.matrix @ moving.affine)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON and for a result's record."""
+        meaning = "moving world to fixed world, RAS mm"
+        return asdict(self) | {
+            "matrix": self.matrix.tolist(),
+            "matrix_maps": meaning,
+            "warnings": list(self.warnings),
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a ``.json`` file (everything) or an ITK ``.tfm`` file (the transform only).
+
+        Parameters
+        ----------
+        path : str or PathLike
+            Replaced, whole or not at all. See `transform_files` for ITK's convention.
+
+        Raises
+        ------
+        InputError
+            If the ending is another.
+        WriteError
+            If the file cannot be written.
+        """
+        # io is not needed otherwise, and this keeps spatial importable without it
+        from ..io import write_json
+        from ..io._atomic import write_bytes
+
+        path = Path(path)
+        if path.suffix == ".json":
+            return write_json(path, self.to_dict())
+        if path.suffix == ".tfm":
+            return write_bytes(path, encode_tfm(self.matrix).encode())
+        raise InputError(f"{path.name}: a transform is saved as .json or .tfm; rename it.")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Registration:
+        """Read what `save` wrote, or an ITK affine transform of another program.
+
+        Raises
+        ------
+        ReadError
+            If the file is missing or is no such transform.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise ReadError(f"{path.name}: there is no such file, or it is no text.") from None
+        if path.suffix != ".json":
+            matrix = decode_tfm(text, path.name)
+            size = _size(matrix, np.zeros(3))
+            kind = "rigid" if size[2] < 1 + 1e-4 else "affine"
+            return cls(matrix, kind, None, float("nan"), *size)
+        try:
+            values = json.loads(text)
+            values.pop("matrix_maps", None)
+            values["matrix"] = np.array(values["matrix"], dtype=float).reshape(4, 4)
+            values["warnings"] = tuple(values["warnings"])
+            if values["metric_after"] is None:
+                values["metric_after"] = float("nan")
+            return cls(**values)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise ReadError(
+                f"{path.name}: not a transform that this package wrote; register again."
+            ) from None
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A moving image in its new place, with what the record should say.
+
+    Parameters
+    ----------
+    volume : Volume
+    registration : Registration
+    notes : tuple of str
+    """
+
+    volume: Volume
+    registration: Registration
+    notes: tuple[str, ...]
+
+
+def register(
+    fixed: Volume, moving: Volume, kind: str = "rigid", callback: Callback | None = None
+) -> Registration:
+    """Find the movement of `moving` that lays it onto `fixed`.
+
+    The start is the best of: as the files say, centres on centres, centres of gravity on each
+    other. Where the search ends no better than the files say, nothing is moved. Equal inputs give
+    equal results: one thread, one seed.
+
+    Parameters
+    ----------
+    fixed, moving : Volume
+        Both with geometry, both 3-D, or slices of one plane (which then move within the plane).
+        Colours count as their brightness. Any contrast: CT, MR, PET.
+    kind : {"rigid", "affine"}
+        Affine adds scaling and shearing to rotation and translation: for two people, or wrong
+        voxel sizes; not needed for one head.
+    callback : callable, optional
+        Called with a `RegistrationProgress`; returning False cancels.
+
+    Returns
+    -------
+    Registration
+
+    Raises
+    ------
+    InputError
+        If `kind` is unknown or the images cannot be registered (no geometry, 2-D with 3-D, fewer
+        than 4 voxels along an axis, one value everywhere).
+    MissingDependencyError
+        If SimpleITK is not installed.
+    Cancelled
+        If the callback asked for it.
+    """
+    from ._mutual_information import Search, frame_of
+
+    if kind not in KINDS:
+        raise InputError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}.")
+    frame = frame_of(fixed, moving)
+    search = Search(fixed, moving, frame, callback)
+    found = search.run(kind)
+    matrix = frame @ found.matrix @ np.linalg.inv(frame)
+    centre = (frame @ np.r_[found.centre, np.zeros(3 - len(found.centre)), 1])[:3]
+    result = Registration(matrix, kind, found.before, found.after, *_size(matrix, centre))
+    return replace(result, warnings=_warnings(result))
+
+
+def aligned(
+    fixed: Volume, moving: Volume, kind: str = "rigid", callback: Callback | None = None
+) -> Aligned:
+    """Register `moving` with `fixed` and put it in its new place; see `register`.
+
+    Returns
+    -------
+    Aligned
+        ``notes`` says what was done and repeats the warnings.
+    """
+    found = register(fixed, moving, kind, callback)
+    note = (
+        f"Image B was moved onto image A by {kind} registration (mutual information): "
+        f"{found.shift_mm:.1f} mm and {found.angle:.1f} degrees; check the fit."
+    )
+    return Aligned(found.apply(moving), found, (note, *found.warnings))
+
+
+def _size(matrix: Matrix, centre: Matrix) -> tuple[float, float, float]:
+    """Return how far a point is moved in mm, the rotation in degrees and the scale."""
+    left, stretches, right = np.linalg.svd(matrix[:3, :3])
+    cosine = np.clip((np.trace(left @ right) - 1) / 2, -1, 1)
+    shift = centre - (np.linalg.inv(matrix) @ np.r_[centre, 1])[:3]
+    return (
+        float(np.linalg.norm(shift)),
+        float(np.degrees(np.arccos(cosine))),
+        float(max(stretches.max(), 1 / stretches.min())),
+    )
+
+
+def _warnings(found: Registration) -> tuple[str, ...]:
+    warnings = []
+    if found.metric_before is not None and found.metric_after <= found.metric_before:
+        warnings.append(
+            "Registration found no place where the images agree better, so nothing was moved."
+        )
+    if found.shift_mm > LARGE_SHIFT_MM or found.angle > LARGE_ANGLE or found.scale > LARGE_SCALE:
+        warnings.append(
+            f"Registration moved the image far ({found.shift_mm:.0f} mm, {found.angle:.0f} degrees,"
+            f" scale {found.scale:.2f}); make sure that it is right."
+        )
+    return tuple(warnings)

@@ -1,0 +1,239 @@
+"""One stage from folders to weights: what ``textdifuse train`` does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .._version import __version__
+from ..errors import InputError, WriteError
+from ..fusion.device import choose_device
+from ..io._atomic import write_bytes
+from ..models import ChromaNetwork, LightNetwork
+from ..weights import save_light
+from .config import TrainConfig
+from .data import CropSampler
+from .progress import note
+from .sources import Example, Source, describe, load_examples
+from .split import SplitRule
+from .stages import STAGES, Stage
+from .start import FULL, Start, build, open_chroma, open_start
+
+#: Parts of `TrainConfig` that are not written into weights: names of images can be names of
+#: patients.
+PRIVATE = ("data", "device", "network")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to train.
+
+    Parameters
+    ----------
+    stage : str
+        One of `STAGES`.
+    sources : sequence of Source
+    out : Path
+        Folder of the run; holds the weights in the end.
+    config : TrainConfig
+        ``stage``, ``start``, ``network`` and ``data`` are filled in here.
+    rule : SplitRule
+    start : str, optional
+        Weights to begin with, see `open_start`.
+    network : dict
+        Fields of `UNetConfig` that differ from the default, or from the start.
+    name : str, optional
+        Name of the weights for records; by default that of the folder.
+    """
+
+    stage: str
+    sources: Sequence[Source]
+    out: Path
+    config: TrainConfig
+    rule: SplitRule = field(default_factory=SplitRule)
+    start: str | None = None
+    network: dict[str, Any] = field(default_factory=dict)
+    name: str | None = None
+
+
+def run_stage(request: Request) -> Path:
+    """Train one stage, or continue it, and write its weights.
+
+    Returns
+    -------
+    Path
+        The weights folder, which is ``request.out``.
+
+    Raises
+    ------
+    TextDiFuseError
+        If data, weights or options do not fit together.
+    Cancelled
+        After Ctrl-C; the same request continues.
+    """
+    stage = STAGES[request.stage]
+    if request.config.compile and not stage.compiles:
+        raise InputError(f"--compile does nothing in the stage {request.stage}; leave it out.")
+    device = choose_device(request.config.device)
+    start = open_start(request.start) if request.start and not stage.colour else None
+    network = _network(request, stage, start)
+    _check_crop(request.config.crop, network.config.multiple)
+    train, held_out = _split(request, stage)
+    config = replace(
+        request.config,
+        cooldown=min(request.config.cooldown, request.config.steps or request.config.cooldown),
+        device=str(device),
+        stage=request.stage,
+        start=start.sha256 if start else "",
+        network=network.config.to_dict(),
+        data=describe(train, held_out),
+    )
+    network.to(device)
+    seeds = config.seed, 1
+    first, second = (
+        _sampler(examples, config, seed, stage.colour)
+        for examples, seed in zip((train, held_out), seeds, strict=True)
+    )
+    stage.train(network, first, second, request.out, config)
+    network.to("cpu")
+    _write(network, request, config, start)
+    return request.out
+
+
+def export(start: str, out: Path, name: str | None = None, chroma: Path | None = None) -> Path:
+    """Write weights in half precision as a folder for ``--weights``.
+
+    Parameters
+    ----------
+    start : str
+        See `open_start`.
+    out : Path
+    name : str, optional
+        For records; by default that of the folder.
+    chroma : Path, optional
+        Folder of a run of the stage chroma, whose network is put beside.
+    """
+    opened = open_start(start)
+    network = build(opened, {}, 0)
+    colours = None if chroma is None else open_chroma(chroma)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{out} cannot be made: {error.strerror or error}.") from error
+    training = {"stages": list(opened.stages) + ["chroma"] * (colours is not None)}
+    _write_folder(network, out, name or out.resolve().name, training, colours)
+    return out
+
+
+def _network(request: Request, stage: Stage, start: Start | None) -> Any:
+    if not stage.colour:
+        wanted = request.config.diffusion if request.stage == "diffusion" else None
+        return build(start, request.network, request.config.seed, wanted)
+    if request.network:
+        raise InputError("the size of the chrominance network is fixed; leave --base and such out.")
+    if request.start:
+        raise InputError("the stage chroma begins with new weights; leave --start out.")
+    torch.manual_seed(request.config.seed)
+    network = ChromaNetwork()
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _check_crop(crop: int, multiple: int) -> None:
+    if crop % multiple:
+        raise InputError(
+            f"--crop {crop} must be a multiple of {multiple} for this network; use "
+            f"{max(multiple, round(crop / multiple) * multiple)}."
+        )
+
+
+def _split(request: Request, stage: Stage) -> tuple[list[Example], list[Example]]:
+    """Read the images and hold out whole cases."""
+    if stage.pairs and any(len(s.folders) != 2 for s in request.sources):
+        raise InputError(
+            f"the stage {request.stage} needs pairs of images: use --pairs or --data, not --images."
+        )
+    note(
+        "reading " + ", ".join(f"{s.name} ({' and '.join(s.modalities)})" for s in request.sources)
+    )
+    examples = load_examples(request.sources, request.rule, stage.colour)
+    chosen = request.rule.choose((e.set_name, e.case) for e in examples)
+    train = [e for e in examples if e.case not in chosen]
+    held_out = [e for e in examples if e.case in chosen]
+    cases = sorted(chosen)
+    shown = ", ".join(cases[:12]) + (" ..." if len(cases) > 12 else "")
+    note(
+        f"{len(train)} {'pairs' if stage.pairs else 'images or pairs'} to train on; held out: "
+        f"{len(held_out)} from {len(cases)} case{'s' if len(cases) > 1 else ''} ({shown})"
+    )
+    return train, held_out
+
+
+def _sampler(examples: list[Example], config: TrainConfig, seed: int, colour: bool) -> Any:
+    if not colour:
+        return CropSampler(examples, config.crop, seed, config.device)
+    from .chroma_data import ColourSampler
+
+    pictures: list[Any] = [e.colour for e in examples if e.colour is not None]
+    if not pictures:
+        raise InputError(
+            "the stage chroma needs colour pictures of modality VIS among both the training and "
+            "the held-out cases; use --images VIS=DIR."
+        )
+    return ColourSampler(pictures, config.crop, seed, config.device)
+
+
+def _write(network: Any, request: Request, config: TrainConfig, start: Start | None) -> None:
+    """Write the weights in full precision for the next stage, and the folder for ``--weights``."""
+    from safetensors.torch import save
+
+    state = {k: v.contiguous() for k, v in network.state_dict().items()}
+    metadata = {
+        "unet": json.dumps(network.config.to_dict()),
+        "diffusion": json.dumps(getattr(network, "diffusion", True)),
+        "version": __version__,
+    }
+    write_bytes(request.out / FULL, save(state, metadata))
+    if not isinstance(network, LightNetwork):
+        return
+    stages = [*(start.stages if start else ()), request.stage]
+    settings = {k: v for k, v in config.to_dict().items() if k not in PRIVATE}
+    counts = {part: len(config.data[part]) for part in ("train", "held_out")}
+    training = {
+        "stages": list(dict.fromkeys(stages)),
+        "settings": settings | counts,
+        "version": __version__,
+        "torch": str(torch.__version__),
+    }
+    _write_folder(network, request.out, request.name or request.out.resolve().name, training)
+    known = start is None or bool(start.stages)
+    if known and "fcm" not in stages:
+        note(
+            "the fusion control of these weights is untrained: they show the average of both "
+            f"images. Next: textdifuse train fcm --start {request.out}"
+        )
+
+
+def _write_folder(
+    network: LightNetwork,
+    out: Path,
+    name: str,
+    training: dict[str, Any],
+    chroma: ChromaNetwork | None = None,
+) -> None:
+    partial = out / ".weights.partial"
+    try:
+        save_light(network, partial, name, training, chroma)
+        # the description comes last: it names the checksums of the others
+        for file in sorted(partial.iterdir(), key=lambda f: f.name == "config.json"):
+            os.replace(file, out / file.name)
+    except OSError as error:
+        raise WriteError(f"{out} cannot be written: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,236 @@
+"""The network that a stage begins with: new, or from weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError, WeightsError
+from ..models import ChromaNetwork, LightNetwork, UNetConfig
+from ..weights import ReleasedFolder, embedded_names, open_folder
+from .progress import note
+
+#: Weights in full precision, which the next stage begins with.
+FULL = "weights.safetensors"
+#: Parts of the network that can be added or left out without changing the rest.
+OPTIONAL = ("refine", "control_fine", "control_cell")
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights to begin with.
+
+    Parameters
+    ----------
+    state : dict of str to Tensor
+    shape : UNetConfig
+    sha256 : str
+    stages : tuple of str
+        Stages they went through, where their folder says so.
+    diffusion : bool
+        False for a plain autoencoder.
+    origin : str
+        For messages.
+    """
+
+    state: dict[str, Tensor]
+    shape: UNetConfig
+    sha256: str
+    stages: tuple[str, ...]
+    origin: str
+    diffusion: bool = True
+
+
+def open_start(name: str) -> Start:
+    """Read the weights to begin with.
+
+    Parameters
+    ----------
+    name : str
+        An embedded name, a weights folder, a run's folder, or a safetensors file.
+
+    Raises
+    ------
+    WeightsError
+        If there are none, or they are of another network.
+    """
+    path = Path(name)
+    if path.is_file():
+        return _from_file(path)
+    if path.is_dir() and name not in embedded_names() and not (path / "config.json").exists():
+        if (path / FULL).is_file():
+            return _from_file(path / FULL)
+        if (path / "checkpoint.pt").is_file():
+            raise WeightsError(
+                f"the run in {path} is not finished; run its command again, with a shorter "
+                "--minutes to end it soon."
+            )
+    folder = open_folder(name)
+    if isinstance(folder, ReleasedFolder):
+        raise WeightsError(
+            f"{name} holds the authors' released checkpoints; training begins with weights of the "
+            "light network."
+        )
+    stages = tuple(folder.config.get("training", {}).get("stages", ()))
+    if (folder.path / FULL).is_file():
+        return replace(_from_file(folder.path / FULL), stages=stages)
+    folder.verify()
+    data = folder.file.read_bytes()
+    shape = UNetConfig.from_dict(folder.config["unet"])
+    diffusion = bool(folder.config.get("diffusion", True))
+    return Start(_tensors(data, name), shape, folder.sha256, stages, name, diffusion)
+
+
+def open_chroma(folder: Path) -> ChromaNetwork:
+    """Read what the stage chroma has trained.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+
+    Raises
+    ------
+    WeightsError
+        If there is no finished chrominance network.
+    """
+    path = folder / FULL
+    if not path.is_file():
+        raise WeightsError(f"{folder} is not the folder of a finished run of the stage chroma.")
+    data = path.read_bytes()
+    try:
+        network = ChromaNetwork(UNetConfig.from_dict(json.loads(_metadata(data)["unet"])))
+        network.load_state_dict(_tensors(data, str(path)), strict=True)
+    except (KeyError, TypeError, ValueError, RuntimeError):
+        raise WeightsError(f"{path} does not hold a chrominance network.") from None
+    return network
+
+
+def build(
+    start: Start | None, changes: dict[str, Any], seed: int, diffusion: bool | None = None
+) -> LightNetwork:
+    """Make a network and fill it with the weights to begin with.
+
+    Parameters
+    ----------
+    start : Start or None
+    changes : dict
+        Fields of `UNetConfig` that were asked for. Beside a start only the `OPTIONAL` ones may
+        differ; layers that this adds begin with no effect.
+    seed : int
+        Of new layers.
+    diffusion : bool, optional
+        False for a plain autoencoder; by default what the start is.
+
+    Raises
+    ------
+    InputError
+        If the shape is impossible.
+    WeightsError
+        If the weights do not fit the shape.
+    """
+    shape = replace(start.shape if start else UNetConfig(), **changes)
+    if start:
+        wrong = [
+            f for f in changes if f not in OPTIONAL and getattr(shape, f) != getattr(start.shape, f)
+        ]
+        if wrong:
+            field = wrong[0]
+            raise InputError(
+                f"the weights of {start.origin} have {field} {getattr(start.shape, field)}, not "
+                f"{getattr(shape, field)}; leave the option out or train from new weights."
+            )
+    torch.manual_seed(seed)
+    if diffusion is None:
+        diffusion = start.diffusion if start else True
+    network = LightNetwork(shape, diffusion=diffusion)
+    if start:
+        _fill(network, start, strict=shape == start.shape)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _fill(network: LightNetwork, start: Start, strict: bool) -> None:
+    own = network.state_dict()
+    fitting = {k: v for k, v in start.state.items() if k in own and own[k].shape == v.shape}
+    new, left = sorted(own.keys() - fitting.keys()), sorted(start.state.keys() - fitting.keys())
+    if strict and (new or left):
+        raise WeightsError(
+            f"{start.origin} does not fit the network: {len(new)} tensors are missing and "
+            f"{len(left)} too many, first {(new or left)[0]}."
+        )
+    own.update(fitting)
+    network.load_state_dict(own)
+    if new:
+        note(f"new layers, without effect at first: {_parts(new)}")
+    if left:
+        note(f"left out of the weights to begin with: {_parts(left)}")
+
+
+def _parts(names: list[str]) -> str:
+    return ", ".join(sorted({".".join(name.split(".")[:2]) for name in names}))
+
+
+def _from_file(path: Path) -> Start:
+    data = path.read_bytes()
+    state = _tensors(data, str(path))
+    try:
+        metadata = _metadata(data)
+        stored = metadata.get("unet")
+        shape = UNetConfig.from_dict(json.loads(stored)) if stored else infer_shape(state)
+    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError):
+        raise WeightsError(f"{path} does not hold weights of the light network.") from None
+    diffusion = metadata.get("diffusion", "true") == "true"
+    return Start(state, shape, hashlib.sha256(data).hexdigest(), (), str(path), diffusion)
+
+
+def _tensors(data: bytes, origin: str) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return {k: v.float() for k, v in load(data).items()}
+    except SafetensorError as error:
+        raise WeightsError(f"{origin} is not a whole safetensors file: {error}.") from None
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """Read the text that a safetensors file carries in its header."""
+    size = int.from_bytes(data[:8], "little")
+    stored: dict[str, str] = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+    return stored
+
+
+def infer_shape(state: dict[str, Tensor]) -> UNetConfig:
+    """Tell the shape of a light network from its tensors.
+
+    The cells of the fusion control leave no trace in the tensors: they are taken to be there
+    where its layers at full resolution are.
+    """
+    stem = state["encoder.stem.weight"]
+    base = stem.shape[0]
+
+    def count(prefix: str) -> int:
+        parts = prefix.count(".") + 1
+        return len({k.split(".")[parts] for k in state if k.startswith(prefix + ".")})
+
+    levels = count("encoder.levels")
+    widths = [state[f"encoder.levels.{i}.0.norm1.weight"].shape[0] for i in range(levels)]
+    fine = state.get("fcm.fine.conv1.weight")
+    mix = state.get("decoder.refine.mix.weight")
+    return UNetConfig(
+        patch=math.isqrt(stem.shape[1] // 2),
+        base=base,
+        multipliers=tuple(w // base for w in widths),
+        blocks=tuple(count(f"encoder.levels.{i}") for i in range(levels)),
+        time_dim=state["encoder.time.layers.0.weight"].shape[0],
+        refine=0 if mix is None else mix.shape[0],
+        control_fine=0 if fine is None else fine.shape[0],
+        control_cell=0 if fine is None else UNetConfig.control_cell,
+    )

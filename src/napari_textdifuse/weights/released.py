@@ -1,0 +1,235 @@
+"""The authors' released checkpoints, unchanged, in a folder that the user names.
+
+The release has no description file and no published checksums: the architecture follows from the
+files' names, and checksums are computed for the record. A ``SHA256SUMS`` file beside them, as
+``sha256sum`` writes it, is compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from ..models.reference import ReferenceControl, ReferenceNetwork
+
+    Module = TypeVar("Module", bound=nn.Module)
+
+ENCODER, DECODER = "diffusion_stage1.pth", "diffusion_stage2.pth"
+#: Fusion control modules by the kind of pair they were trained for.
+CONTROLS = {"natural": "FCM-VIS-IR.pt", "medical": "FCM-Medi.pt"}
+SUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class ReleasedFolder:
+    """A folder with the released checkpoints; make it with `open_released`.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    path: Path
+
+    architecture = "reference"
+
+    @property
+    def name(self) -> str:
+        """Name for records."""
+        return "reference"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What ``config.json`` would say."""
+        return {"name": self.name, "architecture": self.architecture, "schedule": "cosine"}
+
+    @property
+    def controls(self) -> dict[str, str]:
+        """Names of the FCM files that are there, by kind."""
+        return {kind: file for kind, file in CONTROLS.items() if (self.path / file).is_file()}
+
+    @cached_property
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of every file, by name."""
+        sums = {}
+        for name in (ENCODER, DECODER, *self.controls.values()):
+            try:
+                with (self.path / name).open("rb") as file:
+                    sums[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                raise _unreadable(self.path / name, error) from None
+        return sums
+
+    @property
+    def sha256(self) -> str:
+        """One checksum for all: that of the list of checksums, as ``sha256sum`` prints it."""
+        lines = "".join(f"{self.checksums[name]}  {name}\n" for name in sorted(self.checksums))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def verify(self) -> bool:
+        """Compare the files with ``SHA256SUMS``, where there is one.
+
+        Returns
+        -------
+        bool
+            Whether every file was listed.
+
+        Raises
+        ------
+        WeightsError
+            If a file is not the one that is listed.
+        """
+        try:
+            text = (self.path / SUMS).read_text("utf-8")
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError) as error:
+            raise _unreadable(self.path / SUMS, error) from None
+        pairs = re.findall(r"^([0-9a-fA-F]{64}) [ *](\S+)\s*$", text, re.MULTILINE)
+        expected = {name.removeprefix("./"): digest.lower() for digest, name in pairs}
+        for name, found in self.checksums.items():
+            if expected.get(name, found) != found:
+                raise WeightsError(
+                    f"{self.path / name} is damaged or was changed: its SHA-256 is "
+                    f"{found[:12]}..., {SUMS} says {expected[name][:12]}...; get the file again."
+                )
+        return expected.keys() >= self.checksums.keys()
+
+
+def looks_released(path: Path) -> bool:
+    """Tell whether a folder holds any file of the release."""
+    return any((path / name).exists() for name in (ENCODER, DECODER, *CONTROLS.values()))
+
+
+def open_released(path: Path) -> ReleasedFolder:
+    """Check that a folder holds what a fusion needs: both stages and at least one FCM.
+
+    Raises
+    ------
+    WeightsError
+        If files are missing; says which.
+    """
+    folder = ReleasedFolder(path)
+    missing = [name for name in (ENCODER, DECODER) if not (path / name).is_file()]
+    if not folder.controls:
+        missing.append(" or ".join(CONTROLS.values()))
+    if missing:
+        raise WeightsError(
+            f"{path} lacks {', '.join(missing)} of the released Text-DiFuse checkpoints; put "
+            f"{ENCODER}, {DECODER} and at least one FCM there."
+        )
+    return folder
+
+
+def load_released(folder: ReleasedFolder, kind: str) -> ReferenceNetwork:
+    """Verify and load the network with one of its FCMs, in evaluation mode, float32.
+
+    Parameters
+    ----------
+    folder : ReleasedFolder
+    kind : {"natural", "medical"}
+        One of ``folder.controls``.
+
+    Raises
+    ------
+    WeightsError
+        If a file is damaged, holds more than tensors, or has other keys than the authors' network.
+    """
+    import torch
+
+    from ..models.reference import ReferenceDecoder, ReferenceEncoder, ReferenceNetwork
+
+    folder.verify()
+    with torch.device("meta"):  # no time and memory for weights that are replaced at once
+        encoder, decoder = ReferenceEncoder(), ReferenceDecoder()
+    return ReferenceNetwork(
+        _filled(encoder, folder.path / ENCODER, "encoder"),
+        _filled(decoder, folder.path / DECODER, "decoder"),
+        load_control(folder, kind),
+    )
+
+
+def load_control(folder: ReleasedFolder, kind: str) -> ReferenceControl:
+    """Load one fusion control module; see `load_released`."""
+    import torch
+
+    from ..models.reference import ReferenceControl
+
+    with torch.device("meta"):
+        control = ReferenceControl()
+    return _filled(control, folder.path / folder.controls[kind], "fusion control module")
+
+
+def _filled(module: Module, path: Path, role: str) -> Module:
+    """Give a module the tensors of a checkpoint, every one accounted for."""
+    state = _read(path)
+    wanted = module.state_dict()
+    faults = [
+        _listed([k for k in wanted if k not in state], "missing"),
+        _listed([k for k in state if k not in wanted], "left over"),
+        _listed(
+            [k for k in wanted if k in state and state[k].shape != wanted[k].shape], "misshaped"
+        ),
+    ]
+    if any(faults):
+        raise WeightsError(
+            f"{path} is not the authors' {role}: keys {'; '.join(f for f in faults if f)}; "
+            "use the released file unchanged."
+        )
+    if not all(bool(value.isfinite().all()) for value in state.values()):
+        raise WeightsError(f"{path} holds values that are not finite numbers; get the file again.")
+    module.load_state_dict({k: v.float() for k, v in state.items()}, strict=True, assign=True)
+    return module.eval().requires_grad_(False)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """Read a state dict without running any code that the file may hold."""
+    import torch
+
+    try:
+        with warnings.catch_warnings():  # on the way to refusing foreign pickles torch warns too
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError:
+        raise WeightsError(
+            f"{path} is damaged or holds more than tensors, which could run code on loading; use "
+            "the released file unchanged."
+        ) from None
+    # a damaged file fails in whatever part of the reader meets it first
+    except Exception as error:
+        raise _unreadable(path, error) from None
+    # some training tools wrap the dict once; then nothing else in it can be meant
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not all(
+        isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in content.items()
+    ):
+        raise WeightsError(
+            f"{path} is not a state dict of tensors; use the released file unchanged."
+        )
+    # torch.nn.DataParallel puts this before every key
+    if content and all(key.startswith("module.") for key in content):
+        return {key.removeprefix("module."): value for key, value in content.items()}
+    return dict(content)
+
+
+def _listed(keys: list[str], fault: str) -> str:
+    shown = ", ".join(keys[:3]) + (" ..." if len(keys) > 3 else "")
+    return f"{fault}: {len(keys)} ({shown})" if keys else ""
+
+
+def _unreadable(path: Path, error: Exception) -> WeightsError:
+    reason = re.split(r"\.\s|\n", str(error).strip())[0].rstrip(".") or type(error).__name__
+    return WeightsError(f"{path} cannot be read ({reason}); get the file again.")

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_textdifuse.diffusion import Schedule
+from napari_textdifuse.training.losses import fusion_loss, sobel, variational_bound
+from napari_textdifuse.training.modulation import emphasised
+
+
+def test_variational_bound_is_least_for_the_true_image_and_variance():
+    schedule = Schedule()
+    g = torch.Generator().manual_seed(0)
+    x0, noise = (torch.randn(4, 1, 8, 8, generator=g) for _ in range(2))
+    t = torch.tensor([100, 300, 500, 700])
+    z = schedule.add_noise(x0, noise, t)
+    lowest = torch.full_like(x0, -1.0)
+
+    def bound(estimate, variance):
+        return float(variational_bound(schedule, z, x0, estimate, variance, t))
+
+    assert bound(x0, lowest) == pytest.approx(0, abs=1e-4)
+    assert bound(x0 + 0.5, lowest) > bound(x0 + 0.1, lowest) > 0
+    assert bound(x0, -lowest) > 0
+
+
+def test_fusion_loss_targets():
+    x, y = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8)
+    x[..., 4:] = 1
+    assert sum(fusion_loss(x, x, y)) == pytest.approx(0)
+    # the maximum of both is x: with y as the result, half the picture is off by 1
+    assert float(fusion_loss(y, x, y)[0]) == pytest.approx(0.5)
+    without = fusion_loss(y, x, y, intensity=0)
+    assert float(without[0]) == 0
+    assert float(without[1]) == float(fusion_loss(y, x, y)[1]) > 0
+    assert float(fusion_loss(y, x, y, weight=0)[1]) == 0
+    flipped = 1 - x  # same gradient magnitude, wrong sign
+    assert float(fusion_loss(flipped, x, y, "magnitude", 1)[1]) == pytest.approx(0, abs=1e-3)
+    assert float(fusion_loss(flipped, x, y, "signed", 1)[1]) > 0.1
+    assert float(sobel(x)[0, 0].max()) == pytest.approx(1)  # scaled so that a step of 1 gives 1
+    with pytest.raises(ValueError, match="signed"):
+        fusion_loss(x, x, y, "other")
+
+
+def test_emphasis_keeps_order_and_ends():
+    v = torch.linspace(0, 1, 11)
+    for gain in (1.0, -1.0):
+        out = emphasised(v, torch.full_like(v, gain))
+        assert (out.diff() > 0).all()
+        assert ((out - v) * gain >= -1e-3).all()
+        torch.testing.assert_close(out[[0, -1]], v[[0, -1]], atol=0.03, rtol=0)
+    torch.testing.assert_close(emphasised(v, torch.zeros_like(v)), v, atol=1e-3, rtol=0)
