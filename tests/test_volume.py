@@ -52,8 +52,25 @@ def test_spacing_is_in_array_order():
         (np.ones((4, 4, 5)), {"rgb": True}, "3 or 4 channels"),
         (np.ones((4, 4)), {"affine": np.eye(3)}, "4x4"),
         (np.ones((4, 4)), {"affine": np.diag([0, 1, 1, 1.0])}, "voxel size is 0"),
+        (
+            np.ones((4, 4)),
+            {"affine": np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])},
+            "axes are parallel",
+        ),
     ],
 )
 def test_impossible_volumes_are_refused(array, fields, words):
     with pytest.raises(InputError, match=words):
         Volume(array, **fields)
+
+
+def test_voxels_of_a_micrometre_are_no_flat_grid():
+    fine = Volume(np.ones((2, 2, 2)), affine=np.diag([1e-5, 1e-5, 1e-5, 1]))
+    assert fine.spacing == pytest.approx((1e-5, 1e-5, 1e-5))
+
+
+def test_deep_colours_are_not_wrapped_into_8_bits():
+    with pytest.raises(InputError, match="colours from 300 to 300 do not fit"):
+        Volume(np.full((2, 2, 3), 300, np.uint16), rgb=True).to_nibabel()
+    fits = Volume(np.full((2, 2, 3), 200, np.uint16), rgb=True).to_nibabel()
+    assert np.asarray(fits.dataobj)["R"].max() == 200

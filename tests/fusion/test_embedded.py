@@ -7,8 +7,12 @@ import pytest
 from scipy import ndimage
 
 from napari_textdifuse import FusionPipeline, evaluate
+from napari_textdifuse.colour import rgb_to_ycbcr
 from napari_textdifuse.fusion import engine
 from napari_textdifuse.fusion.remodulation import contrast
+from napari_textdifuse.intensity import default_window
+from napari_textdifuse.samples import load_sample, sample_mask
+from napari_textdifuse.spatial import resample_to
 from napari_textdifuse.weights import open_folder
 
 
@@ -100,3 +104,34 @@ def test_tiles_agree_with_the_whole(pipeline, pair, monkeypatch):
     whole = pipeline(a, b).fused
     monkeypatch.setattr(engine, "TILE", 128)
     assert np.abs(pipeline(a, b).fused - whole).mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("name", "term"),
+    [
+        ("pet-mri", "tumour"),
+        ("ct-mri", "bone"),
+        ("ct-mri", "ventricle"),
+        ("spect-mri", "perfusion deficit"),
+        ("street", "person"),
+        ("street", "car"),
+    ],
+)
+def test_contrast_of_the_samples_objects_rises_with_strength(pipeline, name, term):
+    a, b = load_sample(name)
+    truth = sample_mask(name, term)
+    if a.ndim == 3:
+        truth = resample_to(truth, a, order=0).volume
+        pair = [(v, default_window(v)) for v in (a, resample_to(b, a).volume)]
+        k = int((truth.array != 0).sum(axis=(1, 2)).argmax())
+        a, b = (v.with_array(v.array[k], affine=None, window=(w.low, w.high)) for v, w in pair)
+        truth = truth.with_array(truth.array[k], affine=None)
+    mask = (truth.array != 0).astype(np.uint8)
+
+    def stands_out(strength: float) -> float:
+        fused = pipeline(a, b, mask=mask, strength=strength, steps=2).fused
+        return abs(contrast(rgb_to_ycbcr(fused)[0] if fused.ndim == 3 else fused, mask, 1))
+
+    values = [stands_out(s) for s in (0, 0.5, 1, 2)]
+    assert values == sorted(values)
+    assert values[-1] > 1.05 * values[0]  # bone is nearly white already

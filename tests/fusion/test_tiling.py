@@ -25,6 +25,7 @@ def test_tiles_cover_every_pixel_and_overlap_enough(shape):
         assert (tile.weight > 0).all()
         assert max(tile.weight.shape) <= 128
         spans.add((tile.rows.start, tile.rows.stop))
+        assert (tile.rows.start % 64, tile.columns.start % 64) == (0, 0)
     assert (total > 0).all()
     ordered = sorted(spans)
     for (_, stop), (start, _) in pairwise(ordered):

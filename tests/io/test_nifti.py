@@ -219,3 +219,14 @@ def test_cut_off(tmp_path, name, part):
     path.write_bytes(data[: int(len(data) * part)])
     with pytest.raises(ReadError, match=r"x\.nii"):
         io.read(path)
+
+
+def test_labels_say_so_to_others_and_are_known_from_others(tmp_path):
+    path = io.write(tmp_path / "ours.nii", Volume(np.eye(3, dtype=np.uint8), unit="label"))
+    header = nib.load(path).header
+    assert header.get_intent()[0] == "label"
+    assert b"not for diagnosis" in header["descrip"].tobytes()
+    other = nib.Nifti1Image(np.ones((2, 2, 2), np.uint8), np.eye(4))
+    other.header.set_intent("label")
+    nib.save(other, tmp_path / "theirs.nii")
+    assert io.read(tmp_path / "theirs.nii").unit == "label"

@@ -10,7 +10,7 @@ from napari.layers import Image, Labels, Layer
 from napari_textdifuse import Volume, read, write
 from napari_textdifuse._layers import KEY, copy_layer, to_layer
 from napari_textdifuse._reader import napari_get_reader
-from napari_textdifuse._writer import write_nifti
+from napari_textdifuse._writer import write_dicom, write_nifti
 from napari_textdifuse.errors import ReadError, WriteError
 
 FLIPPED = np.array([[-2.0, 0, 0, 40], [0, 0, 3, -10], [0, -1.5, 0, 7], [0, 0, 0, 1]])
@@ -201,3 +201,38 @@ def test_a_series_over_time_is_fused_by_time_point(tmp_path):
     here = volume.affine @ [*index[::-1], 1]
     there = file.affine @ [*place[::-1], 1]
     np.testing.assert_allclose(here - there, (0, 0, 2, 0), atol=1e-6)
+
+
+def test_volumes_and_labels_are_saved_as_dicom(tmp_path, phantom):
+    volume = phantom(FLIPPED, shape=(4, 5, 6))
+    layer = Layer.create(*to_layer(volume))
+    files = write_dicom(str(tmp_path / "fused.dcm"), *layer.as_layer_data_tuple()[:2])
+    assert len(files) == layer.data.shape[0]
+    (again,) = open_layers(tmp_path / "fused")
+    np.testing.assert_allclose(again.data, layer.data, atol=0.01)
+    np.testing.assert_allclose(again.extent.world, layer.extent.world, atol=1e-5)
+
+    known = layer.metadata[KEY] | {"objects": {"1": "tumour"}}
+    mask = Labels((layer.data > layer.data.mean()).astype(int), metadata={KEY: known})
+    mask.scale, mask.translate, mask.units = layer.scale, layer.translate, layer.units
+    (file,) = write_dicom(str(tmp_path / "mask.dcm"), *mask.as_layer_data_tuple()[:2])
+    (mask_again,) = open_layers(file)
+    assert isinstance(mask_again, Labels)
+    np.testing.assert_array_equal(mask_again.data, mask.data)
+    np.testing.assert_allclose(mask_again.extent.world, mask.extent.world, atol=1e-5)
+    assert list(mask_again.features["object"]) == ["background", "tumour"]
+    with pytest.raises(WriteError, match=r"writes \.dcm"):
+        write_dicom("x.nii", *layer.as_layer_data_tuple()[:2])
+
+
+def test_no_patient_in_layers(tmp_path, caplog):
+    import pydicom
+    from pydicom.data import get_testdata_file
+
+    dataset = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+    for key in ("PatientName", "PatientID", "SeriesDescription", "InstitutionName"):
+        setattr(dataset, key, "Secretive")
+    dataset.save_as(tmp_path / "x.dcm")
+    (layer,) = open_layers(tmp_path / "x.dcm")
+    assert "Secretive" not in repr(layer.as_layer_data_tuple()[1])
+    assert "Secretive" not in caplog.text

@@ -61,10 +61,12 @@ def test_other_files_are_left_to_others(plugins, path):
 
 
 @pytest.mark.parametrize("kind", ["image", "labels"])
-def test_layers_can_be_saved_as_nifti(plugins, kind):
-    (writer,) = plugins.iter_compatible_writers([kind])
-    assert writer.command == "napari-textdifuse.write_nifti"
-    assert ".nii.gz" in writer.filename_extensions
+def test_layers_can_be_saved_as_nifti_and_dicom(plugins, kind):
+    found = {w.command: w.filename_extensions for w in plugins.iter_compatible_writers([kind])}
+    assert found == {
+        "napari-textdifuse.write_nifti": [".nii.gz", ".nii"],
+        "napari-textdifuse.write_dicom": [".dcm"],
+    }
 
 
 def test_every_sample_is_offered(manifest):

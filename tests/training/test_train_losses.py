@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from napari_textdifuse.diffusion import Schedule
+from napari_textdifuse.models.modulation import emphasised
 from napari_textdifuse.training.losses import fusion_loss, sobel, variational_bound
-from napari_textdifuse.training.modulation import emphasised
 
 
 def test_variational_bound_is_least_for_the_true_image_and_variance():

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..diffusion import even_timesteps, trailing_timesteps
 from ..models import ChromaNetwork, LightNetwork, cast
+from ..models.modulation import emphasised
 from ..models.protocol import FusionNetwork
 from ..models.reference import ReferenceNetwork
 from ..weights import (
@@ -92,6 +93,17 @@ class Backend(Protocol):
         seed : int
         """
 
+    def settle(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
+        """Return the modulated estimate of a step, amended where it must be.
+
+        Parameters
+        ----------
+        before, after : Tensor, shape (B, 1, H, W)
+            Unmodulated and modulated clean estimate in [-1, 1].
+        gain : Tensor, shape (B, 1, H, W)
+            Signed strength per pixel.
+        """
+
 
 class LightBackend:
     """The light network: symmetric in its sources, with a modulation block of its own."""
@@ -130,6 +142,14 @@ class LightBackend:
     ) -> Weigh:
         """See `Backend`."""
         return lambda i, z, t: self.network.modulate(self.network.weigh(z, x, y, t), gain)
+
+    def settle(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
+        """See `Backend`; at least the contrast prior that the block was trained towards.
+
+        A block that falls short of it would let the contrast sink at some strength.
+        """
+        least = 2 * emphasised((before + 1) / 2, gain) - 1
+        return torch.where(gain >= 0, torch.maximum(after, least), torch.minimum(after, least))
 
 
 class ReferenceBackend:
@@ -189,6 +209,10 @@ class ReferenceBackend:
         from .reference_modulation import TunedControl
 
         return TunedControl(self.network, x, y, base, gain, chain.start(), seed)
+
+    def settle(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
+        """See `Backend`; the release takes what the tuned control gives."""
+        return after
 
     def _placed(self, network: ReferenceNetwork) -> ReferenceNetwork:
         return network.cast(self.precision).to(self.device)

@@ -15,6 +15,8 @@ from ..models.protocol import FusionNetwork
 #: Encodes and weighs the sample of a modulated chain: index of the step, sample, step numbers of
 #: the full schedule; returns what the network's `decode` takes.
 Weigh = Callable[[int, Tensor, Tensor], Any]
+#: Takes the unmodulated and the modulated clean estimate of a step and returns the latter, amended.
+Settle = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class FusionChain:
         weigh: Weigh,
         blend: Tensor,
         generator: torch.Generator | None = None,
+        settle: Settle | None = None,
     ) -> Iterator[Tensor]:
         """Yield the clean estimates of the re-modulated chain (Eq. 12-13).
 
@@ -105,12 +108,16 @@ class FusionChain:
             ``M`` in [0, 1]; exactly 0 outside the objects.
         generator : torch.Generator, optional
             In the state it had at the start of the base chain, for equal ancestral noise.
+        settle : callable, optional
+            Has the last word on each estimate; see `Settle`.
         """
         z, sampler = base[0].z, self.start(generator)
         for i, t in enumerate(self.timesteps):
             z = (1 - blend) * base[i].z + blend * z
             ts = torch.full((len(z),), t, device=z.device)
             estimate, variance = self.network.decode(weigh(i, z, ts), ts)
+            if settle is not None:
+                estimate = settle(base[i].estimate, estimate)
             estimate = estimate.clamp(-1, 1)
             yield (1 - blend) * base[i].estimate + blend * estimate
             z = sampler.step(i, z, estimate, variance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from torch import Tensor
 from ..diffusion import Schedule
 from ..models.protocol import FusionNetwork
 from .backend import Backend
-from .chain import FusionChain
+from .chain import ChainStep, FusionChain
 from .remodulation import gain_map, soft_mask
 from .tiling import Tile, pad_to_multiple, tiles
 
@@ -99,14 +100,12 @@ class SliceEngine:
         FusedSlice
         """
         height, width = x.shape
-        gain = blend = None
-        if labels is not None and labels.any():
-            gain = pad_to_multiple(gain_map(labels, np.maximum(x, y), strength), self.multiple)
-            blend = pad_to_multiple(soft_mask(labels) * (gain[:height, :width] != 0), self.multiple)
+        cut = np.s_[:height, :width]
         x, y = (pad_to_multiple(v, self.multiple) * 2 - 1 for v in (x, y))
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(x.shape, generator=generator).numpy()
         luma, share, total = (np.zeros(x.shape, np.float32) for _ in range(3))
+        kept: list[tuple[Tile, list[ChainStep]]] = []
         for tile in tiles((x.shape[0], x.shape[1]), self.tile):
             part = np.s_[tile.rows, tile.columns]
             x_t, y_t, noise_t = (self._tensor(v[part]) for v in (x, y, noise))
@@ -115,17 +114,27 @@ class SliceEngine:
             for step in self.chain.base(x_t, y_t, noise_t, draw):
                 steps.append(step)
                 report(_image(step.estimate))
-            fused = steps[-1].estimate
-            if gain is not None and blend is not None and _holds_object(labels, tile):
-                gain_t, blend_t = self._tensor(gain[part]), self._tensor(blend[part])
-                weigh = self.backend.modulation(self.chain, x_t, y_t, steps, gain_t, seed)
-                draw = torch.Generator().manual_seed(seed + 1)
-                for fused in self.chain.modulated(steps, weigh, blend_t, draw):
-                    report(_image(fused))
-            luma[part] += tile.weight * _image(fused)
+            luma[part] += tile.weight * _image(steps[-1].estimate)
             share[part] += tile.weight * steps[-1].share[0, 0].cpu().numpy()
             total[part] += tile.weight
-        cut = np.s_[:height, :width]
+            if _holds_object(labels, tile):
+                kept.append((tile, steps))
+        if labels is not None and kept:
+            # the direction of the change is that of the finished, unmodulated picture
+            gain = gain_map(labels, (luma / total)[cut], strength)
+            blend = soft_mask(labels) * (gain != 0)
+            gain, blend = (pad_to_multiple(v, self.multiple) for v in (gain, blend))
+            for tile, steps in kept:
+                part = np.s_[tile.rows, tile.columns]
+                x_t, y_t, gain_t, blend_t = (self._tensor(v[part]) for v in (x, y, gain, blend))
+                weigh = self.backend.modulation(self.chain, x_t, y_t, steps, gain_t, seed)
+                draw = torch.Generator().manual_seed(seed + 1)
+                before = fused = steps[-1].estimate
+                settle = partial(self.backend.settle, gain=gain_t)
+                for fused in self.chain.modulated(steps, weigh, blend_t, draw, settle):
+                    report(_image(fused))
+                # exactly 0 outside the objects
+                luma[part] += tile.weight * (_image(fused) - _image(before))
         return FusedSlice((luma / total)[cut], (share / total)[cut])
 
     def _tensor(self, image: Floats) -> Tensor:

@@ -37,12 +37,19 @@ class Tile:
     weight: Floats
 
 
+#: Tiles start at multiples of this, so that cells of the fusion control's attention and the
+#: network's strides lie on a tile as they lie on the picture.
+GRID = 64
+
+
 def _spans(length: int, size: int, overlap: int) -> list[tuple[int, int]]:
     if length <= size:
         return [(0, length)]
-    count = -(-(length - overlap) // (size - overlap))
-    starts = np.linspace(0, length - size, count).round().astype(int)
-    return [(int(s), int(s) + size) for s in starts]
+    step = size - overlap
+    if step > GRID:
+        step -= step % GRID
+    starts = range(0, length - overlap, step)
+    return [(s, min(s + size, length)) for s in starts]
 
 
 def _ramp(start: int, stop: int, length: int, overlap: int) -> Floats:
@@ -55,7 +62,7 @@ def _ramp(start: int, stop: int, length: int, overlap: int) -> Floats:
     return ramp
 
 
-def tiles(shape: tuple[int, int], size: int = 1024, overlap: int = 64) -> Iterator[Tile]:
+def tiles(shape: tuple[int, int], size: int = 1024, overlap: int = 128) -> Iterator[Tile]:
     """Cover a picture with overlapping tiles.
 
     Parameters
@@ -65,12 +72,13 @@ def tiles(shape: tuple[int, int], size: int = 1024, overlap: int = 64) -> Iterat
     size : int
         Largest side of a tile.
     overlap : int
-        Least number of pixels that neighbours share.
+        Least number of pixels that neighbours share; at most half a tile.
 
     Yields
     ------
     Tile
     """
+    overlap = min(overlap, size // 2)
     for y0, y1 in _spans(shape[0], size, overlap):
         for x0, x1 in _spans(shape[1], size, overlap):
             row, column = _ramp(y0, y1, shape[0], overlap), _ramp(x0, x1, shape[1], overlap)

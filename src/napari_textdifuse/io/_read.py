@@ -29,7 +29,8 @@ def read(
         one with most images is read; the others are listed in ``metadata["other_series"]``.
     time : int, optional
         Which time point (echo, b-value, frame) of a four-dimensional image, from 0; needed where
-        there are several. ``metadata["time_points"]`` tells how many there are.
+        there are several, ignored for a single image. ``metadata["time_points"]`` tells how many
+        there are.
 
     Returns
     -------

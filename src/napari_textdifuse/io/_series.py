@@ -68,7 +68,7 @@ class TimeSeries:
         Parameters
         ----------
         time : int, optional
-            From 0; may be left out where there is only one.
+            From 0. A single image has none and is returned as it is.
 
         Returns
         -------
@@ -80,21 +80,17 @@ class TimeSeries:
         InputError
             If `time` is not one of them, or is left out and there are several.
         """
+        if self.count == 1:
+            return self.load(0)
         several = f"{self.label}: the series has {self.count} {self.what}"
         if time is None:
-            if self.count > 1:
-                raise InputError(f"{several}; choose one with time=0 to {self.count - 1}.")
-            return self.load(0)
+            raise InputError(f"{several}; choose one with time=0 to {self.count - 1}.")
         try:
             index = operator.index(time)
         except TypeError:
             index = -1
         if isinstance(time, bool) or not 0 <= index < self.count:
-            if self.count == 1:
-                raise InputError(f"{self.label}: there is one image, so time is 0, not {time!r}.")
             raise InputError(f"{several}, numbered 0 to {self.count - 1}; {time!r} is not one.")
         volume = self.load(index)
-        if self.count == 1:
-            return volume
         position = {"time": index, "time_points": self.count}
         return replace(volume, metadata={**volume.metadata, **position})

@@ -24,8 +24,9 @@ def write(
     ----------
     path : str or PathLike
         ``.nii``, ``.nii.gz`` (geometry, modality, unit), ``.tif``, ``.tiff`` (own data type,
-        geometry, modality, unit; ``.ome.tif`` for OME-TIFF) or ``.png`` (8 bits: floats are taken as [0, 1], labels as they
-        are). An existing file is replaced, by rename, only when all was written.
+        geometry, modality, unit; ``.ome.tif`` for OME-TIFF) or ``.png`` (8 bits: floats are
+        taken as [0, 1], labels as they are). An existing file is replaced, by rename, only when
+        all was written. For DICOM see `write_dicom` and `write_segmentation`.
     volume : Volume
         Its name and metadata are not written.
     record : mapping, optional

@@ -115,7 +115,7 @@ def _slices(
         slice_.DerivationDescription = NOTICE
         slice_.BurnedInAnnotation = "NO"
         slice_.InstanceNumber = k + 1
-        slice_.PatientOrientation = ""
+        slice_.PatientOrientation = slice_.Laterality = ""  # not known, which is allowed
         slice_.Rows, slice_.Columns = plane.shape[:2]
         if steps is not None:
             slice_.update(position_of(steps, k))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, ReadError
-from ..volume import Array, Volume
+from ..volume import LABEL_UNIT, Array, Volume
 from ._plain import to_json
 from ._quiet import quiet, reason
 from ._series import TimeSeries
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 #: Key of our JSON in a NIfTI header extension of code 6 (comment).
 KEY = "textdifuse"
 NOTICE = "derived; not for diagnosis"
+
+_INTENT_LABEL = 1002
 
 _MM = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
 #: Last token of a file name (BIDS suffixes and plain words) to modality.
@@ -75,6 +77,8 @@ def open_nifti(path: Path) -> TimeSeries:
     count = _time_points(image, path.name)
     ours = _own_extension(image)
     meaning = _meaning(path, ours)
+    if not ours and int(image.header["intent_code"]) == _INTENT_LABEL:
+        meaning["unit"] = LABEL_UNIT
     notes = meaning["metadata"]["notes"]
     meaning["affine"] = None if ours.get("geometry") is False else _affine(image, notes)
     flat = ours.get("ndim") == 2 or int(image.header["dim"][0]) == 2
@@ -144,6 +148,8 @@ def encode_nifti(
         if not np.allclose(image.get_qform(), volume.affine, atol=1e-4 * spacing):
             image.set_qform(None, code=0)  # sheared: a qform cannot hold it
     header["descrip"] = f"napari-textdifuse; {NOTICE}".encode()
+    if volume.unit == LABEL_UNIT:
+        header.set_intent("label", name="labels")
     content = {
         "modality": volume.modality,
         "unit": volume.unit,

@@ -8,6 +8,28 @@ from torch import Tensor, nn
 
 from .unet import ChannelNorm
 
+#: The exponent of the contrast prior is ``1 / (1 + SLOPE * strength)``.
+SLOPE = 1.5
+
+
+def emphasised(brightness: Tensor, gain: Tensor) -> Tensor:
+    """Apply the contrast prior.
+
+    Parameters
+    ----------
+    brightness : Tensor
+        In [0, 1].
+    gain : Tensor
+        Signed strength per pixel: positive brightens, negative darkens, 0 leaves as is.
+
+    Returns
+    -------
+    Tensor
+    """
+    exponent = 1 / (1 + SLOPE * gain.abs())
+    v = brightness.clamp(1e-4, 1 - 1e-4)
+    return torch.where(gain >= 0, v**exponent, 1 - (1 - v) ** exponent)
+
 
 class LevelModulation(nn.Module):
     """Coefficients of one source's weighted features at one level."""

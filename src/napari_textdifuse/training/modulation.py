@@ -18,34 +18,13 @@ from torch import Tensor
 
 from ..diffusion import Schedule
 from ..models import LightNetwork
+from ..models.modulation import emphasised
 from .config import TrainConfig
 from .data import CropSampler
 from .fcm import chain_sample
 from .losses import sobel
 from .precision import autocast
 from .trainer import Trainer
-
-#: The exponent is ``1 + SLOPE * strength``.
-SLOPE = 1.5
-
-
-def emphasised(brightness: Tensor, gain: Tensor) -> Tensor:
-    """Apply the contrast prior.
-
-    Parameters
-    ----------
-    brightness : Tensor
-        In [0, 1].
-    gain : Tensor
-        Signed strength per pixel: positive brightens, negative darkens, 0 leaves as is.
-
-    Returns
-    -------
-    Tensor
-    """
-    exponent = 1 / (1 + SLOPE * gain.abs())
-    v = brightness.clamp(1e-4, 1 - 1e-4)
-    return torch.where(gain >= 0, v**exponent, 1 - (1 - v) ** exponent)
 
 
 def random_gain(shape: tuple[int, int, int, int], rng: np.random.Generator) -> Tensor:
