@@ -86,6 +86,6 @@ def _fuse(settings: tuple[tuple[str, Any], ...], name: str, a: Path, b: Path) ->
 @lru_cache(maxsize=1)
 def _fuser(settings: tuple[tuple[str, Any], ...]) -> Any:
     """Keep the network from pair to pair."""
-    from .batch import PairFuser
+    from .pair_fuser import PairFuser
 
     return PairFuser(argparse.Namespace(**dict(settings)))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import torch
 
     from .owlvit import OwlDetector
-    from .sam import Segmenter
+    from .segmenter import Segmenter
 
 LOOK_AT = ("a", "b", "both")
 #: Boxes of one phrase that share more than this are one object (in one image, and over both).

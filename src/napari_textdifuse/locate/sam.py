@@ -2,61 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from ..errors import WeightsError
 from .boxes import Boxes
 from .checkpoints import CHECKPOINTS, load_pretrained, model_type, sha256
 from .rendering import Picture
-
-Masks = npt.NDArray[np.bool_]
-
-#: Boxes decoded at once; bounds the memory for masks at the image's size.
-BATCH = 16
-
-
-@dataclass(frozen=True)
-class Embedding:
-    """What the image encoder gives for one image; independent of the boxes.
-
-    Parameters
-    ----------
-    tensor : Tensor, shape (1, C, H, W)
-    size : tuple of int
-        ``(Y, X)`` of the image.
-    input_size : tuple of int
-        ``(Y, X)`` to which it was scaled for the model, before padding.
-    """
-
-    tensor: torch.Tensor
-    size: tuple[int, int]
-    input_size: tuple[int, int]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes in memory."""
-        return self.tensor.nbytes
-
-
-class Segmenter(Protocol):
-    """What the two implementations of SAM have in common."""
-
-    name: str
-    sha256: str
-
-    def encode(self, picture: Picture) -> Embedding:
-        """Run the image encoder: the slow part, once per image."""
-        ...
-
-    def segment(self, image: Embedding, boxes: Boxes) -> Masks:
-        """Return one mask per box, shape (N, Y, X), for boxes XYXY in the image's pixels."""
-        ...
+from .segmenter import BATCH, Embedding, Masks, Segmenter
 
 
 class TransformersSam:

@@ -14,7 +14,7 @@ from ..errors import WeightsError
 from .boxes import Boxes
 from .checkpoints import sha256
 from .rendering import Picture
-from .sam import BATCH, Embedding, Masks
+from .segmenter import BATCH, Embedding, Masks
 from .torchvision_standin import import_segment_anything
 
 #: Width of the image encoder -> what its authors call it.

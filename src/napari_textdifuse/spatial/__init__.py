@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ._registration_progress import RegistrationProgress
 from .checkerboard import checkerboard
-from .registration import Aligned, Registration, RegistrationProgress, aligned, register
+from .registration import Aligned, Registration, aligned, register
 from .resample import Resampled, resample_to
 
 __all__ = [

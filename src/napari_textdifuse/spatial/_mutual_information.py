@@ -5,18 +5,16 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import Cancelled, GeometryError, InputError, MissingDependencyError
 from ..volume import Volume
+from ._registration_progress import Callback, RegistrationProgress
 from .grid import check_plane
 from .resample import resample_to
-
-if TYPE_CHECKING:
-    from .registration import Callback
 
 Matrix = npt.NDArray[np.float64]
 
@@ -239,8 +237,6 @@ class Search:
 
     def _report(self, method: Any) -> None:
         """Tell the callback; an exception must not pass through ITK."""
-        from .registration import RegistrationProgress
-
         if self.callback is None or self.failure is not None:
             return
         iteration = int(method.GetOptimizerIteration())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import numpy.typing as npt
 
 from ..errors import InputError, ReadError
 from ..volume import Volume
+from ._registration_progress import Callback
 from .transform_files import decode_tfm, encode_tfm
 
 Matrix = npt.NDArray[np.float64]
@@ -26,33 +26,6 @@ Matrix = npt.NDArray[np.float64]
 KINDS = ("rigid", "affine")
 #: Movements beyond these are possible, but more often a failure.
 LARGE_SHIFT_MM, LARGE_ANGLE, LARGE_SCALE = 50.0, 30.0, 1.25
-
-
-@dataclass(frozen=True)
-class RegistrationProgress:
-    """Where a running registration stands.
-
-    Parameters
-    ----------
-    level, levels : int
-        Resolution being worked at, from 1 (coarsest).
-    iteration : int
-        Since the level's start.
-    metric : float
-        Mutual information at the moment, in nats; grows.
-    fraction : float
-        A guess of what part is done, in [0, 1]; never falls.
-    """
-
-    level: int
-    levels: int
-    iteration: int
-    metric: float
-    fraction: float
-
-
-#: Called now and then; returning False cancels.
-Callback = Callable[[RegistrationProgress], bool | None]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,80 @@
+"""Fuses the pairs of a batch, here or on a cluster's worker."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from ..evaluation.folders import images_by_stem
+from ..io import read
+from ..volume import Volume
+from .locator_options import facts, make_locator
+from .outputs import format_for, full_record, load_record, save
+from .resume import resume_key
+
+if TYPE_CHECKING:
+    from ..fusion import FusionPipeline
+
+#: Where each image of a pair goes; see `outputs.SUBFOLDERS`.
+_FOLDERS = {"fused": "", "mask": "masks/", "uncertainty": "uncertainty/"}
+
+
+class PairFuser:
+    """Fuses pairs one after the other; the network is loaded once, when first needed."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        from ..weights import open_folder
+
+        self.options = options
+        self.weights = open_folder(options.weights)
+        self.weights.verify()
+        if options.device not in ("auto", "cpu"):
+            from ..fusion.device import choose_device
+
+            choose_device(options.device)  # a missing device is one error, not one per pair
+        self.locator = make_locator(options)  # so are missing weights
+        self.facts = facts(self.locator, options)
+        self.pipeline: FusionPipeline | None = None
+        by_name = options.mask is not None and options.mask.is_dir()
+        self.masks = images_by_stem(options.mask) if by_name else None
+
+    def fuse(self, name: str, path_a: Path, path_b: Path, title: str) -> float | None:
+        """Fuse one pair and write it; return the seconds it took, None if it was done before."""
+        started = time.perf_counter()
+        a, b, mask = read(path_a), read(path_b), self._mask(name)
+        ending = format_for(path_a, a)
+        names = {role: f"{folder}{name}{ending}" for role, folder in _FOLDERS.items()}
+        record_name = f"records/{name}.json"
+        key = resume_key(self.options, self.weights.sha256, a, b, mask, self.facts)
+        earlier = load_record(self.options.out / record_name)
+        written = [self.options.out / names[r] for r in earlier.get("outputs", ()) if r in names]
+        if earlier.get("resume_key") == key and all(path.is_file() for path in written):
+            return None
+
+        loading = time.perf_counter()
+        from ..fusion import FusionPipeline
+        from ..fusion.inputs import as_volume
+        from .fuse import fuse_pair
+
+        if self.pipeline is None:
+            self.pipeline = FusionPipeline.from_pretrained(
+                self.options.weights, self.options.device
+            )
+        started += time.perf_counter() - loading  # loading the network is no image's time
+        a, b = as_volume(a, "image A"), as_volume(b, "image B")
+        result = fuse_pair(self.pipeline, a, b, mask, self.locator, self.options, title)
+        record = full_record(result) | {"resume_key": key}
+        save(result, self.options.out, names, record_name, record)
+        return time.perf_counter() - started
+
+    def _mask(self, name: str) -> Volume | None:
+        if self.options.mask is None:
+            return None
+        if self.masks is None:
+            return read(self.options.mask)
+        if name not in self.masks:
+            raise InputError(f"there is no mask {name} in {self.options.mask}; add one.")
+        return read(self.masks[name])
