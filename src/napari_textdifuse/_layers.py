@@ -209,12 +209,14 @@ def copy_layer(layer: Any, time: int = 0) -> LayerCopy:
     geometry = {key: getattr(layer, key) for key in GEOMETRY}
     geometry["affine"] = layer.affine.affine_matrix.copy()
     matrix = transform_matrix(geometry, int(layer.ndim))
+    name = str(layer.name)
     if layer.ndim == 4:
+        name = f"{name} (time point {time})"
         data = data[time]
         matrix = spatial_part(matrix, 3, time)
         geometry = {key: _spatial(value) for key, value in geometry.items()}
     return LayerCopy(
-        name=str(layer.name),
+        name=name,
         data=data,
         rgb=bool(getattr(layer, "rgb", False)),
         matrix=matrix,

@@ -144,6 +144,14 @@ class FusionWidget(Container):  # type: ignore[type-arg]
     def _images(self, _: Any = None) -> list[Image]:
         return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
 
+    def _shown_time(self, layer: Image) -> int:
+        """Time point of a (T, Z, Y, X) layer that the viewer shows."""
+        dims = self._viewer.dims
+        if layer.ndim != 4 or dims.ndim < 4:
+            return 0
+        last = int(layer.level_shapes[0][0] if layer.multiscale else layer.data.shape[0]) - 1
+        return min(max(int(dims.current_step[dims.ndim - 4]), 0), last)
+
     def _show_strength(self, value: float) -> None:
         self.strength.label = f"Strength {value:.2f}"
 
@@ -158,7 +166,7 @@ class FusionWidget(Container):  # type: ignore[type-arg]
         if a is b:
             show_error(f"Image A and image B are both {a.name!r}; choose two different layers.")
             return
-        copy_a, copy_b = same_world(copy_layer(a), copy_layer(b))
+        copy_a, copy_b = same_world(*(copy_layer(v, self._shown_time(v)) for v in (a, b)))
         prompt = self.prompt.value.strip() or None
         device: str = self.device.value
         options: dict[str, Any] = {

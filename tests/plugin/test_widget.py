@@ -292,6 +292,21 @@ def test_the_same_layer_twice_is_refused(make, viewer, slow_pipeline, notificati
     assert slow_pipeline.calls == []
 
 
+def test_the_time_point_on_show_is_fused(make, viewer, tiny_pipeline, notifications, qtbot):
+    series = np.random.default_rng(0).random((3, 2, 24, 24), dtype=np.float32)
+    viewer.layers.clear()
+    movie = viewer.add_image(series, name="movie")
+    still = viewer.add_image(series[1] * 0.5, name="still")
+    widget = make(viewer, tiny_pipeline)
+    widget.image_a.value, widget.image_b.value = movie, still
+    viewer.dims.set_current_step(0, 2)
+    run(widget, qtbot)
+    assert notifications == []
+    (fused,) = (v for v in viewer.layers if v not in (movie, still))
+    expected = tiny_pipeline(series[2], series[1] * 0.5, steps=widget.steps.value).fused
+    np.testing.assert_allclose(np.asarray(fused.data), expected, atol=0.02)
+
+
 def test_a_layer_that_is_no_volume_is_named(make, viewer, tiny_pipeline, notifications, qtbot):
     widget = make(viewer, tiny_pipeline)
     widget.image_b.value = viewer.add_image(np.zeros((2, 2, 3, 4, 5)), name="movie")
