@@ -24,7 +24,7 @@ from napari_textdifuse.spatial import (
 )
 from napari_textdifuse.volume import Volume
 
-pytest.importorskip("SimpleITK", reason="registration is an extra")
+SimpleITK = pytest.importorskip("SimpleITK", reason="registration is an extra")
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +131,15 @@ def test_images_that_already_agree_stay():
 def test_equal_inputs_equal_results():
     fixed, moving = phantom(), phantom(invert=True)
     moving = replace(moving, affine=MOVES["small"] @ moving.affine)
-    np.testing.assert_array_equal(register(fixed, moving).matrix, register(fixed, moving).matrix)
+    first = register(fixed, moving).matrix
+    for _ in range(5):
+        np.testing.assert_array_equal(register(fixed, moving).matrix, first)
+
+
+def test_the_number_of_threads_is_given_back():
+    threads = SimpleITK.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    register(phantom(), phantom(invert=True))
+    assert SimpleITK.ProcessObject.GetGlobalDefaultNumberOfThreads() == threads
 
 
 def test_a_sheared_grid_is_no_obstacle():

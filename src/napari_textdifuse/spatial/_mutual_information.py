@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
@@ -109,6 +111,10 @@ class Search:
 
     def run(self, kind: str) -> Found:
         """Search for a rigid movement, and from there for an affine one if that is wanted."""
+        with _one_thread(self.sitk):
+            return self._run(kind)
+
+    def _run(self, kind: str) -> Found:
         sitk = self.sitk
         start = self._euler()
         before = self._agreement(start)
@@ -190,7 +196,6 @@ class Search:
     def _method(self, voxels: int) -> Any:
         sitk = self.sitk
         method = sitk.ImageRegistrationMethod()
-        method.SetNumberOfThreads(1)  # sums in one order: equal results on every machine
         method.SetMetricAsMattesMutualInformation(BINS)
         method.SetMetricSamplingStrategy(method.REGULAR)
         # ITK shifts even regular points by chance, so the seed is fixed (0 would be the clock)
@@ -262,6 +267,20 @@ class Search:
         matrix[:n, :n] = linear
         matrix[:n, 3] = shift + centre - linear @ centre
         return np.linalg.inv(matrix).astype(np.float64)
+
+
+@contextmanager
+def _one_thread(sitk: Any) -> Iterator[None]:
+    """Sum in one order, so that equal inputs give equal results.
+
+    The metric's threads follow ITK's default only, not what a registration method is set to.
+    """
+    threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
 
 
 def _simpleitk() -> Any:
