@@ -64,7 +64,7 @@ def _train(options: argparse.Namespace) -> Path:
 
 
 def _loss(options: argparse.Namespace) -> dict[str, Any]:
-    names = ("intensity", "gradient", "gradient_weight", "correlation")
+    names = ("intensity", "gradient", "gradient_weight", "correlation", "structure", "joint")
     return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 

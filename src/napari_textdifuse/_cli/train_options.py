@@ -34,6 +34,9 @@ def add_train(train: argparse.ArgumentParser, debug: argparse.ArgumentParser) ->
             _loss(stage)
         if name != "chroma":
             _network(stage, new=name == "diffusion")
+        else:
+            text = "folder of a finished run of this stage to go on from; default: new weights"
+            stage.add_argument("--start", metavar="DIR", help=text)
     text = "write weights in half precision as a folder for --weights"
     export = stages.add_parser("export", help=text, parents=[debug])
     add = export.add_argument
@@ -56,6 +59,9 @@ def _loss(stage: argparse.ArgumentParser) -> None:
     add("--gradient-weight", type=not_negative, default=4.0, metavar="X", help="default 4")
     add("--correlation", type=not_negative, default=0.05, metavar="X", help="weight of the "
         "correlation term; default 0.05")  # fmt: skip
+    add("--structure", type=not_negative, default=0.0, metavar="X", help="weight of the structural "
+        "similarity term; default 0")  # fmt: skip
+    add("--joint", action="store_true", help="train encoder and decoder too, all towards this loss")
 
 
 def _data(stage: argparse.ArgumentParser, single: bool) -> None:

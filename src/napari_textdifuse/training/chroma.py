@@ -19,7 +19,7 @@ from .trainer import Trainer
 #: Weight of the variational bound beside the error of the clean estimate.
 BOUND_WEIGHT = 1e-5
 #: The error is squared below this size and absolute above it (CbCr times `CHROMA_SCALE`).
-HUBER = 0.05
+HUBER = 0.02
 #: Weight of the error of the cast's log gains, and how many extra small pictures learn it.
 LIGHT_WEIGHT, LIGHT_EXTRA = 0.3, 24
 

@@ -98,7 +98,8 @@ class ColourSampler:
 
     Parameters
     ----------
-    pictures : list of ndarray of uint8, shape (H, W, 3)
+    sets : list of list of ndarray of uint8, shape (H, W, 3)
+        Pictures by set; sets are drawn in equal shares.
     crop : int
         Side of the square crops in pixels.
     seed : int
@@ -107,11 +108,10 @@ class ColourSampler:
     """
 
     def __init__(
-        self, pictures: list[Bytes], crop: int, seed: int = 0, device: str = "cpu"
+        self, sets: list[list[Bytes]], crop: int, seed: int = 0, device: str = "cpu"
     ) -> None:
-        strides = [max(1, p.shape[1] // 192) for p in pictures]
-        self.pictures = pictures
-        self.small = [p[::n, ::n] for p, n in zip(pictures, strides, strict=True)]
+        self.sets = sets
+        self.small = [[_thinned(p) for p in pictures] for pictures in sets]
         self.crop = crop
         self.seed = seed
         self.device = torch.device(device)
@@ -138,8 +138,9 @@ class ColourSampler:
             undo.to(self.device),
         )
 
-    def _scene(self, pictures: list[Bytes], least: int, rng: np.random.Generator) -> Floats:
+    def _scene(self, sets: list[list[Bytes]], least: int, rng: np.random.Generator) -> Floats:
         """Cut a random part of at least half a picture's sides, as if it were the picture."""
+        pictures = sets[rng.integers(len(sets))]
         rgb = pictures[rng.integers(len(pictures))]
         height, width = (max(least, int(n * rng.uniform(0.5, 1))) for n in rgb.shape[:2])
         top, left = (
@@ -158,7 +159,7 @@ class ColourSampler:
         return clean
 
     def _draw(self, rng: np.random.Generator) -> ColourBatch:
-        clean = self._scene(self.pictures, self.crop, rng)
+        clean = self._scene(self.sets, self.crop, rng)
         seen, gains = degrade_colour(clean, rng)
         y, x = (int(rng.integers(n - self.crop + 1)) for n in clean.shape[:2])
         window = np.s_[y : y + self.crop, x : x + self.crop]
@@ -172,6 +173,11 @@ class ColourSampler:
             F.adaptive_avg_pool2d(chroma, WHOLE),
             -torch.from_numpy(gains).log()[None],
         )
+
+
+def _thinned(picture: Bytes) -> Bytes:
+    stride = max(1, picture.shape[1] // 192)
+    return picture[::stride, ::stride]
 
 
 def as_tensors(rgb: Floats) -> tuple[Tensor, Tensor]:

@@ -58,6 +58,11 @@ class TrainConfig:
         Weight of the gradient term; the paper has 0.2 for "magnitude"; 0 leaves it out.
     correlation : float
         Weight of `losses.correlation_loss`, which the paper does not have.
+    structure : float
+        Weight of `losses.structure_loss`, which the paper does not have.
+    joint : bool
+        Train encoder and decoder along with the fusion control, all towards the fusion loss; the
+        paper keeps them as the diffusion stage left them.
     stage : str
         Name of the stage.
     start : str
@@ -86,6 +91,8 @@ class TrainConfig:
     gradient: str = "signed"
     gradient_weight: float = 4.0
     correlation: float = 0.05
+    structure: float = 0.0
+    joint: bool = False
     stage: str = ""
     start: str = ""
     network: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Stage 2: the fusion control module, with encoder and decoder frozen (Eq. 9-11)."""
+"""Stage 2: the fusion control module, encoder and decoder frozen or along (Eq. 9-11)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..diffusion import Schedule
 from ..models import LightNetwork
 from .config import TrainConfig
 from .data import Batch, CropSampler
-from .losses import correlation_loss, fusion_loss
+from .losses import correlation_loss, fusion_loss, structure_loss
 from .precision import autocast
 from .trainer import Trainer
 
@@ -44,7 +44,10 @@ def train_fcm(
     folder: Path,
     config: TrainConfig,
 ) -> None:
-    """Train the fusion control module.
+    """Train the fusion control module, with ``config.joint`` the whole chain around it.
+
+    Every other step all samples are pure noise, where every chain starts and short ones do most
+    of their work; the others are noised estimates from between.
 
     Parameters
     ----------
@@ -58,33 +61,41 @@ def train_fcm(
         The paper's loss is ``gradient="magnitude", gradient_weight=0.2, correlation=0``.
     """
     schedule = Schedule("cosine")
+    last = schedule.steps - 1
     network.requires_grad_(False)
-    network.fcm.requires_grad_(True)
-    device, correlation = train.device, config.correlation
+    for part in (network.fcm, *((network.encoder, network.decoder) if config.joint else ())):
+        part.requires_grad_(True)
+    device = train.device
 
     def fuse(batch: Batch, generator: torch.Generator, t: Tensor) -> Tensor:
         noise = torch.randn(batch.seen_a.shape, generator=generator).to(device)
         with autocast(device):
-            z = chain_sample(network, schedule, batch.seen_a, batch.seen_b, noise, t)
+            z = noise
+            if bool((t < last).any()):
+                z = chain_sample(network, schedule, batch.seen_a, batch.seen_b, noise, t)
             estimate, _ = network.decode(network.weigh(z, batch.seen_a, batch.seen_b, t), t)
         return estimate
 
-    def terms(batch: Batch, generator: torch.Generator, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def terms(
+        batch: Batch, generator: torch.Generator, t: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
         estimate = fuse(batch, generator, t)
         fused, x01, y01 = ((v + 1) / 2 for v in (estimate, batch.clean_a, batch.clean_b))
         level, slope = fusion_loss(
             fused, x01, y01, config.gradient, config.gradient_weight, config.intensity
         )
-        return level, slope, correlation_loss(fused, x01, y01)
+        apart = correlation_loss(fused, x01, y01)
+        shape = structure_loss(fused, x01, y01)
+        total = level + slope + config.correlation * apart + config.structure * shape
+        parts = {"intensity": level, "gradient": slope, "apart": apart, "structure": shape}
+        return total, {name: float(value.detach()) for name, value in parts.items()}
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         generator = torch.Generator().manual_seed(train.seed * 10_000_019 + step)
-        t = torch.randint(100, 1000, (config.batch,), generator=generator)
-        t[: max(1, config.batch // 4)] = schedule.steps - 1
-        batch = train.batch(step, config.batch)
-        intensity, slope, apart = terms(batch, generator, t.to(device))
-        parts = {"intensity": intensity.item(), "gradient": slope.item(), "apart": apart.item()}
-        return intensity + slope + correlation * apart, parts
+        t = torch.randint(100, last, (config.batch,), generator=generator)
+        if step % 2 == 0:
+            t[:] = last
+        return terms(train.batch(step, config.batch), generator, t.to(device))
 
     fixed = held_out.batch(0, 8)
 
@@ -94,15 +105,15 @@ def train_fcm(
     @torch.no_grad()
     def validate() -> dict[str, float]:
         values: dict[str, float] = {}
-        total = 0.0
-        for step in (999, 499, 249):
-            intensity, slope, apart = (float(v) for v in terms(fixed, *at(step)))
-            total += (intensity + slope + correlation * apart) / 3
-            values |= {f"int_{step}": intensity, f"grad_{step}": slope, f"apart_{step}": apart}
-        return {"loss": total} | values
+        losses = []
+        for step in (last, 499, 249):
+            total, parts = terms(fixed, *at(step))
+            losses.append(float(total))
+            values |= {f"{name}_{step}": value for name, value in parts.items()}
+        return {"loss": sum(losses) / len(losses)} | values
 
     def samples() -> tuple[Tensor, ...]:
         """Both sources as seen, and the fused estimate from pure noise."""
-        return fixed.seen_a, fixed.seen_b, fuse(fixed, *at(999))
+        return fixed.seen_a, fixed.seen_b, fuse(fixed, *at(last))
 
     Trainer(network, folder, config).run(loss, validate, samples)

@@ -86,6 +86,41 @@ def correlation_loss(fused: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return (2 - correlation(x, fused - y) - correlation(y, fused - x)).mean()
 
 
+def similarity(x: Tensor, y: Tensor) -> Tensor:
+    """Mean structural similarity of images in [0, 1] (Wang et al. 2004), 7x7 uniform windows.
+
+    Parameters
+    ----------
+    x, y : Tensor, shape (B, 1, H, W)
+
+    Returns
+    -------
+    Tensor
+        A scalar of at most 1.
+    """
+    size, c1, c2 = 7, 0.01**2, 0.03**2
+
+    def mean(image: Tensor) -> Tensor:
+        return F.avg_pool2d(image, size, stride=1)
+
+    mx, my = mean(x), mean(y)
+    vx, vy, cov = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
+    light = (2 * mx * my + c1) / (mx * mx + my * my + c1)
+    # rounding may leave a flat window with a variance just below 0
+    return (light * (2 * cov + c2) / (vx.clamp(min=0) + vy.clamp(min=0) + c2)).mean()
+
+
+def structure_loss(fused: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """How little the result looks like its sources: ``2 - ssim(x, f) - ssim(y, f)``.
+
+    Parameters
+    ----------
+    fused, x, y : Tensor, shape (B, 1, H, W)
+        In [0, 1].
+    """
+    return 2 - similarity(x, fused) - similarity(y, fused)
+
+
 def fusion_loss(
     fused: Tensor,
     x: Tensor,

@@ -139,9 +139,10 @@ def _network(request: Request, stage: Stage, start: Start | None) -> Any:
     if request.network:
         raise InputError("the size of the chrominance network is fixed; leave --base and such out.")
     if request.start:
-        raise InputError("the stage chroma begins with new weights; leave --start out.")
-    torch.manual_seed(request.config.seed)
-    network = ChromaNetwork()
+        network = open_chroma(Path(request.start))
+    else:
+        torch.manual_seed(request.config.seed)
+        network = ChromaNetwork()
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -180,13 +181,16 @@ def _sampler(examples: list[Example], config: TrainConfig, seed: int, colour: bo
         return CropSampler(examples, config.crop, seed, config.device)
     from .chroma_data import ColourSampler
 
-    pictures: list[Any] = [e.colour for e in examples if e.colour is not None]
-    if not pictures:
+    sets: dict[str, list[Any]] = {}
+    for example in examples:
+        if example.colour is not None:
+            sets.setdefault(example.set_name, []).append(example.colour)
+    if not sets:
         raise InputError(
             "the stage chroma needs colour pictures of modality VIS among both the training and "
             "the held-out cases; use --images VIS=DIR."
         )
-    return ColourSampler(pictures, config.crop, seed, config.device)
+    return ColourSampler(list(sets.values()), config.crop, seed, config.device)
 
 
 def _write(network: Any, request: Request, config: TrainConfig, start: Start | None) -> None:
