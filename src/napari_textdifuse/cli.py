@@ -156,8 +156,11 @@ def _fusion_options() -> _Parser:
     add("--out", metavar="DIR", type=_output_folder, required=True, help="made if missing")
     add("--prompt", metavar="TEXT", help="what should stand out, such as 'tumour'")
     add("--mask", metavar="FILE", type=_existing, help="labels instead of a prompt; batch: or DIR")
-    add("--steps", type=_whole(1, 1000), metavar="N", help="network evaluations; default 4, "
-        "25 for the authors' weights")  # fmt: skip
+    effort = options.add_mutually_exclusive_group()
+    text = "1, 4 (standard, the default) or 25 network evaluations; authors' weights: 10, 25, 100"
+    effort.add_argument("--quality", choices=("fast", "standard", "best"), help=text)
+    text = "network evaluations instead of a quality"
+    effort.add_argument("--steps", type=_whole(1, 1000), metavar="N", help=text)
     add("--seed", type=_whole(0, 2**62), default=0, metavar="N", help="starting noise; default 0")
     add("--device", type=_device, default="auto", help="auto (default), cpu, cuda or mps")
     add("--weights", metavar="NAME|DIR", help="default: the embedded weights")

@@ -222,6 +222,8 @@ def test_bad_images_get_one_sentence(tiny_pipeline, name, position):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"quality": "good"}, "quality must be one of fast, standard, best"),
+        ({"quality": "fast", "steps": 2}, "quality or steps, not both"),
         ({"steps": 0}, "steps"),
         ({"steps": 2.5}, "steps"),
         ({"seed": -1}, "seed"),
@@ -272,3 +274,12 @@ def test_fuse_is_the_pipeline(tiny_weights, tiny_pipeline):
     a, b = picture(), picture(seed=1)
     one = fuse(a, b, weights=tiny_weights, device="cpu", steps=2, seed=3).fused
     np.testing.assert_array_equal(one, tiny_pipeline(a, b, steps=2, seed=3).fused)
+
+
+@pytest.mark.parametrize(("quality", "steps"), [("fast", 1), ("standard", 4), (None, 4)])
+def test_a_quality_is_a_number_of_steps(tiny_pipeline, quality, steps):
+    rng = np.random.default_rng(5)
+    a, b = rng.random((2, 24, 24))
+    run = tiny_pipeline(a, b, quality=quality)
+    assert run.record["steps"] == steps
+    np.testing.assert_array_equal(run.fused, tiny_pipeline(a, b, steps=steps).fused)

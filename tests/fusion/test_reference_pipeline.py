@@ -105,7 +105,7 @@ def test_too_few_steps_and_other_samplers(pipeline):
 
 
 def test_defaults_are_the_release_s(pipeline):
-    assert pipeline.backend.default_steps == 25
+    assert pipeline.backend.qualities["standard"] == 25
     assert pipeline.backend.default_sampler == "mean"
     times = pipeline.backend.timesteps(25)
     assert times[0] == 999

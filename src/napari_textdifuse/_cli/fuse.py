@@ -86,6 +86,7 @@ def fuse_pair(
             replace(b, name="image B"),
             options.prompt,
             mask,
+            quality=options.quality,
             steps=options.steps,
             seed=options.seed,
             strength=options.strength,

@@ -14,7 +14,7 @@ from ..volume import Volume
 
 #: Options that change a result; the device is not one of them, so a run may move to another
 #: machine.
-SETTINGS = ("prompt", "steps", "seed", "strength", "samples", "sampler", "chroma")
+SETTINGS = ("prompt", "quality", "steps", "seed", "strength", "samples", "sampler", "chroma")
 
 
 def resume_key(

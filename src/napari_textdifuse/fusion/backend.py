@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
@@ -54,7 +55,8 @@ class Backend(Protocol):
 
     #: One line for the record.
     method: str
-    default_steps: int
+    #: Network evaluations per chain of each preset: "fast", "standard" (the default) and "best".
+    qualities: Mapping[str, int]
     #: With fewer the network gives no image.
     fewest_steps: int
     default_sampler: str
@@ -109,7 +111,8 @@ class LightBackend:
     """The light network: symmetric in its sources, with a modulation block of its own."""
 
     method = "Text-DiFuse (Zhang, Cao, Ma; NeurIPS 2024), light network"
-    default_steps, fewest_steps = 4, 1
+    qualities: Mapping[str, int] = MappingProxyType({"fast": 1, "standard": 4, "best": 25})
+    fewest_steps = 1
     default_sampler = "ddim"
     tile: int | None = None
 
@@ -162,7 +165,8 @@ class ReferenceBackend:
     """
 
     method = "Text-DiFuse (Zhang, Cao, Ma; NeurIPS 2024), the authors' network and weights"
-    default_steps, fewest_steps = 25, 2
+    qualities: Mapping[str, int] = MappingProxyType({"fast": 10, "standard": 25, "best": 100})
+    fewest_steps = 2
     default_sampler = "mean"
     tile: int | None = 640
     chroma: ChromaNetwork | None = None

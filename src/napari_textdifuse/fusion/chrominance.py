@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..diffusion import Schedule, make_sampler
+from ..diffusion import Schedule, make_sampler, trailing_timesteps
 from ..errors import InputError
 from ..models.chroma import CHROMA_SCALE, ChromaNetwork
 from .prepare import Prepared
@@ -96,9 +96,11 @@ class ChromaEngine:
         On its device, in evaluation mode.
     schedule : Schedule
     device : torch.device
-    timesteps : list of int
-        Steps to visit, noisiest first.
     sampler : str
+    steps : int
+        Network evaluations. More than the one of the default wander further from colours that
+        were right: held-out clean pictures are then changed by 1.9 instead of 1.3 CIEDE2000, and
+        a cast is removed no better.
     """
 
     def __init__(
@@ -106,13 +108,13 @@ class ChromaEngine:
         network: ChromaNetwork,
         schedule: Schedule,
         device: torch.device,
-        timesteps: list[int],
         sampler: str,
+        steps: int = 1,
     ) -> None:
         self.network = network
         self.schedule = schedule
         self.device = device
-        self.timesteps = timesteps
+        self.timesteps = trailing_timesteps(steps)
         self.sampler = sampler
 
     def evaluations(self, shape: tuple[int, int]) -> int:
@@ -149,7 +151,7 @@ class ChromaEngine:
         whole = self._tensor(np.stack(planes))
         context = self.network.look(whole[:, :1], whole[:, 1:])
         noise = torch.randn((2, *seen.shape[1:]), generator=torch.Generator().manual_seed(seed))
-        restored, total = np.zeros((2, *seen.shape[1:]), np.float32), np.zeros(seen.shape[1:])
+        restored, total = (np.zeros((n, *seen.shape[1:]), np.float32) for n in (2, 1))
         for tile in tiles((seen.shape[1], seen.shape[2]), TILE):
             part = np.s_[:, tile.rows, tile.columns]
             condition, z = self._tensor(seen[part]), self._tensor(noise.numpy()[part])
@@ -164,7 +166,7 @@ class ChromaEngine:
                 z = sampler.step(i, z, estimate, variance)
                 report()
             restored[part] += tile.weight * estimate[0].float().cpu().numpy()
-            total[part[1:]] += tile.weight
+            total[part] += tile.weight
         values = (restored / total / CHROMA_SCALE)[:, :height, :width]
         return np.moveaxis(values, 0, -1).astype(np.float32)
 

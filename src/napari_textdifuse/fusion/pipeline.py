@@ -84,10 +84,11 @@ class FusionPipeline:
         sampler: str | None = None,
         chroma: str = "auto",
         locator: str | Locator = "lexicon",
+        quality: str | None = None,
     ) -> FusionResult:
         """Fuse two images; see `fuse` for the parameters."""
         started = time.perf_counter()
-        steps = self.backend.default_steps if steps is None else steps
+        steps = _steps(self.backend.qualities, quality, steps)
         _check_options(steps, self.backend.fewest_steps, seed, strength, samples, sampler)
         sampler = self.backend.default_sampler if sampler is None else sampler
         volume_a, volume_b = as_volume(a, "image A"), as_volume(b, "image B")
@@ -103,9 +104,7 @@ class FusionPipeline:
         colours = decide(ready, chroma, self.backend.chroma is not None)
         restorer = None
         if colours.restore and self.backend.chroma is not None:
-            restorer = ChromaEngine(
-                self.backend.chroma, self.schedule, self.device, engine.chain.timesteps, sampler
-            )
+            restorer = ChromaEngine(self.backend.chroma, self.schedule, self.device, sampler)
         pair = (ready.luma_a, ready.luma_b)
         tally = Tally(callback, pair[0].shape)
         tally.total = samples * luma_cost(engine, pair[0].shape, labels)
@@ -187,7 +186,9 @@ def fuse(
     **options
         mask : labels on the grid of `a` (array, Volume, path, layer), instead of a prompt.
         boxes : ``(N, 4)`` pixel edges XYXY (``(N, 6)`` XYZXYZ in volumes), instead of a prompt.
-        steps : network evaluations per chain, 1 to 1000; default 4.
+        quality : "fast" (1 network evaluation per chain), "standard" (4, the default) or "best"
+        (25); 10, 25 and 100 for the authors' weights.
+        steps : network evaluations per chain instead of a quality, 1 to 1000.
         seed : starting noise; equal inputs, seed and device give equal output.
         callback : called with a `Progress` after every evaluation; returning False cancels.
         strength : how far objects are moved from their surround; 0 changes nothing; a mapping
@@ -213,6 +214,16 @@ def fuse(
         If the callback asked for it.
     """
     return FusionPipeline.from_pretrained(weights, device)(a, b, prompt, **options)
+
+
+def _steps(qualities: Mapping[str, int], quality: str | None, steps: int | None) -> int:
+    if quality is None:
+        return qualities["standard"] if steps is None else steps
+    if steps is not None:
+        raise InputError("give quality or steps, not both.")
+    if quality not in qualities:
+        raise InputError(f"quality must be one of {', '.join(qualities)}, not {quality!r}.")
+    return qualities[quality]
 
 
 def _check_options(
