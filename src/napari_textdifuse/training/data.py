@@ -18,6 +18,9 @@ Floats = npt.NDArray[np.float32]
 
 #: Crops darker than this are drawn anew: medical images are mostly black.
 DARK = 12 / 255
+#: Share of pairs that are left as they are, besides what `degrade` leaves: most images that people
+#: fuse are good ones, and texture must not be taken for noise.
+CLEAN_PAIRS = 0.3
 #: Modalities with an up and down and a reading direction: only mirrored, never turned.
 SCENES = ("VIS", "IR")
 
@@ -113,6 +116,8 @@ class CropSampler:
         if flips[2] and not scene:
             images = [x.T for x in images]
         clean = tuple(as_floats(x) for x in images)
+        if len(clean) == 2 and rng.random() < CLEAN_PAIRS:
+            return Crop(clean, clean)
         seen = tuple(degrade(x, m, rng) for x, m in zip(clean, example.modalities, strict=True))
         return Crop(clean, seen)
 
