@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file
 from scipy import ndimage
@@ -138,6 +139,16 @@ def test_chroma_is_trained_on_colour_pictures(textdifuse, tmp_path):
     )
     assert run.status == 0, run.err
     assert (tmp_path / "run" / "weights.safetensors").is_file()
+    again = textdifuse(
+        *("train", "chroma", "--images", f"VIS={tmp_path / 'vis'}", "--out", tmp_path / "more"),
+        *("--steps", 1, "--cooldown", 0, "--crop", 32, "--batch", 2, "--device", "cpu"),
+        *("--rate", 1e-9, "--start", tmp_path / "run"),
+    )
+    assert again.status == 0, again.err
+    first, second = (
+        load_file(tmp_path / folder / "weights.safetensors") for folder in ("run", "more")
+    )
+    assert all(torch.allclose(first[k], second[k], atol=1e-6) for k in first)
     export = ("train", "export", "--start", "light", "--out", tmp_path / "w")
     done = textdifuse(*export, "--chroma", tmp_path / "run")
     assert done.status == 0, done.err

@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
+from skimage.metrics import structural_similarity
 
 from napari_textdifuse.diffusion import Schedule
 from napari_textdifuse.models.modulation import emphasised
-from napari_textdifuse.training.losses import fusion_loss, sobel, variational_bound
+from napari_textdifuse.training.losses import (
+    fusion_loss,
+    similarity,
+    sobel,
+    structure_loss,
+    variational_bound,
+)
 
 
 def test_variational_bound_is_least_for_the_true_image_and_variance():
@@ -50,3 +59,15 @@ def test_emphasis_keeps_order_and_ends():
         assert ((out - v) * gain >= -1e-3).all()
         torch.testing.assert_close(out[[0, -1]], v[[0, -1]], atol=0.03, rtol=0)
     torch.testing.assert_close(emphasised(v, torch.zeros_like(v)), v, atol=1e-3, rtol=0)
+
+
+def test_similarity_is_that_of_scikit_image():
+    rng = np.random.default_rng(0)
+    x = ndimage.gaussian_filter(rng.random((40, 50)), 2) * 4 % 1
+    y = np.clip(x + rng.normal(0, 0.1, x.shape), 0, 1)
+    tensors = [torch.from_numpy(v)[None, None] for v in (x, y)]
+    expected = structural_similarity(
+        x, y, win_size=7, data_range=1, use_sample_covariance=False, full=True
+    )[1][3:-3, 3:-3].mean()
+    assert float(similarity(*tensors)) == pytest.approx(expected, abs=1e-6)
+    assert float(structure_loss(tensors[0], *tensors)) == pytest.approx(1 - expected, abs=1e-6)

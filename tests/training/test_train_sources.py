@@ -161,6 +161,21 @@ def test_both_images_of_a_pair_are_cut_and_turned_alike(tmp_path):
     assert not batch.seen_a.equal(batch.seen_b)
 
 
+def test_some_pairs_stay_clean(tmp_path):
+    rng = np.random.default_rng(0)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for name in ("1", "2"):
+            picture = rng.integers(40, 250, (40, 40), dtype=np.uint8)
+            Image.fromarray(picture).save(tmp_path / folder / f"{name}.png")
+    source = Source("A-B", (tmp_path / "a", tmp_path / "b"), ("A", "B"))
+    batch = CropSampler(load_examples([source], SplitRule()), 16).batch(0, 400)
+    pairs = zip(batch.clean_a, batch.seen_a, batch.clean_b, batch.seen_b, strict=True)
+    whole = sum(a.equal(x) and b.equal(y) for a, x, b, y in pairs)
+    # three in ten, and one in sixteen of the others
+    assert 0.28 < whole / 400 < 0.42
+
+
 def test_scenes_are_never_upside_down(tmp_path):
     ramp = np.repeat(np.linspace(40, 250, 64).astype(np.uint8)[:, None], 64, axis=1)
     for name in ("1", "2"):

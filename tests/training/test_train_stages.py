@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,19 +16,21 @@ CONFIG = TrainConfig(
 
 
 @pytest.mark.parametrize(
-    ("name", "moves", "columns"),
+    ("name", "joint", "moves"),
     [
-        ("diffusion", {"encoder", "decoder"}, 3),
-        ("fcm", {"fcm"}, 3),
-        ("modulation", {"modulation"}, 3),
+        ("diffusion", False, {"encoder", "decoder"}),
+        ("fcm", False, {"fcm"}),
+        ("fcm", True, {"encoder", "decoder", "fcm"}),
+        ("modulation", False, {"modulation"}),
     ],
 )
-def test_each_stage_trains_its_part_alone(name, moves, columns, samplers, tiny, tmp_path):
+def test_each_stage_trains_its_part_alone(name, joint, moves, samplers, tiny, tmp_path):
     for parameter in tiny.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.05)
     before = {k: v.clone() for k, v in tiny.state_dict().items()}
-    STAGES[name].train(tiny, *samplers, tmp_path, CONFIG)
+    config = replace(CONFIG, joint=joint, structure=0.1)
+    STAGES[name].train(tiny, *samplers, tmp_path, config)
     changed = {k.split(".")[0] for k, v in tiny.state_dict().items() if not v.equal(before[k])}
     assert changed == moves
     header, *rows = (tmp_path / "curve.csv").read_text().splitlines()
@@ -34,7 +38,7 @@ def test_each_stage_trains_its_part_alone(name, moves, columns, samplers, tiny, 
     assert "val_loss" in header
     assert [row.split(",")[0] for row in rows] == ["2", "4"]
     with Image.open(tmp_path / "samples" / "step-000004.png") as picture:
-        assert picture.size == (columns * 34, 4 * 34)
+        assert picture.size == (3 * 34, 4 * 34)
         assert np.asarray(picture).std() > 5
 
 

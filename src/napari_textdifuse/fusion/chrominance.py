@@ -20,6 +20,8 @@ from .tiling import pad_to_multiple, tiles
 Floats = npt.NDArray[np.float32]
 
 CHOICES = ("auto", "restore", "keep")
+#: CbCr below this (of a range of 1) everywhere is a grey picture stored as RGB.
+GREY = 1.5 / 255
 #: Largest side of a tile.
 TILE = 1024
 
@@ -72,6 +74,8 @@ def decide(ready: Prepared, choice: str, available: bool) -> Decision:
         return Decision(False, "asked for")
     if measured or not coloured.rgb:
         return Decision(False, "the colours stand for measured values")
+    if ready.chroma is None or np.abs(ready.chroma).max() < GREY:
+        return Decision(False, "the picture is grey")
     other = ready.b if ready.colour_from == "a" else ready.a
     if other.modality is not None and other.modality not in NATURAL:
         return Decision(False, f"the other image is {other.modality}")
