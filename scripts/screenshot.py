@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=DEFAULT)
     parser.add_argument("--sample", default="pet-mri")
     parser.add_argument("--prompt", default="tumour")
-    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--quality", choices=("fast", "standard", "best"), default="standard")
     parser.add_argument("--timeout", type=float, default=900, help="seconds for the fusion")
     options = parser.parse_args()
 
@@ -46,7 +46,7 @@ def main() -> None:
     viewer.open_sample(PLUGIN, options.sample)
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Fuse two images")
     widget.prompt.value = options.prompt
-    widget.steps.value = options.steps
+    widget.quality.value = options.quality
     inputs = list(viewer.layers)
     widget.fuse.native.click()
     wait_until(lambda: not widget.running, options.timeout)

@@ -85,8 +85,11 @@ class FusionWidget(Container):  # type: ignore[type-arg]
             tooltip="What should stand out, such as: tumour. Empty: nothing is emphasised.",
         )
         self.prompt.native.setPlaceholderText("tumour, bone, person ... or empty")
-        self.steps = SpinBox(
-            label="Steps", value=4, min=1, max=25, tooltip="Diffusion steps; more take longer."
+        self.quality = ComboBox(
+            label="Quality",
+            choices=("fast", "standard", "best"),
+            value="standard",
+            tooltip="1, 4 or 25 diffusion steps; each takes as long as the others.",
         )
         self.strength = FloatSlider(
             label="Strength 1.00",
@@ -111,7 +114,7 @@ class FusionWidget(Container):  # type: ignore[type-arg]
                 self.image_a,
                 self.image_b,
                 self.prompt,
-                self.steps,
+                self.quality,
                 self.strength,
                 self.seed,
                 self.device,
@@ -170,7 +173,7 @@ class FusionWidget(Container):  # type: ignore[type-arg]
         prompt = self.prompt.value.strip() or None
         device: str = self.device.value
         options: dict[str, Any] = {
-            "steps": self.steps.value,
+            "quality": self.quality.value,
             "strength": self.strength.value,
             "seed": self.seed.value,
         }

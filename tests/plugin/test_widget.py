@@ -137,7 +137,7 @@ def test_running_again_updates_the_results_in_place(
     fused = viewer.layers[2]
     assert "Mask" not in " ".join(layer.name for layer in viewer.layers)
     first, fused.opacity = fused.data.copy(), 0.4
-    widget.seed.value, widget.steps.value = 3, 1
+    widget.seed.value, widget.quality.value = 3, "fast"
     run(widget, qtbot)
     assert [layer.name for layer in viewer.layers] == ["t1", "pet", "Fused: t1 + pet"]
     assert viewer.layers[2] is fused
@@ -190,7 +190,7 @@ def test_cancel_really_stops_and_says_so(make, viewer, slow_pipeline, notificati
 
 def test_cancel_stops_the_real_pipeline(make, viewer, tiny_pipeline, notifications, qtbot):
     widget = make(viewer, tiny_pipeline)
-    widget.steps.value = 25
+    widget.quality.value = "best"
     widget.fuse.native.click()
     qtbot.waitUntil(lambda: widget.progress.max > 1 and widget.progress.value >= 1, timeout=30_000)
     widget.cancel.native.click()
@@ -199,7 +199,7 @@ def test_cancel_stops_the_real_pipeline(make, viewer, tiny_pipeline, notificatio
     assert reached < total / 2
     assert len(viewer.layers) == 2
     assert notifications == []
-    widget.steps.value = 1
+    widget.quality.value = "fast"
     run(widget, qtbot)  # and it can be used again
     assert len(viewer.layers) == 3
 
@@ -226,7 +226,7 @@ def test_without_further_ado_the_embedded_weights_are_used(notifications, qtbot)
         viewer.add_image(values, name=f"image {seed}", scale=(2, 3))
     widget = FusionWidget(viewer)
     qtbot.addWidget(widget.native)
-    widget.steps.value, widget.device.value = 1, "cpu"
+    widget.quality.value, widget.device.value = "fast", "cpu"
     run(widget, qtbot)
     fused = viewer.layers["Fused: image 0 + image 1"]
     assert fused.data.shape == (32, 40)
@@ -238,14 +238,15 @@ def test_options_reach_the_pipeline(make, viewer, slow_pipeline, qtbot):
     slow_pipeline.steps = 1
     widget = make(viewer, slow_pipeline)
     widget.prompt.value = "  tumour "
-    widget.steps.value, widget.strength.value, widget.seed.value = 7, 1.5, 11
+    widget.strength.value, widget.seed.value = 1.5, 11
+    widget.quality.value = "best"
     assert widget.strength.label == "Strength 1.50"
     run(widget, qtbot)
     call = slow_pipeline.calls[0]
     assert call["a"].modality == "MR"
     assert call["b"].unit == "SUVbw"
     del call["a"], call["b"]
-    assert call == {"prompt": "tumour", "steps": 7, "strength": 1.5, "seed": 11}
+    assert call == {"prompt": "tumour", "quality": "best", "strength": 1.5, "seed": 11}
 
 
 @pytest.mark.parametrize(
@@ -303,7 +304,7 @@ def test_the_time_point_on_show_is_fused(make, viewer, tiny_pipeline, notificati
     run(widget, qtbot)
     assert notifications == []
     (fused,) = (v for v in viewer.layers if v not in (movie, still))
-    expected = tiny_pipeline(series[2], series[1] * 0.5, steps=widget.steps.value).fused
+    expected = tiny_pipeline(series[2], series[1] * 0.5, quality=widget.quality.value).fused
     np.testing.assert_allclose(np.asarray(fused.data), expected, atol=0.02)
 
 
