@@ -11,13 +11,14 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 from ._cli.locator_options import add_locator
+from ._cli.numbers import strength, whole
 from ._cli.train_options import add_train
 from ._version import __version__
 from .errors import Cancelled, InputError, TextDiFuseError
@@ -117,7 +118,7 @@ def build_parser() -> argparse.ArgumentParser:
     fuse = add("fuse", "fuse two images", fusion, json)
     fuse.add_argument("a", metavar="A", type=_existing, help=images)
     fuse.add_argument("b", metavar="B", type=_existing, help="resampled onto the grid of A")
-    fuse.add_argument("--slice", type=_whole(0, 10**6), metavar="INDEX", help="of A's first axis")
+    fuse.add_argument("--slice", type=whole(0, 10**6), metavar="INDEX", help="of A's first axis")
 
     batch = add("batch", "fuse two folders, pairing by equal name; resumes", fusion, json)
     batch.add_argument("a", metavar="DIR_A", type=_folder)
@@ -126,7 +127,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     sample = add("sample", "fuse a pair that comes with the package", fusion, json)
     sample.add_argument("name", metavar="NAME", help="pet-mri, ct-mri, spect-mri, street ...")
-    sample.add_argument("--slice", type=_whole(0, 10**6), metavar="INDEX", help="of A's first axis")
+    sample.add_argument("--slice", type=whole(0, 10**6), metavar="INDEX", help="of A's first axis")
 
     register = add("register", "lay one image onto another, by mutual information", json)
     register.add_argument("fixed", metavar="FIXED", type=_existing, help=images)
@@ -160,16 +161,16 @@ def _fusion_options() -> _Parser:
     text = "1, 4 (standard, the default) or 25 network evaluations; authors' weights: 10, 25, 100"
     effort.add_argument("--quality", choices=("fast", "standard", "best"), help=text)
     text = "network evaluations instead of a quality"
-    effort.add_argument("--steps", type=_whole(1, 1000), metavar="N", help=text)
-    add("--seed", type=_whole(0, 2**62), default=0, metavar="N", help="starting noise; default 0")
+    effort.add_argument("--steps", type=whole(1, 1000), metavar="N", help=text)
+    add("--seed", type=whole(0, 2**62), default=0, metavar="N", help="starting noise; default 0")
     add("--device", type=_device, default="auto", help="auto (default), cpu, cuda or mps")
     add("--weights", metavar="NAME|DIR", help="default: the embedded weights")
-    add("--strength", type=_strength, default=1.0, metavar="X", help="0 to 2; default 1")
-    add("--samples", type=_whole(1, 100), default=1, metavar="N", help="seeds, for uncertainty")
+    add("--strength", type=strength, default=1.0, metavar="X", help="0 to 2; default 1")
+    add("--samples", type=whole(1, 100), default=1, metavar="N", help="seeds, for uncertainty")
     add("--sampler", choices=SAMPLERS, help="default: what the weights were made for")
     text = "restore the colours of natural pictures (auto), always, or never"
     add("--chroma", choices=("auto", "restore", "keep"), default="auto", help=text)
-    add_locator(options, _folder, _whole)
+    add_locator(options, _folder, whole)
     return options
 
 
@@ -199,24 +200,3 @@ def _device(text: str) -> str:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
         raise argparse.ArgumentTypeError(f"must be auto, cpu, cuda or mps, not {text!r}")
     return text
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,20}", text.strip()) or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(
-                f"must be a whole number from {low} to {high}, not {text!r}"
-            )
-        return int(text)
-
-    return parse
-
-
-def _strength(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 2:
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to 2, not {text!r}")
-    return value

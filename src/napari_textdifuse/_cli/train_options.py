@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Callable
 from pathlib import Path
+
+from .numbers import not_negative, positive, whole
 
 #: What each stage trains.
 STAGES = {
@@ -160,38 +160,6 @@ def _network(stage: argparse.ArgumentParser, new: bool) -> None:
         metavar="N",
         help=f"channels of the fusion control's layers at full resolution; {zero}",
     )
-
-
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """Return a parser of whole numbers in a range."""
-
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,20}", text.strip()) or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(
-                f"must be a whole number from {low} to {high}, not {text!r}"
-            )
-        return int(text)
-
-    return parse
-
-
-def not_negative(text: str) -> float:
-    """Parse a finite number that is at least 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a number of at least 0, not {text!r}")
-    return value
-
-
-def positive(text: str) -> float:
-    """Parse a finite number above 0."""
-    value = not_negative(text)
-    if value == 0:
-        raise argparse.ArgumentTypeError("must be above 0")
-    return value
 
 
 def _source(text: str) -> tuple[str, Path]:

@@ -1,0 +1,1 @@
+"""Look at images of the viewer together, and measure a fused one against its sources."""
