@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from napari_textdifuse import FusionPipeline, Volume, fuse
 from napari_textdifuse.errors import (
@@ -14,6 +15,8 @@ from napari_textdifuse.errors import (
     TextDiFuseError,
     WeightsError,
 )
+from napari_textdifuse.fusion import engine
+from napari_textdifuse.fusion.device import batch_size
 
 
 def picture(shape=(37, 50), seed=0, dtype=np.uint8):
@@ -283,3 +286,32 @@ def test_a_quality_is_a_number_of_steps(tiny_pipeline, quality, steps):
     run = tiny_pipeline(a, b, quality=quality)
     assert run.record["steps"] == steps
     np.testing.assert_array_equal(run.fused, tiny_pipeline(a, b, steps=steps).fused)
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "ancestral"])
+def test_slices_fused_at_once_are_those_fused_one_by_one(sampler, tiny_pipeline, monkeypatch):
+    rng = np.random.default_rng(9)
+    a, b = rng.random((2, 5, 21, 30))
+    a[2] = b[2] = 0  # nothing to fuse, so the batches are slices 0, 1, 3 and 4
+    mask = np.zeros(a.shape, np.uint8)
+    mask[1, 4:12, 5:20] = 1
+    mask[4, 2:9, 3:9] = 2
+    options = {"mask": mask, "steps": 3, "sampler": sampler}
+    single = tiny_pipeline(a, b, **options)
+    seen = []
+    monkeypatch.setattr(engine, "batch_size", lambda device, pixels: 3)
+    batch = tiny_pipeline(a, b, callback=seen.append, **options)
+    # other kernels may round differently
+    np.testing.assert_allclose(batch.fused, single.fused, atol=0.02)
+    np.testing.assert_allclose(batch.contribution, single.contribution, atol=0.02)
+    assert np.abs(single.fused[1] - single.fused[0]).max() > 0.05
+    assert [p.step for p in seen][-1] == seen[0].total == (5 + 2) * 3
+    assert {p.slice_index for p in seen} == {0, 1, 3, 4}
+
+
+def test_only_gpus_batch(monkeypatch):
+    assert batch_size(torch.device("cpu"), 256 * 256) == 1
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**30, 2**31))
+    assert batch_size(torch.device("cuda"), 256 * 256) == 2
+    assert batch_size(torch.device("cuda"), 4096 * 4096) == 1
+    assert batch_size(torch.device("cuda"), 16) == 16

@@ -63,6 +63,8 @@ class Backend(Protocol):
     #: Pictures with more pixels than this on a side are fused in tiles; None for the engine's own.
     tile: int | None
     precision: torch.dtype
+    #: Whether several slices may go through the network at once.
+    batches: bool
     #: Restores the colours of natural pictures; None passes them through.
     chroma: ChromaNetwork | None
 
@@ -115,6 +117,7 @@ class LightBackend:
     fewest_steps = 1
     default_sampler = "ddim"
     tile: int | None = None
+    batches = True
 
     def __init__(
         self, network: LightNetwork, device: torch.device, chroma: ChromaNetwork | None = None
@@ -169,6 +172,7 @@ class ReferenceBackend:
     fewest_steps = 2
     default_sampler = "mean"
     tile: int | None = 640
+    batches = False
     chroma: ChromaNetwork | None = None
 
     def __init__(self, folder: ReleasedFolder, device: torch.device) -> None:

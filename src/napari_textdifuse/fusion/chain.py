@@ -37,6 +37,11 @@ class ChainStep:
     estimate: Tensor
     share: Tensor
 
+    def only(self, item: int) -> ChainStep:
+        """Return one item of the batch, as a batch of one."""
+        one = slice(item, item + 1)
+        return ChainStep(self.z[one], self.estimate[one], self.share[one])
+
 
 class FusionChain:
     """Runs Eq. 2-8 for a batch of brightness pairs.

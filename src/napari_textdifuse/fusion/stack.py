@@ -94,16 +94,19 @@ def fuse_slices(
     masks = _per_slice(labels, shape)
     costs = _costs(engine, shape, masks)
     luma, share = np.zeros_like(x), np.full_like(x, 0.5)
-    for i, mask in enumerate(masks):
-        if not x[i].any() and not y[i].any():  # outside the body: nothing to fuse
-            tally.skip(costs[i])
-            continue
+    empty = [not x[i].any() and not y[i].any() for i in range(len(x))]  # outside the body
+    tally.skip(sum(cost for cost, nothing in zip(costs, empty, strict=True) if nothing))
+    todo = [i for i, nothing in enumerate(empty) if not nothing]
+    size = engine.batch((shape[-2], shape[-1]))
+    for first in range(0, len(todo), size):
+        chosen = todo[first : first + size]
 
-        def report(estimate: Floats, i: int = i) -> None:
-            tally.advance(i, estimate)
+        def report(item: int, estimate: Floats, chosen: list[int] = chosen) -> None:
+            tally.advance(chosen[item], estimate)
 
-        fused = engine.fuse(x[i], y[i], mask, strength, seed, report)
-        luma[i], share[i] = fused.luma, 1 - fused.share if swapped else fused.share
+        objects = [masks[i] for i in chosen]
+        fused = engine.fuse(x[chosen], y[chosen], objects, strength, seed, report)
+        luma[chosen], share[chosen] = fused.luma, 1 - fused.share if swapped else fused.share
     return luma.reshape(shape), share.reshape(shape)
 
 

@@ -16,15 +16,15 @@ def pad_to_multiple(image: Floats, multiple: int) -> Floats:
 
     Parameters
     ----------
-    image : ndarray, shape (Y, X)
+    image : ndarray, shape (..., Y, X)
     multiple : int
 
     Returns
     -------
     ndarray
-        Cut back with ``padded[:Y, :X]``.
+        Cut back with ``padded[..., :Y, :X]``.
     """
-    widths = [(0, -n % multiple) for n in image.shape]
+    widths = [(0, 0)] * (image.ndim - 2) + [(0, -n % multiple) for n in image.shape[-2:]]
     return np.pad(image, widths, mode="symmetric")
 
 
