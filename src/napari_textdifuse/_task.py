@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from napari.qt.threading import create_worker
@@ -54,8 +55,8 @@ class Task(QObject):  # type: ignore[misc]
 
     def abandon(self) -> None:
         """Stop the work, and hear nothing more of it."""
-        self.progressed.disconnect()
-        self.finished.disconnect()
+        with suppress(RuntimeError):  # at the end of the program, Qt may have gone first
+            self.blockSignals(True)
         self.cancel()
 
     def _work(self) -> None:

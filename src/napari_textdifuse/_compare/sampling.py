@@ -156,9 +156,7 @@ def same_world(layers: Sequence[Any]) -> tuple[list[LayerView], tuple[Any, ...]]
     if len({name[-1] for name in names}) == 1:
         return [LayerView(layer) for layer in layers], tuple(longest.units)
     if all(name.lower() in MILLIMETRES for units in names for name in units):
-        units = tuple(
-            "mm" if str(unit).lower() in MILLIMETRES else unit for unit in longest.units
-        )
+        units = tuple("mm" if str(unit).lower() in MILLIMETRES else unit for unit in longest.units)
         return [LayerView(layer, millimetres=True) for layer in layers], units
     return [LayerView(layer) for layer in layers], ("pixel",) * n
 

@@ -1,0 +1,1 @@
+"""Which weights and locators are on this machine, and which of them fusion uses."""
