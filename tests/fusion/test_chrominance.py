@@ -186,3 +186,15 @@ def test_weights_hold_both_networks_and_both_are_checked(colour_weights, tmp_pat
     (tmp_path / "config.json").write_text(json.dumps(config))
     run = FusionPipeline.from_pretrained(tmp_path)(picture(), picture(rgb=False), steps=1)
     assert run.record["chroma"]["reason"] == "these weights hold no chrominance network"
+
+
+def test_a_session_restores_the_colours_once(pipeline):
+    seen, scene = [], picture()
+    mask = np.zeros(scene.shape, np.uint8)
+    mask[4:9, 4:9] = 1
+    session = pipeline.session(scene, picture(rgb=False))
+    session.fuse()
+    again = session.fuse(mask=mask, callback=seen.append)
+    assert len(seen) == seen[-1].total == 4
+    scratch = pipeline(scene, picture(rgb=False), mask=mask)
+    np.testing.assert_array_equal(again.fused, scratch.fused)

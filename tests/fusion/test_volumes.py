@@ -4,19 +4,17 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_textdifuse.errors import Cancelled, InputError
-from napari_textdifuse.fusion.volumes import (
+from napari_textdifuse.errors import InputError
+from napari_textdifuse.fusion.cutting import (
+    boxes_from_front,
     cut,
     cut_boxes,
-    cut_mask,
     cut_pair,
     from_front,
-    fuse_stack,
-    select,
-    slabs,
     to_front,
-    whole_window,
 )
+from napari_textdifuse.fusion.selection import select, slabs
+from napari_textdifuse.fusion.windows import choose_windows, whole_window
 from napari_textdifuse.spatial import resample_to
 from napari_textdifuse.volume import Volume
 
@@ -186,18 +184,14 @@ def test_without_geometry_numbers_pair_the_slices(axis):
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_drawn_masks_and_boxes_follow(axis):
+def test_drawn_boxes_follow(axis):
     whole = volume()
     mask = np.zeros(whole.shape, np.uint8)
     mask[1:4, 2:5, 3:7] = 1
-    box = [[3, 2, 1, 7, 5, 4], [0, 0, 0, 1, 1, 1]]  # the second lies outside the range
+    box = np.array([[3, 2, 1, 7, 5, 4], [0, 0, 0, 1, 1, 1]])  # the second lies outside the range
     chosen = select(whole, (2, 6), axis)
-    part = cut_mask(mask, whole, chosen)
+    part = to_front(cut(Volume(mask), chosen), axis).array
     np.testing.assert_array_equal(from_front(part, axis), mask.take(range(2, 6), axis))
-    as_volume = cut_mask(Volume(mask), whole, chosen)
-    np.testing.assert_array_equal(as_volume.array, part)
-    placed = Volume(mask, affine=whole.affine)
-    assert cut_mask(placed, whole, chosen) is placed
     moved = cut_boxes(box, chosen)
     assert len(moved) == 1
     (x0, y0, z0), (x1, y1, z1) = moved.reshape(2, 3).astype(int)
@@ -206,8 +200,8 @@ def test_drawn_masks_and_boxes_follow(axis):
     np.testing.assert_array_equal(drawn, part)
     expected = np.array(box[0], float)
     ends = [2 - axis, 5 - axis]
-    expected[ends] = np.clip(expected[ends], 2, 6)
-    np.testing.assert_array_equal(cut_boxes(moved, chosen, back=True), [expected])
+    expected[ends] = np.clip(expected[ends] - 2, 0, 4)  # on the grid of the cut
+    np.testing.assert_array_equal(boxes_from_front(moved, axis), [expected])
 
 
 def test_only_the_cut_of_a_lazy_volume_is_read():
@@ -245,39 +239,27 @@ def test_a_lazy_volume_is_sampled_and_that_is_said():
     assert whole_window(Volume(lazy.array, unit="HU"))[1] == ()
 
 
-def test_a_finished_stack():
-    made = fuse_stack(3, lambda i: {"luma": np.full((2, 2), i), "share": np.zeros((2, 2))})
-    assert made.complete
-    np.testing.assert_array_equal(made.images["luma"][:, 0, 0], [0, 1, 2])
-    assert made.images["luma"].dtype == np.float32
+def test_windows_that_are_asked_for():
+    ct, mr = volume(unit="HU"), volume(window=(3.0, 7.0))
+    chosen, notes = choose_windows(ct, mr, {"a": "brain"})
+    assert (chosen["a"].low, chosen["a"].high, chosen["a"].unit) == (0, 80, "HU")
+    assert (chosen["b"].low, chosen["b"].high, chosen["b"].origin) == (3, 7, "file")
+    assert notes == ()
+    chosen, _ = choose_windows(ct, mr, {"b": (1, 2.5), "a": None})
+    assert (chosen["b"].low, chosen["b"].high, chosen["b"].origin) == (1, 2.5, "asked for")
 
 
-def test_a_cancel_keeps_what_was_finished():
-    def slice_at(index):
-        if index == 2:
-            raise Cancelled("stop")
-        return {"luma": np.full((2, 2), index + 1.0)}
-
-    made = fuse_stack(5, slice_at)
-    assert (made.done, made.count, made.complete) == (2, 5, False)
-    np.testing.assert_array_equal(made.images["luma"][:, 0, 0], [1, 2])
-    chosen = select(volume(), (1, 6)).first(made.done)
-    assert cut(volume(), chosen).shape == (2, 7, 8)
-    assert chosen.to_dict() == {"axis": 0, "first": 1, "last": 2, "of": 6}
-
-
-def test_a_cancel_before_the_first_slice_leaves_nothing():
-    def stop(_):
-        raise Cancelled("stop")
-
-    with pytest.raises(Cancelled, match="stop") as caught:
-        fuse_stack(3, stop)
-    assert caught.value.partial is None
-
-
-def test_other_errors_are_not_swallowed():
-    def broken(_):
-        raise KeyError("mine")
-
-    with pytest.raises(KeyError):
-        fuse_stack(3, broken)
+@pytest.mark.parametrize(
+    ("windows", "words"),
+    [
+        ({"b": "brain"}, "means nothing for values in a.u."),
+        ({"a": "brian"}, "no window preset 'brian'"),
+        ({"a": (5, 5)}, "is empty"),
+        ({"a": (5, float("nan"))}, "is empty"),
+        ({"a": 3}, r"\(low, high\) in HU"),
+        ({"c": (1, 2)}, "'a' and 'b', not for 'c'"),
+    ],
+)
+def test_windows_that_cannot_be(windows, words):
+    with pytest.raises(InputError, match=words):
+        choose_windows(volume(unit="HU"), volume(), windows)

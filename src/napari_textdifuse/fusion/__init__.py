@@ -2,5 +2,6 @@
 
 from .pipeline import FusionPipeline, fuse
 from .result import FusionResult, Progress
+from .session import FusionSession
 
-__all__ = ["FusionPipeline", "FusionResult", "Progress", "fuse"]
+__all__ = ["FusionPipeline", "FusionResult", "FusionSession", "Progress", "fuse"]

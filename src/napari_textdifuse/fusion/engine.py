@@ -30,11 +30,34 @@ TILE = 1024
 
 
 @dataclass(frozen=True)
-class FusedSlices:
-    """Fused brightness in [0, 1] and the share of X, both ``float32 (N, Y, X)``."""
+class BaseSlice:
+    """One slice's finished, unmodulated chains: all that re-modulation needs.
 
+    Parameters
+    ----------
+    x, y : ndarray of float32, shape (H, W)
+        Padded sources in [-1, 1]; x is the network's source 1.
+    luma, share : ndarray of float32, shape (Y, X)
+        Fused brightness and the share of X, in [0, 1].
+    total : ndarray of float32, shape (H, W)
+        Sum of the tiles' blending weights.
+    chains : dict of int to list of ChainStep
+        By number of the tile, those that were kept.
+    """
+
+    x: Floats
+    y: Floats
     luma: Floats
     share: Floats
+    total: Floats
+    chains: dict[int, list[ChainStep]]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it holds."""
+        arrays = sum(v.nbytes for v in (self.x, self.y, self.luma, self.share, self.total))
+        steps = (step for chain in self.chains.values() for step in chain)
+        return arrays + sum(v.nbytes for s in steps for v in (s.z, s.estimate, s.share))
 
 
 class SliceEngine:
@@ -67,11 +90,14 @@ class SliceEngine:
         self.tile = backend.tile or TILE
         self.chain = FusionChain(network, schedule, backend.timesteps(steps), sampler)
 
-    def evaluations(self, shape: tuple[int, int], labels: Labels | None) -> int:
-        """Count the network evaluations that one slice takes."""
-        height, width = (n + -n % self.multiple for n in shape)
-        chains = sum(1 + _holds_object(labels, tile) for tile in tiles((height, width), self.tile))
-        return chains * len(self.chain.timesteps)
+    def base_cost(self, shape: tuple[int, int]) -> int:
+        """Count the network evaluations of one slice's base chains."""
+        return len(self._tiles(shape)) * len(self.chain.timesteps)
+
+    def modulation_cost(self, shape: tuple[int, int], labels: Labels | None) -> int:
+        """Count the network evaluations of re-modulating one slice."""
+        held = sum(_holds_object(labels, tile) for tile in self._tiles(shape))
+        return held * len(self.chain.timesteps)
 
     def batch(self, shape: tuple[int, int]) -> int:
         """Count the slices of this shape that are fused at once."""
@@ -81,77 +107,114 @@ class SliceEngine:
         return batch_size(self.device, height * width)
 
     @torch.inference_mode()
-    def fuse(
+    def base(
         self,
         x: Floats,
         y: Floats,
         labels: Sequence[Labels | None],
-        strength: float | Mapping[int, float],
         seed: int,
         report: Report,
-    ) -> FusedSlices:
-        """Fuse the brightness of some slices at once.
+        keep: bool = False,
+    ) -> list[BaseSlice]:
+        """Fuse the brightness of some slices at once, unmodulated.
 
         Parameters
         ----------
         x, y : ndarray of float32, shape (N, Y, X)
             In [0, 1]; x is the network's source 1.
         labels : sequence of ndarray of uint8, shape (Y, X), or None
-            Objects to re-modulate in each slice; None for none.
-        strength : float or mapping
-            See `remodulation.gain_map`.
+            Objects of each slice; the chains of tiles that hold any are kept for `remodulate`.
         seed : int
             Starting noise; the same for every slice, so that neighbours agree.
         report : callable
+        keep : bool
+            Keep all chains, for objects that are not known yet.
 
         Returns
         -------
-        FusedSlices
+        list of BaseSlice, length N
         """
         height, width = x.shape[1:]
-        cut = np.s_[..., :height, :width]
         x, y = (pad_to_multiple(v, self.multiple) * 2 - 1 for v in (x, y))
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn((1, *x.shape[1:]), generator=generator).expand(x.shape).numpy()
         luma, share = (np.zeros(x.shape, np.float32) for _ in range(2))
         total = np.zeros(x.shape[1:], np.float32)
-        kept: list[tuple[int, Tile, list[ChainStep]]] = []
-        for tile in tiles((x.shape[1], x.shape[2]), self.tile):
+        chains: list[dict[int, list[ChainStep]]] = [{} for _ in x]
+        for number, tile in enumerate(self._tiles((height, width))):
             part = np.s_[..., tile.rows, tile.columns]
             x_t, y_t, noise_t = (self._tensor(v[part]) for v in (x, y, noise))
-            steps = []
+            held = [keep or _holds_object(objects, tile) for objects in labels]
             draw = torch.Generator().manual_seed(seed + 1)
             for step in self.chain.base(x_t, y_t, noise_t, draw):
-                steps.append(step)
                 for i, image in enumerate(_images(step.estimate)):
                     report(i, image)
-            luma[part] += tile.weight * _images(steps[-1].estimate)
-            share[part] += tile.weight * steps[-1].share[:, 0].cpu().numpy()
+                    if held[i]:
+                        chains[i].setdefault(number, []).append(step.only(i))
+            luma[part] += tile.weight * _images(step.estimate)
+            share[part] += tile.weight * step.share[:, 0].cpu().numpy()
             total[part] += tile.weight
-            for i, objects in enumerate(labels):
-                if _holds_object(objects, tile):
-                    kept.append((i, tile, [step.only(i) for step in steps]))
-        for i, objects in enumerate(labels):
-            mine = [(tile, steps) for owner, tile, steps in kept if owner == i]
-            if objects is None or not mine:
+        cut = np.s_[:, :height, :width]
+        luma, share = (luma / total)[cut], (share / total)[cut]
+        return [
+            BaseSlice(x[i], y[i], luma[i], share[i], total, chain) for i, chain in enumerate(chains)
+        ]
+
+    @torch.inference_mode()
+    def remodulate(
+        self,
+        base: BaseSlice,
+        labels: Labels | None,
+        strength: float | Mapping[int, float],
+        seed: int,
+        report: Report,
+    ) -> Floats:
+        """Let the objects of one slice stand out (Eq. 12-13).
+
+        Parameters
+        ----------
+        base : BaseSlice
+            With the chains of every tile that holds an object.
+        labels : ndarray of uint8, shape (Y, X), or None
+        strength : float or mapping
+            See `remodulation.gain_map`.
+        seed : int
+            That of the base chains.
+        report : callable
+
+        Returns
+        -------
+        ndarray of float32, shape (Y, X)
+            Fused brightness in [0, 1]; exactly that of `base` outside the objects.
+        """
+        if labels is None or not labels.any():
+            return base.luma
+        height, width = labels.shape
+        # the direction of the change is that of the finished, unmodulated picture
+        gain = gain_map(labels, base.luma, strength)
+        maps = gain, soft_mask(labels) * (gain != 0)
+        gain, blend = (pad_to_multiple(v, self.multiple) for v in maps)
+        change = np.zeros(base.x.shape, np.float32)
+        for number, tile in enumerate(self._tiles((height, width))):
+            if not _holds_object(labels, tile):
                 continue
-            # the direction of the change is that of the finished, unmodulated picture
-            gain = gain_map(objects, (luma[i] / total)[cut], strength)
-            maps = gain, soft_mask(objects) * (gain != 0)
-            gain, blend = (pad_to_multiple(v, self.multiple) for v in maps)
-            for tile, steps in mine:
-                window = np.s_[tile.rows, tile.columns]
-                values = (x[i], y[i], gain, blend)
-                x_t, y_t, gain_t, blend_t = (self._tensor(v[window][None]) for v in values)
-                weigh = self.backend.modulation(self.chain, x_t, y_t, steps, gain_t, seed)
-                draw = torch.Generator().manual_seed(seed + 1)
-                before = fused = steps[-1].estimate
-                settle = partial(self.backend.settle, gain=gain_t)
-                for fused in self.chain.modulated(steps, weigh, blend_t, draw, settle):
-                    report(i, _images(fused)[0])
-                # exactly 0 outside the objects
-                luma[i][window] += tile.weight * (_images(fused)[0] - _images(before)[0])
-        return FusedSlices((luma / total)[cut], (share / total)[cut])
+            steps = base.chains[number]
+            window = np.s_[tile.rows, tile.columns]
+            values = (base.x, base.y, gain, blend)
+            x, y, gain_t, blend_t = (self._tensor(v[window][None]) for v in values)
+            weigh = self.backend.modulation(self.chain, x, y, steps, gain_t, seed)
+            draw = torch.Generator().manual_seed(seed + 1)
+            before = fused = steps[-1].estimate
+            settle = partial(self.backend.settle, gain=gain_t)
+            for fused in self.chain.modulated(steps, weigh, blend_t, draw, settle):
+                report(0, _images(fused)[0])
+            change[window] += tile.weight * (_images(fused)[0] - _images(before)[0])
+        # exactly 0 outside the objects
+        return base.luma + (change / base.total)[:height, :width]
+
+    def _tiles(self, shape: tuple[int, int]) -> list[Tile]:
+        height, width = (n + -n % self.multiple for n in shape)
+        return list(tiles((height, width), self.tile))
 
     def _tensor(self, images: Floats) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(images))[:, None].to(self.device)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,32 +14,41 @@ from ..errors import InputError, TextDiFuseError
 from ..locate import Detections, Location, Locator
 from ..spatial import resample_to
 from ..spatial.lazy import load
-from ..volume import Volume
+from ..volume import Array, Volume
+from .cutting import cut, cut_boxes
 from .inputs import is_layer, read_layer
+from .pair import Pair
 
 Labels = npt.NDArray[np.uint8]
 
 
 def locate_objects(
-    a: Volume, b: Volume, prompt: str | None, mask: Any, boxes: Any, locator: Locator
+    pair: Pair,
+    images: Callable[[], tuple[Volume, Volume]],
+    prompt: str | None,
+    mask: Any,
+    boxes: Any,
+    locator: Locator,
 ) -> Location | None:
     """Choose the source of the mask: a drawn mask, boxes, or the locator.
 
     Parameters
     ----------
-    a, b : Volume
-        On one grid.
+    pair : Pair
+    images : callable
+        Gives both images on one grid: the chosen slices, turned to the first axis.
     prompt : str, optional
         What to find; beside a mask or boxes, only their name.
     mask : array, Volume, path or labels layer, optional
+        On the grid of the first image, of its chosen slices, or with a place of its own.
     boxes : array_like, shape (N, 4) or (N, 6), optional
-        Pixel edges XYXY, or XYZXYZ in volumes.
+        Pixel edges XYXY, or XYZXYZ in volumes, on the whole first image.
     locator : Locator
 
     Returns
     -------
     Location or None
-        None if nothing was asked for.
+        On the turned grid; None if nothing was asked for.
 
     Raises
     ------
@@ -52,12 +62,12 @@ def locate_objects(
     if mask is not None and boxes is not None:
         raise InputError("Give either a mask or boxes, not both.")
     if mask is not None:
-        return _named(_as_labels(mask, a), prompt, "mask")
+        return _named(_as_labels(mask, pair), prompt, "mask")
     if boxes is not None:
-        return _named(_from_boxes(boxes, a.shape), prompt, "box")
+        return _boxed(boxes, pair, prompt)
     if prompt is None:
         return None
-    return _checked(locator.locate((a, b), prompt), a.shape, locator.name)
+    return _checked(locator.locate(images(), prompt), pair.turned_shape, locator.name)
 
 
 def _checked(location: Location, shape: tuple[int, ...], name: str) -> Location:
@@ -77,23 +87,40 @@ def _checked(location: Location, shape: tuple[int, ...], name: str) -> Location:
     return location
 
 
-def _as_labels(mask: Any, grid: Volume) -> Labels:
+def _as_labels(mask: Any, pair: Pair) -> Labels:
+    """Return labels on the turned grid of the chosen slices."""
     if isinstance(mask, (str, os.PathLike)):
         from ..io import read
 
         mask = read(os.fspath(mask))
     elif is_layer(mask):
         mask = load(read_layer(mask, "the mask"))
+    if isinstance(mask, Volume) and mask.rgb:
+        raise InputError("The mask is a colour image; give labels or a single channel.")
+    if not isinstance(mask, Volume):
+        mask = np.asarray(mask)
+    return _as_bytes(_fitted(mask, pair))
+
+
+def _fitted(mask: Volume | Array, pair: Pair) -> Array:
+    grid = pair.grid(len(pair.selection))
+    array = mask.array if isinstance(mask, Volume) else mask
+    by_place = isinstance(mask, Volume) and mask.affine is not None and grid.affine is not None
+    if not by_place:
+        if array.shape == grid.shape:
+            return pair.turned(Volume(array)).array
+        if array.shape == pair.a.shape:
+            return pair.turned(cut(Volume(array), pair.selection)).array
+        if array.ndim == 2 and pair.turned_shape == (1, *array.shape):
+            return array[None]
     if isinstance(mask, Volume):
-        if mask.rgb:
-            raise InputError("The mask is a colour image; give labels or a single channel.")
-        array = resample_to(mask, grid, order=0).volume.array
-    else:
-        array = np.asarray(mask)
-    if array.shape != grid.shape:
-        raise InputError(
-            f"The mask has shape {array.shape}, the first image {grid.shape}; they must be equal."
-        )
+        return pair.turned(resample_to(mask, grid, order=0).volume).array
+    raise InputError(
+        f"The mask has shape {array.shape}, the first image {grid.shape}; they must be equal."
+    )
+
+
+def _as_bytes(array: Array) -> Labels:
     if array.dtype.kind not in "biuf":
         raise InputError(f"The mask holds values of type {array.dtype}; give integer labels.")
     if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
@@ -108,8 +135,19 @@ def _as_labels(mask: Any, grid: Volume) -> Labels:
     return array.astype(np.uint8)
 
 
-def _from_boxes(boxes: Any, shape: Sequence[int]) -> Labels:
-    n = len(shape)
+def _boxed(boxes: Any, pair: Pair, prompt: str | None) -> Location:
+    rows = _rows(boxes, pair.a.ndim)
+    if pair.a.ndim == 2 or (pair.selection.whole and pair.selection.axis == 0):
+        return _named(_from_boxes(rows, pair.turned_shape), prompt, "box")
+    moved = cut_boxes(rows, pair.selection)
+    location = _named(_from_boxes(moved, pair.turned_shape), prompt, "box")
+    if len(moved) == len(rows):
+        return location
+    note = f"{len(rows) - len(moved)} of {len(rows)} boxes lie outside the chosen slices."
+    return replace(location, notes=(*location.notes, note))
+
+
+def _rows(boxes: Any, n: int) -> npt.NDArray[np.float64]:
     try:
         array = np.asarray(boxes, dtype=np.float64)
     except (TypeError, ValueError):
@@ -119,6 +157,11 @@ def _from_boxes(boxes: Any, shape: Sequence[int]) -> Labels:
     if array.ndim != 2 or array.shape[1] != 2 * n or len(array) > 255:
         order = "x0, y0, x1, y1" if n == 2 else "x0, y0, z0, x1, y1, z1"
         raise InputError(f"Boxes need up to 255 rows of {order} in pixels, not {array.shape}.")
+    return array
+
+
+def _from_boxes(array: npt.NDArray[np.float64], shape: Sequence[int]) -> Labels:
+    n = len(shape)
     labels = np.zeros(tuple(shape), np.uint8)
     for k, row in enumerate(array, start=1):
         low, high = row[:n][::-1], row[n:][::-1]

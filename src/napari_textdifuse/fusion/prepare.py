@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,13 +49,23 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def prepare(a: Volume, b: Volume) -> Prepared:
+def prepare(
+    a: Volume,
+    b: Volume,
+    windows: Mapping[str, Window] | None = None,
+    *,
+    whole: bool = True,
+) -> Prepared:
     """Align `b` with `a`, apply windows and colour maps, separate brightness and chrominance.
 
     Parameters
     ----------
     a, b : Volume
         Checked inputs.
+    windows : mapping of str to Window, optional
+        For "a" and "b"; by default each image's own.
+    whole : bool
+        False for a slab of what is fused: it may be constant, or lie outside image B.
 
     Returns
     -------
@@ -65,10 +76,10 @@ def prepare(a: Volume, b: Volume) -> Prepared:
     GeometryError
         If the two have no common space.
     """
-    notes = [note for role, v in (("A", a), ("B", b)) for note in _value_notes(role, v)]
+    notes = [note for role, v in (("A", a), ("B", b)) for note in _value_notes(role, v, whole)]
     # windows belong to the measured image, before resampling smooths its extremes
-    windows = {"a": default_window(a), "b": default_window(b)}
-    aligned = resample_to(b, a)
+    windows = dict(windows or {"a": default_window(a), "b": default_window(b)})
+    aligned = resample_to(b, a, check_overlap=whole)
     notes += aligned.notes
     b = aligned.volume
     shown_a, shown_b = (w.normalise(v.array) for w, v in zip(windows.values(), (a, b), strict=True))
@@ -97,7 +108,7 @@ def _separate(shown: Floats, volume: Volume) -> tuple[Floats, Floats | None]:
     return shown, None
 
 
-def _value_notes(role: str, volume: Volume) -> list[str]:
+def _value_notes(role: str, volume: Volume, whole: bool) -> list[str]:
     notes = [f"Image {role}: {n}" for n in volume.metadata.get("notes", ())]
     array = volume.array
     if array.dtype.kind == "f":
@@ -107,6 +118,8 @@ def _value_notes(role: str, volume: Volume) -> list[str]:
                 f"Image {role}: {bad} of {array.size} values are not finite numbers and were "
                 "taken as the darkest value."
             )
-    if array.size > 1 and np.nanmin(array) == np.nanmax(array):
+        if bad == array.size:
+            return notes
+    if whole and array.size > 1 and np.nanmin(array) == np.nanmax(array):
         notes.append(f"Image {role} has one value everywhere; it adds no structure.")
     return notes

@@ -10,18 +10,28 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
+from ..intensity import Window
+from ..spatial.lazy import sampled
 from ..volume import Volume
-from .prepare import Prepared
 
 NOTICE = "Derived image for research; not for diagnosis."
 
 
-def describe_input(volume: Volume, prepared: Prepared, role: str) -> dict[str, Any]:
-    """Describe an input without its name: file and layer names may hold identity."""
-    window = prepared.windows[role]
-    digest = hashlib.sha256(np.ascontiguousarray(volume.array).tobytes()).hexdigest()
+def describe_input(volume: Volume, window: Window) -> dict[str, Any]:
+    """Describe an input without its name: file and layer names may hold identity.
+
+    Parameters
+    ----------
+    volume : Volume
+        Whole, whatever part of it is fused. Of a lazy one the checksum is that of a sample.
+    window : Window
+    """
+    values = sampled(volume).array
+    digest = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+    part = {} if values.shape == volume.array.shape else {"sha256_of": f"{len(values)} slices"}
     return {
         "sha256": digest,
+        **part,
         "shape": list(volume.array.shape),
         "dtype": str(volume.array.dtype),
         "modality": volume.modality,

@@ -24,15 +24,19 @@ class Progress:
         Steps done and to be done, over all slices and chains.
     slice_index, slices : int
         Which slice is being fused, of how many.
-    estimate : ndarray of float32, shape (Y, X)
-        The running clean estimate of the fused brightness (Eq. 8), in [0, 1].
+    estimate : ndarray of float32, shape (Y, X), or None
+        The running clean estimate of the fused brightness (Eq. 8), in [0, 1]; of a large picture
+        that of a tile. None while images are registered.
+    stage : {"registration", "fusion"}
+        Steps are counted anew in each.
     """
 
     step: int
     total: int
     slice_index: int
     slices: int
-    estimate: Floats
+    estimate: Floats | None
+    stage: str = "fusion"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class FusionResult:
     Parameters
     ----------
     fused : ndarray of float32
-        ``(Y, X)`` or ``(Y, X, 3)``, a leading Z for volumes; in [0, 1]. On the first input's grid.
+        ``(Y, X)`` or ``(Y, X, 3)``, a leading Z for volumes; in [0, 1]. On the first input's grid,
+        or that of its chosen slices.
     mask : ndarray of uint8, or None
         Label ``k`` is the k-th object; shape of the grid. None without prompt, mask or boxes.
     detections : Detections
@@ -56,7 +61,7 @@ class FusionResult:
     label_names : dict of int to str
         What each label of the mask stands for.
     affine : ndarray, shape (4, 4), or None
-        Of the first input (see `Volume`).
+        Of the first input, or of its chosen slices (see `Volume`).
     """
 
     fused: Floats

@@ -1,148 +1,259 @@
-"""Slice after slice through the engines, with progress and cancelling."""
+"""Slice after slice through the engines; what re-modulation can use again is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import Cancelled
-from .chrominance import ChromaEngine
-from .engine import SliceEngine
-from .result import Progress
+from ..colour import ycbcr_to_rgb
+from .chrominance import ChromaEngine, guide
+from .engine import BaseSlice, SliceEngine
+from .prepare import Prepared
+from .tally import Tally
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
-#: Called after every network evaluation; returning False cancels the run.
-Callback = Callable[[Progress], bool | None]
+Strength = float | Mapping[int, float]
 
 
-class Tally:
-    """Counts network evaluations and tells the callback about each.
+@dataclass(frozen=True)
+class FusedPart:
+    """Some finished slices.
 
     Parameters
     ----------
-    callback : callable, optional
-    shape : tuple of int
-        Of the grid; a 2-D image is a stack of one slice.
+    fused : ndarray of float32, shape (N, Y, X) or (N, Y, X, 3)
+    contribution : ndarray of float32, shape (N, Y, X)
+        Share of image A.
+    uncertainty : ndarray of float32, shape (N, Y, X), or None
+        For several samples.
     """
 
-    def __init__(self, callback: Callback | None, shape: tuple[int, ...]) -> None:
-        self.callback = callback
-        self.slices = shape[0] if len(shape) == 3 else 1
-        self.done = 0
-        self.total = 0
+    fused: Floats
+    contribution: Floats
+    uncertainty: Floats | None
 
-    def advance(self, index: int, estimate: Floats) -> None:
-        """Count one evaluation.
+
+@dataclass(frozen=True)
+class _Kept:
+    """A slice of one sample as it was last made."""
+
+    base: BaseSlice
+    labels: Labels | None
+    strength: Strength
+    luma: Floats
+
+    def holds(self, labels: Labels | None, strength: Strength) -> bool:
+        """Tell whether nothing has changed."""
+        if labels is None or self.labels is None or not (labels.any() and self.labels.any()):
+            return not _any(labels) and not _any(self.labels)
+        return self.strength == strength and np.array_equal(self.labels, labels)
+
+
+class StackFuser:
+    """Fuses the slices of one pair, as often as masks are given.
+
+    Parameters
+    ----------
+    engine : SliceEngine
+    restorer : ChromaEngine, optional
+        Where colours are restored.
+    swapped : bool
+        Whether image B is the network's X.
+    seed : int
+        Of the first sample; the next ones count on.
+    samples : int
+    memory : int
+        Bytes that may be kept for later calls; what does not fit is computed anew.
+    """
+
+    def __init__(
+        self,
+        engine: SliceEngine,
+        restorer: ChromaEngine | None,
+        swapped: bool,
+        seed: int,
+        samples: int,
+        memory: int,
+    ) -> None:
+        self.engine = engine
+        self.restorer = restorer
+        self.swapped = swapped
+        self.seed = seed
+        self.samples = samples
+        self.memory = memory
+        self._kept: dict[tuple[int, int], _Kept] = {}
+        self._colours: dict[int, Floats] = {}
+
+    def cost(
+        self, shape: tuple[int, int], labels: Sequence[Labels | None], strength: Strength
+    ) -> int:
+        """Count the network evaluations that a run over all slices takes."""
+        base = self.engine.base_cost(shape)
+        total = 0
+        for k in range(self.samples):
+            for i, objects in enumerate(labels):
+                kept = self._kept.get((k, i))
+                if kept is None or not kept.holds(objects, strength):
+                    total += self.engine.modulation_cost(shape, objects)
+                    total += base if kept is None else 0
+        if self.restorer is not None:
+            new = sum(i not in self._colours for i in range(len(labels)))
+            total += new * self.restorer.evaluations(shape)
+        return total
+
+    def run(
+        self,
+        ready: Prepared,
+        first: int,
+        labels: Sequence[Labels | None],
+        strength: Strength,
+        tally: Tally,
+    ) -> Iterator[FusedPart]:
+        """Yield the slices of a slab, in order, as they are finished.
 
         Parameters
         ----------
-        index : int
-            Slice that is being worked on.
-        estimate : ndarray of float32, shape (Y, X)
-            Running estimate of its brightness.
-
-        Raises
-        ------
-        Cancelled
-            If the callback asked for it.
+        ready : Prepared
+            The slab, slices along the first axis.
+        first : int
+            Number of its first slice.
+        labels : sequence of ndarray of uint8, shape (Y, X), or None
+            Of all slices.
+        strength : float or mapping
+        tally : Tally
         """
-        self.done += 1
-        if self.callback is None:
-            return
-        state = Progress(self.done, self.total, index, self.slices, np.clip(estimate, 0, 1))
-        if self.callback(state) is False:
-            raise Cancelled("The fusion was cancelled; no result was made.")
+        a, b = _stack(ready.luma_a), _stack(ready.luma_b)
+        pair = (b, a) if self.swapped else (a, b)
+        size = self.engine.batch((a.shape[1], a.shape[2]))
+        for start in range(0, len(a), size):
+            part = slice(start, min(start + size, len(a)))
+            numbers = range(first + part.start, first + part.stop)
+            objects = [labels[i] for i in numbers]
+            runs = [
+                self._sample(k, pair[0][part], pair[1][part], numbers, objects, strength, tally)
+                for k in range(self.samples)
+            ]
+            lumas, shares = zip(*runs, strict=True)
+            luma = np.mean(lumas, axis=0) if self.samples > 1 else lumas[0]
+            fused = luma
+            if ready.chroma is not None:
+                chroma = self._chroma(ready, part, numbers, luma, tally)
+                fused = ycbcr_to_rgb(luma, chroma)
+            yield FusedPart(
+                np.clip(fused, 0, 1).astype(np.float32),
+                1 - shares[0] if self.swapped else shares[0],
+                np.std(lumas, axis=0) if self.samples > 1 else None,
+            )
 
-    def skip(self, evaluations: int) -> None:
-        """Count evaluations that need not be made."""
-        self.done += evaluations
+    def _sample(
+        self,
+        k: int,
+        x: Floats,
+        y: Floats,
+        numbers: range,
+        labels: Sequence[Labels | None],
+        strength: Strength,
+        tally: Tally,
+    ) -> tuple[Floats, Floats]:
+        shape = (x.shape[1], x.shape[2])
+        luma, share = np.zeros_like(x), np.full_like(x, 0.5)
+        empty = [not x[i].any() and not y[i].any() for i in range(len(x))]  # outside the body
+        bases = self._bases(k, x, y, numbers, labels, empty, tally)
+        for i, number in enumerate(numbers):
+            if empty[i]:
+                modulation = self.engine.modulation_cost(shape, labels[i])
+                tally.skip(self.engine.base_cost(shape) + modulation)
+                continue
+            kept = self._kept.get((k, number))
+            if kept is not None and kept.holds(labels[i], strength):
+                luma[i] = kept.luma
+            else:
+                luma[i] = self.engine.remodulate(
+                    bases[i],
+                    labels[i],
+                    strength,
+                    self.seed + k,
+                    lambda _, image, number=number: tally.advance(number, image),  # type: ignore[misc]
+                )
+                if kept is not None:
+                    self._kept[k, number] = _Kept(
+                        kept.base, _copy(labels[i]), _copy_strength(strength), luma[i].copy()
+                    )
+            share[i] = bases[i].share
+        return luma, share
 
-
-def luma_cost(engine: SliceEngine, shape: tuple[int, ...], labels: Labels | None) -> int:
-    """Count the evaluations of one sample."""
-    return sum(_costs(engine, shape, _per_slice(labels, shape)))
-
-
-def chroma_cost(engine: ChromaEngine | None, shape: tuple[int, ...]) -> int:
-    """Count the evaluations of restoring the colours; 0 without an engine."""
-    if engine is None:
-        return 0
-    return len(_per_slice(None, shape)) * engine.evaluations((shape[-2], shape[-1]))
-
-
-def fuse_slices(
-    engine: SliceEngine,
-    pair: tuple[Floats, Floats],
-    swapped: bool,
-    labels: Labels | None,
-    strength: float | Mapping[int, float],
-    seed: int,
-    tally: Tally,
-) -> tuple[Floats, Floats]:
-    """Fuse every slice along the first axis.
-
-    Returns
-    -------
-    luma, share : ndarray of float32
-        Fused brightness and the share of the first image of `pair`; both in [0, 1].
-    """
-    shape = pair[0].shape
-    x, y = (_stack(v) for v in (reversed(pair) if swapped else pair))
-    masks = _per_slice(labels, shape)
-    costs = _costs(engine, shape, masks)
-    luma, share = np.zeros_like(x), np.full_like(x, 0.5)
-    empty = [not x[i].any() and not y[i].any() for i in range(len(x))]  # outside the body
-    tally.skip(sum(cost for cost, nothing in zip(costs, empty, strict=True) if nothing))
-    todo = [i for i, nothing in enumerate(empty) if not nothing]
-    size = engine.batch((shape[-2], shape[-1]))
-    for first in range(0, len(todo), size):
-        chosen = todo[first : first + size]
-
-        def report(item: int, estimate: Floats, chosen: list[int] = chosen) -> None:
-            tally.advance(chosen[item], estimate)
-
-        objects = [masks[i] for i in chosen]
-        fused = engine.fuse(x[chosen], y[chosen], objects, strength, seed, report)
-        luma[chosen], share[chosen] = fused.luma, 1 - fused.share if swapped else fused.share
-    return luma.reshape(shape), share.reshape(shape)
-
-
-def restore_slices(
-    engine: ChromaEngine, luma: Floats, chroma: Floats, fused: Floats, seed: int, tally: Tally
-) -> Floats:
-    """Restore the colours of every slice along the first axis.
-
-    Parameters
-    ----------
-    engine : ChromaEngine
-    luma, chroma : ndarray of float32, shapes of the grid and (*grid, 2)
-        As the coloured image was seen.
-    fused : ndarray of float32
-        Fused brightness, for the preview.
-    seed : int
-    tally : Tally
-    """
-    restored = [
-        engine.restore(y, c, seed, lambda i=i, f=f: tally.advance(i, f))  # type: ignore[misc]
-        for i, (y, c, f) in enumerate(
-            zip(_stack(luma), chroma.reshape(-1, *chroma.shape[-3:]), _stack(fused), strict=True)
+    def _bases(
+        self,
+        k: int,
+        x: Floats,
+        y: Floats,
+        numbers: range,
+        labels: Sequence[Labels | None],
+        empty: Sequence[bool],
+        tally: Tally,
+    ) -> dict[int, BaseSlice]:
+        """Return the base chains of slices that are not empty, made or kept."""
+        bases = {i: self._kept[k, n].base for i, n in enumerate(numbers) if (k, n) in self._kept}
+        new = [i for i in range(len(x)) if not empty[i] and i not in bases]
+        if not new:
+            return bases
+        keep = self.memory > 0
+        made = self.engine.base(
+            x[new],
+            y[new],
+            [labels[i] for i in new],
+            self.seed + k,
+            lambda item, image: tally.advance(numbers[new[item]], image),
+            keep,
         )
-    ]
-    return np.stack(restored).reshape(chroma.shape)
+        for i, base in zip(new, made, strict=True):
+            bases[i] = base
+            needed = base.nbytes + 2 * base.luma.nbytes
+            if needed <= self.memory:
+                self.memory -= needed
+                self._kept[k, numbers[i]] = _Kept(base, None, 1.0, base.luma)
+        return bases
+
+    def _chroma(
+        self, ready: Prepared, part: slice, numbers: range, fused: Floats, tally: Tally
+    ) -> Floats:
+        assert ready.chroma is not None
+        seen = ready.chroma.reshape(-1, *ready.chroma.shape[-3:])[part]
+        if self.restorer is None:
+            return seen
+        brightness = _stack(guide(ready))[part]
+        restored = np.empty_like(seen)
+        for i, number in enumerate(numbers):
+            if number in self._colours:
+                restored[i] = self._colours[number]
+                continue
+            restored[i] = self.restorer.restore(
+                brightness[i],
+                seen[i],
+                self.seed,
+                lambda i=i, number=number: tally.advance(number, fused[i]),  # type: ignore[misc]
+            )
+            if restored[i].nbytes <= self.memory:
+                self.memory -= restored[i].nbytes
+                self._colours[number] = restored[i].copy()
+        return restored
 
 
 def _stack(image: Floats) -> Floats:
     return image.reshape(-1, *image.shape[-2:])
 
 
-def _per_slice(labels: Labels | None, shape: tuple[int, ...]) -> list[Labels | None]:
-    if labels is None:
-        return [None] * (shape[0] if len(shape) == 3 else 1)
-    return list(labels.reshape(-1, *shape[-2:]))
+def _any(labels: Labels | None) -> bool:
+    return labels is not None and bool(labels.any())
 
 
-def _costs(engine: SliceEngine, shape: tuple[int, ...], masks: list[Labels | None]) -> list[int]:
-    return [engine.evaluations((shape[-2], shape[-1]), mask) for mask in masks]
+def _copy(labels: Labels | None) -> Labels | None:
+    return None if labels is None else labels.copy()
+
+
+def _copy_strength(strength: Strength) -> Strength:
+    return dict(strength) if isinstance(strength, Mapping) else strength

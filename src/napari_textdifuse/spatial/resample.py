@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -50,7 +51,12 @@ class Resampled:
 
 
 def resample_to(
-    moving: Volume, fixed: Volume, *, order: int = 1, fill: float | None = None
+    moving: Volume,
+    fixed: Volume,
+    *,
+    order: int = 1,
+    fill: float | None = None,
+    check_overlap: bool = True,
 ) -> Resampled:
     """Resample `moving` onto the grid of `fixed`.
 
@@ -73,6 +79,9 @@ def resample_to(
         Value outside the field of view of `moving`. By default the smallest finite value of
         `moving` (air in CT, no uptake in PET; of a sample of its slices where the array is lazy),
         and 0 for labels and colour.
+    check_overlap : bool
+        False for a part of a grid whose whole was checked with `overlap_notes`: it may lie outside
+        `moving` altogether.
 
     Returns
     -------
@@ -104,19 +113,42 @@ def resample_to(
     outside = _fill_value(moving, order) if fill is None else fill
     array, inside = _sample(moving, matrix, offset, fixed.shape, order, outside)
     overlap = float(inside.mean())
+    notes = _overlap_notes(overlap, moving, fixed) if check_overlap else ()
+    volume = moving.with_array(array, affine=fixed.affine)
+    return Resampled(volume, inside, overlap, notes)
+
+
+def overlap_notes(moving: Volume, fixed: Volume) -> tuple[str, ...]:
+    """Say so if little of `fixed` is covered by `moving`; reads no values.
+
+    Raises
+    ------
+    GeometryError
+        If nothing is.
+    """
+    if moving.affine is None or fixed.affine is None:
+        return ()
+    matrix, offset = index_map(moving, fixed)
+    covered = 0
+    for block in _blocks(fixed.shape):
+        start = offset + matrix @ np.array([s.start for s in block], np.float64)
+        size = tuple(s.stop - s.start for s in block)
+        covered += int(inside_of(matrix, start, size, moving.shape).sum())
+    return _overlap_notes(covered / math.prod(fixed.shape), moving, fixed)
+
+
+def _overlap_notes(overlap: float, moving: Volume, fixed: Volume) -> tuple[str, ...]:
     if overlap == 0:
         raise GeometryError(
             f"{moving.name} and {fixed.name} do not overlap: {extent(moving)} against "
             f"{extent(fixed)} mm (RAS); check that they are of the same patient and position, "
             "or register them."
         )
-    notes: tuple[str, ...] = ()
-    if overlap < LOW_OVERLAP:
-        notes = (
-            f"Only {overlap:.0%} of {fixed.name} is covered by {moving.name}; the rest was filled.",
-        )
-    volume = moving.with_array(array, affine=fixed.affine)
-    return Resampled(volume, inside, overlap, notes)
+    if overlap >= LOW_OVERLAP:
+        return ()
+    return (
+        f"Only {overlap:.0%} of {fixed.name} is covered by {moving.name}; the rest was filled.",
+    )
 
 
 def _without_geometry(moving: Volume, fixed: Volume, order: int) -> Resampled:

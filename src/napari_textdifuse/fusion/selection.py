@@ -1,0 +1,169 @@
+"""What of a volume is fused: a range of slices along an axis."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..volume import Volume
+
+#: One slice, a half-open range (as in Python), or None for the whole volume.
+Slices = int | slice | tuple[int | None, int | None] | None
+
+#: The patient axis (x, y, z of RAS) that a plane's slices follow each other along.
+PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}
+#: Slices further than this from the named plane get a note, in degrees.
+OBLIQUE = 5.0
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A range of slices.
+
+    Parameters
+    ----------
+    axis : int
+        Array axis that the slices follow each other along.
+    start, stop : int
+        Half-open range.
+    count : int
+        How many slices the volume has along that axis.
+    notes : tuple of str
+    """
+
+    axis: int
+    start: int
+    stop: int
+    count: int
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of the volume."""
+        return len(self) == self.count
+
+    @property
+    def key(self) -> tuple[slice, ...]:
+        """Index of the range in an array."""
+        return (slice(None),) * self.axis + (slice(self.start, self.stop),)
+
+    def first(self, done: int) -> Selection:
+        """Return the first `done` slices of the range."""
+        return replace(self, stop=self.start + done)
+
+    def to_dict(self) -> dict[str, int]:
+        """Return what a record says: axis of the array, first and last slice."""
+        return {"axis": self.axis, "first": self.start, "last": self.stop - 1, "of": self.count}
+
+
+def select(volume: Volume, slices: Slices = None, axis: int | str = 0) -> Selection:
+    """Choose what of a volume to fuse.
+
+    Parameters
+    ----------
+    volume : Volume
+    slices : int, slice, (start, stop) or None
+        One slice (negative: from the end), a half-open range without gaps, or everything.
+    axis : {0, 1, 2, "axial", "coronal", "sagittal"}
+        Array axis, or the plane that the slices lie in; then the array axis closest to the
+        plane's normal is taken.
+
+    Returns
+    -------
+    Selection
+
+    Raises
+    ------
+    InputError
+        If there are no such slices, or a plane is named and no geometry tells where it is.
+    """
+    if volume.ndim == 2:
+        if slices not in (None, 0) or axis not in (0, "axial", "coronal", "sagittal"):
+            raise InputError(
+                f"{volume.name} is a single picture, so there are no slices to choose; leave "
+                "slices and axis out."
+            )
+        return Selection(0, 0, 1, 1)
+    number, notes = _axis(volume, axis)
+    count = volume.shape[number]
+    if isinstance(slices, slice):
+        if slices.step not in (None, 1):
+            raise InputError(f"slices cannot be skipped (step {slices.step!r}); give a range.")
+        first, last = slices.start, slices.stop
+    elif isinstance(slices, tuple):
+        if len(slices) != 2:
+            raise InputError(f"a range of slices is (start, stop), not {slices!r}.")
+        first, last = slices
+    elif slices is None:
+        first = last = None
+    else:
+        index = _whole(slices)
+        if not -count <= index < count:
+            raise InputError(
+                f"slice {index} does not exist: {volume.name} has slices 0 to {count - 1} along "
+                f"axis {number}."
+            )
+        first = index % count
+        last = first + 1
+    start, stop, _ = slice(*(None if v is None else _whole(v) for v in (first, last))).indices(
+        count
+    )
+    if stop <= start:
+        raise InputError(
+            f"the range of slices {first} to {last} is empty: {volume.name} has slices 0 to "
+            f"{count - 1} along axis {number}."
+        )
+    return Selection(number, start, stop, count, notes)
+
+
+def slabs(selection: Selection, size: int) -> Iterator[Selection]:
+    """Yield the selection in parts of at most `size` slices."""
+    for start in range(selection.start, selection.stop, size):
+        yield replace(selection, start=start, stop=min(start + size, selection.stop))
+
+
+def _axis(volume: Volume, axis: int | str) -> tuple[int, tuple[str, ...]]:
+    if isinstance(axis, str) and axis in PLANES:
+        if volume.affine is None:
+            raise InputError(
+                f"{volume.name} has no geometry that tells where its {axis} slices are; give axis "
+                "as 0, 1 or 2 of the array."
+            )
+        directions = volume.affine[:3, :3] / np.linalg.norm(volume.affine[:3, :3], axis=0)
+        number = _closest(volume, PLANES[axis])
+        normal = np.cross(directions[:, number - 1], directions[:, number - 2])
+        normal /= np.linalg.norm(normal)
+        off = float(np.degrees(np.arccos(min(1.0, abs(normal[PLANES[axis]])))))
+        notes = (
+            (f"{axis.capitalize()} slices are those of the grid, {off:.0f} degrees off.",)
+            if off > OBLIQUE
+            else ()
+        )
+        return 2 - number, notes
+    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)) or not 0 <= axis <= 2:
+        raise InputError(f"axis must be 0, 1, 2, {', '.join(PLANES)}, not {axis!r}.")
+    return int(axis), ()
+
+
+def _closest(volume: Volume, patient: int) -> int:
+    """Return the index axis (x, y, z) closest to a patient axis; each is taken once."""
+    from nibabel.orientations import io_orientation
+
+    return int(np.flatnonzero(io_orientation(volume.affine)[:, 0] == patient)[0])
+
+
+def _whole(value: Any) -> int:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise InputError(f"slices are whole numbers, not {value!r}.") from None

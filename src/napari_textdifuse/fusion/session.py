@@ -1,0 +1,199 @@
+"""`FusionSession`: one pair of images, fused as often as the mask changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import Cancelled
+from ..locate import Location, Locator, get_locator
+from ..volume import Volume
+from .assemble import Canvas, assemble
+from .chrominance import ChromaEngine, decide
+from .engine import SliceEngine
+from .masks import locate_objects
+from .options import Options, Strength, check_strength
+from .pair import Pair
+from .prepare import Prepared
+from .record import describe_input, start_record
+from .result import FusionResult
+from .selection import Selection
+from .stack import StackFuser
+from .tally import Callback, Tally
+
+if TYPE_CHECKING:
+    from .pipeline import FusionPipeline
+
+Labels = npt.NDArray[np.uint8]
+
+#: What a session keeps at most, in bytes: 160 slices of 256x256 at four steps.
+MEMORY = 2**29
+
+
+class FusionSession:
+    """Two images on their way to a result; made by `FusionPipeline.session`.
+
+    The first `fuse` runs the unmodulated chains and keeps them. Every later one only re-modulates
+    the slices whose mask or strength changed. Its pixels are those of a fusion from scratch with
+    the same settings.
+
+    Parameters
+    ----------
+    pipeline : FusionPipeline
+    pair : Pair
+    options : Options
+    memory : int
+        Bytes that may be kept; slices that do not fit are computed anew each time.
+    """
+
+    def __init__(
+        self, pipeline: FusionPipeline, pair: Pair, options: Options, memory: int = MEMORY
+    ) -> None:
+        self.pair = pair
+        self.options = options
+        self._pipeline = pipeline
+        self._slab: tuple[Selection, Prepared] | None = None
+        self._locators: dict[str, Locator] = {}
+        backend, device, schedule = pipeline.backend, pipeline.device, pipeline.schedule
+        # what kind of pair it is follows from the middle, which is where something is
+        ready = self._prepared(pair.slabs[len(pair.slabs) // 2])
+        self._chosen = backend.assign(ready)
+        self._colours = decide(ready, options.chroma, backend.chroma is not None)
+        self._colour_from = ready.colour_from
+        engine = SliceEngine(
+            backend, self._chosen.network, schedule, device, options.steps, options.sampler
+        )
+        restorer = None
+        if self._colours.restore and backend.chroma is not None:
+            restorer = ChromaEngine(backend.chroma, schedule, device, options.sampler)
+        self._steps = len(engine.chain.timesteps)
+        self._fuser = StackFuser(
+            engine, restorer, self._chosen.swapped, options.seed, options.samples, memory
+        )
+
+    def fuse(
+        self,
+        prompt: str | None = None,
+        mask: Any = None,
+        boxes: Any = None,
+        *,
+        strength: Strength = 1.0,
+        locator: str | Locator = "lexicon",
+        callback: Callback | None = None,
+    ) -> FusionResult:
+        """Fuse, or fuse again with another prompt, mask or strength; see `fuse`.
+
+        Parameters
+        ----------
+        prompt, mask, boxes, strength, locator, callback
+            As for `fuse`. A mask may also lie on the grid of an earlier result. A locator chosen
+            by name is made once, so that it knows the images from one prompt to the next.
+
+        Returns
+        -------
+        FusionResult
+
+        Raises
+        ------
+        InputError, PromptError, Cancelled
+            As for `fuse`.
+        """
+        started = time.perf_counter()
+        check_strength(strength)
+        finder = self._locator(locator)
+        location = locate_objects(self.pair, self._images, prompt, mask, boxes, finder)
+        named = prompt is not None and mask is None and boxes is None
+        selection = self.pair.selection
+        turned = self.pair.turned_shape
+        labels = _per_slice(location, len(selection), turned)
+        shape = (turned[-2], turned[-1])
+        tally = Tally(callback, len(selection), self._fuser.cost(shape, labels, strength))
+        canvas, notes = Canvas(len(selection)), [*self.pair.notes, *self.pair.slab_notes]
+
+        def finish(complete: bool) -> FusionResult:
+            record = self._record(location, notes) | {
+                "prompt": prompt,
+                "locator": finder.name if named else None,
+                "strength": dict(strength) if isinstance(strength, Mapping) else strength,
+                "complete": complete,
+                "seconds": round(time.perf_counter() - started, 3),
+            }
+            return assemble(self.pair, canvas, location, record)
+
+        try:
+            for part in self.pair.slabs:
+                ready = self._prepared(part)
+                notes += [note for note in ready.notes if note not in notes]
+                first = part.start - selection.start
+                for piece in self._fuser.run(ready, first, labels, strength, tally):
+                    canvas.add(piece)
+        except Cancelled:
+            if not canvas.done:
+                raise
+            raise Cancelled(
+                f"The fusion was cancelled; {canvas.done} of {len(selection)} slices are finished.",
+                partial=finish(False),
+            ) from None
+        return finish(True)
+
+    def _record(self, location: Location | None, notes: list[str]) -> dict[str, Any]:
+        pair, options, pipeline = self.pair, self.options, self._pipeline
+        notes = notes + list(self._chosen.notes)
+        notes += list(location.notes if location is not None else ())
+        if location is not None and not location.mask.any():
+            notes.append("The mask is empty, so nothing was emphasised.")
+        return start_record() | {
+            "method": pipeline.backend.method,
+            "weights": pipeline.weights.name,
+            "weights_sha256": pipeline.weights.sha256,
+            **self._chosen.facts,
+            "quality": options.quality,
+            "seed": options.seed,
+            "steps": self._steps,
+            "sampler": options.sampler,
+            "samples": options.samples,
+            "device": str(pipeline.device),
+            "precision": str(pipeline.backend.precision).removeprefix("torch."),
+            "objects": {str(k): v for k, v in location.names.items()} if location else {},
+            "inputs": {
+                "a": describe_input(pair.a, pair.windows["a"]),
+                "b": describe_input(pair.b, pair.windows["b"]),
+            },
+            "slices": pair.selection.to_dict() if pair.a.ndim == 3 else None,
+            "time": list(pair.time) if any(t is not None for t in pair.time) else None,
+            "registration": pair.registration.to_dict() if pair.registration else None,
+            "colour_from": self._colour_from,
+            "chroma": {"restored": self._colours.restore, "reason": self._colours.reason},
+            "warnings": notes,
+        }
+
+    def _locator(self, locator: str | Locator) -> Locator:
+        if not isinstance(locator, str):
+            return locator
+        if locator not in self._locators:
+            self._locators[locator] = get_locator(locator)
+        return self._locators[locator]
+
+    def _prepared(self, part: Selection) -> Prepared:
+        if self._slab is None or self._slab[0] != part:
+            self._slab = None  # frees the last one first
+            self._slab = part, self.pair.prepared(part)
+        return self._slab[1]
+
+    def _images(self) -> tuple[Volume, Volume]:
+        if len(self.pair.slabs) > 1:
+            return self.pair.on_one_grid()
+        ready = self._prepared(self.pair.slabs[0])
+        return ready.a, ready.b
+
+
+def _per_slice(
+    location: Location | None, count: int, shape: tuple[int, ...]
+) -> list[Labels | None]:
+    if location is None:
+        return [None] * count
+    return list(location.mask.reshape(-1, *shape[-2:]))
