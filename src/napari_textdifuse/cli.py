@@ -17,6 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
+from ._cli.extent_options import add_extent
 from ._cli.locator_options import add_locator
 from ._cli.numbers import strength, whole
 from ._cli.train_options import add_train
@@ -55,8 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return status
     except SystemExit as stop:  # --help and --version
         return int(stop.code or DONE)
-    except (KeyboardInterrupt, Cancelled):
+    except KeyboardInterrupt:
         return _fail("cancelled", CANCELLED, debug)
+    except Cancelled as stop:
+        return _fail(str(stop) or "cancelled", CANCELLED, debug)
     except TextDiFuseError as error:
         return _fail(f"error: {error}", WRONG, debug)
     except Exception as error:
@@ -118,7 +121,9 @@ def build_parser() -> argparse.ArgumentParser:
     fuse = add("fuse", "fuse two images", fusion, json)
     fuse.add_argument("a", metavar="A", type=_existing, help=images)
     fuse.add_argument("b", metavar="B", type=_existing, help="resampled onto the grid of A")
-    fuse.add_argument("--slice", type=whole(0, 10**6), metavar="INDEX", help="of A's first axis")
+    for role in "ab":
+        text = f"of folder {role.upper()}, by its UID; default: the one with most images"
+        fuse.add_argument(f"--series-{role}", metavar="UID", help=text)
 
     batch = add("batch", "fuse two folders, pairing by equal name; resumes", fusion, json)
     batch.add_argument("a", metavar="DIR_A", type=_folder)
@@ -127,7 +132,6 @@ def build_parser() -> argparse.ArgumentParser:
 
     sample = add("sample", "fuse a pair that comes with the package", fusion, json)
     sample.add_argument("name", metavar="NAME", help="pet-mri, ct-mri, spect-mri, street ...")
-    sample.add_argument("--slice", type=whole(0, 10**6), metavar="INDEX", help="of A's first axis")
 
     register = add("register", "lay one image onto another, by mutual information", json)
     register.add_argument("fixed", metavar="FIXED", type=_existing, help=images)
@@ -170,6 +174,7 @@ def _fusion_options() -> _Parser:
     add("--sampler", choices=SAMPLERS, help="default: what the weights were made for")
     text = "restore the colours of natural pictures (auto), always, or never"
     add("--chroma", choices=("auto", "restore", "keep"), default="auto", help=text)
+    add_extent(options)
     add_locator(options, _folder, whole)
     return options
 

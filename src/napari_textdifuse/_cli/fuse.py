@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..fusion import FusionPipeline, FusionResult
+from ..errors import Cancelled
+from ..fusion import FusionPipeline, FusionResult, Progress
 from ..fusion.inputs import as_volume
+from ..fusion.pair import Pair
+from ..io import read
 from ..locate import Locator
 from ..volume import Volume
+from .interrupt import interruptible
 from .locator_options import make_locator
 from .outputs import format_for, full_record, load_record, refuse_overwriting, save
 from .preview import montage
 from .report import ProgressLine, print_json, say
-from .slices import choose_slice, slab
 
 ROLES = ("fused", "mask", "contribution", "uncertainty")
 RECORD, PREVIEW = "record.json", "preview.png"
+#: Goes into the names of a cancelled volume's files.
+PARTIAL = ".partial"
+PARTIAL_RECORD = f"record{PARTIAL}.json"
+#: Options that `FusionPipeline.session` takes by the same names.
+SETTINGS = (
+    "quality",
+    "steps",
+    "seed",
+    "samples",
+    "sampler",
+    "chroma",
+    "slices",
+    "axis",
+    "time",
+    "register",
+)
 
 
 def run(options: argparse.Namespace) -> int:
     """Fuse two images."""
-    a = as_volume(options.a, "image A")
+    a = _read(options.a, options.series_a, options.time, "image A")
     ending = format_for(options.a, a)
     inputs = [options.a, options.b] + ([options.mask] if options.mask else [])
-    outputs = [options.out / n for n in (*_names(ending).values(), RECORD, PREVIEW)]
-    refuse_overwriting(outputs, inputs)
-    fuse_into(options, a, as_volume(options.b, "image B"), ending)
+    names = [*_names(ending).values(), *_names(PARTIAL + ending).values(), RECORD, PREVIEW]
+    refuse_overwriting([options.out / name for name in names], inputs)
+    fuse_into(options, a, _read(options.b, options.series_b, options.time, "image B"), ending)
     return 0
 
 
@@ -38,21 +58,32 @@ def fuse_into(options: argparse.Namespace, a: Volume, b: Volume, ending: str) ->
     Parameters
     ----------
     options : argparse.Namespace
-        With the fusion options, ``slice`` and ``json``.
+        With the fusion options and ``json``.
     a, b : Volume
     ending : str
         Of the result files; see `format_for`.
+
+    Raises
+    ------
+    Cancelled
+        After Ctrl-C; slices that were finished are written under names of their own.
     """
-    mask: Any = options.mask
-    if options.slice is not None:
-        if mask is not None:
-            mask = _cut_mask(mask, a, options.slice)
-        a, b = choose_slice(a, b, options.slice)
     locator = make_locator(options)
     pipeline = FusionPipeline.from_pretrained(options.weights, options.device)
-    result = fuse_pair(pipeline, a, b, mask, locator, options, "fusing")
+    try:
+        with interruptible() as stopped:
+            result, pair = fuse_pair(
+                pipeline, a, b, options.mask, locator, options, "fusing", stopped
+            )
+    except Cancelled as stop:
+        if stop.partial is None:
+            raise
+        record = full_record(stop.partial)
+        save(stop.partial, options.out, _names(PARTIAL + ending), PARTIAL_RECORD, record)
+        raise Cancelled(f"{stop} They are in {options.out} as *{PARTIAL}{ending}.") from None
     record = full_record(result)
-    picture = montage(a, b, result, anatomical=ending == ".nii.gz")
+    shape_of = pair.grid(len(pair.selection))
+    picture = montage(shape_of, pair.partner, result, anatomical=ending == ".nii.gz")
     files = save(result, options.out, _names(ending), RECORD, record, (PREVIEW, picture))
     if options.json:
         names = {role: path.name for role, path in files.items()}
@@ -74,38 +105,40 @@ def fuse_pair(
     locator: Locator,
     options: argparse.Namespace,
     title: str,
-) -> FusionResult:
+    stopped: Callable[[], bool] = lambda: False,
+) -> tuple[FusionResult, Pair]:
     """Run the pipeline with the command's options and a line of progress.
 
     File names may carry a patient's identity, so the volumes lose theirs before anything is
     noted in the record.
     """
-    with ProgressLine(title) as progress:
-        return pipeline(
+    with ProgressLine(title) as line:
+
+        def callback(progress: Progress) -> bool:
+            line(progress)
+            return not stopped()
+
+        session = pipeline.session(
             replace(a, name="image A"),
             replace(b, name="image B"),
+            **{name: getattr(options, name) for name in SETTINGS},
+            windows={"a": options.window_a, "b": options.window_b},
+            callback=callback,
+            memory=0,
+        )
+        result = session.fuse(
             options.prompt,
             mask,
-            quality=options.quality,
-            steps=options.steps,
-            seed=options.seed,
             strength=options.strength,
-            samples=options.samples,
-            sampler=options.sampler,
-            chroma=options.chroma,
-            callback=progress,
             locator=locator,
+            callback=callback,
         )
+    return result, session.pair
+
+
+def _read(path: Path, series: str | None, time: int | None, role: str) -> Volume:
+    return as_volume(read(path, series=series, time=time), role)
 
 
 def _names(ending: str) -> dict[str, str]:
     return {role: role + ending for role in ROLES}
-
-
-def _cut_mask(path: Path, a: Volume, index: int) -> Volume | Path:
-    """Cut the slice out of a mask that has the first image's shape but no geometry."""
-    from ..io import read
-
-    mask = read(path)
-    by_index = mask.affine is None or a.affine is None
-    return slab(mask, 0, index) if by_index and mask.shape == a.shape and a.ndim == 3 else mask

@@ -44,7 +44,8 @@ class PairFuser:
     def fuse(self, name: str, path_a: Path, path_b: Path, title: str) -> float | None:
         """Fuse one pair and write it; return the seconds it took, None if it was done before."""
         started = time.perf_counter()
-        a, b, mask = read(path_a), read(path_b), self._mask(name)
+        a, b = (read(path, time=self.options.time) for path in (path_a, path_b))
+        mask = self._mask(name)
         ending = format_for(path_a, a)
         names = {role: f"{folder}{name}{ending}" for role, folder in _FOLDERS.items()}
         record_name = f"records/{name}.json"
@@ -65,7 +66,7 @@ class PairFuser:
             )
         started += time.perf_counter() - loading  # loading the network is no image's time
         a, b = as_volume(a, "image A"), as_volume(b, "image B")
-        result = fuse_pair(self.pipeline, a, b, mask, self.locator, self.options, title)
+        result, _ = fuse_pair(self.pipeline, a, b, mask, self.locator, self.options, title)
         record = full_record(result) | {"resume_key": key}
         save(result, self.options.out, names, record_name, record)
         return time.perf_counter() - started

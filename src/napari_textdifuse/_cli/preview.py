@@ -11,12 +11,14 @@ import numpy.typing as npt
 from ..colour import hot
 from ..errors import GeometryError
 from ..fusion import FusionResult
+from ..fusion.cutting import cut
 from ..fusion.prepare import FUNCTIONAL
 from ..fusion.record import NOTICE
+from ..fusion.selection import select
 from ..intensity import Window
 from ..spatial import resample_to
+from ..spatial.lazy import load
 from ..volume import Volume
-from .slices import slab
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -39,7 +41,7 @@ def montage(a: Volume, b: Volume, result: FusionResult, *, anatomical: bool) -> 
     Parameters
     ----------
     a, b : Volume
-        The images that were fused.
+        The images that were fused; `a` has the grid of the result.
     result : FusionResult
     anatomical : bool
         Whether an affine tells the patient's directions (not so for pictures).
@@ -87,19 +89,24 @@ class _Cut:
 
         self.axis = 0  # of the array, across the plane
         normal = None
+        single = next((k for k, n in enumerate(grid.shape) if n == 1 and grid.ndim == 3), None)
         if anatomical:
             axes = nib.orientations.io_orientation(grid.affine)[:, 0].astype(int)  # of x, y, z
-            single = grid.ndim == 2 or len(grid.array) == 1
             # a single slice is shown as it was taken, a volume in axial slices
-            self.axis = 0 if single else 2 - int(np.flatnonzero(axes == 2)[0])
+            axial = 2 - int(np.flatnonzero(axes == 2)[0])
+            self.axis = 0 if grid.ndim == 2 else single if single is not None else axial
             normal = int(axes[2 - self.axis])
+        elif single is not None:
+            self.axis = single
         self.target = None if normal is None else _PLANES[normal]
         self.sides = None if self.target is None else (_opposite(self.target[0]), self.target[0])
         self.index = _index(grid, result.mask, self.axis)
 
     def plane(self, volume: Volume) -> Volume:
         """Return the plane out of a volume on the grid; a picture as it is."""
-        return slab(volume, self.axis, self.index) if volume.ndim == 3 else volume
+        if volume.ndim == 2:
+            return volume
+        return load(cut(volume, select(volume, self.index, self.axis)))
 
     def through(self, b: Volume, a: Volume) -> Volume | None:
         """Return the plane through `b`, on the grid of `a`; None where `b` has no data."""

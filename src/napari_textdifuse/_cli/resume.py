@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,21 @@ from ..volume import Volume
 
 #: Options that change a result; the device is not one of them, so a run may move to another
 #: machine.
-SETTINGS = ("prompt", "quality", "steps", "seed", "strength", "samples", "sampler", "chroma")
+SETTINGS = (
+    "prompt",
+    "quality",
+    "steps",
+    "seed",
+    "strength",
+    "samples",
+    "sampler",
+    "chroma",
+    "slices",
+    "axis",
+    "time",
+    "window_a",
+    "window_b",
+)
 
 
 def resume_key(
@@ -44,8 +59,18 @@ def resume_key(
     """
     settings = {name: getattr(options, name) for name in SETTINGS}
     images = [None if volume is None else _fingerprint(volume) for volume in (a, b, mask)]
-    content = [__version__, weights_sha256, settings, images, locator]
+    content = [__version__, weights_sha256, settings, _register(options), images, locator]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _register(options: argparse.Namespace) -> str | None:
+    wanted = options.register
+    if not isinstance(wanted, Path):
+        return None if wanted is None else str(wanted)
+    try:
+        return hashlib.sha256(wanted.read_bytes()).hexdigest()
+    except OSError:
+        return None  # registration will say what is wrong
 
 
 def _fingerprint(volume: Volume) -> str:

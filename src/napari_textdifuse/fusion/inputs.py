@@ -46,7 +46,9 @@ def as_volume(source: Any, role: str, *, time: int | None = None, lazy: bool = F
     if isinstance(source, Volume):
         volume = source
     elif isinstance(source, (str, os.PathLike)):
-        volume = _from_file(os.fspath(source), time)
+        from ..io import read
+
+        volume = read(os.fspath(source), time=time)
     elif is_layer(source):
         volume = read_layer(source, role, time)
     else:
@@ -100,17 +102,6 @@ def _plain(layer: Any) -> bool:
 
 def _known(layer: Any) -> dict[str, Any]:
     return dict((getattr(layer, "metadata", None) or {}).get(KEY, {}))
-
-
-def _from_file(path: str, time: int | None) -> Volume:
-    from ..io import read
-
-    try:
-        return read(path)  # a still image, whatever `time` is
-    except InputError:
-        if time is None:
-            raise
-    return read(path, time=time)
 
 
 def _from_array(source: Any, role: str, time: int | None) -> Volume:

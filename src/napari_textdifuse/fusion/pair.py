@@ -99,6 +99,12 @@ class Pair:
         """Return image A on the first `done` of the chosen slices, as it lies in space."""
         return cut(self.a, self.selection.first(done) if self.a.ndim == 3 else self.selection)
 
+    @property
+    def partner(self) -> Volume:
+        """Image B as it lies beside `grid`: cut, where only numbers tell which slices belong."""
+        by_place = self.a.affine is not None and self.b.affine is not None
+        return self.b if by_place or self.b.shape != self.a.shape else cut(self.b, self.selection)
+
     def turned(self, volume: Volume) -> Volume:
         """Return an image of the shape of `grid`, turned to the first axis."""
         return to_front(volume, self.selection.axis)
