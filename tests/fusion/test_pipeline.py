@@ -241,7 +241,7 @@ def test_bad_images_get_one_sentence(tiny_pipeline, name, position):
         ({"boxes": [[5, 5, 5, 9]]}, "empty"),
         ({"boxes": [[500, 500, 600, 600]]}, "outside"),
         ({"boxes": [[1, 2, 3]]}, "x0"),
-        ({"mask": picture() > 5, "boxes": [[0, 0, 1, 1]]}, "not both"),
+        ({"mask": picture() > 5, "boxes": [[0, 0, 1, 1]]}, "only one of mask and boxes"),
     ],
 )
 def test_bad_options_get_one_sentence(tiny_pipeline, options, words):

@@ -7,6 +7,7 @@ import pytest
 from napari_textdifuse import Volume
 from napari_textdifuse.errors import Cancelled, GeometryError, InputError
 from napari_textdifuse.fusion import pair as pair_module
+from napari_textdifuse.locate.drawn import Drawing
 from napari_textdifuse.spatial import Registration
 
 
@@ -262,3 +263,63 @@ def test_windows_change_the_picture_and_are_recorded(tiny_pipeline):
 def test_pictures_have_no_slices(tiny_pipeline):
     with pytest.raises(InputError, match="single picture"):
         tiny_pipeline(scan((20, 24)), scan((20, 24)), slices=3)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_drawings_follow_the_slices(tiny_pipeline, axis):
+    a, b = scan((12, 14, 16)), scan((12, 14, 16), seed=1)
+    box = [4, 3, 2, 9, 8, 7]
+    other = [box[3 * (k // 3) + k % 3] for k in range(6)]
+    other[2 - axis], other[5 - axis] = 0, 1  # not in the range
+    drawing = Drawing(
+        boxes=[other, box],
+        box_values=[7, 5],
+        points=[np.full(3, 3.5), np.full(3, 0.5)],
+        point_labels=[0, 0],
+    )
+    options = {"axis": axis, "slices": (1, 6), "refiner": "none"}
+    result = tiny_pipeline(a, b, drawing=drawing, **options)
+    filled = tiny_pipeline(a, b, boxes=[box], axis=axis, slices=(1, 6))
+    np.testing.assert_array_equal(result.mask, 5 * filled.mask)
+    assert result.record["drawn"] == "drawing"
+    with pytest.raises(InputError, match="outside the chosen slices"):
+        tiny_pipeline(a, b, drawing=Drawing(boxes=[other]), **options)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_polygon_lies_in_a_slice_of_the_axis(tiny_pipeline, axis):
+    a, b = scan((12, 14, 16)), scan((12, 14, 16), seed=1)
+    corners = np.full((4, 3), 3.5)
+    along = [k for k in range(3) if k != 2 - axis]
+    corners[:, along] = [[2, 2], [2, 8], [9, 8], [9, 2]]
+    result = tiny_pipeline(a, b, drawing=Drawing(polygons=[corners]), axis=axis, slices=(2, 6))
+    where = np.nonzero(result.mask)
+    assert set(where[axis]) == {1}
+    assert (result.mask != 0).sum() == 6 * 7
+
+
+def test_painted_labels_of_a_drawing_lie_on_the_image_or_the_result(tiny_pipeline):
+    a, b = scan(), scan(seed=1)
+    mask = square(a.shape, value=3)
+    options = {"slices": (1, 4), "refiner": "none"}
+    whole = tiny_pipeline(a, b, drawing=Drawing(labels=mask), **options)
+    part = tiny_pipeline(a, b, drawing=Drawing(labels=mask[1:4]), **options)
+    np.testing.assert_array_equal(whole.mask, mask[1:4])
+    np.testing.assert_array_equal(whole.mask, part.mask)
+
+
+def test_one_kind_of_drawing_at_a_time(tiny_pipeline):
+    a, b = scan((20, 24)), scan((20, 24), seed=1)
+    with pytest.raises(InputError, match="only one of mask and drawing"):
+        tiny_pipeline(a, b, mask=square(), drawing=Drawing(boxes=[1, 1, 5, 5]))
+
+
+def test_the_same_mask_by_any_way_gives_the_same_picture(tiny_pipeline):
+    a, b = scan((20, 24)), scan((20, 24), seed=1)
+    box = [6, 6, 14, 12]
+    by_mask = tiny_pipeline(a, b, mask=square())
+    by_box = tiny_pipeline(a, b, boxes=[box])
+    drawn = tiny_pipeline(a, b, "ball", drawing=Drawing(boxes=[box]), refiner="none")
+    assert drawn.label_names == {1: "ball"}
+    np.testing.assert_array_equal(by_mask.fused, by_box.fused)
+    np.testing.assert_array_equal(by_mask.fused, drawn.fused)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import InputError
 from ..spatial.lazy import load
@@ -78,7 +79,21 @@ def cut_pair(a: Volume, b: Volume, selection: Selection) -> tuple[Volume, Volume
     return front, to_front(cut(b, selection), selection.axis)
 
 
-def cut_boxes(boxes: Array, selection: Selection) -> Array:
+def cut_points(points: Array, selection: Selection) -> Array:
+    """Move points from the whole grid to the turned cut, inside or not.
+
+    Parameters
+    ----------
+    points : ndarray, shape (N, 3)
+        In voxels, x, y, z.
+    selection : Selection
+    """
+    moved = points.astype(np.float64)
+    moved[:, 2 - selection.axis] -= selection.start
+    return moved[:, _columns(selection.axis)]
+
+
+def cut_boxes(boxes: Array, selection: Selection) -> tuple[npt.NDArray[np.intp], Array]:
     """Move boxes from the whole grid to the turned cut.
 
     Parameters
@@ -89,14 +104,15 @@ def cut_boxes(boxes: Array, selection: Selection) -> Array:
 
     Returns
     -------
-    ndarray, shape (M, 6)
-        Clipped to the range; boxes outside it are left out.
+    rows : ndarray of int, shape (M,)
+        Which boxes reach into the range.
+    boxes : ndarray, shape (M, 6)
+        Clipped to the range.
     """
-    column = 2 - selection.axis
-    moved = boxes.reshape(-1, 2, 3).astype(np.float64)
-    moved[:, :, column] = np.clip(moved[:, :, column] - selection.start, 0, len(selection))
-    inside = moved[:, 1, column] > moved[:, 0, column]
-    return moved[inside][:, :, _columns(selection.axis)].reshape(-1, 6)
+    moved = cut_points(boxes.reshape(-1, 3), selection).reshape(-1, 6)
+    moved[:, [2, 5]] = np.clip(moved[:, [2, 5]], 0, len(selection))
+    rows = np.flatnonzero(moved[:, 5] > moved[:, 2])
+    return rows, moved[rows]
 
 
 def boxes_from_front(boxes: Array, axis: int) -> Array:

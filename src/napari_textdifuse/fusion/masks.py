@@ -1,10 +1,10 @@
-"""Prompts, drawn masks and boxes become one label mask on the grid."""
+"""Prompts, masks, boxes and drawings become one label mask on the grid."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,38 +12,68 @@ import numpy.typing as npt
 
 from ..errors import InputError, TextDiFuseError
 from ..locate import Detections, Location, Locator
+from ..locate.drawn import Drawing, Refiner, refine
 from ..spatial import resample_to
 from ..spatial.lazy import load
 from ..volume import Array, Volume
 from .cutting import cut, cut_boxes
+from .drawing import cut_drawing
 from .inputs import is_layer, read_layer
 from .pair import Pair
 
 Labels = npt.NDArray[np.uint8]
 
 
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What should stand out; at most one of mask, boxes and drawing.
+
+    Parameters
+    ----------
+    prompt : str, optional
+        What to find; beside a mask, boxes or a drawing, only the name of a single object.
+    mask : array, Volume, path or labels layer, optional
+        On the grid of the first image, of its chosen slices, or with a place of its own.
+    boxes : array_like, shape (N, 4) or (N, 6), optional
+        Pixel edges XYXY, or XYZXYZ in volumes, on the whole first image; filled.
+    drawing : Drawing, optional
+        On the whole first image.
+    """
+
+    prompt: str | None = None
+    mask: Any = None
+    boxes: Any = None
+    drawing: Drawing | None = None
+
+    @property
+    def by_prompt(self) -> bool:
+        """Whether the locator is asked."""
+        return self.prompt is not None and not self.drawn
+
+    @property
+    def drawn(self) -> list[str]:
+        """Names of what was given in place of a prompt."""
+        return [name for name in ("mask", "boxes", "drawing") if getattr(self, name) is not None]
+
+
 def locate_objects(
     pair: Pair,
     images: Callable[[], tuple[Volume, Volume]],
-    prompt: str | None,
-    mask: Any,
-    boxes: Any,
+    wanted: Wanted,
     locator: Locator,
+    refiner: str | Refiner | None = "auto",
 ) -> Location | None:
-    """Choose the source of the mask: a drawn mask, boxes, or the locator.
+    """Choose the source of the mask: what was drawn, or the locator.
 
     Parameters
     ----------
     pair : Pair
     images : callable
         Gives both images on one grid: the chosen slices, turned to the first axis.
-    prompt : str, optional
-        What to find; beside a mask or boxes, only their name.
-    mask : array, Volume, path or labels layer, optional
-        On the grid of the first image, of its chosen slices, or with a place of its own.
-    boxes : array_like, shape (N, 4) or (N, 6), optional
-        Pixel edges XYXY, or XYZXYZ in volumes, on the whole first image.
+    wanted : Wanted
     locator : Locator
+    refiner : str, Refiner or None
+        Finds the outlines of a drawing; see `locate.drawn.refine`.
 
     Returns
     -------
@@ -53,21 +83,35 @@ def locate_objects(
     Raises
     ------
     InputError
-        If mask or boxes do not fit the image.
+        If mask, boxes or drawing do not fit the image, or several are given.
     PromptError
         If the locator does not know what the prompt names.
     TextDiFuseError
         If the locator's answer does not fit the image.
     """
-    if mask is not None and boxes is not None:
-        raise InputError("Give either a mask or boxes, not both.")
-    if mask is not None:
-        return _named(_as_labels(mask, pair), prompt, "mask")
-    if boxes is not None:
-        return _boxed(boxes, pair, prompt)
-    if prompt is None:
+    if len(wanted.drawn) > 1:
+        raise InputError(f"Give only one of {' and '.join(wanted.drawn)}.")
+    if wanted.mask is not None:
+        return _named(_as_labels(wanted.mask, pair), wanted.prompt, "mask")
+    if wanted.boxes is not None:
+        return _boxed(wanted.boxes, pair, wanted.prompt)
+    if wanted.drawing is not None:
+        drawing = wanted.drawing
+        if drawing.labels is not None:
+            drawing = replace(drawing, labels=_fitted(np.asarray(drawing.labels), pair))
+        drawing = cut_drawing(drawing, pair.a.ndim, pair.selection)
+        return _renamed(refine(*images(), drawing, refiner), wanted.prompt)
+    if wanted.prompt is None:
         return None
-    return _checked(locator.locate(images(), prompt), pair.turned_shape, locator.name)
+    return _checked(locator.locate(images(), wanted.prompt), pair.turned_shape, locator.name)
+
+
+def _renamed(location: Location, prompt: str | None) -> Location:
+    """Call a single object what the prompt says."""
+    if prompt is None or len(location.names) != 1:
+        return location
+    found = replace(location.detections, labels=(prompt,) * len(location.detections))
+    return replace(location, detections=found, names=dict.fromkeys(location.names, prompt))
 
 
 def _checked(location: Location, shape: tuple[int, ...], name: str) -> Location:
@@ -139,7 +183,7 @@ def _boxed(boxes: Any, pair: Pair, prompt: str | None) -> Location:
     rows = _rows(boxes, pair.a.ndim)
     if pair.a.ndim == 2 or (pair.selection.whole and pair.selection.axis == 0):
         return _named(_from_boxes(rows, pair.turned_shape), prompt, "box")
-    moved = cut_boxes(rows, pair.selection)
+    _, moved = cut_boxes(rows, pair.selection)
     location = _named(_from_boxes(moved, pair.turned_shape), prompt, "box")
     if len(moved) == len(rows):
         return location

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..diffusion import Schedule
 from ..locate import Locator
+from ..locate.drawn import Drawing, Refiner
 from ..spatial import Registration
 from ..weights import ReleasedFolder, WeightsFolder, open_folder
 from .backend import open_backend
@@ -73,15 +74,24 @@ class FusionPipeline:
         seed: int = 0,
         callback: Callback | None = None,
         *,
+        drawing: Drawing | None = None,
         strength: float | Mapping[int, float] = 1.0,
         locator: str | Locator = "lexicon",
+        refiner: str | Refiner | None = "auto",
         **options: Any,
     ) -> FusionResult:
         """Fuse two images; see `fuse` for the parameters."""
         check_strength(strength)  # before anything is read
         session = self.session(a, b, steps=steps, seed=seed, callback=callback, memory=0, **options)
         return session.fuse(
-            prompt, mask, boxes, strength=strength, locator=locator, callback=callback
+            prompt,
+            mask,
+            boxes,
+            drawing=drawing,
+            strength=strength,
+            locator=locator,
+            refiner=refiner,
+            callback=callback,
         )
 
     def session(
@@ -171,7 +181,12 @@ def fuse(
     device : {"auto", "cpu", "cuda", "mps"}
     **options
         mask : labels on the grid of `a` (array, Volume, path, layer), instead of a prompt.
-        boxes : ``(N, 4)`` pixel edges XYXY (``(N, 6)`` XYZXYZ in volumes), instead of a prompt.
+        boxes : ``(N, 4)`` pixel edges XYXY (``(N, 6)`` XYZXYZ in volumes), filled, instead of a
+        prompt.
+        drawing : `locate.drawn.Drawing`, boxes, polygons, points and labels drawn by hand, instead
+        of a prompt; boxes and points get the outline of what they mark.
+        refiner : what finds these outlines: "sam" (where its weights are here), "classical", "none"
+        (as drawn) or "auto" (the first that can).
         slices : one slice, a range ``(start, stop)``, or None for the whole volume; the result
         lies on the grid of these slices.
         axis : array axis 0, 1 or 2 that slices follow each other along, or "axial", "coronal" or

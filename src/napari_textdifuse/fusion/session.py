@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from ..errors import Cancelled
 from ..locate import Location, Locator, get_locator
+from ..locate.drawn import Drawing, Refiner, get_refiner
 from ..volume import Volume
 from .assemble import Canvas, assemble
 from .chrominance import ChromaEngine, decide
 from .engine import SliceEngine
-from .masks import locate_objects
+from .masks import Wanted, locate_objects
 from .options import Options, Strength, check_strength
 from .pair import Pair
 from .prepare import Prepared
@@ -58,6 +59,7 @@ class FusionSession:
         self._pipeline = pipeline
         self._slab: tuple[Selection, Prepared] | None = None
         self._locators: dict[str, Locator] = {}
+        self._refiners: dict[str, Refiner | None] = {}
         backend, device, schedule = pipeline.backend, pipeline.device, pipeline.schedule
         # what kind of pair it is follows from the middle, which is where something is
         ready = self._prepared(pair.slabs[len(pair.slabs) // 2])
@@ -81,17 +83,20 @@ class FusionSession:
         mask: Any = None,
         boxes: Any = None,
         *,
+        drawing: Drawing | None = None,
         strength: Strength = 1.0,
         locator: str | Locator = "lexicon",
+        refiner: str | Refiner | None = "auto",
         callback: Callback | None = None,
     ) -> FusionResult:
         """Fuse, or fuse again with another prompt, mask or strength; see `fuse`.
 
         Parameters
         ----------
-        prompt, mask, boxes, strength, locator, callback
-            As for `fuse`. A mask may also lie on the grid of an earlier result. A locator chosen
-            by name is made once, so that it knows the images from one prompt to the next.
+        prompt, mask, boxes, drawing, strength, locator, refiner, callback
+            As for `fuse`. A mask may also lie on the grid of an earlier result. Locators and
+            refiners chosen by name are made once, so that they know the images from one prompt to
+            the next.
 
         Returns
         -------
@@ -104,9 +109,9 @@ class FusionSession:
         """
         started = time.perf_counter()
         check_strength(strength)
-        finder = self._locator(locator)
-        location = locate_objects(self.pair, self._images, prompt, mask, boxes, finder)
-        named = prompt is not None and mask is None and boxes is None
+        wanted = Wanted(prompt, mask, boxes, drawing)
+        finder, outliner = self._locator(locator), self._refiner(refiner)
+        location = locate_objects(self.pair, self._images, wanted, finder, outliner)
         selection = self.pair.selection
         turned = self.pair.turned_shape
         labels = _per_slice(location, len(selection), turned)
@@ -117,7 +122,8 @@ class FusionSession:
         def finish(complete: bool) -> FusionResult:
             record = self._record(location, notes) | {
                 "prompt": prompt,
-                "locator": finder.name if named else None,
+                "locator": finder.name if wanted.by_prompt else None,
+                "drawn": wanted.drawn[0] if wanted.drawn else None,
                 "strength": dict(strength) if isinstance(strength, Mapping) else strength,
                 "complete": complete,
                 "seconds": round(time.perf_counter() - started, 3),
@@ -177,6 +183,13 @@ class FusionSession:
         if locator not in self._locators:
             self._locators[locator] = get_locator(locator)
         return self._locators[locator]
+
+    def _refiner(self, refiner: str | Refiner | None) -> Refiner | None:
+        if not isinstance(refiner, str):
+            return refiner
+        if refiner not in self._refiners:
+            self._refiners[refiner] = get_refiner(refiner)
+        return self._refiners[refiner]
 
     def _prepared(self, part: Selection) -> Prepared:
         if self._slab is None or self._slab[0] != part:

@@ -17,6 +17,7 @@ from ..volume import Volume
 from .boxes import iou, without_duplicates
 from .cache import ContentCache
 from .checkpoints import Role
+from .devices import find_device
 from .hub import get_model, resolve
 from .linking import link
 from .phrases import phrases as read_phrases
@@ -24,8 +25,6 @@ from .protocol import Detections, Location, LocatorInfo
 from .rendering import Picture, render
 
 if TYPE_CHECKING:
-    import torch
-
     from .owlvit import OwlDetector
     from .segmenter import Segmenter
 
@@ -161,7 +160,7 @@ class OwlVitSamLocator:
             from .owlvit import OwlDetector
             from .sam import load_segmenter
 
-            device = _device(self.device)
+            device = find_device(self.device)
             detector, segmenter = self._path("detector"), self._path("segmenter")
             assert detector is not None and segmenter is not None  # noqa: PT018 - see missing()
             self._models = OwlDetector(detector, device), load_segmenter(segmenter, device)
@@ -379,19 +378,6 @@ class OwlV2SamLocator(OwlVitSamLocator):
 
     name = "owlv2-sam"
     PREFERRED = "owlv2-base-patch16-ensemble"
-
-
-def _device(name: str) -> torch.device:
-    import torch
-
-    if name == "auto":
-        there = torch.accelerator.is_available()
-        found = torch.accelerator.current_accelerator() if there else None
-        return found or torch.device("cpu")
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError):
-        raise InputError(f"This machine has no device {name!r}; use 'auto' or 'cpu'.") from None
 
 
 def _slices(pictures: Picture, shape: tuple[int, ...]) -> Picture:

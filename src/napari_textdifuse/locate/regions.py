@@ -134,7 +134,9 @@ def rim(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
 
 
 def deep_fluid(fluid: Mask, inside: Mask, mm: Sequence[float]) -> Mask:
-    """Tell ventricles from the other fluid in a head: thick, and deep.
+    """Tell ventricles from the other fluid in a head: thick, deep, and enclosed.
+
+    Fissures and cisterns are joined to the fluid around the brain; ventricles lie within it.
 
     Parameters
     ----------
@@ -143,24 +145,29 @@ def deep_fluid(fluid: Mask, inside: Mask, mm: Sequence[float]) -> Mask:
     mm : sequence of float
         Spacing.
     """
-    inward = depth(inside, mm)
-    deepest = float(inward.max())
     thick = shrink(fluid & inside, mm, 1.0)
-    # slice by slice, what is still joined to the fluid around the brain is fissure or cistern
-    planar = np.zeros((3,) * fluid.ndim, bool)
-    planar[(1,) * (fluid.ndim - 2)] = True
-    labels, count = ndimage.label(thick, planar)
+    core = _deep_in_slice(thick, inside, mm) if fluid.ndim == 2 else _deep(thick, inside, mm)
+    return fluid & grow(drop_small(core, 4.0, mm), mm, 2.5)
+
+
+def _deep_in_slice(thick: Mask, inside: Mask, mm: Sequence[float]) -> Mask:
+    """Keep the parts that reach deep and do not come near the outside."""
+    inward = depth(inside, mm)
+    labels, count = components(thick)
     keep = np.zeros(count + 1, bool)
-    keep[labels[(inward > max(0.45 * deepest, 15.0)) & _middle(inside, mm, 0.6)]] = True
+    keep[labels[inward > max(0.45 * float(inward.max()), 15.0)]] = True
     keep[labels[inward < 12.0]] = False
     keep[0] = False
-    core = drop_small(keep[labels] & _middle(inside, mm, 0.4), 4.0, mm)
-    return fluid & grow(core, mm, 2.5)
+    return np.asarray(keep[labels])
 
 
-def _middle(inside: Mask, mm: Sequence[float], share: float) -> Mask:
-    """Return what lies deep in all directions, such as not near the base of the skull."""
-    if inside.ndim == 2:
-        return inside
+def _deep(thick: Mask, inside: Mask, mm: Sequence[float]) -> Mask:
+    """Keep the parts of which most lies in the inner half, also away from the base of the skull."""
     distance = ndimage.distance_transform_edt(np.pad(inside, 1), mm)[1:-1, 1:-1, 1:-1]
-    return np.asarray(distance > share * distance.max())
+    labels, count = components(thick)
+    if not count:
+        return thick
+    share = ndimage.mean(distance > 0.5 * distance.max(), labels, np.arange(count + 1))
+    keep = np.asarray(share) > 0.7
+    keep[0] = False
+    return np.asarray(keep[labels])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ..errors import WeightsError
 from .boxes import Boxes
 from .checkpoints import CHECKPOINTS, load_pretrained, model_type, sha256
 from .rendering import Picture
-from .segmenter import BATCH, Embedding, Masks, Segmenter
+from .segmenter import BATCH, Embedding, Floats, Masks, Segmenter
 
 
 class TransformersSam:
@@ -79,6 +80,35 @@ class TransformersSam:
             )
             masks.append(full[0][:, 0].cpu().numpy())
         return np.concatenate(masks)
+
+    @torch.inference_mode()
+    def outline(
+        self,
+        image: Embedding,
+        box: Floats | None,
+        points: Floats,
+        labels: npt.NDArray[np.int64],
+    ) -> tuple[npt.NDArray[np.bool_], float]:
+        """Return one object's mask and its estimated overlap; see `Segmenter`."""
+        scale = np.array([new / old for new, old in zip(image.input_size, image.size, strict=True)])
+        given: dict[str, torch.Tensor] = {}
+        if box is not None:
+            scaled = torch.as_tensor(box * np.tile(scale[::-1], 2), dtype=torch.float32)
+            given["input_boxes"] = scaled[None, None].to(self.device)
+        if len(points):
+            scaled = torch.as_tensor(points * scale[::-1], dtype=torch.float32)
+            given["input_points"] = scaled[None, None].to(self.device)
+            given["input_labels"] = torch.as_tensor(labels)[None, None].to(self.device)
+        outputs = self.model(
+            image_embeddings=image.tensor,
+            multimask_output=box is None and len(points) == 1,
+            **given,
+        )
+        best = int(outputs.iou_scores[0, 0].argmax())
+        full = self.processor.post_process_masks(
+            outputs.pred_masks[:, :, best, None].float(), [image.size], [image.input_size]
+        )
+        return full[0][0, 0].cpu().numpy(), float(outputs.iou_scores[0, 0, best])
 
 
 def load_segmenter(path: Path, device: torch.device) -> Segmenter:

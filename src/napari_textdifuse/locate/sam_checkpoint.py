@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ..errors import WeightsError
 from .boxes import Boxes
 from .checkpoints import sha256
 from .rendering import Picture
-from .segmenter import BATCH, Embedding, Masks
+from .segmenter import BATCH, Embedding, Floats, Masks
 from .torchvision_standin import import_segment_anything
 
 #: Width of the image encoder -> what its authors call it.
@@ -70,9 +71,7 @@ class CheckpointSam:
     @torch.inference_mode()
     def segment(self, image: Embedding, boxes: Boxes) -> Masks:
         """Return one mask per box; see `Segmenter`."""
-        predictor = self.predictor
-        predictor.features, predictor.is_image_set = image.tensor, True
-        predictor.original_size, predictor.input_size = image.size, image.input_size
+        predictor = self._on(image)
         scaled = torch.as_tensor(
             predictor.transform.apply_boxes(boxes, image.size),
             dtype=torch.float32,
@@ -84,6 +83,33 @@ class CheckpointSam:
             masks.append(full[:, 0].cpu().numpy())
         predictor.reset_image()
         return np.concatenate(masks)
+
+    @torch.inference_mode()
+    def outline(
+        self,
+        image: Embedding,
+        box: Floats | None,
+        points: Floats,
+        labels: npt.NDArray[np.int64],
+    ) -> tuple[npt.NDArray[np.bool_], float]:
+        """Return one object's mask and its estimated overlap; see `Segmenter`."""
+        predictor = self._on(image)
+        masks, overlaps, _ = predictor.predict(
+            point_coords=points if len(points) else None,
+            point_labels=labels if len(points) else None,
+            box=box,
+            multimask_output=box is None and len(points) == 1,
+        )
+        predictor.reset_image()
+        best = int(np.argmax(overlaps))
+        return np.asarray(masks[best], bool), float(overlaps[best])
+
+    def _on(self, image: Embedding) -> Any:
+        """Return the predictor as if it had just seen the image."""
+        predictor = self.predictor
+        predictor.features, predictor.is_image_set = image.tensor, True
+        predictor.original_size, predictor.input_size = image.size, image.input_size
+        return predictor
 
 
 def build(state: Mapping[str, torch.Tensor], name: str) -> torch.nn.Module:

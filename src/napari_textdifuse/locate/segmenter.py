@@ -13,6 +13,7 @@ from .boxes import Boxes
 from .rendering import Picture
 
 Masks = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
 
 #: Boxes decoded at once; bounds the memory for masks at the image's size.
 BATCH = 16
@@ -53,4 +54,32 @@ class Segmenter(Protocol):
 
     def segment(self, image: Embedding, boxes: Boxes) -> Masks:
         """Return one mask per box, shape (N, Y, X), for boxes XYXY in the image's pixels."""
+        ...
+
+    def outline(
+        self,
+        image: Embedding,
+        box: Floats | None,
+        points: Floats,
+        labels: npt.NDArray[np.int64],
+    ) -> tuple[npt.NDArray[np.bool_], float]:
+        """Return one object's mask and SAM's own estimate of its overlap with the true one.
+
+        Parameters
+        ----------
+        image : Embedding
+        box : ndarray of float32, shape (4,), optional
+            Edges XYXY in the image's pixels.
+        points : ndarray of float32, shape (P, 2)
+            ``(x, y)`` in the same pixels; there must be a box or a point.
+        labels : ndarray of int64, shape (P,)
+            1 on the object, 0 off it.
+
+        Returns
+        -------
+        mask : ndarray of bool, shape (Y, X)
+        overlap : float
+            Of three answers, the one with the highest estimate if all there is is one point, which
+            may mean a part as well as the whole; else SAM's single answer.
+        """
         ...

@@ -1,0 +1,224 @@
+"""From a drawing to a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import InputError
+from ...volume import Volume
+from ..protocol import Detections, Location
+from .drawing import Drawing, Item, items, painted_labels, window_of
+from .outline import Outline, Refiner
+
+#: What `refine` takes by name.
+REFINERS = ("auto", "sam", "classical", "none")
+#: Source of objects that are taken as drawn.
+DRAWN = "drawn"
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One row of the detections."""
+
+    value: int
+    name: str
+    outline: Outline
+    painted: bool = False
+
+
+def get_refiner(name: str) -> Refiner | None:
+    """Make a refiner by its name.
+
+    Parameters
+    ----------
+    name : {"auto", "sam", "classical", "none"}
+        "auto" is SAM where its weights are on this machine, else the classical one. To keep what
+        SAM computed from an image, keep the refiner and give it to `refine`.
+
+    Returns
+    -------
+    Refiner or None
+        None for "none": shapes are taken as drawn.
+
+    Raises
+    ------
+    InputError
+        If there is no such refiner.
+    """
+    if name not in REFINERS:
+        known = ", ".join(map(repr, REFINERS))
+        raise InputError(f"There is no refiner {name!r}; choose from: {known}.")
+    if name == "none":
+        return None
+    if name in ("auto", "sam"):
+        from .sam import SamRefiner
+
+        sam = SamRefiner()
+        if name == "sam" or sam.path() is not None:
+            return sam
+    from .classical import ClassicalRefiner
+
+    return ClassicalRefiner()
+
+
+def refine(
+    image_a: Volume,
+    image_b: Volume | None,
+    drawing: Drawing,
+    refiner: str | Refiner | None = "auto",
+) -> Location:
+    """Turn what a user drew into a label mask.
+
+    Boxes and points get the outline of what they mark; polygons and painted labels are taken as
+    drawn. Both images are looked at, and the one that shows the object best counts.
+
+    Parameters
+    ----------
+    image_a, image_b : Volume
+        On one grid; `image_b` may be None.
+    drawing : Drawing
+    refiner : {"auto", "sam", "classical", "none"}, Refiner or None
+        See `get_refiner`. With "none", a box is filled, and points are refused.
+
+    Returns
+    -------
+    Location
+        Mask uint8 of the images' shape; where objects overlap, the smaller is on top, and painted
+        labels are on top of all. ``detections.sources`` says in which image each object was found,
+        or "drawn"; ``notes`` say how. An object that does not stand out in any image is taken as
+        drawn, with a note.
+
+    Raises
+    ------
+    InputError
+        If the drawing does not fit the images, the images' shapes differ, or there is no such
+        refiner.
+    WeightsError, MissingDependencyError
+        If SAM was asked for and cannot be loaded.
+    """
+    images = [image_a] if image_b is None else [image_a, image_b]
+    if len({image.shape for image in images}) > 1:
+        listed = " and ".join(str(image.shape) for image in images)
+        raise InputError(f"The images have shapes {listed}; resample them onto one grid first.")
+    shape = image_a.shape
+    drawn = items(drawing, shape)
+    painted = painted_labels(drawing, shape)
+    if not drawn and painted is None:
+        raise InputError("The drawing is empty; draw a box, a polygon, points or labels.")
+    chosen = get_refiner(refiner) if isinstance(refiner, str) else refiner
+    names = _names_of(images)
+    parts, notes = [], []
+    for item in drawn:
+        outline, note = _outline(item, images, chosen, names)
+        parts.append(_Part(item.value, item.name, outline))
+        notes.append(f"{item.name}: {note}.")
+    if painted is not None:
+        parts += _painted(painted, drawing)
+    return _assemble(parts, shape, names, tuple(notes))
+
+
+def _outline(
+    item: Item, images: Sequence[Volume], refiner: Refiner | None, names: Sequence[str]
+) -> tuple[Outline, str]:
+    """Return the outline of an item and how it was found."""
+    shape = images[0].shape
+    if item.polygon is not None:
+        return _polygon(item, shape), "taken as drawn"
+    found = refiner.outline(images, item) if refiner is not None else None
+    if found is not None and found.source is not None and found.mask.any():
+        assert refiner is not None
+        return found, f"outlined in {names[found.source]} ({refiner.name}: {found.note})"
+    if item.box is None:
+        if refiner is None:
+            raise InputError(
+                "Points say where an object is, not how far it reaches; choose the refiner "
+                "'classical' or 'sam', or draw a box."
+            )
+        raise InputError(
+            f"Nothing stands out around the points of {item.name!r}; move them, or draw a box or "
+            "the outline."
+        )
+    window = window_of(item.box, shape)
+    filled = np.ones([part.stop - part.start for part in window], bool)
+    outline = Outline(window, filled, 1.0, None, "")
+    if refiner is None:
+        return outline, "the box as drawn"
+    looked = " and ".join(names)
+    return outline, f"the box as drawn, as nothing in it stands out in {looked} ({refiner.name})"
+
+
+def _polygon(item: Item, shape: tuple[int, ...]) -> Outline:
+    """Fill a polygon: the pixels whose middle it encloses."""
+    from skimage.draw import polygon2mask
+
+    assert item.polygon is not None
+    corners = item.polygon[:, 1::-1] - 0.5  # y, x; skimage puts a pixel's middle at its index
+    mask = np.asarray(polygon2mask(shape[-2:], corners), bool)
+    if not mask.any():
+        raise InputError(f"The polygon of {item.name!r} covers no pixel; draw it larger.")
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    window: tuple[slice, ...] = (
+        slice(int(rows[0]), int(rows[-1]) + 1),
+        slice(int(columns[0]), int(columns[-1]) + 1),
+    )
+    mask = mask[window]
+    if len(shape) == 3:
+        z = int(np.floor(item.polygon[0, 2]))
+        window, mask = (slice(z, z + 1), *window), mask[None]
+    return Outline(window, mask, 1.0, None, "")
+
+
+def _painted(painted: npt.NDArray[np.uint8], drawing: Drawing) -> list[_Part]:
+    parts = []
+    whole = tuple(slice(0, size) for size in painted.shape)
+    for value in np.unique(painted[painted > 0]).tolist():
+        name = drawing.names.get(value) or f"label {value}"
+        parts.append(_Part(value, name, Outline(whole, painted == value, 1.0, None, ""), True))
+    return parts
+
+
+def _assemble(
+    parts: list[_Part], shape: tuple[int, ...], names: Sequence[str], notes: tuple[str, ...]
+) -> Location:
+    """Paint the small objects over the large ones, painted labels last."""
+    mask, instances = np.zeros(shape, np.uint8), np.zeros(shape, np.uint32)
+    areas = [int(part.outline.mask.sum()) for part in parts]
+    for n in sorted(range(len(parts)), key=lambda n: (parts[n].painted, -areas[n])):
+        part = parts[n]
+        mask[part.outline.window][part.outline.mask] = part.value
+        instances[part.outline.window][part.outline.mask] = n + 1
+    detections = Detections(
+        boxes=np.array([_edges(part.outline) for part in parts], np.float32).reshape(
+            -1, 2 * len(shape)
+        ),
+        scores=np.array([part.outline.score for part in parts], np.float32),
+        labels=tuple(part.name for part in parts),
+        label_values=np.array([part.value for part in parts], np.uint8),
+        sources=tuple(
+            DRAWN if part.outline.source is None else names[part.outline.source] for part in parts
+        ),
+    )
+    return Location(mask, detections, {part.value: part.name for part in parts}, notes, instances)
+
+
+def _edges(outline: Outline) -> list[float]:
+    where = np.nonzero(outline.mask)
+    starts = [part.start for part in outline.window]
+    low = [float(w.min() + s) for w, s in zip(where, starts, strict=True)]
+    high = [float(w.max() + s + 1) for w, s in zip(where, starts, strict=True)]
+    return [*low[::-1], *high[::-1]]
+
+
+def _names_of(images: Sequence[Volume]) -> list[str]:
+    kinds = [image.modality for image in images]
+    named = [
+        image.modality if image.modality and kinds.count(image.modality) == 1 else image.name
+        for image in images
+    ]
+    letters = [f"image {letter}" for letter in "ab"]
+    unique = len(set(named)) == len(named)
+    return [n if n and unique else letter for n, letter in zip(named, letters, strict=False)]

@@ -1,0 +1,64 @@
+"""The classical refiner on the true boxes of everything that the sample images show."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from napari_textdifuse.locate.drawn import Drawing, refine
+from napari_textdifuse.samples import SAMPLES, load_sample, sample_mask
+from napari_textdifuse.spatial import resample_to
+from napari_textdifuse.volume import Volume
+
+OBJECTS = [
+    (name, term) for name in SAMPLES if name != "pet-mri-dicom" for term in SAMPLES[name].masks
+]
+
+
+def plane(volume, index):
+    return Volume(
+        volume.array[index], affine=volume.affine, unit=volume.unit, modality=volume.modality
+    )
+
+
+def load(name, term):
+    """Two pictures and the truth: the slice with most of the object."""
+    a, b = load_sample(name)
+    truth = sample_mask(name, term).array > 0
+    if a.ndim == 2:
+        return a, b, truth
+    index = int(truth.sum(axis=(1, 2)).argmax())
+    return plane(a, index), plane(resample_to(b, a).volume, index), truth[index]
+
+
+def boxes(truth, loose=0.0):
+    """XYXY around each connected part, with each edge up to a share of the size further out."""
+    parts = ndimage.find_objects(ndimage.label(truth, np.ones((3, 3)))[0])
+    edges = np.array([[x.start, y.start, x.stop, y.stop] for y, x in parts], float)
+    rng = np.random.default_rng(0)
+    size = np.tile(edges[:, 2:] - edges[:, :2], 2)
+    return edges + rng.uniform(0, loose, edges.shape) * size * [-1, -1, 1, 1]
+
+
+@pytest.mark.parametrize(("loose", "mean", "each"), [(0.0, 0.85, 0.8), (0.1, 0.85, 0.75)])
+def test_true_boxes_become_true_outlines(dice, loose, mean, each):
+    found = {}
+    for name, term in OBJECTS:
+        a, b, truth = load(name, term)
+        location = refine(a, b, Drawing(boxes=boxes(truth, loose)), "classical")
+        found[name, term] = dice(location.mask, truth)
+    assert len(found) == 7
+    assert np.mean(list(found.values())) >= mean, found
+    assert min(found.values()) >= each, found
+
+
+def test_a_click_on_a_person_or_a_tumour_is_enough(dice):
+    for name, term in (("pet-mri", "tumour"), ("street", "person")):
+        a, b, truth = load(name, term)
+        parts, count = ndimage.label(truth, np.ones((3, 3)))
+        for k in range(1, count + 1):
+            depth = ndimage.distance_transform_edt(parts == k)
+            y, x = np.unravel_index(depth.argmax(), depth.shape)
+            location = refine(a, b, Drawing(points=[[x, y]]), "classical")
+            assert dice(location.mask, parts == k) > 0.8, (name, k)
