@@ -80,15 +80,21 @@ def test_notes_name_the_rule_and_its_source(pet):
 
 def test_unknown_term_is_an_error_that_helps(pet, mri):
     with pytest.raises(PromptError) as error:
-        LOCATOR.locate([pet, mri], "tumuor")
+        LOCATOR.locate([pet, mri], "tumuoor")
     message = str(error.value)
-    assert "'tumuor'" in message
+    assert "'tumuoor'" in message
     assert "did you mean 'tumour'" in message
     assert "ventricle" in message
     assert "person" not in message.split("it knows")[1]  # not for these images
     assert "mask=" in message
     assert "boxes=" in message
     assert "\n" not in message
+
+
+def test_a_typo_is_told(pet, mri):
+    location = LOCATOR.locate([pet, mri], "tumuor")
+    assert location.names == {1: "tumour"}
+    assert "'tumuor' was read as 'tumour', as if misspelt." in location.notes
 
 
 def test_one_unknown_term_spoils_the_prompt(pet):

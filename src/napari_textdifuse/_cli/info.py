@@ -14,7 +14,17 @@ from ..weights import embedded_names
 from .report import print_json
 from .weights import describe
 
-REQUIRED = ("torch", "numpy", "scipy", "safetensors", "nibabel", "pydicom", "highdicom", "pillow")
+REQUIRED = (
+    "torch",
+    "numpy",
+    "scipy",
+    "safetensors",
+    "nibabel",
+    "pydicom",
+    "highdicom",
+    "pillow",
+    "rapidfuzz",
+)
 OPTIONAL = ("napari", "transformers", "segment-anything", "torchvision", "SimpleITK", "nilearn")
 
 
@@ -78,6 +88,7 @@ def _text(content: dict[str, Any]) -> str:
     lines += ["locators:", *map(_locator_line, content["locator_list"])]
     for locator, terms in content["locators"].items():
         lines += [f"terms of the locator '{locator}':", *_term_lines(terms)]
+    lines.append("  and their German, French, Spanish and Chinese names")
     return "\n".join(lines)
 
 

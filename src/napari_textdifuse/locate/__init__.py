@@ -21,6 +21,7 @@ __all__ = [
     "known_terms",
     "locator_names",
     "locator_options",
+    "term_names",
 ]
 
 
@@ -37,3 +38,40 @@ def known_terms(images: Sequence[Volume] | None = None) -> list[KnownTerm]:
     list of KnownTerm
     """
     return LexiconLocator().known_terms(images)
+
+
+def term_names(images: Sequence[Volume] | None = None, language: str | None = None) -> list[str]:
+    """List words that a prompt may use, for completion.
+
+    Parameters
+    ----------
+    images : sequence of Volume, optional
+        Only what can be used on these.
+    language : {"en", "de", "fr", "es", "zh"}, optional
+        Default: all, English first.
+
+    Returns
+    -------
+    list of str
+        Each once: a term's name, then its synonyms.
+
+    Raises
+    ------
+    PromptError
+        If the language is none of these.
+    """
+    from ..errors import PromptError
+    from .languages import NAMES
+
+    if language not in (None, "en", *NAMES):
+        raise PromptError(
+            f"The lexicon has no names in {language!r}; choose en, {', '.join(NAMES)}."
+        )
+    terms = {term.term: term.synonyms for term in known_terms(images)}
+    names = []
+    if language in (None, "en"):
+        names += [name for term, synonyms in terms.items() for name in (term, *synonyms)]
+    for code, foreign in NAMES.items():
+        if language in (None, code):
+            names += [name for term in terms for name in foreign.get(term, ())]
+    return list(dict.fromkeys(names))

@@ -167,6 +167,8 @@ def _usable(term: Term, views: list[View]) -> list[tuple[Rule, View]]:
 def _find(request: Request, views: list[View]) -> _Found:
     """Try the term's rules in order of preference until one finds something."""
     name, notes = request.term.name, []
+    if request.misspelt is not None:
+        notes.append(f"{request.misspelt!r} was read as {request.said!r}, as if misspelt.")
     if request.said != name:
         notes.append(f"{request.said!r} was read as {name!r}.")
     if request.unused:

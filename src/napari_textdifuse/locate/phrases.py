@@ -8,9 +8,18 @@ from ..errors import PromptError
 
 _SPLIT = re.compile(r"[,;/&+|\n、，；]|以及|[和与及跟]|\b(?:and|und|et|y|or|plus|oder|sowie|ou)\b")
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
-_NEGATIONS = frozenset({"no", "not", "without", "except", "ignore", "exclude", "hide"})
+#: Words that ask for an absence.
+NEGATIONS = frozenset(
+    """
+    no not without except ignore exclude hide
+    kein keine keinen nicht ohne ausser außer
+    pas sans sauf sin excepto salvo
+    """.split()  # noqa: SIM905
+)
+#: Chinese, at the start of a run.
+_CHINESE_NEGATIONS = ("不", "没有", "除了", "无", "忽略")
 #: Words around a name that say nothing about the object: commands, courtesy, articles.
-_WRAPPING = frozenset(
+WRAPPING = frozenset(
     """
     a all also an any are as at be bring can clearly could detect emphasise emphasize enhance every
     everything find focus for give highlight i identify image in into is it its keep let like
@@ -71,7 +80,7 @@ def split(prompt: str) -> list[str]:
 
 def refuse_negation(words: list[str], who: str) -> None:
     """Raise `PromptError` if words ask for an absence, which no locator here can show."""
-    negation = _NEGATIONS.intersection(words)
+    negation = [w for w in words if w in NEGATIONS or w.startswith(_CHINESE_NEGATIONS)]
     if negation:
         raise PromptError(
             f"The prompt says {sorted(negation)[0]!r}, but {who} can only show what is "
@@ -111,7 +120,7 @@ def phrases(prompt: str) -> list[str]:
         piece = _CHINESE.sub("", piece.strip(" .!?。！？"))
         words = _WORD.findall(re.sub(r"\b[ld]'(?!image)", "", piece))
         refuse_negation(words, "the detector")
-        while words and words[0] in _WRAPPING:
+        while words and words[0] in WRAPPING:
             words.pop(0)
         while words and words[-1] in _AFTER:
             words.pop()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import re
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import PromptError
-from .phrases import refuse_negation, split
+from .languages import SIDES, foreign_names
+from .phrases import NEGATIONS, WRAPPING, refuse_negation, split
 from .terms import Term
+from .typos import alike, nearest
 
 _WORD = re.compile(r"[^\W_]+")
 #: Words that carry no meaning for finding something.
-_FILLERS = frozenset(
+_FILLERS = WRAPPING | frozenset(
     """
     a all also an any are area areas as at be below beside body by can clearly could emphasise
     emphasize enhance every everything find focus for from give hand head her here highlight his i
@@ -23,7 +25,7 @@ _FILLERS = frozenset(
     thing this those to visible want we where which with within would you your
     """.split()  # noqa: SIM905 - a list of one word a line would be four pages
 )
-_SIDES = frozenset({"left", "right"})
+_CHINESE = re.compile(r"[\u4e00-\u9fff]+")
 #: After these a place follows, not another thing to find: "tumour in the brain".
 _PLACE = frozenset({"of", "in", "inside", "within", "near", "beside", "on", "at"})
 #: American to British, applied to whole words.
@@ -70,23 +72,28 @@ class Request:
         "left", "right" or None.
     unused : tuple of str
         Words of the phrase that had no effect.
+    misspelt : str or None
+        What the user wrote, where `said` is the known word that it was taken for.
     """
 
     term: Term
     said: str
     side: str | None = None
     unused: tuple[str, ...] = ()
+    misspelt: str | None = None
 
 
 def normalise(text: str) -> list[str]:
-    """Split into lower-case words: British spelling, singular, hyphens as spaces.
+    """Split into lower-case words: British spelling, singular, no accents, hyphens as spaces.
 
     Examples
     --------
     >>> normalise("Hyper-metabolic TUMORS")
     ['hypermetabolic', 'tumour']
     """
-    text = text.casefold().replace("’", "'")
+    text = unicodedata.normalize("NFKD", text.casefold().replace("’", "'"))
+    text = "".join(c for c in text if not unicodedata.combining(c))
+    text = re.sub(r"\b[ld]'", "", text)  # French articles
     text = re.sub(r"\b(hyper|hypo)[\s-]+(?=metabol|perfus)", r"\1", text)
     return [_singular(word) for word in _WORD.findall(text)]
 
@@ -94,7 +101,7 @@ def normalise(text: str) -> list[str]:
 def _singular(word: str) -> str:
     word = _PLURALS.get(word, word)
     word = _SPELLING.get(word, word)
-    known = word in _FILLERS or word.endswith(("ss", "us", "is"))
+    known = word in _FILLERS | NEGATIONS or word.endswith(("ss", "us", "is"))
     if len(word) > 3 and word.endswith("s") and not known:
         word = word[:-1]
     return _SPELLING.get(word, word)
@@ -124,14 +131,14 @@ def parse(prompt: str, terms: Sequence[Term]) -> tuple[list[Request], list[str]]
     requests: list[Request] = []
     unknown: list[str] = []
     for phrase in split(prompt):
-        words = normalise(phrase)
+        words = _words(phrase, names)
         refuse_negation(words, "the lexicon")
         meaning = [w for w in words if w not in _FILLERS]
         if not meaning:
             continue
-        found = _requests(words, names)
+        found = _requests(words, names) or _misspelt(words, names)
         if not found:
-            unknown.append(" ".join(w for w in meaning if w not in _SIDES) or " ".join(meaning))
+            unknown.append(" ".join(w for w in meaning if w not in SIDES) or " ".join(meaning))
         for request in found:
             if all((r.term, r.side) != (request.term, request.side) for r in requests):
                 requests.append(request)
@@ -143,19 +150,65 @@ def parse(prompt: str, terms: Sequence[Term]) -> tuple[list[Request], list[str]]
 
 
 def vocabulary(terms: Sequence[Term]) -> dict[tuple[str, ...], Term]:
-    """Map every normalised name and synonym to its term."""
-    return {tuple(normalise(name)): t for t in terms for name in (t.name, *t.synonyms)}
+    """Map every normalised name and synonym, in all languages, to its term."""
+    return {
+        tuple(normalise(name)): t
+        for t in terms
+        for name in (t.name, *t.synonyms, *foreign_names(t.name))
+    }
 
 
 def suggestions(phrase: str, terms: Sequence[Term]) -> list[str]:
     """Return up to three known words that look like the phrase or one of its words."""
-    known = [" ".join(words) for words in vocabulary(terms)]
-    scores: dict[str, float] = {}
-    for piece in (phrase, *phrase.split()):
-        for close in difflib.get_close_matches(piece, known, 3, 0.75):
-            ratio = difflib.SequenceMatcher(None, piece, close).ratio()
-            scores[close] = max(scores.get(close, 0.0), ratio)
-    return sorted(scores, key=lambda name: -scores[name])[:3]
+    return alike(phrase, (" ".join(words) for words in vocabulary(terms)))
+
+
+def _words(phrase: str, names: dict[tuple[str, ...], Term]) -> list[str]:
+    """Return the normalised words; of Chinese runs, the known words and the characters between."""
+    known = {name[0] for name in names if len(name) == 1} | set(SIDES)
+    words: list[str] = []
+    for word in normalise(phrase):
+        if not _CHINESE.fullmatch(word):
+            words.append(word)
+            continue
+        rest = ""
+        while word:
+            size = next((n for n in range(len(word), 0, -1) if word[:n] in known), 0)
+            if size:
+                words += [rest, word[:size]] if rest else [word[:size]]
+                rest, word = "", word[size:]
+            else:
+                rest, word = rest + word[0], word[1:]
+        words += [rest] if rest else []
+    return words
+
+
+def _misspelt(words: list[str], names: dict[tuple[str, ...], Term]) -> list[Request]:
+    """Read words with a slip of the pen as the known ones.
+
+    Raises
+    ------
+    PromptError
+        If a word may stand for several terms.
+    """
+    spellings = {" ".join(name): term for name, term in names.items()}
+    for american, british in {**_SPELLING, **_PLURALS}.items():
+        if (british,) in names:
+            spellings[american] = names[british,]
+    for word in words:
+        if word in _FILLERS or word in SIDES:
+            continue
+        close = nearest(word, spellings)
+        meant = {spellings[name].name: name for name in close}
+        if len(meant) > 1:
+            either = " or ".join(repr(name) for name in meant.values())
+            raise PromptError(f"{word!r} may be {either}; write the one that you mean.")
+        if close:
+            corrected = [close[0] if w == word else w for w in words]
+            again = [w for text in corrected for w in normalise(text)]
+            found = _requests(again, names)
+            return [replace(request, misspelt=word) for request in found]
+    return []
 
 
 def _requests(words: list[str], names: dict[tuple[str, ...], Term]) -> list[Request]:
@@ -183,7 +236,7 @@ def _requests(words: list[str], names: dict[tuple[str, ...], Term]) -> list[Requ
     if any(term.finding for term, _ in matches):
         rest += [said for term, said in matches if not term.finding]
         matches = [(term, said) for term, said in matches if term.finding]
-    sides = _SIDES.intersection(rest)
+    sides = {SIDES[w] for w in rest if w in SIDES}
     side = next(iter(sides)) if len(sides) == 1 else None
-    unused = tuple(w for w in rest if w not in _FILLERS and w not in _SIDES)
+    unused = tuple(w for w in rest if w not in _FILLERS and w not in SIDES)
     return [Request(term, said, side, unused) for term, said in matches]

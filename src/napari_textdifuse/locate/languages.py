@@ -1,0 +1,170 @@
+"""Names of the lexicon's terms in German, French, Spanish and Chinese.
+
+Accents and capitals do not matter; plurals are listed where an ``s`` less does not give the
+singular. Chinese names are found within a phrase, as nothing stands between Chinese words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: By language (ISO 639-1) and term.
+NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "de": {
+        "tumour": (
+            "Tumor",
+            "Tumoren",
+            "Läsion",
+            "Läsionen",
+            "Metastase",
+            "Metastasen",
+            "Krebs",
+            "Karzinom",
+            "Karzinome",
+            "Gliom",
+            "Lymphom",
+            "Raumforderung",
+        ),
+        "hot spot": ("Mehrspeicherung", "Mehranreicherung", "Anreicherung"),
+        "perfusion deficit": (
+            "Perfusionsdefizit",
+            "Perfusionsdefekt",
+            "Minderperfusion",
+            "Minderdurchblutung",
+            "Infarkt",
+        ),
+        "bone": (
+            "Knochen",
+            "Schädel",
+            "Skelett",
+            "Wirbel",
+            "Wirbelsäule",
+            "Rippe",
+            "Rippen",
+        ),
+        "ventricle": ("Ventrikel", "Hirnventrikel", "Seitenventrikel", "Hirnkammer", "Liquor"),
+        "vessel": (
+            "Gefäß",
+            "Gefäße",
+            "Blutgefäß",
+            "Blutgefäße",
+            "Arterie",
+            "Arterien",
+            "Vene",
+            "Venen",
+        ),
+        "haemorrhage": ("Blutung", "Blutungen", "Einblutung", "Hämorrhagie", "Hämatom", "Hämatome"),
+        "calcification": ("Verkalkung", "Verkalkungen", "Kalk"),
+        "metal": ("Metall", "Implantat", "Implantate"),
+        "lung": ("Lunge", "Lungen", "Lungengewebe"),
+        "air": ("Luft",),
+        "fat": ("Fett", "Fettgewebe"),
+        "soft tissue": ("Weichteile", "Weichgewebe"),
+        "brain": ("Gehirn", "Hirn", "Großhirn"),
+        "grey matter": ("graue Substanz", "Hirnrinde", "Großhirnrinde"),
+        "white matter": ("weiße Substanz", "Marklager"),
+        "person": (
+            "Personen",
+            "Mensch",
+            "Menschen",
+            "Fußgänger",
+            "Radfahrer",
+            "Mann",
+            "Frau",
+            "Kind",
+        ),
+        "car": ("Auto", "Wagen", "PKW", "LKW", "Fahrzeug", "Fahrzeuge"),
+        "lamp": ("Lampe", "Lampen", "Leuchte", "Laterne", "Straßenlaterne", "Scheinwerfer"),
+    },
+    "fr": {
+        "tumour": (
+            "tumeur",
+            "lésion",
+            "métastase",
+            "carcinome",
+            "gliome",
+            "lymphome",
+        ),
+        "hot spot": ("hyperfixation", "foyer hypermétabolique", "point chaud"),
+        "perfusion deficit": ("déficit de perfusion", "défaut de perfusion", "infarctus"),
+        "bone": ("os", "crâne", "squelette", "vertèbre", "côte", "colonne vertébrale", "rachis"),
+        "ventricle": ("ventricule", "liquide céphalorachidien", "liquide céphalo-rachidien", "LCR"),
+        "vessel": ("vaisseau", "vaisseaux", "vaisseau sanguin", "vaisseaux sanguins", "artère"),
+        "haemorrhage": ("hémorragie", "saignement", "hématome"),
+        "calcification": (),
+        "metal": ("métal", "métaux"),
+        "lung": ("poumon", "parenchyme pulmonaire"),
+        "air": ("gaz",),
+        "fat": ("graisse", "tissu adipeux"),
+        "soft tissue": ("tissu mou", "tissus mous"),
+        "brain": ("cerveau", "encéphale"),
+        "grey matter": ("substance grise", "matière grise"),
+        "white matter": ("substance blanche", "matière blanche"),
+        "person": ("personne", "piéton", "cycliste", "homme", "femme", "enfant", "gens"),
+        "car": ("voiture", "véhicule", "camion"),
+        "lamp": ("lampadaire", "réverbère", "phare"),
+    },
+    "es": {
+        "tumour": (
+            "tumores",
+            "lesión",
+            "lesiones",
+            "metástasis",
+            "cáncer",
+            "linfoma",
+        ),
+        "hot spot": ("hipercaptación", "foco hipermetabólico", "punto caliente"),
+        "perfusion deficit": ("déficit de perfusión", "defecto de perfusión", "infarto"),
+        "bone": ("hueso", "cráneo", "esqueleto", "vértebra", "costilla", "columna vertebral"),
+        "ventricle": ("ventrículo", "líquido cefalorraquídeo", "LCR"),
+        "vessel": ("vaso", "vaso sanguíneo", "vasos sanguíneos", "arteria", "vena"),
+        "haemorrhage": ("hemorragia", "sangrado"),
+        "calcification": ("calcificación", "calcificaciones"),
+        "metal": ("implante",),
+        "lung": ("pulmón", "pulmones"),
+        "air": ("aire",),
+        "fat": ("grasa", "tejido adiposo"),
+        "soft tissue": ("tejido blando", "tejidos blandos"),
+        "brain": ("cerebro", "encéfalo"),
+        "grey matter": ("sustancia gris", "corteza cerebral"),
+        "white matter": ("sustancia blanca",),
+        "person": ("persona", "peatón", "peatones", "ciclista", "hombre", "mujer", "niño", "gente"),
+        "car": ("coche", "carro", "vehículo", "camión"),
+        "lamp": ("lámpara", "farola", "faro"),
+    },
+    "zh": {
+        "tumour": ("肿瘤", "病灶", "病变", "转移灶", "转移瘤", "癌", "胶质瘤", "淋巴瘤"),
+        "hot spot": ("热点", "高摄取", "高代谢"),
+        "perfusion deficit": ("灌注缺损", "低灌注", "梗死"),
+        "bone": ("骨", "骨骼", "骨头", "颅骨", "头骨", "脊柱", "肋骨", "椎骨"),
+        "ventricle": ("脑室", "侧脑室", "脑脊液"),
+        "vessel": ("血管", "动脉", "静脉"),
+        "haemorrhage": ("出血", "血肿"),
+        "calcification": ("钙化",),
+        "metal": ("金属", "植入物"),
+        "lung": ("肺", "肺部"),
+        "air": ("空气", "气体"),
+        "fat": ("脂肪",),
+        "soft tissue": ("软组织",),
+        "brain": ("脑", "大脑", "脑组织"),
+        "grey matter": ("灰质",),
+        "white matter": ("白质",),
+        "person": ("人", "行人", "人物"),
+        "car": ("车", "汽车", "车辆", "轿车"),
+        "lamp": ("灯", "路灯", "车灯"),
+    },
+}
+
+#: Words for a side of the patient, accents folded.
+SIDES: Mapping[str, str] = {
+    **dict.fromkeys(("left", "link", "links", "linke", "linken", "linker", "linkes"), "left"),
+    **dict.fromkeys(("gauche", "izquierdo", "izquierda", "左", "左侧", "左边"), "left"),
+    **dict.fromkeys(("right", "recht", "rechts", "rechte", "rechten", "rechter"), "right"),
+    **dict.fromkeys(("rechtes", "droit", "droite", "derecho", "derecha"), "right"),
+    **dict.fromkeys(("右", "右侧", "右边"), "right"),
+}
+
+
+def foreign_names(term: str) -> tuple[str, ...]:
+    """Return the names of a term in all other languages."""
+    return tuple(name for names in NAMES.values() for name in names.get(term, ()))
