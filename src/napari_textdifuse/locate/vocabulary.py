@@ -348,7 +348,8 @@ TERMS: tuple[Term, ...] = (
             Rule(
                 "IR",
                 "warm parts that together are wider than tall, below the upper third (hottest of "
-                "three Otsu classes); bright is taken as warm",
+                "three Otsu classes), with what is joined to them and a little warmer than around; "
+                "bright is taken as warm",
                 "warm regions: Nanda and Davis 2002, IEEE Intelligent Vehicles Symposium; "
                 "threshold: Otsu 1979 (the proportions are this program's choice)",
                 scene.car,
