@@ -123,6 +123,7 @@ class FusionSession:
             record = self._record(location, notes) | {
                 "prompt": prompt,
                 "locator": finder.name if wanted.by_prompt else None,
+                "locator_settings": _settings(finder) if wanted.by_prompt else None,
                 "drawn": wanted.drawn[0] if wanted.drawn else None,
                 "strength": dict(strength) if isinstance(strength, Mapping) else strength,
                 "complete": complete,
@@ -210,3 +211,9 @@ def _per_slice(
     if location is None:
         return [None] * count
     return list(location.mask.reshape(-1, *shape[-2:]))
+
+
+def _settings(locator: Locator) -> dict[str, Any] | None:
+    """What its masks depend on, where a locator tells it."""
+    settings = getattr(locator, "settings", None)
+    return dict(settings()) if callable(settings) else None
