@@ -214,6 +214,6 @@ def _per_slice(
 
 
 def _settings(locator: Locator) -> dict[str, Any] | None:
-    """What its masks depend on, where a locator tells it."""
+    """Return what its masks depend on, where it tells."""
     settings = getattr(locator, "settings", None)
     return dict(settings()) if callable(settings) else None
