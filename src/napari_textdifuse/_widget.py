@@ -2,152 +2,130 @@
 
 from __future__ import annotations
 
-import logging
+import time
 import weakref
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import napari
-from magicgui.widgets import (
-    ComboBox,
-    Container,
-    FloatSlider,
-    LineEdit,
-    ProgressBar,
-    PushButton,
-    SpinBox,
-)
-from napari.layers import Image
+from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QTimer
 
-from ._layers import LayerCopy, copy_layer, same_world
-from ._results import result_layers, show_layer
+from ._compare.mode import is_comparison
+from ._fusion.drawn import is_drawn, prompt_of
+from ._fusion.form import NONE, Form
+from ._fusion.job import Job
+from ._fusion.preview import MARK, Preview
+from ._fusion.prompt_completion import complete_prompts
+from ._fusion.roles import guess_pair
+from ._fusion.settings import forget_settings, load_settings, save_settings
+from ._fusion.show import show_result
+from ._layers import KEY, copy_layer, same_world
+from ._models.store import chosen_weights
+from ._task import message_of
 from ._worker import FusionRun, Watch
 from .errors import Cancelled, TextDiFuseError
 
 if TYPE_CHECKING:
-    from .fusion import FusionPipeline, FusionResult, Progress
+    from .fusion import FusionPipeline, FusionResult
 
 #: Makes the pipeline for a device; called in the worker thread.
 MakePipeline = Callable[[str], "FusionPipeline"]
-
-_DEVICES = (
-    "auto",
-    "cpu",
-    "cuda",
-    "mps",
-)  # fusion.device has them too, but importing it loads torch
-_log = logging.getLogger(__name__)
+#: Milliseconds after the last stroke before a live correction begins.
+PATIENCE = 300
 
 
-def _load_pipeline(device: str) -> FusionPipeline:
-    from .fusion import FusionPipeline
-
-    return FusionPipeline.from_pretrained(device=device)
-
-
-class FusionWidget(Container):  # type: ignore[type-arg]
-    """Fuse two image layers, with what a prompt names standing out.
+class FusionWidget(Form):
+    """Fuse two image layers, with what a prompt or a drawing marks standing out.
 
     Parameters
     ----------
     napari_viewer : napari.viewer.Viewer
         Where the layers are and the results go.
     make_pipeline : callable, optional
-        Makes the pipeline for a device name; the embedded weights by default.
+        Makes the pipeline for a device name; by default with the weights chosen in the Models
+        panel.
     """
 
     def __init__(
-        self,
-        napari_viewer: napari.viewer.Viewer,
-        make_pipeline: MakePipeline = _load_pipeline,
+        self, napari_viewer: napari.viewer.Viewer, make_pipeline: MakePipeline | None = None
     ) -> None:
-        super().__init__()
         self._viewer = napari_viewer
         self._make_pipeline = make_pipeline
-        self._pipelines: dict[str, FusionPipeline] = {}
+        self._pipelines: dict[tuple[str, str | None], FusionPipeline] = {}
+        self._queue: deque[Job] = deque()
+        self._job: Job | None = None
         self._run: FusionRun | None = None
-
-        self.image_a = ComboBox(
-            label="Image A",
-            choices=self._images,
-            nullable=True,
-            tooltip="Usually the anatomy (MRI, CT, visible). The result lies on its grid.",
-        )
-        self.image_b = ComboBox(
-            label="Image B",
-            choices=self._images,
-            nullable=True,
-            tooltip="Usually the function (PET, SPECT) or infrared; resampled onto image A.",
-        )
-        self.prompt = LineEdit(
-            label="Prompt",
-            tooltip="What should stand out, such as: tumour. Empty: nothing is emphasised.",
-        )
-        self.prompt.native.setPlaceholderText("tumour, bone, person ... or empty")
-        self.quality = ComboBox(
-            label="Quality",
-            choices=("fast", "standard", "best"),
-            value="standard",
-            tooltip="1, 4 or 25 diffusion steps; each takes as long as the others.",
-        )
-        self.strength = FloatSlider(
-            label="Strength 1.00",
-            readout=False,  # napari's style leaves its digits no room; they stand in the label
-            value=1.0,
-            min=0.0,
-            max=2.0,
-            step=0.05,
-            tooltip="How far the named objects are moved from their surround; 0 changes nothing.",
-        )
-        self.seed = SpinBox(
-            label="Seed", value=0, min=0, max=2**31 - 1, tooltip="Same seed, same result."
-        )
-        self.device = ComboBox(
-            label="Device", choices=_DEVICES, tooltip="auto: a GPU if there is one."
-        )
-        self.progress = ProgressBar(label="Progress", value=0, min=0, max=1)
-        self.fuse = PushButton(text="Fuse", tooltip="For research, not for diagnosis.")
-        self.cancel = PushButton(text="Cancel", enabled=False)
-        self.extend(
-            [
-                self.image_a,
-                self.image_b,
-                self.prompt,
-                self.quality,
-                self.strength,
-                self.seed,
-                self.device,
-                self.fuse,
-                self.cancel,
-                self.progress,
-            ]
-        )
-        self.native.setMinimumWidth(320)  # names of layers and the slider's value stay readable
+        self._preview: Preview | None = None
+        self._begun = 0.0
+        #: The job before, whose base chains serve a corrected mask; its mask's layer.
+        self._last: Job | None = None
+        self._mask: Labels | None = None
+        super().__init__(self._images, self._drawings)
+        self.apply(load_settings())
+        complete_prompts(self.prompt.native)
+        self._timer = QTimer(self.native)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(PATIENCE)
         self.reset_choices()
-        self.strength.changed.connect(self._show_strength)
-        self.fuse.changed.connect(self._start)
-        self.cancel.changed.connect(self._cancel)
+        self._follow()
+        for signal, slot in (
+            (self.image_a.changed, self._follow),
+            (self.image_b.changed, self._follow),
+            (self.swap.changed, self._swap),
+            (self.reset.changed, self._reset),
+            (self.fuse.changed, self._ask),
+            (self.cancel.changed, self._cancel),
+            (self.again.changed, self._correct),
+        ):
+            signal.connect(slot)
+        self._timer.timeout.connect(self._correct_live)
         me = weakref.ref(self)  # the watch must keep neither the panel nor the viewer alive
         self._watch = Watch(self.native, lambda: _abandon(me()))
 
     @property
     def running(self) -> bool:
-        """Whether a fusion is under way (also while it is being cancelled)."""
-        return self._run is not None
+        """Whether a fusion is under way (also while it is being cancelled) or waits."""
+        return self._run is not None or bool(self._queue)
 
     def reset_choices(self, *_: Any) -> None:
-        """List the viewer's images again; empty choices become the first images not yet chosen."""
+        """List the viewer's layers again; empty choices are filled by what the layers are."""
         super().reset_choices()
+        images = self._images()
+        if self.image_a.value is None and self.image_b.value is None:
+            self.image_a.value, self.image_b.value = guess_pair(images)
         for choice, other in ((self.image_a, self.image_b), (self.image_b, self.image_a)):
             if choice.value is None:
-                free = [image for image in self._images() if image is not other.value]
+                free = [image for image in images if image is not other.value]
                 choice.value = free[0] if free else None
 
     def _images(self, _: Any = None) -> list[Image]:
-        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        return [
+            layer
+            for layer in self._viewer.layers
+            if isinstance(layer, Image)
+            and not is_comparison(layer)
+            and MARK not in layer.metadata.get(KEY, {})
+        ]
 
-    def _shown_time(self, layer: Image) -> int:
+    def _drawings(self, _: Any = None) -> list[Any]:
+        return [layer for layer in self._viewer.layers if is_drawn(layer)]
+
+    def _follow(self, *_: Any) -> None:
+        self.window_a.follow(self.image_a.value)
+        self.window_b.follow(self.image_b.value)
+        self.extent.follow(self.image_a.value)
+
+    def _swap(self) -> None:
+        self.image_a.value, self.image_b.value = self.image_b.value, self.image_a.value
+
+    def _reset(self) -> None:
+        self.restore_defaults()
+        forget_settings()
+
+    def _shown_time(self, layer: Any) -> int:
         """Time point of a (T, Z, Y, X) layer that the viewer shows."""
         dims = self._viewer.dims
         if layer.ndim != 4 or dims.ndim < 4:
@@ -155,13 +133,8 @@ class FusionWidget(Container):  # type: ignore[type-arg]
         last = int(layer.level_shapes[0][0] if layer.multiscale else layer.data.shape[0]) - 1
         return min(max(int(dims.current_step[dims.ndim - 4]), 0), last)
 
-    def _show_strength(self, value: float) -> None:
-        self.strength.label = f"Strength {value:.2f}"
-
-    def _start(self) -> None:
-        """Check the choices, then fuse in a worker thread."""
-        if self.running:
-            return
+    def _ask(self) -> None:
+        """Check the choices, then fuse in a worker thread, after what is under way."""
         a, b = self.image_a.value, self.image_b.value
         if a is None or b is None:
             show_error("Fusion needs two image layers: open or choose an image for A and for B.")
@@ -169,27 +142,70 @@ class FusionWidget(Container):  # type: ignore[type-arg]
         if a is b:
             show_error(f"Image A and image B are both {a.name!r}; choose two different layers.")
             return
+        save_settings(self.settings)
+        try:
+            drawn = {} if self.drawn.value is None else prompt_of(self.drawn.value, a)
+        except TextDiFuseError as error:
+            show_error(str(error))
+            return
+        self._put(self._make_job(a, b, drawn))
+
+    def _make_job(self, a: Image, b: Image, drawn: dict[str, Any]) -> Job:
         copy_a, copy_b = same_world(*(copy_layer(v, self._shown_time(v)) for v in (a, b)))
-        prompt = self.prompt.value.strip() or None
-        device: str = self.device.value
         options: dict[str, Any] = {
             "quality": self.quality.value,
-            "strength": self.strength.value,
             "seed": self.seed.value,
+            **self.extent.selection(self._viewer),
         }
+        windows = {"a": self.window_a.window, "b": self.window_b.window}
+        if any(window is not None for window in windows.values()):
+            options["windows"] = windows
+        if self.samples.value > 1:
+            options["samples"] = self.samples.value
+        if self.register.value != NONE:
+            options["register"] = self.register.value
+        asked = {"strength": self.strength.value, **drawn}
+        if self.locator.value != "lexicon":
+            asked["locator"] = self.locator.value
+        device, weights = str(self.device.value), chosen_weights()
+        prompt = self.prompt.value.strip() or None
+        job = Job(copy_a, copy_b, prompt, asked, options, lambda: self._pipeline(device, weights))
+        job.shown, job.replace = tuple(self.extras.value), bool(self.replace.value)
+        job.place = device, weights
+        if self._last is not None and job.can_reuse(self._last):
+            job.session = self._last.session
+        return job
 
-        def job(report: Callable[[Progress], bool]) -> FusionResult:
-            if device not in self._pipelines:
-                self._pipelines[device] = self._make_pipeline(device)
-            pipeline = self._pipelines[device]
-            return pipeline(copy_a.volume(), copy_b.volume(), prompt, callback=report, **options)
+    def _pipeline(self, device: str, weights: str | None) -> FusionPipeline:
+        """Make the pipeline, once for each device and weights; in the worker."""
+        if (device, weights) not in self._pipelines:
+            if self._make_pipeline is not None:
+                made = self._make_pipeline(device)
+            else:
+                from .fusion import FusionPipeline
 
-        self._run = run = FusionRun(job)
+                made = FusionPipeline.from_pretrained(weights, device)
+            self._pipelines[device, weights] = made
+        return self._pipelines[device, weights]
+
+    def _put(self, job: Job) -> None:
+        self._queue.append(job)
+        if self._run is None:
+            self._next()
+        self._show_waiting()
+
+    def _next(self) -> None:
+        self._job = job = self._queue.popleft()
+        self._run = run = FusionRun(job.run)
+        self._preview = None if job.fused_only else Preview(self._viewer.layers, job)
         run.progressed.connect(self._show_progress)
-        run.finished.connect(lambda outcome: self._finish(outcome, copy_a, copy_b.name, prompt))
-        self.fuse.enabled = False
+        run.registering.connect(self._show_registration)
+        if self._preview is not None:
+            run.previewed.connect(self._preview.show)
+        run.finished.connect(self._finish)
         self.cancel.enabled = True
         self.progress.max = 0  # busy until the first step: loading takes a moment
+        self._begun = time.monotonic()
         run.start()
 
     def _cancel(self) -> None:
@@ -198,40 +214,103 @@ class FusionWidget(Container):  # type: ignore[type-arg]
             self.cancel.text = "Cancelling..."
             self._run.cancel()
 
-    def _show_progress(self, step: int, total: int, index: int, slices: int) -> None:
-        if self._run is not None:
-            self.progress.max = total
-            self.progress.value = step
-            self.progress.label = f"Slice {index + 1} of {slices}"
+    def _show_waiting(self) -> None:
+        self.fuse.text = f"Fuse ({len(self._queue)} waiting)" if self._queue else "Fuse"
 
-    def _finish(
-        self, outcome: FusionResult | Exception, a: LayerCopy, name_b: str, prompt: str | None
-    ) -> None:
+    def _show_registration(self, percent: int) -> None:
+        self.progress.max, self.progress.value = 100, percent
+        self.progress.label = "Registering"
+
+    def _show_progress(self, step: int, total: int, index: int, slices: int) -> None:
+        if self._run is None:
+            return
+        if step == 1:
+            self._begun = time.monotonic()
+        self.progress.max = total
+        self.progress.value = step
+        left = (time.monotonic() - self._begun) / max(step - 1, 1) * (total - step)
+        rest = f", {left:.0f} s left" if step > 3 and left >= 1 else ""
+        self.progress.label = f"Slice {index + 1} of {slices}{rest}"
+
+    def _finish(self, outcome: FusionResult | Exception) -> None:
         """Take the outcome back in the GUI thread; not called once the panel is closed."""
-        self._run = None
-        self.fuse.enabled = True
+        job, self._run, self._job = self._job, None, None
+        assert job is not None
+        if self._preview is not None:
+            self._preview.remove()
+            self._preview = None
         self.cancel.enabled, self.cancel.text = False, "Cancel"
         self.progress.max, self.progress.label = 1, "Progress"
         self.progress.value = 0 if isinstance(outcome, Exception) else 1
-        if isinstance(outcome, Cancelled):
-            return
-        if isinstance(outcome, TextDiFuseError):
-            show_error(str(outcome))
-        elif isinstance(outcome, Exception):
-            _log.error("The fusion failed.", exc_info=outcome)
-            reason = (str(outcome).strip().splitlines() or [""])[0]
-            show_error(f"The fusion failed unexpectedly ({type(outcome).__name__}: {reason}).")
-        else:
-            for layer_data in result_layers(outcome, a, name_b, prompt):
-                show_layer(self._viewer.layers, layer_data)
-            if notes := outcome.record.get("warnings"):
+        result = outcome.partial if isinstance(outcome, Cancelled) else outcome
+        if isinstance(result, Exception):
+            show_error(message_of(result, "The fusion"))
+        elif result is not None:
+            mask = show_result(self._viewer.layers, result, job)
+            if not job.fused_only:
+                self._watch_mask(mask)
+            if job.session is not None and not isinstance(outcome, Cancelled):
+                self._last = job
+            if notes := result.record.get("warnings"):
                 show_info("\n".join(notes))
+        if self._queue:
+            self._next()
+        self._show_waiting()
+
+    def _watch_mask(self, mask: Labels | None) -> None:
+        """Follow what is painted on the mask of the last result."""
+        if self._mask is not None and self._mask is not mask:
+            self._mask.events.paint.disconnect(self._painted)
+        if mask is not None and self._mask is not mask:
+            mask.events.paint.connect(self._painted)
+        self._mask = mask
+        for control in (self.again, self.live):
+            control.enabled = mask is not None
+            control.tooltip = (
+                "Paint on the mask, then fuse again where it changed."
+                if mask is not None
+                else "There is no mask yet: fuse with a prompt or a drawing first."
+            )
+
+    def _painted(self, _: Any = None) -> None:
+        if self.live.value:
+            self._timer.start()
+
+    def _correct_live(self) -> None:
+        if self.running:
+            self._timer.start()  # after what is under way
+        else:
+            self._correct()
+
+    def _correct(self) -> None:
+        """Re-modulate from the mask as it is now; the unmodulated chains are not run again."""
+        last, mask = self._last, self._mask
+        if last is None or mask is None or mask not in self._viewer.layers:
+            show_error("There is no mask to update from: fuse with a prompt or a drawing first.")
+            self._watch_mask(None)
+            return
+        from .locate.drawn import Drawing
+
+        names = {int(k): str(v) for k, v in mask.metadata[KEY].get("objects", {}).items()}
+        drawing = Drawing(labels=mask.data.copy(), names=names)
+        strength = {"strength": self.strength.value}
+        asked = strength | ({"drawing": drawing} if mask.data.any() else {})
+        job = Job(last.a, last.b, None, asked, last.options, last.pipeline)
+        job.session, job.replace, job.fused_only = last.session, True, True
+        job.place = last.place
+        self._put(job)
 
 
 def _abandon(widget: FusionWidget | None) -> None:
     """Stop the work of a panel that was closed; nobody waits for its outcome."""
-    if widget is not None and widget._run is not None:
+    if widget is None:
+        return
+    widget._queue.clear()
+    widget._watch_mask(None)
+    if widget._run is not None:
         run, widget._run = widget._run, None
-        run.progressed.disconnect()
-        run.finished.disconnect()
+        for signal in (run.progressed, run.registering, run.previewed, run.finished):
+            signal.disconnect()
         run.cancel()
+        if widget._preview is not None:
+            widget._preview.remove()

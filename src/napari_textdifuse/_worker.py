@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,17 @@ if TYPE_CHECKING:
 
 #: Does the work; calls its argument after every step and stops when that returns False.
 Job = Callable[[Callable[["Progress"], bool]], "FusionResult"]
+#: Least seconds between two previews.
+PREVIEW_INTERVAL = 0.1
 
 
 class FusionRun(QObject):  # type: ignore[misc]
     """Run a job once, in napari's thread pool.
 
     Signals arrive in the thread that made this object. ``progressed`` carries steps done, steps in
-    all, slices done, slices in all; ``finished`` carries the `FusionResult` or the exception, and
-    comes exactly once, after the work has really stopped.
+    all, slices done, slices in all; ``registering`` the per cent of a registration; ``previewed``,
+    at most ten times a second, the slice and its running estimate; ``finished`` carries the
+    `FusionResult` or the exception, and comes exactly once, after the work has really stopped.
 
     Parameters
     ----------
@@ -31,12 +35,15 @@ class FusionRun(QObject):  # type: ignore[misc]
     """
 
     progressed = Signal(int, int, int, int)
+    registering = Signal(int)
+    previewed = Signal(int, object)
     finished = Signal(object)
 
     def __init__(self, job: Job) -> None:
         super().__init__()
         self._job = job
         self._outcome: FusionResult | Exception | None = None
+        self._shown = 0.0
         self._worker: Any = create_worker(self._work, _start_thread=False)
         self._worker.finished.connect(self._hand_over)
 
@@ -56,7 +63,14 @@ class FusionRun(QObject):  # type: ignore[misc]
             self._outcome = error
 
     def _report(self, progress: Progress) -> bool:
+        if progress.stage == "registration":
+            self.registering.emit(progress.step)
+            return not self._worker.abort_requested
         self.progressed.emit(progress.step, progress.total, progress.slice_index, progress.slices)
+        now = time.monotonic()
+        if progress.estimate is not None and now - self._shown >= PREVIEW_INTERVAL:
+            self._shown = now
+            self.previewed.emit(progress.slice_index, progress.estimate)
         return not self._worker.abort_requested
 
     def _hand_over(self) -> None:

