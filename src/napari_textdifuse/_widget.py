@@ -119,7 +119,9 @@ class FusionWidget(Form):
         self.extent.follow(self.image_a.value)
 
     def _swap(self) -> None:
+        windows = self.window_a.state, self.window_b.state
         self.image_a.value, self.image_b.value = self.image_b.value, self.image_a.value
+        self.window_b.state, self.window_a.state = windows
 
     def _reset(self) -> None:
         self.restore_defaults()

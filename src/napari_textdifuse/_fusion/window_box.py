@@ -48,6 +48,18 @@ class WindowBox(Container):  # type: ignore[type-arg]
             return self.low.value, self.high.value
         return str(self.choice.value)
 
+    @property
+    def state(self) -> tuple[str, float, float]:
+        """The choice and its numbers."""
+        return str(self.choice.value), self.low.value, self.high.value
+
+    @state.setter
+    def state(self, state: tuple[str, float, float]) -> None:
+        choice, low, high = state
+        self.choice.value = choice if choice in self.choice.choices else AUTOMATIC
+        if choice == OWN:
+            self._fill(low, high)
+
     def follow(self, layer: Any | None) -> None:
         """Offer what fits a layer's unit; a choice that still fits is kept."""
         unit = "a.u." if layer is None else layer.metadata.get(KEY, {}).get("unit", "a.u.")
