@@ -1,14 +1,18 @@
-"""Take the README's picture of the plugin at work in a real napari window.
+"""Take pictures of the plugin's panels at work in a real napari window.
 
-Run ``python scripts/screenshot.py`` where there is a screen, or
-``xvfb-run -a -s "-screen 0 1600x1000x24" python scripts/screenshot.py`` where there is none.
+``python scripts/screenshot.py`` where there is a screen, or
+``xvfb-run -a -s "-screen 0 1920x1200x24" python scripts/screenshot.py`` where there is none, makes
+the pictures of the README and the site; with ``--all DIR`` every panel in both sizes and themes.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import napari
 import numpy as np
@@ -16,43 +20,64 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEventLoop, QTimer
 
 PLUGIN = "napari-textdifuse"
-DEFAULT = Path(__file__).parents[1] / "docs" / "images" / "widget.png"
-
-
-def wait_until(done, seconds: float) -> None:
-    """Let the window live until `done()`, or fail after some seconds."""
-    loop, poll, limit = QEventLoop(), QTimer(), QTimer()
-    poll.timeout.connect(lambda: done() and loop.quit())
-    limit.setSingleShot(True)
-    limit.timeout.connect(loop.quit)
-    poll.start(50)
-    limit.start(int(seconds * 1000))
-    loop.exec()
-    if not done():
-        raise SystemExit(f"Not done after {seconds:g} s.")
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+SIZES = ((1280, 800), (1920, 1080))
+THEMES = ("dark", "light")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=DEFAULT)
-    parser.add_argument("--sample", default="pet-mri")
-    parser.add_argument("--prompt", default="tumour")
-    parser.add_argument("--quality", choices=("fast", "standard", "best"), default="standard")
-    parser.add_argument("--timeout", type=float, default=900, help="seconds for the fusion")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--out", type=Path, default=IMAGES, help="folder of widget.png and compare.png")
+    add("--all", type=Path, metavar="DIR", help="every panel, size and theme, into this folder")
+    add("--sample", default="pet-mri")
+    add("--prompt", default="tumour")
+    add("--quality", choices=("fast", "standard", "best"), default="standard")
+    add("--slice", type=int, help="fuse only this slice")
+    add("--timeout", type=float, default=900, help="seconds for the fusion")
     options = parser.parse_args()
 
     viewer = napari.Viewer()
-    viewer.window.resize(1280, 800)
+    viewer.window.resize(*SIZES[0])
     viewer.open_sample(PLUGIN, options.sample)
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Fuse two images")
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Fuse two images")
+    fuse(viewer, widget, options)
+    panels = {"widget": dock}
+    for name, title in (("compare", "Compare images"), ("models", "Models")):
+        if name == "models" and not options.all:
+            continue  # it names folders of this machine
+        panels[name], _ = viewer.window.add_plugin_dock_widget(PLUGIN, title)
+    folder, combinations = options.out, [(SIZES[0], THEMES[0])]
+    if options.all:
+        folder, combinations = options.all, list(product(SIZES, THEMES))
+    folder.mkdir(parents=True, exist_ok=True)
+    for size, theme in combinations:
+        viewer.window.resize(*size)
+        viewer.theme = theme
+        mark = f"-{size[0]}x{size[1]}-{theme}" if options.all else ""
+        for name, panel in panels.items():
+            for other in panels.values():
+                other.setVisible(other is panel)
+            take(viewer, folder / f"{name}{mark}.png")
+            if name == "widget" and options.all:
+                widget.more.value = True
+                take(viewer, folder / f"widget-more{mark}.png")
+                widget.more.value = False
+    viewer.close()
+
+
+def fuse(viewer: Any, widget: Any, options: argparse.Namespace) -> None:
+    """Fuse the sample and show its lesion."""
     widget.prompt.value = options.prompt
     widget.quality.value = options.quality
     inputs = list(viewer.layers)
+    if options.slice is not None:
+        widget.extent.what.value = "current slice"
+        viewer.dims.set_current_step(0, options.slice)
     widget.fuse.native.click()
     wait_until(lambda: not widget.running, options.timeout)
     if len(viewer.layers) < len(inputs) + 2:
         raise SystemExit("\n".join(str(n.message) for n in notification_manager.records))
-
     mask = viewer.layers[-1]
     if not mask.data.any():
         raise SystemExit(f"Nothing was found for {options.prompt!r}.")
@@ -63,15 +88,30 @@ def main() -> None:
         layer.visible = False
     viewer.reset_view()
     viewer.layers.selection.active = viewer.layers[-2]
+
+
+def take(viewer: Any, path: Path) -> None:
+    """Let the window settle and notes fade, then take its picture."""
     moment = QTimer()
     moment.setSingleShot(True)
-    moment.start(1500)  # the window settles, notes fade
+    moment.start(1500)
     wait_until(lambda: not moment.isActive(), 10)
+    viewer.reset_view()
+    viewer.window.screenshot(str(path), flash=False, canvas_only=False)
+    print(path)
 
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    viewer.window.screenshot(str(options.out), flash=False, canvas_only=False)
-    viewer.close()
-    print(options.out)
+
+def wait_until(done: Callable[[], bool], seconds: float) -> None:
+    """Let the window live until `done()`, or fail after some seconds."""
+    loop, poll, limit = QEventLoop(), QTimer(), QTimer()
+    poll.timeout.connect(lambda: done() and loop.quit())
+    limit.setSingleShot(True)
+    limit.timeout.connect(loop.quit)
+    poll.start(50)
+    limit.start(int(seconds * 1000))
+    loop.exec()
+    if not done():
+        raise SystemExit(f"Not done after {seconds:g} s.")
 
 
 if __name__ == "__main__":

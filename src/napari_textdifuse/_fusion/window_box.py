@@ -34,7 +34,7 @@ class WindowBox(Container):  # type: ignore[type-arg]
             widgets=[self.choice, self.low, self.high],
             layout="horizontal",
             labels=False,
-            label=f"Window {role}",
+            label=f"Range {role}",
         )
         self.margins = (0, 0, 0, 0)
         self.choice.changed.connect(self._show_choice)
@@ -63,7 +63,7 @@ class WindowBox(Container):  # type: ignore[type-arg]
     def follow(self, layer: Any | None) -> None:
         """Offer what fits a layer's unit; a choice that still fits is kept."""
         unit = "a.u." if layer is None else layer.metadata.get(KEY, {}).get("unit", "a.u.")
-        self.label = f"Window {self.role} ({unit})"
+        self.label = f"Range {self.role} ({unit})"
         before = self.choice.value
         self.choice.choices = (AUTOMATIC, *presets(unit), OWN)
         self.choice.value = before if before in self.choice.choices else AUTOMATIC
