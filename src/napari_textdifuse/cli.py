@@ -122,8 +122,8 @@ def build_parser() -> argparse.ArgumentParser:
     fuse.add_argument("a", metavar="A", type=_existing, help=images)
     fuse.add_argument("b", metavar="B", type=_existing, help="resampled onto the grid of A")
     for role in "ab":
-        text = f"of folder {role.upper()}, by its UID; default: the one with most images"
-        fuse.add_argument(f"--series-{role}", metavar="UID", help=text)
+        text = f"of folder {role.upper()}, by number or UID; default: the one with most images"
+        fuse.add_argument(f"--series-{role}", metavar="N|UID", help=text)
 
     batch = add("batch", "fuse two folders, pairing by equal name; resumes", fusion, json)
     batch.add_argument("a", metavar="DIR_A", type=_folder)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -13,6 +15,8 @@ from cli_images import write_nifti
 
 from napari_textdifuse import FusionPipeline
 from napari_textdifuse._cli.report import ProgressLine
+from napari_textdifuse.io import list_series
+from napari_textdifuse.samples import SAMPLES, sample_dir
 from napari_textdifuse.spatial import Registration
 
 
@@ -152,3 +156,21 @@ def test_ctrl_c_before_the_first_slice_leaves_nothing(
     ran = textdifuse("fuse", *volumes, "--out", tmp_path / "o", *fast)
     assert ran.status == 130
     assert not (tmp_path / "o").exists()
+
+
+def test_a_series_of_a_folder(textdifuse, fast, tmp_path):
+    folder = tmp_path / "both"
+    folder.mkdir()
+    sample = SAMPLES["pet-mri-dicom"]
+    for name in (sample.a, sample.b):
+        for file in sorted((sample_dir() / name).iterdir()):
+            shutil.copy(file, folder / f"{Path(name).name}-{file.name}")
+    numbers = {info.modality: info.number for info in list_series(folder)}
+    options = ("--series-a", numbers["MR"], "--series-b", numbers["PT"], "--slices", "20")
+    ran = textdifuse("fuse", folder, folder, "--out", tmp_path / "o", *options, *fast, "--json")
+    inputs = json.loads(ran.out)["record"]["inputs"]
+    assert (inputs["a"]["modality"], inputs["b"]["modality"]) == ("MR", "PT")
+    ran = textdifuse("fuse", folder, folder, "--out", tmp_path / "o", "--series-a", "77", *fast)
+    assert ran.status == 2
+    assert "no series numbered 77" in ran.err
+    assert "PT series" in ran.err

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import Cancelled
+from ..errors import Cancelled, InputError
 from ..fusion import FusionPipeline, FusionResult, Progress
 from ..fusion.inputs import as_volume
 from ..fusion.pair import Pair
-from ..io import read
+from ..io import list_series, read
 from ..locate import Locator
 from ..volume import Volume
 from .interrupt import interruptible
@@ -137,6 +137,15 @@ def fuse_pair(
 
 
 def _read(path: Path, series: str | None, time: int | None, role: str) -> Volume:
+    if series is not None and path.is_dir() and len(series) < 9 and series.isdigit():
+        found = list_series(path)
+        uids = [info.uid for info in found if info.number == int(series)]
+        if len(uids) != 1:
+            known = ", ".join(f"{info.title} ({info.images} images)" for info in found)
+            raise InputError(
+                f"{path.name} has {len(uids) or 'no'} series numbered {series}; it has {known}."
+            )
+        series = uids[0]
     return as_volume(read(path, series=series, time=time), role)
 
 
