@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Makes the pipeline for a device; called in the worker thread.
 MakePipeline = Callable[[str], "FusionPipeline"]
+#: Bound here, as napari ignores the manifest's.
+KEYS = {"Control-Alt-F": "fuse", "Control-Alt-X": "cancel", "Control-Alt-U": "again"}
 #: Milliseconds after the last stroke before a live correction begins.
 PATIENCE = 300
 
@@ -84,6 +86,18 @@ class FusionWidget(Form):
         self._timer.timeout.connect(self._correct_live)
         me = weakref.ref(self)  # the watch must keep neither the panel nor the viewer alive
         self._watch = Watch(self.native, lambda: _abandon(me()))
+        for key, button in KEYS.items():
+            self._bind(key, getattr(self, button))
+
+    def _bind(self, key: str, button: Any) -> None:
+        native = weakref.ref(button.native)
+
+        def press(_: Any) -> None:
+            if (found := native()) is not None:
+                found.click()
+
+        self._viewer.bind_key(key, press, overwrite=True)
+        button.tooltip = f"{button.tooltip or ''} ({key})".strip()
 
     @property
     def running(self) -> bool:
@@ -308,7 +322,11 @@ def _abandon(widget: FusionWidget | None) -> None:
     if widget is None:
         return
     widget._queue.clear()
-    widget._watch_mask(None)
+    if widget._mask is not None:
+        widget._mask.events.paint.disconnect(widget._painted)
+        widget._mask = None
+    for key in KEYS:
+        widget._viewer.bind_key(key, None, overwrite=True)
     if widget._run is not None:
         run, widget._run = widget._run, None
         for signal in (run.progressed, run.registering, run.previewed, run.finished):

@@ -43,6 +43,7 @@ def test_commands_exist_and_all_are_used(manifest):
     known = {command.id for command in parts.commands}
     used = {w.command for w in parts.widgets} | {r.command for r in parts.readers}
     used |= {w.command for w in parts.writers} | {s.command for s in parts.sample_data}
+    used |= {item.command for items in parts.menus.values() for item in items}
     assert used == known
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_textdifuse import Volume
+from napari_textdifuse._commands import fuse_selected
 from napari_textdifuse._layers import to_layer
 from napari_textdifuse._widget import FusionWidget
 
@@ -54,3 +55,36 @@ def test_closing_the_viewer_in_a_run(docked, slow_pipeline, qtbot):
     viewer.close()
     qtbot.waitUntil(slow_pipeline.stopped.is_set, timeout=30_000)
     qtbot.wait(50)
+
+
+def test_the_layers_menu_takes_the_selected_layers(make_napari_viewer, phantom, qtbot):
+    from napari._app_model import get_app_model
+    from napari.utils.notifications import notification_manager
+
+    viewer = make_napari_viewer()
+    for name, modality in (("other", None), ("pet", "PT"), ("t1", "MR")):
+        volume = phantom(np.diag([-2.0, 2, 3, 1]), name=name, modality=modality)
+        viewer._add_layer_from_data(*to_layer(volume))
+    viewer.layers.selection = {viewer.layers["pet"], viewer.layers["t1"]}
+    fuse_selected(viewer)
+    (dock,) = viewer.window.dock_widgets.values()
+    assert (dock.image_a.value.name, dock.image_b.value.name) == ("t1", "pet")
+    viewer.layers.selection = {viewer.layers["pet"]}
+    fuse_selected(viewer)
+    assert "1 are selected" in str(notification_manager.records[-1].message)
+    menus = get_app_model().menus.get_menu("napari/layers/visualize")
+    titles = [getattr(getattr(item, "command", None), "title", "") for item in menus]
+    assert "Fuse the two selected images (Text-DiFuse)" in titles
+
+
+def test_keys_press_the_buttons_and_go_with_the_panel(docked, qtbot):
+    viewer, widget, dock = docked
+    assert "Control-Alt-F" in widget.fuse.tooltip
+    keys = {str(key) for key in viewer.keymap}
+    assert {"Ctrl+Alt+F", "Ctrl+Alt+X", "Ctrl+Alt+U"} <= keys
+    pressed = next(v for k, v in viewer.keymap.items() if str(k) == "Ctrl+Alt+F")
+    pressed(viewer)
+    qtbot.waitUntil(lambda: not widget.running, timeout=60_000)
+    assert "Fused: one + two" in viewer.layers
+    viewer.window.remove_dock_widget(dock)
+    assert not {"Ctrl+Alt+F", "Ctrl+Alt+X"} & {str(key) for key in viewer.keymap}
