@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import napari
@@ -17,22 +15,22 @@ from ._compare.mode import is_comparison
 from ._fusion.drawn import is_drawn, prompt_of
 from ._fusion.form import NONE, Form
 from ._fusion.job import Job
-from ._fusion.preview import MARK, Preview
+from ._fusion.pipelines import MakePipeline, Pipelines
+from ._fusion.preview import MARK
 from ._fusion.prompt_completion import complete_prompts
 from ._fusion.roles import guess_pair
+from ._fusion.runner import Runner
 from ._fusion.settings import forget_settings, load_settings, save_settings
 from ._fusion.show import show_result
 from ._layers import KEY, copy_layer, same_world
 from ._models.store import chosen_weights
 from ._task import message_of
-from ._worker import FusionRun, Watch
+from ._worker import Watch
 from .errors import Cancelled, TextDiFuseError
 
 if TYPE_CHECKING:
-    from .fusion import FusionPipeline, FusionResult
+    from .fusion import FusionResult
 
-#: Makes the pipeline for a device; called in the worker thread.
-MakePipeline = Callable[[str], "FusionPipeline"]
 #: Bound here, as napari ignores the manifest's.
 KEYS = {"Control-Alt-F": "fuse", "Control-Alt-X": "cancel", "Control-Alt-U": "again"}
 #: Milliseconds after the last stroke before a live correction begins.
@@ -55,12 +53,8 @@ class FusionWidget(Form):
         self, napari_viewer: napari.viewer.Viewer, make_pipeline: MakePipeline | None = None
     ) -> None:
         self._viewer = napari_viewer
-        self._make_pipeline = make_pipeline
-        self._pipelines: dict[tuple[str, str | None], FusionPipeline] = {}
-        self._queue: deque[Job] = deque()
-        self._job: Job | None = None
-        self._run: FusionRun | None = None
-        self._preview: Preview | None = None
+        self._pipelines = Pipelines(make_pipeline)
+        self._runner = Runner(napari_viewer.layers)
         self._begun = 0.0
         #: The job before, whose base chains serve a corrected mask; its mask's layer.
         self._last: Job | None = None
@@ -84,6 +78,10 @@ class FusionWidget(Form):
         ):
             signal.connect(slot)
         self._timer.timeout.connect(self._correct_live)
+        self._runner.began.connect(self._show_begin)
+        self._runner.progressed.connect(self._show_progress)
+        self._runner.registering.connect(self._show_registration)
+        self._runner.finished.connect(self._finish)
         me = weakref.ref(self)  # the watch must keep neither the panel nor the viewer alive
         self._watch = Watch(self.native, lambda: _abandon(me()))
         for key, button in KEYS.items():
@@ -102,7 +100,7 @@ class FusionWidget(Form):
     @property
     def running(self) -> bool:
         """Whether a fusion is under way (also while it is being cancelled) or waits."""
-        return self._run is not None or bool(self._queue)
+        return self._runner.busy
 
     def reset_choices(self, *_: Any) -> None:
         """List the viewer's layers again; empty choices are filled by what the layers are."""
@@ -184,62 +182,37 @@ class FusionWidget(Form):
         if self.locator.value != "lexicon":
             asked["locator"] = self.locator.value
         device, weights = str(self.device.value), chosen_weights()
-        prompt = self.prompt.value.strip() or None
-        job = Job(copy_a, copy_b, prompt, asked, options, lambda: self._pipeline(device, weights))
+        prompt, pipelines = self.prompt.value.strip() or None, self._pipelines
+        job = Job(copy_a, copy_b, prompt, asked, options, lambda: pipelines.get(device, weights))
         job.shown, job.replace = tuple(self.extras.value), bool(self.replace.value)
         job.place = device, weights
         if self._last is not None and job.can_reuse(self._last):
             job.session = self._last.session
         return job
 
-    def _pipeline(self, device: str, weights: str | None) -> FusionPipeline:
-        """Make the pipeline, once for each device and weights; in the worker."""
-        if (device, weights) not in self._pipelines:
-            if self._make_pipeline is not None:
-                made = self._make_pipeline(device)
-            else:
-                from .fusion import FusionPipeline
-
-                made = FusionPipeline.from_pretrained(weights, device)
-            self._pipelines[device, weights] = made
-        return self._pipelines[device, weights]
-
     def _put(self, job: Job) -> None:
-        self._queue.append(job)
-        if self._run is None:
-            self._next()
+        self._runner.put(job)
         self._show_waiting()
 
-    def _next(self) -> None:
-        self._job = job = self._queue.popleft()
-        self._run = run = FusionRun(job.run)
-        self._preview = None if job.fused_only else Preview(self._viewer.layers, job)
-        run.progressed.connect(self._show_progress)
-        run.registering.connect(self._show_registration)
-        if self._preview is not None:
-            run.previewed.connect(self._preview.show)
-        run.finished.connect(self._finish)
+    def _show_begin(self, _: Job) -> None:
         self.cancel.enabled = True
         self.progress.max = 0  # busy until the first step: loading takes a moment
         self._begun = time.monotonic()
-        run.start()
 
     def _cancel(self) -> None:
-        if self._run is not None:
+        if self._runner.cancel():
             self.cancel.enabled = False
             self.cancel.text = "Cancelling..."
-            self._run.cancel()
 
     def _show_waiting(self) -> None:
-        self.fuse.text = f"Fuse ({len(self._queue)} waiting)" if self._queue else "Fuse"
+        waiting = self._runner.waiting
+        self.fuse.text = f"Fuse ({waiting} waiting)" if waiting else "Fuse"
 
     def _show_registration(self, percent: int) -> None:
         self.progress.max, self.progress.value = 100, percent
         self.progress.label = "Registering"
 
     def _show_progress(self, step: int, total: int, index: int, slices: int) -> None:
-        if self._run is None:
-            return
         if step == 1:
             self._begun = time.monotonic()
         self.progress.max = total
@@ -248,13 +221,8 @@ class FusionWidget(Form):
         rest = f", {left:.0f} s left" if step > 3 and left >= 1 else ""
         self.progress.label = f"Slice {index + 1} of {slices}{rest}"
 
-    def _finish(self, outcome: FusionResult | Exception) -> None:
+    def _finish(self, job: Job, outcome: FusionResult | Exception) -> None:
         """Take the outcome back in the GUI thread; not called once the panel is closed."""
-        job, self._run, self._job = self._job, None, None
-        assert job is not None
-        if self._preview is not None:
-            self._preview.remove()
-            self._preview = None
         self.cancel.enabled, self.cancel.text = False, "Cancel"
         self.progress.max, self.progress.label = 1, "Progress"
         self.progress.value = 0 if isinstance(outcome, Exception) else 1
@@ -265,12 +233,10 @@ class FusionWidget(Form):
             mask = show_result(self._viewer.layers, result, job)
             if not job.fused_only:
                 self._watch_mask(mask)
-            if job.session is not None and not isinstance(outcome, Cancelled):
+            if not isinstance(outcome, Cancelled):
                 self._last = job
             if notes := result.record.get("warnings"):
                 show_info("\n".join(notes))
-        if self._queue:
-            self._next()
         self._show_waiting()
 
     def _watch_mask(self, mask: Labels | None) -> None:
@@ -321,16 +287,9 @@ def _abandon(widget: FusionWidget | None) -> None:
     """Stop the work of a panel that was closed; nobody waits for its outcome."""
     if widget is None:
         return
-    widget._queue.clear()
+    widget._runner.abandon()
     if widget._mask is not None:
         widget._mask.events.paint.disconnect(widget._painted)
         widget._mask = None
     for key in KEYS:
         widget._viewer.bind_key(key, None, overwrite=True)
-    if widget._run is not None:
-        run, widget._run = widget._run, None
-        for signal in (run.progressed, run.registering, run.previewed, run.finished):
-            signal.disconnect()
-        run.cancel()
-        if widget._preview is not None:
-            widget._preview.remove()

@@ -13,6 +13,7 @@ from ..spatial import Registration
 from ..weights import ReleasedFolder, WeightsFolder, open_folder
 from .backend import open_backend
 from .device import choose_device
+from .loaded import Loaded
 from .options import check_strength, make_options
 from .pair import make_pair
 from .result import FusionResult
@@ -39,6 +40,9 @@ class FusionPipeline:
         self.backend = open_backend(weights, self.device)
         self.weights = weights
         self.schedule = Schedule(weights.config.get("schedule", "cosine"))
+        self._loaded = Loaded(
+            self.backend, self.schedule, self.device, weights.name, weights.sha256
+        )
 
     @classmethod
     def from_pretrained(
@@ -155,7 +159,7 @@ class FusionPipeline:
             register=register,
             callback=callback,
         )
-        return FusionSession(self, pair, options, memory)
+        return FusionSession(self._loaded, pair, options, memory)
 
 
 def fuse(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from ..volume import Volume
 from .assemble import Canvas, assemble
 from .chrominance import ChromaEngine, decide
 from .engine import SliceEngine
+from .loaded import Loaded
 from .masks import Wanted, locate_objects
 from .options import Options, Strength, check_strength
 from .pair import Pair
@@ -25,9 +26,6 @@ from .result import FusionResult
 from .selection import Selection
 from .stack import StackFuser
 from .tally import Callback, Tally
-
-if TYPE_CHECKING:
-    from .pipeline import FusionPipeline
 
 Labels = npt.NDArray[np.uint8]
 
@@ -44,23 +42,21 @@ class FusionSession:
 
     Parameters
     ----------
-    pipeline : FusionPipeline
+    loaded : Loaded
     pair : Pair
     options : Options
     memory : int
         Bytes that may be kept; slices that do not fit are computed anew each time.
     """
 
-    def __init__(
-        self, pipeline: FusionPipeline, pair: Pair, options: Options, memory: int = MEMORY
-    ) -> None:
+    def __init__(self, loaded: Loaded, pair: Pair, options: Options, memory: int = MEMORY) -> None:
         self.pair = pair
         self.options = options
-        self._pipeline = pipeline
+        self._loaded = loaded
         self._slab: tuple[Selection, Prepared] | None = None
         self._locators: dict[str, Locator] = {}
         self._refiners: dict[str, Refiner | None] = {}
-        backend, device, schedule = pipeline.backend, pipeline.device, pipeline.schedule
+        backend, device, schedule = loaded.backend, loaded.device, loaded.schedule
         # what kind of pair it is follows from the middle, which is where something is
         ready = self._prepared(pair.slabs[len(pair.slabs) // 2])
         self._chosen = backend.assign(ready)
@@ -148,23 +144,23 @@ class FusionSession:
         return finish(True)
 
     def _record(self, location: Location | None, notes: list[str]) -> dict[str, Any]:
-        pair, options, pipeline = self.pair, self.options, self._pipeline
+        pair, options, loaded = self.pair, self.options, self._loaded
         notes = notes + list(self._chosen.notes)
         notes += list(location.notes if location is not None else ())
         if location is not None and not location.mask.any():
             notes.append("The mask is empty, so nothing was emphasised.")
         return start_record() | {
-            "method": pipeline.backend.method,
-            "weights": pipeline.weights.name,
-            "weights_sha256": pipeline.weights.sha256,
+            "method": loaded.backend.method,
+            "weights": loaded.name,
+            "weights_sha256": loaded.sha256,
             **self._chosen.facts,
             "quality": options.quality,
             "seed": options.seed,
             "steps": self._steps,
             "sampler": options.sampler,
             "samples": options.samples,
-            "device": str(pipeline.device),
-            "precision": str(pipeline.backend.precision).removeprefix("torch."),
+            "device": str(loaded.device),
+            "precision": str(loaded.backend.precision).removeprefix("torch."),
             "objects": {str(k): v for k, v in location.names.items()} if location else {},
             "inputs": {
                 "a": describe_input(pair.a, pair.windows["a"]),
