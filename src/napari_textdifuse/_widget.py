@@ -15,6 +15,8 @@ from ._compare.mode import is_comparison
 from ._fusion.drawn import is_drawn, prompt_of
 from ._fusion.form import NONE, Form
 from ._fusion.job import Job
+from ._fusion.keys import bind_keys, unbind_keys
+from ._fusion.memory import estimate
 from ._fusion.pipelines import MakePipeline, Pipelines
 from ._fusion.preview import MARK
 from ._fusion.prompt_completion import complete_prompts
@@ -31,8 +33,6 @@ from .errors import Cancelled, TextDiFuseError
 if TYPE_CHECKING:
     from .fusion import FusionResult
 
-#: Bound here, as napari ignores the manifest's.
-KEYS = {"Control-Alt-F": "fuse", "Control-Alt-X": "cancel", "Control-Alt-U": "again"}
 #: Milliseconds after the last stroke before a live correction begins.
 PATIENCE = 300
 
@@ -75,6 +75,8 @@ class FusionWidget(Form):
             (self.fuse.changed, self._ask),
             (self.cancel.changed, self._cancel),
             (self.again.changed, self._correct),
+            (self.extent.what.changed, self._show_memory),
+            (self.samples.changed, self._show_memory),
         ):
             signal.connect(slot)
         self._timer.timeout.connect(self._correct_live)
@@ -84,18 +86,7 @@ class FusionWidget(Form):
         self._runner.finished.connect(self._finish)
         me = weakref.ref(self)  # the watch must keep neither the panel nor the viewer alive
         self._watch = Watch(self.native, lambda: _abandon(me()))
-        for key, button in KEYS.items():
-            self._bind(key, getattr(self, button))
-
-    def _bind(self, key: str, button: Any) -> None:
-        native = weakref.ref(button.native)
-
-        def press(_: Any) -> None:
-            if (found := native()) is not None:
-                found.click()
-
-        self._viewer.bind_key(key, press, overwrite=True)
-        button.tooltip = f"{button.tooltip or ''} ({key})".strip()
+        bind_keys(napari_viewer, self)
 
     @property
     def running(self) -> bool:
@@ -129,6 +120,12 @@ class FusionWidget(Form):
         self.window_a.follow(self.image_a.value)
         self.window_b.follow(self.image_b.value)
         self.extent.follow(self.image_a.value)
+        self._show_memory()
+
+    def _show_memory(self, *_: Any) -> None:
+        shape = self.extent.shape
+        need = f" ({estimate(shape, samples=self.samples.value):.1f} GiB)" if shape else ""
+        self.device.label = f"Device{need}"
 
     def _swap(self) -> None:
         windows = self.window_a.state, self.window_b.state
@@ -291,5 +288,4 @@ def _abandon(widget: FusionWidget | None) -> None:
     if widget._mask is not None:
         widget._mask.events.paint.disconnect(widget._painted)
         widget._mask = None
-    for key in KEYS:
-        widget._viewer.bind_key(key, None, overwrite=True)
+    unbind_keys(widget._viewer)

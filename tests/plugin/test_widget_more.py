@@ -13,6 +13,7 @@ from qtpy.QtCore import QTimer
 
 from napari_textdifuse import FusionPipeline, Volume
 from napari_textdifuse._fusion.extent_box import CURRENT, RANGE
+from napari_textdifuse._fusion.memory import estimate
 from napari_textdifuse._fusion.preview import NAME as PREVIEW
 from napari_textdifuse._fusion.settings import settings_path
 from napari_textdifuse._layers import KEY, to_layer
@@ -438,3 +439,20 @@ def test_widget_api_and_command_line_agree(
     shown = Layer.create(*to_layer(Volume(by_api, affine=a.affine))).data
     np.testing.assert_array_equal(by_widget, shown)
     np.testing.assert_array_equal(by_widget, written)
+
+
+def test_the_memory_estimate_is_near_what_was_measured():
+    assert estimate((256, 256)) == pytest.approx(0.35, abs=0.05)
+    assert estimate((480, 640)) == pytest.approx(0.58, abs=0.1)
+    assert estimate((4096, 4096)) == pytest.approx(2.6, abs=0.3)
+    assert estimate((128, 256, 256)) == pytest.approx(1.08, abs=0.1)
+
+
+def test_the_device_says_what_it_needs(make, viewer):
+    widget = make(viewer)
+    assert widget.device.label == "Device (0.3 GiB)"
+    big = da.zeros((300, 512, 512), dtype="u1")
+    widget.image_a.value = viewer.add_image(big, name="big")
+    assert widget.device.label == "Device (6.4 GiB)"
+    widget.extent.what.value = CURRENT
+    assert widget.device.label == "Device (0.6 GiB)"

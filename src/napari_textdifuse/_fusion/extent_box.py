@@ -65,6 +65,17 @@ class ExtentBox(Container):  # type: ignore[type-arg]
         return chosen
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Roughly the shape of what is fused; empty without an image."""
+        if self._layer is None:
+            return ()
+        shape = _shape(self._layer)
+        if len(shape) == 3 and self.what.value != WHOLE:
+            count = 1 if self.what.value == CURRENT else self.last.value - self.first.value + 1
+            return (max(1, count), *shape[1:])
+        return shape
+
+    @property
     def _deep(self) -> bool:
         return self._layer is not None and len(_shape(self._layer)) == 3
 
