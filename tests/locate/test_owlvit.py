@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from bright import plant_detector
 
 from napari_textdifuse.errors import WeightsError
 from napari_textdifuse.locate.owlvit import OwlDetector
@@ -35,17 +36,7 @@ def test_a_block_that_the_network_sees_comes_back_in_image_pixels(detector, shap
     height, width = shape
     edges = (width // 5, height // 3, width // 5 + width // 2, height // 3 + height // 4)
 
-    def see(pixel_values, **_):
-        seen = pixel_values[0].mean(dim=0)
-        rows, columns = torch.nonzero(seen > (seen.min() + seen.max()) / 2, as_tuple=True)
-        side = seen.shape[-1]
-        low = torch.stack([columns.min(), rows.min()]) / side
-        high = torch.stack([columns.max() + 1, rows.max() + 1]) / side
-        box = torch.cat([(low + high) / 2, high - low]).float()
-        return box.repeat(9, 8)[None].reshape(1, 3, 3, 32), None
-
-    monkeypatch.setattr(detector.model, "image_embedder", see)
-    monkeypatch.setattr(detector.model, "box_predictor", lambda features, grid: features[..., :4])
+    plant_detector(detector, monkeypatch)
     image = detector.encode(picture_with_block(shape, edges))
     assert image.size == shape
     (found,) = detector.detect(image, ["person"], 0.0)

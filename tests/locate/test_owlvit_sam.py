@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from bright import plant_detector, plant_segmenter
 
 from napari_textdifuse.errors import Cancelled, InputError, PromptError, WeightsError
+from napari_textdifuse.fusion.pair import make_pair
 from napari_textdifuse.locate import get_locator
 from napari_textdifuse.locate.cache import ContentCache
 from napari_textdifuse.locate.owlvit import Boxed
@@ -61,6 +63,60 @@ def test_the_whole_way_with_files(tiny_models, detector, segmenter, no_weights):
     assert len(settings["detector"]["sha256"]) == 64
     assert settings["segmenter"]["name"].startswith(segmenter.split(".")[0])
     assert settings["segmenter"]["sha256"][:12] in found.notes[-1]
+
+
+@pytest.mark.parametrize("shape", [(19, 31), (37, 53), (203, 90)])
+@pytest.mark.parametrize(("detector", "segmenter"), [("owlvit", "sam"), ("owlv2", "sam_tiny.pth")])
+def test_boxes_and_masks_are_in_image_pixels(tiny_models, detector, segmenter, shape, monkeypatch):
+    """Networks that see what is bright in their input: the way there and back is all real."""
+    height, width = shape
+    edges = (width // 5, height // 3, width // 5 + width // 2, height // 3 + height // 3)
+    found = find_bright(tiny_models, detector, segmenter, bright(shape, edges), monkeypatch)
+    assert found.detections.sources == ("IR",)
+    pixel = max(shape) / 48  # of the detector's input, in pixels of the image
+    np.testing.assert_allclose(found.detections.boxes, [edges], atol=0.5 * pixel + 0.5)
+    cell = 4 * max(shape) / 128  # the planted SAM sees in cells of four pixels of its input
+    np.testing.assert_allclose(edges_of(found.mask == 1), edges, atol=cell + 0.5)
+
+
+def test_a_smaller_image_is_found_in_the_larger_ones_pixels(tiny_models, monkeypatch):
+    """Recorded numbers: infrared of half the size, brought onto the visible picture's grid."""
+    _, infrared = bright((22, 34), (8, 6, 20, 15))
+    large = Volume(np.full((44, 68, 3), 90, np.uint8), rgb=True, modality="VIS")
+    pair = make_pair(large, infrared).on_one_grid()
+    found = find_bright(tiny_models, "owlvit", "sam", pair, monkeypatch)
+    assert found.mask.shape == (44, 68)
+    np.testing.assert_allclose(found.detections.boxes, [[16, 12, 40, 30]], atol=1.0)
+    np.testing.assert_allclose(edges_of(found.mask == 1), [16, 12, 40, 30], atol=2.5)
+
+
+def bright(shape, edges):
+    """A visible picture of one value, and an infrared one with a bright block."""
+    x0, y0, x1, y1 = edges
+    infrared = np.zeros(shape, np.float32)
+    infrared[y0:y1, x0:x1] = 1
+    visible = np.full((*shape, 3), 90, np.uint8)
+    return Volume(visible, rgb=True, modality="VIS"), Volume(infrared, modality="IR")
+
+
+def find_bright(tiny_models, detector, segmenter, pair, monkeypatch):
+    locator = get_locator(
+        "owlvit-sam",
+        detector=tiny_models / detector,
+        segmenter=tiny_models / segmenter,
+        threshold=0.0,
+        top_k=1,
+        device="cpu",
+    )
+    loaded = locator.load()
+    plant_detector(loaded[0], monkeypatch)
+    plant_segmenter(loaded[1], monkeypatch)
+    return locator.locate(pair, "person")
+
+
+def edges_of(mask):
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
 
 
 def test_a_second_prompt_costs_no_image_encoder(locator, monkeypatch):
@@ -271,16 +327,29 @@ def test_one_object_has_one_label_through_a_volume():
         z: {"car": [((z, 5, z + 20, 25), 0.2 + z / 10), ((40, 30, 50, 38), 0.15)]}
         for z in (10, 11, 12, 13)
     }
+    boxes[11]["car"][1] = ((42, 30, 52, 38), 0.15)
+    boxes[13]["car"][1] = ((44, 30, 54, 38), 0.12)
     boxes[12]["car"].pop()  # the second is missed in one slice
     stack = pictures([10, 11, 12, 13], shape=(4, 40, 60), names=("VIS",))
     found = planted(boxes, threshold=0.1).locate(stack, "car")
     rows = found.detections
     assert found.mask.shape == (4, 40, 60)
-    assert rows.boxes.tolist() == [[10, 5, 0, 33, 25, 4], [40, 30, 0, 50, 38, 4]]
+    assert rows.boxes.tolist() == [[10, 5, 0, 33, 25, 4], [40, 30, 0, 54, 38, 4]]
     np.testing.assert_allclose(rows.scores, [1.5, 0.15], rtol=1e-6)
     assert [np.unique(plane[6, 15:30]).tolist() for plane in found.instances] == [[1]] * 4
-    assert [int(plane[33, 45]) for plane in found.instances] == [2, 2, 0, 2]
+    assert [int(plane[33, 45]) for plane in found.instances] == [2, 2, 2, 2]
+    columns = np.flatnonzero((found.instances[2] == 2).any(axis=0))
+    assert (columns[0], columns[-1] + 1) == (43, 53)  # halfway between its neighbours
+    assert any("missed an object in 1 slice between others" in note for note in found.notes)
     assert set(np.unique(found.mask)) == {0, 1}
+
+
+def test_an_object_that_ends_and_another_that_begins_stay_two():
+    boxes = {z: {"car": [((5, 5, 25, 25), 0.5)]} for z in (10, 13)}  # two slices between
+    stack = pictures([10, 11, 12, 13], shape=(4, 40, 60), names=("VIS",))
+    found = planted(boxes).locate(stack, "car")
+    assert [int(plane[6, 6]) for plane in found.instances] == [1, 0, 0, 2]
+    assert not any("missed" in note for note in found.notes)
 
 
 def test_blank_slices_cost_nothing():
@@ -294,7 +363,11 @@ def test_progress_and_cancelling():
     seen = []
     stack = pictures([1, 2, 3], [4, 5, 6], shape=(3, 40, 60))
     planted({}, callback=lambda *state: seen.append(state)).locate(stack, "car")
-    assert seen == [(k, 6) for k in range(6)]
+    assert seen == [(k, 12) for k in range(6)]  # the other six would outline what was found
+    seen.clear()
+    boxes = {2: {"car": [((0, 0, 9, 9), 0.5)]}}
+    planted(boxes, callback=lambda *state: seen.append(state)).locate(stack, "car")
+    assert seen[6:] == [(8, 12), (9, 12)]  # in the second slice
     with pytest.raises(Cancelled, match="nothing was located"):
         planted({}, callback=lambda done, _: done < 3).locate(stack, "car")
 

@@ -9,10 +9,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from bright import plant_segmenter
 
 from napari_textdifuse.errors import WeightsError
 from napari_textdifuse.locate.owlvit import unusable_transformers
-from napari_textdifuse.locate.sam import Embedding, TransformersSam, load_segmenter
+from napari_textdifuse.locate.sam import Embedding, load_segmenter
 from napari_textdifuse.locate.sam_checkpoint import CheckpointSam
 from tiny_models import SAM_SIDE
 
@@ -25,53 +26,13 @@ def segmenter(request, tiny_models):
     return load_segmenter(tiny_models / request.param, CPU)
 
 
-def plant(segmenter, monkeypatch):
-    """Replace the networks: what is bright in the model's input is the object."""
-
-    def see(pixel_values):
-        return torch.nn.functional.avg_pool2d(pixel_values.mean(dim=1, keepdim=True), 4)
-
-    seen_boxes = []
-    if isinstance(segmenter, TransformersSam):
-        real = segmenter.model.prompt_encoder.forward
-
-        def prompts(**given):
-            seen_boxes.append(given["input_boxes"][0].numpy())
-            return real(**given)
-
-        def decode(image_embeddings, sparse_prompt_embeddings, **_):
-            n = sparse_prompt_embeddings.shape[1]
-            masks = image_embeddings[:, None].expand(1, n, 1, -1, -1) - 0.5
-            return masks, torch.ones(1, n, 1)
-
-        monkeypatch.setattr(segmenter.model, "get_image_embeddings", see)
-        monkeypatch.setattr(segmenter.model.prompt_encoder, "forward", prompts)
-        monkeypatch.setattr(segmenter.model.mask_decoder, "forward", decode)
-    else:
-        sam = segmenter.predictor.model
-        real = sam.prompt_encoder.forward
-
-        def prompts(points, boxes, masks):
-            seen_boxes.append(boxes.numpy())
-            return real(points, boxes, masks)
-
-        def decode(image_embeddings, sparse_prompt_embeddings, **_):
-            n = len(sparse_prompt_embeddings)
-            return image_embeddings.expand(n, 1, -1, -1) - 0.5, torch.ones(n, 1)
-
-        monkeypatch.setattr(sam.image_encoder, "forward", see)
-        monkeypatch.setattr(sam.prompt_encoder, "forward", prompts)
-        monkeypatch.setattr(sam.mask_decoder, "forward", decode)
-    return seen_boxes
-
-
 @pytest.mark.parametrize("shape", SHAPES)
 def test_mask_and_box_are_in_image_pixels(segmenter, shape, monkeypatch):
     height, width = shape
     x0, y0, x1, y1 = width // 5, height // 3, width // 5 + width // 2, height // 3 + height // 3
     picture = np.zeros((*shape, 3), np.uint8)
     picture[y0:y1, x0:x1] = 255
-    seen = plant(segmenter, monkeypatch)
+    seen = plant_segmenter(segmenter, monkeypatch)
     image = segmenter.encode(picture)
     (mask,) = segmenter.segment(image, np.array([[x0, y0, x1, y1]], np.float32))
     assert mask.shape == shape

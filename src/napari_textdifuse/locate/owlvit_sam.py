@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,45 +13,25 @@ import numpy.typing as npt
 
 from ..errors import Cancelled, InputError, WeightsError
 from ..volume import Volume
-from .boxes import iou, without_duplicates
+from .boxes import without_duplicates
 from .cache import ContentCache
 from .checkpoints import Role
 from .devices import find_device
 from .hub import get_model, resolve
-from .linking import link
+from .notes import on_outlines, on_words
+from .objects import SAME_OBJECT, Found, Outlined, cut_out, detections, linked, paint, united
 from .phrases import phrases as read_phrases
-from .protocol import Detections, Location, LocatorInfo
+from .protocol import Location, LocatorInfo
 from .rendering import Picture, render
+from .views import image_names
 
 if TYPE_CHECKING:
     from .owlvit import OwlDetector
     from .segmenter import Segmenter
 
 LOOK_AT = ("a", "b", "both")
-#: Boxes of one phrase that share more than this are one object (in one image, and over both).
-SAME_OBJECT = 0.5
 
 _Path = str | os.PathLike[str]
-
-
-@dataclass(frozen=True)
-class _Found:
-    """One object in one slice."""
-
-    phrase: int
-    box: npt.NDArray[np.float32]  # XYXY
-    score: float
-    images: tuple[int, ...]  # in which it was found, the one with the best score first
-
-
-@dataclass(frozen=True)
-class _Outlined:
-    """An object with its mask, cut to the rows and columns that hold it."""
-
-    found: _Found
-    z: int
-    window: tuple[slice, slice]
-    mask: npt.NDArray[np.bool_]
 
 
 class OwlVitSamLocator:
@@ -82,7 +61,8 @@ class OwlVitSamLocator:
     cache_bytes : int
         How much to keep of what the image encoders gave.
     callback : callable, optional
-        Called with the pictures looked at and their number; returning False cancels.
+        Called with the steps done and their number (to search a picture is one, to outline what was
+        found in it another); returning False cancels.
 
     Raises
     ------
@@ -181,7 +161,7 @@ class OwlVitSamLocator:
         """Find what `prompt` names.
 
         Volumes are searched slice by slice along the first axis; boxes that overlap in
-        neighbouring slices are one object.
+        neighbouring slices are one object, also where the detector missed it in one slice between.
 
         Parameters
         ----------
@@ -214,14 +194,15 @@ class OwlVitSamLocator:
             raise InputError(f"The prompt names {len(words)} things; 255 are possible.")
         self.load()
         shape = images[0].shape
-        stacks = {i: _slices(render(images[i]), shape) for i in chosen}
-        best = np.zeros(len(words))
-        outlined: list[_Outlined] = []
-        depth = shape[0] if len(shape) == 3 else 1
-        for z in range(depth):
-            pictures = {i: stack[z] for i, stack in stacks.items()}
-            outlined += self._in_slice(pictures, words, z, depth, best)
-        return self._assemble(outlined, words, best, images, shape)
+        stacks = {i: render(images[i]).reshape(-1, *shape[-2:], 3) for i in chosen}
+        found, best = self._detect(stacks, words)
+        objects = linked(found, self.top_k)
+        outlined = self._outline(stacks, objects)
+        mask, instances = paint(outlined, shape)
+        rows = detections(objects, words, image_names(images), len(shape))
+        names = dict(enumerate(words, start=1))
+        notes = [*on_words(words, best, rows, self.threshold), *on_outlines(outlined, words)]
+        return Location(mask, rows, names, (*notes, self._models_used()), instances)
 
     def _chosen(self, images: Sequence[Volume]) -> list[int]:
         if not images:
@@ -237,124 +218,61 @@ class OwlVitSamLocator:
             raise InputError(f"look_at is {self.look_at!r}, but there is only one image.")
         return [index]
 
-    def _in_slice(
-        self,
-        pictures: dict[int, Picture],
-        words: list[str],
-        z: int,
-        depth: int,
-        best: npt.NDArray[np.float64],
-    ) -> list[_Outlined]:
-        """Detect in every image, unite, outline; `best` gets each phrase's highest score."""
-        detector, segmenter = self.load()
-        found: list[list[_Found]] = [[] for _ in words]
-        for done, (i, picture) in enumerate(pictures.items()):
-            self._report(z * len(pictures) + done, depth * len(pictures))
-            if picture.min() == picture.max():  # outside the body
-                continue
-            features = self.cache.get("detector", picture, partial(detector.encode, picture))
-            for k, hits in enumerate(detector.detect(features, words, self.threshold)):
-                best[k] = max(best[k], hits.best)
-                keep = without_duplicates(hits.boxes, hits.scores, SAME_OBJECT)[: self.top_k]
-                found[k] += [_Found(k, hits.boxes[n], float(hits.scores[n]), (i,)) for n in keep]
-        objects = [item for per_phrase in found for item in _united(per_phrase)[: self.top_k]]
-        result: list[_Outlined] = []
-        for i, picture in pictures.items():
-            mine = [item for item in objects if item.images[0] == i]
-            if not mine:
-                continue
-            image = self.cache.get("segmenter", picture, partial(segmenter.encode, picture))
-            masks = segmenter.segment(image, np.stack([item.box for item in mine]))
-            result += [_cut(item, z, mask) for item, mask in zip(mine, masks, strict=True)]
+    def _detect(
+        self, stacks: dict[int, Picture], words: list[str]
+    ) -> tuple[list[Found], npt.NDArray[np.float64]]:
+        """Look for the words in every slice of every image; also return each one's best score."""
+        detector, _ = self.load()
+        best = np.zeros(len(words))
+        result: list[Found] = []
+        for z, pictures in enumerate(zip(*stacks.values(), strict=True)):
+            found: list[list[Found]] = [[] for _ in words]
+            for done, (i, picture) in enumerate(zip(stacks, pictures, strict=True)):
+                self._report(z * len(stacks) + done, stacks)
+                if _is_blank(picture):
+                    continue
+                features = self.cache.get("detector", picture, partial(detector.encode, picture))
+                for k, hits in enumerate(detector.detect(features, words, self.threshold)):
+                    best[k] = max(best[k], hits.best)
+                    keep = without_duplicates(hits.boxes, hits.scores, SAME_OBJECT)[: self.top_k]
+                    found[k] += [
+                        Found(k, z, hits.boxes[n], float(hits.scores[n]), (i,)) for n in keep
+                    ]
+            result += [item for one in found for item in united(one)[: self.top_k]]
+        return result, best
+
+    def _outline(
+        self, stacks: dict[int, Picture], objects: list[list[Found]]
+    ) -> list[list[Outlined]]:
+        """Outline every part of every object in the image that shows it best."""
+        _, segmenter = self.load()
+        result: list[list[Outlined]] = [[] for _ in objects]
+        parts = [(n, item) for n, items in enumerate(objects) for item in items]
+        depth = len(next(iter(stacks.values())))
+        for z in sorted({item.z for _, item in parts}):
+            for done, (i, stack) in enumerate(stacks.items()):
+                self._report((depth + z) * len(stacks) + done, stacks)
+                mine = [(n, item) for n, item in parts if item.z == z and item.images[0] == i]
+                if not mine or _is_blank(stack[z]):
+                    continue
+                picture = stack[z]
+                image = self.cache.get("segmenter", picture, partial(segmenter.encode, picture))
+                masks = segmenter.segment(image, np.stack([item.box for _, item in mine]))
+                for (n, item), mask in zip(mine, masks, strict=True):
+                    result[n].append(cut_out(item, mask))
         return result
 
-    def _report(self, done: int, total: int) -> None:
+    def _report(self, done: int, stacks: dict[int, Picture]) -> None:
+        total = 2 * sum(len(stack) for stack in stacks.values())
         if self.callback is not None and self.callback(done, total) is False:
             raise Cancelled("The search was cancelled; nothing was located.")
 
-    def _assemble(
-        self,
-        outlined: list[_Outlined],
-        words: list[str],
-        best: npt.NDArray[np.float64],
-        images: Sequence[Volume],
-        shape: tuple[int, ...],
-    ) -> Location:
-        """Link slices, keep the best objects, paint the small ones over the large ones."""
-        numbers = link(
-            np.array([o.found.box for o in outlined], np.float32).reshape(-1, 4),
-            [o.z for o in outlined],
-            [o.found.phrase for o in outlined],
-        )
-        objects = [
-            [o for o, n in zip(outlined, numbers, strict=True) if n == number]
-            for number in range(int(numbers.max(initial=-1)) + 1)
-        ]
-        objects.sort(key=lambda parts: (parts[0].found.phrase, -_score(parts)))
-        rank = [p[0].found.phrase for p in objects]
-        objects = [p for n, p in enumerate(objects) if n - rank.index(rank[n]) < self.top_k]
-
-        mask, instances = np.zeros(shape, np.uint8), np.zeros(shape, np.uint32)
-        planes, planes_of = (m.reshape(-1, *shape[-2:]) for m in (mask, instances))
-        area = [sum(int(o.mask.sum()) for o in parts) for parts in objects]
-        for n in sorted(range(len(objects)), key=lambda n: -area[n]):
-            for o in objects[n]:
-                planes[o.z][o.window][o.mask] = o.found.phrase + 1
-                planes_of[o.z][o.window][o.mask] = n + 1
-
-        names = _image_names(images)
-        detections = Detections(
-            boxes=np.array([_box(parts, len(shape)) for parts in objects], np.float32).reshape(
-                -1, 2 * len(shape)
-            ),
-            scores=np.array([_score(parts) for parts in objects], np.float32),
-            labels=tuple(words[parts[0].found.phrase] for parts in objects),
-            label_values=np.array([parts[0].found.phrase + 1 for parts in objects], np.uint8),
-            sources=tuple(_sources(parts, names) for parts in objects),
-        )
-        empty = [words[p[0].found.phrase] for p, a in zip(objects, area, strict=True) if not a]
-        return Location(
-            mask,
-            detections,
-            dict(enumerate(words, start=1)),
-            tuple(self._notes(words, best, detections, empty)),
-            instances,
-        )
-
-    def _notes(
-        self,
-        words: list[str],
-        best: npt.NDArray[np.float64],
-        detections: Detections,
-        empty: list[str],
-    ) -> list[str]:
+    def _models_used(self) -> str:
         detector, segmenter = self.load()
-        notes = []
-        for k, word in enumerate(words, start=1):
-            rows = np.flatnonzero(detections.label_values == k)
-            if len(rows):
-                seen = [s for n in rows for s in detections.sources[n].split(" and ")]
-                where = " and ".join(dict.fromkeys(seen))
-                scores = detections.scores[rows]
-                notes.append(
-                    f"{word}: {len(rows)} found in {where}, scores {scores.min():.2f} to "
-                    f"{scores.max():.2f} (threshold {self.threshold:g})."
-                )
-            else:
-                notes.append(
-                    f"{word}: not found; the best box scored {best[k - 1]:.3f}, below the "
-                    f"threshold of {self.threshold:g}."
-                )
-            if not word.isascii():
-                notes.append(f"{word}: the detector's published weights understand English only.")
-        if empty:
-            listed = ", ".join(dict.fromkeys(empty))
-            notes.append(f"SAM drew no outline for {len(empty)} of the boxes ({listed}).")
-        notes.append(
+        return (
             f"Located by {detector.name} (SHA-256 {detector.sha256[:12]}) and {segmenter.name} "
             f"(SHA-256 {segmenter.sha256[:12]})."
         )
-        return notes
 
     def _path(self, role: Role) -> Path | None:
         given = self.detector if role == "detector" else self.segmenter
@@ -380,54 +298,6 @@ class OwlV2SamLocator(OwlVitSamLocator):
     PREFERRED = "owlv2-base-patch16-ensemble"
 
 
-def _slices(pictures: Picture, shape: tuple[int, ...]) -> Picture:
-    return pictures.reshape(-1, *shape[-2:], 3)
-
-
-def _united(found: list[_Found]) -> list[_Found]:
-    """Join what two images show of one object; the best of each stays, best first."""
-    result: list[_Found] = []
-    for item in sorted(found, key=lambda f: -f.score):
-        for n, other in enumerate(result):
-            new = item.images[0] not in other.images
-            if new and iou(item.box[None], other.box[None])[0, 0] > SAME_OBJECT:
-                both = other.images + item.images
-                result[n] = _Found(other.phrase, other.box, other.score, both)
-                break
-        else:
-            result.append(item)
-    return result
-
-
-def _cut(found: _Found, z: int, mask: npt.NDArray[np.bool_]) -> _Outlined:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return _Outlined(found, z, (slice(0, 0), slice(0, 0)), np.zeros((0, 0), bool))
-    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return _Outlined(found, z, window, mask[window].copy())
-
-
-def _score(parts: list[_Outlined]) -> float:
-    return max(part.found.score for part in parts)
-
-
-def _box(parts: list[_Outlined], ndim: int) -> npt.NDArray[np.float32]:
-    boxes = np.array([part.found.box for part in parts])
-    low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-    if ndim == 2:
-        return np.concatenate([low, high])
-    z = [part.z for part in parts]
-    return np.concatenate([low, [min(z)], high, [max(z) + 1]]).astype(np.float32)
-
-
-def _image_names(images: Sequence[Volume]) -> list[str]:
-    kinds = [image.modality for image in images]
-    return [
-        image.modality if image.modality and kinds.count(image.modality) == 1 else image.name
-        for image in images
-    ]
-
-
-def _sources(parts: list[_Outlined], names: list[str]) -> str:
-    seen = sorted({i for part in parts for i in part.found.images})
-    return " and ".join(names[i] for i in seen)
+def _is_blank(picture: Picture) -> bool:
+    """Tell a picture of one value, as outside the body."""
+    return bool(picture.min() == picture.max())

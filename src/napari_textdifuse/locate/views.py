@@ -97,6 +97,18 @@ def views_of(images: Sequence[Volume]) -> list[View]:
     return known + guesses
 
 
+def image_names(images: Sequence[Volume]) -> list[str]:
+    """Return what to call each image: its modality, else its name, else "image a", "image b"."""
+    kinds = [image.modality for image in images]
+    names = [
+        kind if kind and kinds.count(kind) == 1 else image.name
+        for kind, image in zip(kinds, images, strict=True)
+    ]
+    if len(set(names)) == len(names) and all(names):
+        return names
+    return [f"image {chr(ord('a') + n)}" for n in range(len(names))]
+
+
 def is_colour(image: Volume) -> bool:
     """Tell a colour picture from a grey one, also where grey is stored in three channels."""
     if not image.rgb:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ...errors import InputError
 from ...volume import Volume
 from ..protocol import Detections, Location
+from ..views import image_names
 from .drawing import Drawing, Item, items, painted_labels, window_of
 from .outline import Outline, Refiner
 
@@ -110,7 +111,7 @@ def refine(
     if not drawn and painted is None:
         raise InputError("The drawing is empty; draw a box, a polygon, points or labels.")
     chosen = get_refiner(refiner) if isinstance(refiner, str) else refiner
-    names = _names_of(images)
+    names = image_names(images)
     parts, notes = [], []
     for item in drawn:
         outline, note = _outline(item, images, chosen, names)
@@ -211,14 +212,3 @@ def _edges(outline: Outline) -> list[float]:
     low = [float(w.min() + s) for w, s in zip(where, starts, strict=True)]
     high = [float(w.max() + s + 1) for w, s in zip(where, starts, strict=True)]
     return [*low[::-1], *high[::-1]]
-
-
-def _names_of(images: Sequence[Volume]) -> list[str]:
-    kinds = [image.modality for image in images]
-    named = [
-        image.modality if image.modality and kinds.count(image.modality) == 1 else image.name
-        for image in images
-    ]
-    letters = [f"image {letter}" for letter in "ab"]
-    unique = len(set(named)) == len(named)
-    return [n if n and unique else letter for n, letter in zip(named, letters, strict=False)]
