@@ -10,6 +10,7 @@ from napari_textdifuse.diffusion import Schedule
 from napari_textdifuse.models.modulation import emphasised
 from napari_textdifuse.training.losses import (
     fusion_loss,
+    overshoot_loss,
     similarity,
     sobel,
     structure_loss,
@@ -71,3 +72,12 @@ def test_similarity_is_that_of_scikit_image():
     )[1][3:-3, 3:-3].mean()
     assert float(similarity(*tensors)) == pytest.approx(expected, abs=1e-6)
     assert float(structure_loss(tensors[0], *tensors)) == pytest.approx(1 - expected, abs=1e-6)
+
+
+def test_overshoot_counts_what_lies_beyond_both_sources():
+    x, y = torch.tensor([[[[0.2, 0.6, 0.5]]]]), torch.tensor([[[[0.4, 0.3, 0.5]]]])
+    within = torch.tensor([[[[0.3, 0.6, 0.5]]]])
+    assert float(overshoot_loss(within, x, y)) == 0
+    beyond = torch.tensor([[[[0.7, 0.2, 0.5]]]])  # 0.3 above, 0.1 below, 0
+    assert float(overshoot_loss(beyond, x, y)) == pytest.approx(0.4 / 3)
+    assert float(overshoot_loss(beyond, y, x)) == pytest.approx(0.4 / 3)

@@ -64,8 +64,16 @@ def _train(options: argparse.Namespace) -> Path:
 
 
 def _loss(options: argparse.Namespace) -> dict[str, Any]:
-    names = ("intensity", "gradient", "gradient_weight", "correlation", "structure", "joint")
-    return {name: getattr(options, name) for name in names if hasattr(options, name)}
+    names = (
+        "intensity",
+        "gradient",
+        "gradient_weight",
+        "correlation",
+        "structure",
+        "overshoot",
+        "joint",
+    )
+    return {name: getattr(options, name) for name in (*names, "joint") if hasattr(options, name)}
 
 
 def _sources(options: argparse.Namespace) -> list[Source]:

@@ -61,6 +61,8 @@ def _loss(stage: argparse.ArgumentParser) -> None:
         "correlation term; default 0.05")  # fmt: skip
     add("--structure", type=not_negative, default=0.0, metavar="X", help="weight of the structural "
         "similarity term; default 0")  # fmt: skip
+    text = "weight of the term against values beyond both sources; default 0"
+    add("--overshoot", type=not_negative, default=0.0, metavar="X", help=text)
     add("--joint", action="store_true", help="train encoder and decoder too, all towards this loss")
 
 

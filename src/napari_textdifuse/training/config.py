@@ -60,6 +60,8 @@ class TrainConfig:
         Weight of `losses.correlation_loss`, which the paper does not have.
     structure : float
         Weight of `losses.structure_loss`, which the paper does not have.
+    overshoot : float
+        Weight of `losses.overshoot_loss`, which the paper does not have.
     joint : bool
         Train encoder and decoder along with the fusion control, all towards the fusion loss; the
         paper keeps them as the diffusion stage left them.
@@ -92,6 +94,7 @@ class TrainConfig:
     gradient_weight: float = 4.0
     correlation: float = 0.05
     structure: float = 0.0
+    overshoot: float = 0.0
     joint: bool = False
     stage: str = ""
     start: str = ""

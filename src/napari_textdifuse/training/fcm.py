@@ -11,7 +11,7 @@ from ..diffusion import Schedule
 from ..models import LightNetwork
 from .config import TrainConfig
 from .data import Batch, CropSampler
-from .losses import correlation_loss, fusion_loss, structure_loss
+from .losses import correlation_loss, fusion_loss, overshoot_loss, structure_loss
 from .precision import autocast
 from .trainer import Trainer
 
@@ -86,8 +86,11 @@ def train_fcm(
         )
         apart = correlation_loss(fused, x01, y01)
         shape = structure_loss(fused, x01, y01)
-        total = level + slope + config.correlation * apart + config.structure * shape
+        beyond = overshoot_loss(fused, x01, y01)
+        total = level + slope + config.correlation * apart
+        total = total + config.structure * shape + config.overshoot * beyond
         parts = {"intensity": level, "gradient": slope, "apart": apart, "structure": shape}
+        parts["beyond"] = beyond
         return total, {name: float(value.detach()) for name, value in parts.items()}
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:

@@ -121,6 +121,21 @@ def structure_loss(fused: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return 2 - similarity(x, fused) - similarity(y, fused)
 
 
+def overshoot_loss(fused: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """How far the result lies beyond both sources: above the brighter, below the darker one.
+
+    The correlation term is best met by a sum, which is brighter than either source where both are
+    bright. This term asks that no value is made that neither source holds.
+
+    Parameters
+    ----------
+    fused, x, y : Tensor, shape (B, 1, H, W)
+    """
+    above = F.relu(fused - torch.maximum(x, y))
+    below = F.relu(torch.minimum(x, y) - fused)
+    return (above + below).mean()
+
+
 def fusion_loss(
     fused: Tensor,
     x: Tensor,
