@@ -191,6 +191,56 @@ def test_volumes(dice):
     assert dice(refine(image, None, several, "classical").mask, ball) > 0.85
 
 
+def sand_glass():
+    """Two balls on a line, joined by a thin neck, with noise: (image, truth of the upper one)."""
+    z, y, x = np.indices((40, 50, 60))
+    across = (y - 25) ** 2 + (x - 30) ** 2
+    upper = ((z - 12) * 1.5) ** 2 + across < 144
+    lower = ((z - 30) * 1.5) ** 2 + across < 144
+    neck = (abs(z - 21) < 5) & (across < 6)
+    values = np.random.default_rng(0).normal(0, 0.1, z.shape) + (upper | lower | neck)
+    return Volume(values, modality="CT"), upper
+
+
+@pytest.mark.parametrize("index", [12, 6])  # the largest slice, and one near the end
+@pytest.mark.parametrize("kind", ["box", "polygon", "point", "painted"])
+def test_what_is_drawn_in_one_slice_is_followed(dice, kind, index):
+    image, upper = sand_glass()
+    blank = Volume(np.random.default_rng(1).normal(0, 0.1, image.shape), modality="MR")
+    x0, y0, _, x1, y1, _ = box_of(upper[index][None])
+    drawing = {
+        "box": Drawing(boxes=[x0, y0, index, x1, y1, index + 1], follow=True),
+        "polygon": Drawing(
+            polygons=[[[x, y, index] for x, y in circle(30.5, 25.5, (x1 - x0) / 2)]], follow=True
+        ),
+        "point": Drawing(points=[[30, 25, index]], follow=True),
+        "painted": Drawing(labels=upper * (np.indices(upper.shape)[0] == index), follow=True),
+    }[kind]
+    found = refine(blank, image, drawing, "classical")
+    assert dice(found.mask, upper) > 0.9
+    assert not found.mask[26:].any()  # the other ball is another object
+    assert len(found.detections) == 1
+    assert found.detections.boxes[0, 2] <= 5
+    assert "followed through slices" in found.notes[-1]
+
+
+def circle(x, y, radius):
+    angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    return np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], axis=1)
+
+
+def test_what_ends_is_not_followed():
+    image, _ = sand_glass()
+    alone = image.with_array(np.where(np.indices(image.shape)[0] == 12, image.array, 0))
+    drawing = Drawing(boxes=[18, 13, 12, 43, 38, 13], follow=True)
+    found = refine(alone, None, drawing, "classical")
+    assert np.flatnonzero(found.mask.any(axis=(1, 2))).tolist() == [12]
+    assert found.notes[-1] == "box 1: does not go on in the neighbouring slices."
+    plane = image.with_array(image.array[12])  # in a picture there is nowhere to go
+    flat = refine(plane, None, Drawing(boxes=[18, 13, 43, 38], follow=True), "classical")
+    assert not any("slices" in note for note in flat.notes)
+
+
 @pytest.mark.parametrize(
     ("drawing", "message"),
     [

@@ -62,3 +62,24 @@ def test_a_click_on_a_person_or_a_tumour_is_enough(dice):
             y, x = np.unravel_index(depth.argmax(), depth.shape)
             location = refine(a, b, Drawing(points=[[x, y]]), "classical")
             assert dice(location.mask, parts == k) > 0.8, (name, k)
+
+
+@pytest.mark.parametrize(
+    ("name", "term", "least"),
+    [
+        ("pet-mri", "tumour", 0.8),
+        ("ct-mri", "bone", 0.8),
+        ("ct-mri", "ventricle", 0.8),
+        ("spect-mri", "perfusion deficit", 0.7),
+    ],
+)
+def test_one_slice_is_enough_for_a_volume(dice, name, term, least):
+    a, b = load_sample(name)
+    parts, _ = ndimage.label(sample_mask(name, term).array > 0)
+    truth = parts == np.bincount(parts[parts > 0]).argmax()  # vessels and bones have several
+    index = int(truth.sum(axis=(1, 2)).argmax())
+    x0, y0, x1, y1 = boxes(truth[index]).tolist()[0]
+    drawing = Drawing(boxes=[x0, y0, index, x1, y1, index + 1], follow=True)
+    found = refine(a, resample_to(b, a).volume, drawing, "classical")
+    assert dice(found.mask, truth) > least
+    assert any("followed through slices" in note for note in found.notes)

@@ -63,7 +63,7 @@ def cut(
             break
         # each known pixel counts as much as a fifth of the object
         strength = 0.2 * float(object_now.sum())
-        cost = _log_ratio(bins, object_now, len(channels), size, known, strength)
+        cost = _log_ratio(bins, object_now, len(channels), size, known, strength)[bins]
         cost[~inside] = FIXED
         cost[known > 0], cost[known < 0] = -FIXED, FIXED
         found = minimise(cost, weights)
@@ -71,6 +71,42 @@ def cut(
             break
         object_now = found
     return object_now
+
+
+def likeness(channels: Floats, region: Mask) -> npt.NDArray[np.float32]:
+    """Learn from one picture how an object and what is around it look, for `cut_alike`.
+
+    Parameters
+    ----------
+    channels : ndarray of float32, shape (C, ...)
+        Values in [0, 1].
+    region : ndarray of bool
+        The object; all else is background.
+
+    Returns
+    -------
+    ndarray of float32
+        Log of background over object, for each bin of the histograms.
+    """
+    bins, size = _binned(channels), BINS[len(channels)] ** len(channels)
+    return _log_ratio(bins, region, len(channels), size, np.zeros(region.shape, np.int8), 0.0)
+
+
+def cut_alike(channels: Floats, table: npt.NDArray[np.float32], inside: Mask) -> Mask:
+    """Find in another picture what looks like the object of `likeness`.
+
+    Parameters
+    ----------
+    channels : ndarray of float32, shape (C, ...)
+        On the same scale.
+    table : ndarray of float32
+        From `likeness`.
+    inside : ndarray of bool
+        Where it can be.
+    """
+    cost = table[_binned(channels)]
+    cost[~inside] = FIXED
+    return minimise(cost, _edge_weights(channels))
 
 
 def minimise(cost: Floats, weights: list[Floats], steps: int = 150) -> Mask:
@@ -127,8 +163,8 @@ def _log_ratio(
     size: int,
     known: npt.NDArray[np.int8],
     strength: float,
-) -> Floats:
-    """Return the log of background over object, for the value of each pixel."""
+) -> npt.NDArray[np.float32]:
+    """Return the log of background over object, for each bin."""
     inside, outside = region.astype(np.float64), (~region).astype(np.float64)
     inside[known > 0] += strength / max(1, int((known > 0).sum()))
     outside[known < 0] += strength / max(1, int((known < 0).sum()))
@@ -136,8 +172,7 @@ def _log_ratio(
     logs = [
         np.log(_histogram(bins, weight, channels, size) + least) for weight in (inside, outside)
     ]
-    ratio = np.clip(logs[1] - logs[0], -CERTAIN, CERTAIN).astype(np.float32)
-    return np.asarray(ratio[bins])
+    return np.clip(logs[1] - logs[0], -CERTAIN, CERTAIN).astype(np.float32)
 
 
 def _histogram(

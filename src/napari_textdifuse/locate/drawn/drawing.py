@@ -46,6 +46,8 @@ class Drawing:
         The same for points; 0 on a negative point means all objects. By default a positive point
         within a box helps that box, all others mark one object together, and a negative point
         counts for all.
+    follow : bool
+        In volumes: follow what was drawn in a single slice through its neighbours, see `follow`.
     """
 
     boxes: Any = None
@@ -57,6 +59,7 @@ class Drawing:
     box_values: Sequence[int] | None = None
     polygon_values: Sequence[int] | None = None
     point_values: Sequence[int] | None = None
+    follow: bool = False
 
 
 @dataclass(frozen=True, eq=False)

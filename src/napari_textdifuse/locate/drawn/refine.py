@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from ...errors import InputError
 from ...volume import Volume
 from ..protocol import Detections, Location
 from ..views import image_names
 from .drawing import Drawing, Item, items, painted_labels, window_of
+from .follow import follow
 from .outline import Outline, Refiner
 
 #: What `refine` takes by name.
@@ -119,6 +121,9 @@ def refine(
         notes.append(f"{item.name}: {note}.")
     if painted is not None:
         parts += _painted(painted, drawing)
+    if drawing.follow and len(shape) == 3:
+        parts, more = _followed(parts, images)
+        notes += more
     return _assemble(parts, shape, names, tuple(notes))
 
 
@@ -152,6 +157,21 @@ def _outline(
     return outline, f"the box as drawn, as nothing in it stands out in {looked} ({refiner.name})"
 
 
+def _followed(parts: list[_Part], images: Sequence[Volume]) -> tuple[list[_Part], list[str]]:
+    """Follow what lies in one slice, and say how far."""
+    result, notes = [], []
+    for part in parts:
+        flat = part.outline.window[0].stop - part.outline.window[0].start == 1
+        outline = follow(images, part.outline) if flat else part.outline
+        result.append(replace(part, outline=outline))
+        if outline is not part.outline:
+            depth = outline.window[0]
+            notes.append(f"{part.name}: followed through slices {depth.start} to {depth.stop - 1}.")
+        elif flat:
+            notes.append(f"{part.name}: does not go on in the neighbouring slices.")
+    return result, notes
+
+
 def _polygon(item: Item, shape: tuple[int, ...]) -> Outline:
     """Fill a polygon: the pixels whose middle it encloses."""
     from skimage.draw import polygon2mask
@@ -175,10 +195,11 @@ def _polygon(item: Item, shape: tuple[int, ...]) -> Outline:
 
 def _painted(painted: npt.NDArray[np.uint8], drawing: Drawing) -> list[_Part]:
     parts = []
-    whole = tuple(slice(0, size) for size in painted.shape)
     for value in np.unique(painted[painted > 0]).tolist():
         name = drawing.names.get(value) or f"label {value}"
-        parts.append(_Part(value, name, Outline(whole, painted == value, 1.0, None, ""), True))
+        (window,) = ndimage.find_objects((painted == value).astype(np.int8))
+        outline = Outline(window, painted[window] == value, 1.0, None, "")
+        parts.append(_Part(value, name, outline, True))
     return parts
 
 
