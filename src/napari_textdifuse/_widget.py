@@ -230,6 +230,7 @@ class FusionWidget(Form):
             mask = show_result(self._viewer.layers, result, job)
             if not job.fused_only:
                 self._watch_mask(mask)
+                self.strengths.follow(result.label_names, self.strength.value)
             if not isinstance(outcome, Cancelled):
                 self._last = job
             if notes := result.record.get("warnings"):
@@ -272,7 +273,7 @@ class FusionWidget(Form):
 
         names = {int(k): str(v) for k, v in mask.metadata[KEY].get("objects", {}).items()}
         drawing = Drawing(labels=mask.data.copy(), names=names)
-        strength = {"strength": self.strength.value}
+        strength = {"strength": self.strengths.strengths or self.strength.value}
         asked = strength | ({"drawing": drawing} if mask.data.any() else {})
         job = Job(last.a, last.b, None, asked, last.options, last.pipeline)
         job.session, job.replace, job.fused_only = last.session, True, True

@@ -456,3 +456,25 @@ def test_the_device_says_what_it_needs(make, viewer):
     assert widget.device.label == "Device (6.4 GiB)"
     widget.extent.what.value = CURRENT
     assert widget.device.label == "Device (0.6 GiB)"
+
+
+def test_each_object_has_its_strength(make, viewer, qtbot, notifications, tiny_pipeline):
+    widget = make(viewer)
+    labels = np.zeros((5, 20, 24), np.uint8)
+    labels[1, 4:9, 5:11], labels[3, 10:16, 5:11] = 1, 2
+    viewer.add_labels(labels, scale=(2, 1, 1), translate=widget.image_a.value.translate)
+    widget.drawn.value = viewer.layers[-1]
+    run(widget, qtbot)
+    assert widget.strengths.strengths == {1: 1.0, 2: 1.0}
+    fused = only(viewer, "Fused")
+    before = fused.data.copy()
+    widget.strengths[1].value = 0.2
+    run(widget, qtbot, "again")
+    changed = np.abs(fused.data - before).reshape(5, -1).max(axis=1) > 0
+    assert changed.tolist() == [False, False, False, True, False]
+    assert fused.metadata[KEY]["record"]["strength"] == {"1": 1.0, "2": 0.2} or (
+        fused.metadata[KEY]["record"]["strength"] == {1: 1.0, 2: 0.2}
+    )
+    widget.drawn.value = None
+    run(widget, qtbot)
+    assert widget.strengths.strengths is None

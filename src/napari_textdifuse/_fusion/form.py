@@ -20,6 +20,7 @@ from magicgui.widgets import (
 from .._results import EXTRAS
 from ..locate import locator_names
 from .extent_box import ExtentBox
+from .strength_box import StrengthBox
 from .window_box import WindowBox
 
 #: As `fusion.device.DEVICES`, whose import would load torch.
@@ -124,6 +125,7 @@ class Form(Container):  # type: ignore[type-arg]
         self.cancel = PushButton(text="Cancel", enabled=False)
         self.again = PushButton(text="Update from mask", enabled=False)
         self.live = CheckBox(text="Live", value=False, enabled=False)
+        self.strengths = StrengthBox()
         self.buttons = _row(self.fuse, self.cancel)
         self.correction = _row(self.again, self.live)
         self._folded: list[Any] = [
@@ -152,6 +154,7 @@ class Form(Container):  # type: ignore[type-arg]
                 *self._folded,
                 self.buttons,
                 self.correction,
+                self.strengths,
                 self.progress,
             ]
         )
