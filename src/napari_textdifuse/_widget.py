@@ -155,7 +155,8 @@ class FusionWidget(Form):
             return
         save_settings(self.settings)
         try:
-            drawn = {} if self.drawn.value is None else prompt_of(self.drawn.value, a)
+            layer, follow = self.drawn.value, bool(self.follow.value)
+            drawn = {} if layer is None else prompt_of(layer, a, follow=follow)
         except TextDiFuseError as error:
             show_error(str(error))
             return

@@ -254,6 +254,7 @@ def test_a_rectangle_in_a_slice_is_a_prompt(make, viewer, qtbot, notifications):
     world = np.array([a.data_to_world(p) for p in rectangle])
     viewer.add_shapes([world], shape_type="rectangle", name="mine")
     widget.drawn.value = viewer.layers["mine"]
+    widget.follow.value = False
     run(widget, qtbot)
     mask = only(viewer, "Mask")
     where = np.nonzero(mask.data)
@@ -478,3 +479,19 @@ def test_each_object_has_its_strength(make, viewer, qtbot, notifications, tiny_p
     widget.drawn.value = None
     run(widget, qtbot)
     assert widget.strengths.strengths is None
+
+
+def test_a_drawing_is_followed_through_the_volume(make, qtbot, notifications):
+    ball = np.hypot(*np.mgrid[-16:16, -16:16]) < 9
+    values = np.random.default_rng(0).normal(0.2, 0.02, (7, 32, 32)).astype(np.float32)
+    values[1:6] += 0.6 * ball
+    model = ViewerModel()
+    for name in ("one", "two"):
+        model.add_image(np.clip(values, 0, 1), name=name)
+    corners = np.array([[3, 5, 5], [3, 5, 26], [3, 26, 26], [3, 26, 5]], float)
+    model.add_shapes([corners], shape_type="rectangle", name="mine")
+    widget = make(model)
+    widget.drawn.value = model.layers["mine"]
+    run(widget, qtbot)
+    mask = only(model, "Mask").data
+    assert mask.any(axis=(1, 2)).tolist() == [False, True, True, True, True, True, False]

@@ -21,7 +21,7 @@ def is_drawn(layer: Any) -> bool:
     return isinstance(layer, (Shapes, Points, Labels))
 
 
-def prompt_of(layer: Any, image: Any) -> dict[str, Any]:
+def prompt_of(layer: Any, image: Any, *, follow: bool = False) -> dict[str, Any]:
     """Return what a drawn layer says, as options of `FusionSession.fuse`.
 
     Rectangles become boxes, other shapes their outline, points mark what they lie on (a feature
@@ -33,6 +33,8 @@ def prompt_of(layer: Any, image: Any) -> dict[str, Any]:
     layer : Shapes, Points or Labels
     image : napari.layers.Image
         Image A.
+    follow : bool
+        In volumes, follow what was drawn in one slice through its neighbours.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def prompt_of(layer: Any, image: Any) -> dict[str, Any]:
         points = _pixels(layer, image, np.asarray(layer.data))
         signs = layer.features.get("label")
         labels = None if signs is None else [int(bool(v)) for v in signs]
-        return {"drawing": Drawing(points=points, point_labels=labels)}
+        return {"drawing": Drawing(points=points, point_labels=labels, follow=follow)}
     boxes, polygons = [], []
     for corners, kind in zip(layer.data, layer.shape_type, strict=True):
         placed = _pixels(layer, image, np.asarray(_outline(corners, kind)))
@@ -57,7 +59,7 @@ def prompt_of(layer: Any, image: Any) -> dict[str, Any]:
             boxes.append(_box(placed))
         else:
             polygons.append(placed)
-    return {"drawing": Drawing(boxes=boxes or None, polygons=polygons)}
+    return {"drawing": Drawing(boxes=boxes or None, polygons=polygons, follow=follow)}
 
 
 def _pixels(layer: Any, image: Any, points: Floats) -> Floats:

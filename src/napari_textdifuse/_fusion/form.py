@@ -34,6 +34,7 @@ KEPT = (
     "device",
     "locator",
     "register",
+    "follow",
     "extras",
     "replace",
 )
@@ -94,6 +95,11 @@ class Form(Container):  # type: ignore[type-arg]
         )
         self.more = CheckBox(text="More settings", value=False)
         self.window_a, self.window_b = WindowBox("A"), WindowBox("B")
+        self.follow = CheckBox(
+            text="Follow drawings through slices",
+            value=True,
+            tooltip="In a volume: what was drawn in one slice is followed through its neighbours.",
+        )
         self.register = ComboBox(
             label="Register",
             choices=(NONE, "rigid", "affine"),
@@ -131,6 +137,7 @@ class Form(Container):  # type: ignore[type-arg]
         self._folded: list[Any] = [
             self.window_a,
             self.window_b,
+            self.follow,
             self.register,
             self.locator,
             self.seed,
