@@ -2,7 +2,8 @@
 
 In a real napari window (``xvfb-run -a python benchmarks/viewer.py`` where there is no screen). A
 timer ticks every 5 ms in the event loop; the longest time between two ticks is how long the viewer
-did not answer. Fused is a 256x256 pair, with the live preview.
+did not answer. Fused is a 256x256 pair, with the live preview. What napari itself takes to add and to
+remove a layer is measured beside it: a run does both, for the preview and for the result.
 """
 
 from __future__ import annotations
@@ -64,6 +65,17 @@ def main(arguments: list[str] | None = None) -> int:
     wait(lambda: False, 1)
     idle = wait(lambda: False, 2)
 
+    adding, removing = [], []
+    for _ in range(options.repeats):
+        begun = time.perf_counter()
+        layer = viewer.add_image(np.zeros((options.side, options.side), np.float32), name="x")
+        wait(lambda: True)
+        adding.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        viewer.layers.remove(layer)
+        wait(lambda: True)
+        removing.append(time.perf_counter() - begun)
+
     stalls, cancels, seconds = [], [], []
     for k in range(options.repeats + 1):
         widget.seed.value = k
@@ -89,6 +101,8 @@ def main(arguments: list[str] | None = None) -> int:
     for name, value in (
         ("open the panel (import and build)", opened),
         ("longest stall, idle", idle),
+        ("napari adds one layer, median", float(np.median(adding))),
+        ("napari removes one layer, median", float(np.median(removing))),
         ("longest stall in the first run, which loads torch", first),
         ("longest stall in a run, median", float(np.median(stalls))),
         ("longest stall in a run, worst", max(stalls)),
