@@ -43,9 +43,8 @@ class Head:
         image = ndimage.gaussian_filter(image, fwhm / 2.355 / SPACING)
         noisy = np.random.default_rng(seed).normal(0, sigma * noise, SHAPE)
         noisy = ndimage.gaussian_filter(noisy, 0.5) * 1.9
-        return Volume(
-            (image + noisy).astype(np.float32), affine=AFFINE, unit=unit, modality=modality
-        )
+        kind = "MR" if modality in ("T2", "FLAIR") else modality
+        return Volume((image + noisy).astype(np.float32), affine=AFFINE, unit=unit, modality=kind)
 
 
 AFFINE = np.diag([-SPACING, SPACING, SPACING, 1.0])  # x index grows towards the patient's left
@@ -110,6 +109,36 @@ VALUES = {
             "white": 720,
             "vessel": None,
             "lesion": 430,
+        },
+    ),
+    "T2": (
+        "a.u.",
+        1.0,
+        25.0,
+        {
+            "air": 0,
+            "scalp": 500,
+            "skull": 60,
+            "fluid": 1100,
+            "grey": 480,
+            "white": 380,
+            "vessel": None,
+            "lesion": 700,
+        },
+    ),
+    "FLAIR": (
+        "a.u.",
+        1.0,
+        25.0,
+        {
+            "air": 0,
+            "scalp": 500,
+            "skull": 60,
+            "fluid": 80,
+            "grey": 480,
+            "white": 400,
+            "vessel": None,
+            "lesion": 720,
         },
     ),
 }

@@ -116,7 +116,7 @@ def test_a_clear_typo_is_read_and_remembered(prompt, expected, written):
 
 REAL = (
     "fetal clamp cloth plot liver cerebellum aorta grain drain vain fiver lymph nerve kidney "
-    "bladder tissue edema stroke heart spleen thyroid prostate lipoma tendon muscle skin"
+    "bladder tissue stroke heart spleen thyroid prostate lipoma tendon muscle skin"
 )
 
 

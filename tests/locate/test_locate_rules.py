@@ -140,10 +140,36 @@ def test_plain_hu_ranges():
         assert found.mean() < 0.01, prompt
 
 
-def test_a_t2_image_is_not_taken_for_t1(head):
-    mr = head.make("MR")
-    inverted = mr.with_array(np.where(head.air, mr.array, 1100 - mr.array))
-    assert not find([inverted], "ventricle").mask.any()
+@pytest.mark.parametrize("noise", [1.0, 1.6])
+@pytest.mark.parametrize(
+    ("contrast", "prompt", "truth"),
+    [
+        ("T2", "ventricle", "ventricle"),
+        ("T2", "brain", "brain"),
+        ("FLAIR", "ventricle", "ventricle"),
+        ("FLAIR", "brain", "brain"),
+        ("FLAIR", "white matter lesion", "lesion"),
+    ],
+)
+def test_t2_and_flair(head, plane, dice, contrast, prompt, truth, noise):
+    wanted = head.grey | head.white | head.lesion if truth == "brain" else getattr(head, truth)
+    image = head.make(contrast, noise=noise)
+    assert dice(find([image], prompt).mask, wanted) > 0.9
+    assert dice(find([plane(image, 43)], prompt).mask, wanted[43]) > 0.9
+
+
+def test_rules_of_another_contrast_find_nothing(head):
+    for contrast in ("T2", "FLAIR"):
+        for prompt in ("white matter", "grey matter"):
+            location = find([head.make(contrast)], prompt)
+            assert not location.mask.any(), (contrast, prompt)
+            assert any("for T1-weighted contrast" in note for note in location.notes)
+    for contrast in ("MR", "T2"):
+        location = find([head.make(contrast)], "hyperintensity")
+        assert not location.mask.any()
+        assert any("for FLAIR contrast" in note for note in location.notes)
+    healthy = head.make("FLAIR", lesion=400)
+    assert not find([healthy], "hyperintensity").mask.any()
 
 
 def street(seed=0, noise=6.0):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_textdifuse.io import read
 from napari_textdifuse.locate import LexiconLocator
@@ -78,3 +79,30 @@ def test_street(dice, prompt, least):
     pair = [read(SAMPLES / "street" / name) for name in ("visible.png", "infrared.png")]
     wanted = read(SAMPLES / "street" / "masks" / f"{prompt}.png").array > 0
     assert dice(LOCATOR.locate(pair, prompt).mask, wanted) > least
+
+
+@pytest.mark.parametrize(
+    ("image", "absent"),
+    [
+        ("ct", ("haemorrhage", "calcification", "metal", "lung")),
+        ("t1", ("hyperintensity",)),
+        ("spect", ("tumour",)),
+    ],
+)
+def test_what_a_sample_does_not_hold_is_not_found(image, absent):
+    for term in absent:
+        location = LOCATOR.locate([load(f"brain/{image}")], term)
+        assert not location.mask.any(), term
+        assert len(location.detections) == 0
+        assert any(note.startswith(f"{term}: not found (") for note in location.notes)
+
+
+def test_brain_is_between_skull_and_fluid(dice):
+    """There is no mask of the brain, but it lies within the skull and is brighter than fluid."""
+    t1, skull = load("brain/t1"), truth("skull_t1")
+    inside = np.stack([ndimage.binary_fill_holes(plane) for plane in skull]) & ~skull
+    fluid = np.median(t1.array[truth("ventricle_t1")])
+    white = np.percentile(t1.array[inside], 90)
+    grey = 0.75 * white  # about, on T1
+    solid = inside & (t1.array > (fluid + grey) / 2)
+    assert dice(LOCATOR.locate([t1], "brain").mask, solid) > 0.9

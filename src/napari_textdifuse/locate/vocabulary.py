@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from . import ct, mr, nuclear, scene
+from .regions import Mask
 from .terms import Rule, Term
+from .views import View
 
 _BUSHBERG = (
     "Hounsfield ranges: Bushberg et al., The Essential Physics of Medical Imaging, 3rd ed. 2012"
@@ -24,14 +28,13 @@ _PEDESTRIAN = (
 _PERCIST = "Wahl et al. 2009, PERCIST, DOI 10.2967/jnumed.108.057307 (background mean + 2 SD)"
 
 
-def _mr(description: str, find: object, smallest_mm: float) -> Rule:
-    return Rule(
-        "MR",
-        f"{description}; for T1-weighted contrast, an image with bright fluid is left alone",
-        _OTSU,
-        find,  # type: ignore[arg-type]
-        smallest_mm=smallest_mm,
-    )
+def _mr(description: str, find: Callable[[View], Mask], smallest_mm: float) -> Rule:
+    return Rule("MR", description, _OTSU, find, smallest_mm=smallest_mm)
+
+
+_T1 = "for T1-weighted contrast, told by white matter brighter than grey and both than fluid"
+_DARK = "for T1 and FLAIR contrast, told by dark fluid"
+_T2 = "for T2-weighted contrast, told by bright fluid"
 
 
 TUMOUR = Term(
@@ -181,7 +184,8 @@ TERMS: tuple[Term, ...] = (
                 unit="HU",
                 smallest_mm=6.0,
             ),
-            _mr("darkest of three Otsu classes, deep inside the brain", mr.ventricle, 6.0),
+            _mr(f"darkest of three Otsu classes, deep in the brain; {_DARK}", mr.ventricle, 6.0),
+            _mr(f"brightest of three Otsu classes, deep in the brain; {_T2}", mr.ventricle_t2, 6.0),
         ),
     ),
     Term(
@@ -303,18 +307,45 @@ TERMS: tuple[Term, ...] = (
                 unit="HU",
                 smallest_mm=20.0,
             ),
-            _mr("upper two of three Otsu classes, inside the skull", mr.brain, 20.0),
+            _mr(f"upper two of three Otsu classes, inside the skull; {_DARK}", mr.brain, 20.0),
+            _mr(f"lower two of three Otsu classes, inside the skull; {_T2}", mr.brain_t2, 20.0),
         ),
     ),
     Term(
         "grey matter",
         ("cortex", "cerebral cortex", "gm"),
-        (_mr("middle of three Otsu classes of the brain", mr.grey_matter, 6.0),),
+        (_mr(f"middle of three Otsu classes of the brain; {_T1}", mr.grey_matter, 6.0),),
     ),
     Term(
         "white matter",
         ("wm",),
-        (_mr("brightest of three Otsu classes of the brain", mr.white_matter, 6.0),),
+        (_mr(f"brightest of three Otsu classes of the brain; {_T1}", mr.white_matter, 6.0),),
+    ),
+    Term(
+        "hyperintensity",
+        (
+            "white matter hyperintensity",
+            "white matter lesion",
+            "hyperintense lesion",
+            "wmh",
+            "leukoaraiosis",
+            "oedema",
+            "edema",
+        ),
+        (
+            Rule(
+                "MR",
+                "brain more than 3.5 standard deviations above its median (deviation from "
+                "percentiles 16 and 84); for FLAIR contrast, told by dark fluid and grey matter "
+                "brighter than white",
+                "threshold on the brain's own intensities: Jeerakathil et al. 2004, Stroke 35:1857 "
+                "(the estimate and the level are this program's choice)",
+                mr.hyperintensity,
+                smallest_mm=3.0,
+                guess=False,
+            ),
+        ),
+        finding=True,
     ),
     Term(
         "person",
