@@ -2,8 +2,8 @@
 
 In a real napari window (``xvfb-run -a python benchmarks/viewer.py`` where there is no screen). A
 timer ticks every 5 ms in the event loop; the longest time between two ticks is how long the viewer
-did not answer. Fused is a 256x256 pair, with the live preview. What napari itself takes to add and to
-remove a layer is measured beside it: a run does both, for the preview and for the result.
+did not answer. Fused is a 256x256 pair, with the live preview. What napari itself takes to add and
+to remove a layer is measured beside it: the first run adds the result's layer.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def result_layers(
         return array, geometry | meta | attributes, "image"
 
     fused = {"rgb": True} if result.rgb else grey | {"colormap": "gray"}
-    layers = [image(result.fused, f"Fused: {title}{incomplete}", **fused)]
+    layers = [image(result.fused, fused_name(a.name, name_b) + incomplete, **fused)]
     extra = {"visible": False, **grey}
     if "contribution" in shown:
         share = f"Share of {a.name}: {title}{incomplete}"
@@ -106,6 +106,19 @@ def result_layers(
     if "boxes" in shown and len(result.detections):
         layers.append(_boxes(result, geometry, known, f"Boxes: {prompt or 'drawn'}{incomplete}"))
     return layers
+
+
+def fused_name(a: str, b: str) -> str:
+    """Return the name of the fused layer of two layers."""
+    return f"Fused: {a} + {b}"
+
+
+def earlier_result(layers: LayerList, name: str) -> Any | None:
+    """Return the layer of this name that a fusion made, if there is one."""
+    for layer in layers:
+        if layer.name == name and "record" in layer.metadata.get(KEY, {}):
+            return layer
+    return None
 
 
 def cut_geometry(a: LayerCopy, axis: int = 0, first: int = 0) -> dict[str, Any]:
@@ -169,7 +182,9 @@ def _colours(labels: Iterable[int]) -> dict[int | None, str]:
     return {None: "transparent", 0: "transparent", **dict(shown)}
 
 
-def show_layer(layers: LayerList, layer_data: LayerData, *, replace: bool = True) -> Layer:
+def show_layer(
+    layers: LayerList, layer_data: LayerData, *, replace: bool = True, target: Any = None
+) -> Layer:
     """Add a result to the viewer, or update the earlier result of the same name in place.
 
     A layer of that name that this plugin did not make is left alone; the new one then gets
@@ -181,6 +196,8 @@ def show_layer(layers: LayerList, layer_data: LayerData, *, replace: bool = True
     layer_data : tuple of (ndarray, dict, str)
     replace : bool
         False always adds a layer.
+    target : Layer, optional
+        A layer that was made for this result.
 
     Returns
     -------
@@ -190,16 +207,12 @@ def show_layer(layers: LayerList, layer_data: LayerData, *, replace: bool = True
     from napari.layers import Layer
 
     data, attributes, kind = layer_data
-    earlier = next(
-        (
-            layer
-            for layer in layers
-            if replace
-            and layer.name == attributes["name"]
-            and "record" in layer.metadata.get(KEY, {})
-        ),
-        None,
-    )
+    earlier = earlier_result(layers, attributes["name"]) if replace else None
+    if target is not None:
+        if earlier is not None and earlier is not target:
+            layers.remove(earlier)  # it did not fit, so the preview was a layer of its own
+            target.name = attributes["name"]
+        earlier = target
     if earlier is None:
         made = Layer.create(*layer_data)
         layers.append(made)

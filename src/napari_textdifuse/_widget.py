@@ -219,7 +219,7 @@ class FusionWidget(Form):
         rest = f", {left:.0f} s left" if step > 3 and left >= 1 else ""
         self.progress.label = f"Slice {index + 1} of {slices}{rest}"
 
-    def _finish(self, job: Job, outcome: FusionResult | Exception) -> None:
+    def _finish(self, job: Job, outcome: FusionResult | Exception, target: Any) -> None:
         """Take the outcome back in the GUI thread; not called once the panel is closed."""
         self.cancel.enabled, self.cancel.text = False, "Cancel"
         self.progress.max, self.progress.label = 1, "Progress"
@@ -228,7 +228,7 @@ class FusionWidget(Form):
         if isinstance(result, Exception):
             show_error(message_of(result, "The fusion"))
         elif result is not None:
-            mask = show_result(self._viewer.layers, result, job)
+            mask = show_result(self._viewer.layers, result, job, target)
             if not job.fused_only:
                 self._watch_mask(mask)
                 self.strengths.follow(result.label_names, self.strength.value)
@@ -236,6 +236,7 @@ class FusionWidget(Form):
                 self._last = job
             if notes := result.record.get("warnings"):
                 show_info("\n".join(notes))
+        self.reset_choices()  # a preview was no image to choose, its result is
         self._show_waiting()
 
     def _watch_mask(self, mask: Labels | None) -> None:

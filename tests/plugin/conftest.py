@@ -85,6 +85,7 @@ class SlowSession:
 
     def __init__(self, pipeline: SlowPipeline, a: Volume, b: Volume, options: Any) -> None:
         self.pipeline, self.a, self.b, self.options = pipeline, a, b, options
+        self.coloured = False
         self.pair = SimpleNamespace(
             selection=SimpleNamespace(axis=0, start=0), turned_shape=a.array.shape
         )

@@ -14,7 +14,6 @@ from qtpy.QtCore import QTimer
 from napari_textdifuse import FusionPipeline, Volume
 from napari_textdifuse._fusion.extent_box import CURRENT, RANGE
 from napari_textdifuse._fusion.memory import estimate
-from napari_textdifuse._fusion.preview import NAME as PREVIEW
 from napari_textdifuse._fusion.settings import settings_path
 from napari_textdifuse._layers import KEY, to_layer
 from napari_textdifuse._widget import FusionWidget
@@ -142,35 +141,65 @@ def test_pictures_have_no_slices_to_choose(make):
     assert widget.extent.what.tooltip == "Image A is a single picture."
 
 
-def test_the_preview_runs_and_is_gone(make, viewer, qtbot, monkeypatch, notifications):
+@pytest.fixture
+def every_preview(monkeypatch):
     monkeypatch.setattr("napari_textdifuse._worker.PREVIEW_INTERVAL", 0)
+
+
+@pytest.mark.parametrize("kinds", [("MR", "PT"), ("MR", "CT")])
+def test_the_result_grows_in_its_own_layer(make, qtbot, every_preview, notifications, kinds):
+    viewer = ViewerModel()
+    for seed, kind in enumerate(kinds):
+        viewer.add_layer(Layer.create(*to_layer(scan(kind, seed))))
     widget = make(viewer)
-    shown = []
+    grown = []
 
     def look(event):
-        if event.value.name == PREVIEW:
-            shown.append(event.value)
+        layer = event.value
+        assert layer not in widget.image_a.choices
+        assert layer.rgb == (kinds[1] == "PT")
+        axes = tuple(range(1, layer.data.ndim))
+        layer.events.set_data.connect(lambda: grown.append(layer.data.any(axis=axes).sum()))
 
     viewer.layers.events.inserted.connect(look)
     run(widget, qtbot)
-    assert len(shown) == 1
-    assert shown[0].data.shape == widget.image_a.value.data.shape
-    assert shown[0].data.any(axis=(1, 2)).all(), "every slice was shown"
-    assert [v.name for v in viewer.layers] == ["pt", "mr", "Fused: mr + pt"]
-    assert shown[0] not in widget.image_a.choices
+    assert {1, 2, 3, 4, 5} <= set(grown)
+    (fused,) = viewer.layers[2:]
+    assert fused.name.startswith("Fused: mr + ")
+    assert fused.metadata[KEY]["record"]["complete"]
+    assert fused in widget.image_a.choices
 
 
-def test_the_user_may_delete_the_preview(make, viewer, qtbot, monkeypatch, notifications):
-    monkeypatch.setattr("napari_textdifuse._worker.PREVIEW_INTERVAL", 0)
+def test_a_cancelled_run_gives_back_what_it_drew_over(
+    make, viewer, qtbot, every_preview, notifications
+):
     widget = make(viewer)
+    run(widget, qtbot)
+    fused = only(viewer, "Fused")
+    before = fused.data.copy()
+    widget.seed.value, widget.quality.value = 5, "best"
+    widget.fuse.native.click()
+    qtbot.waitUntil(lambda: not np.array_equal(fused.data, before), timeout=30_000)
+    widget.cancel.native.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
+    np.testing.assert_array_equal(fused.data, before)
+    assert fused.metadata[KEY]["record"]["seed"] == 0
+
+
+def test_the_user_may_delete_the_preview(make, viewer, qtbot, every_preview, notifications):
+    widget = make(viewer)
+    widget.quality.value = "best"
+    deleted = []
 
     def delete(event):
-        if event.value.name == PREVIEW:
+        if not deleted:
+            deleted.append(event.value)
             QTimer.singleShot(0, lambda: viewer.layers.remove(event.value))
 
     viewer.layers.events.inserted.connect(delete)
     run(widget, qtbot)
     assert [v.name for v in viewer.layers] == ["pt", "mr", "Fused: mr + pt"]
+    assert viewer.layers[2] is not deleted[0]
 
 
 def test_runs_wait_for_each_other(make, viewer, slow_pipeline, tiny_pipeline, qtbot):

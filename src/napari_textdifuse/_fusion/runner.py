@@ -26,7 +26,8 @@ class Runner(QObject):  # type: ignore[misc]
     """A queue of jobs.
 
     ``began`` comes with each job, ``progressed`` and ``registering`` as `FusionRun` tells them,
-    and ``finished`` once for each, with the job and its `FusionResult` or exception.
+    and ``finished`` once for each, with the job, its `FusionResult` or exception, and the layer
+    that it was previewed in (None after an exception).
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ class Runner(QObject):  # type: ignore[misc]
     began = Signal(object)
     progressed = Signal(int, int, int, int)
     registering = Signal(int)
-    finished = Signal(object, object)
+    finished = Signal(object, object, object)
 
     def __init__(self, layers: LayerList) -> None:
         super().__init__()
@@ -81,7 +82,9 @@ class Runner(QObject):  # type: ignore[misc]
                 run.finished.disconnect()
         if run is not None:
             run.cancel()
-        self._remove_preview()
+        if self._preview is not None:
+            self._preview.undo()
+            self._preview = None
 
     def _next(self) -> None:
         self._job = job = self._waiting.popleft()
@@ -96,16 +99,17 @@ class Runner(QObject):  # type: ignore[misc]
 
     def _finish(self, outcome: FusionResult | Exception) -> None:
         job, self._run, self._job = self._job, None, None
-        self._remove_preview()
-        self.finished.emit(job, outcome)
+        preview, self._preview = self._preview, None
+        target = None
+        if preview is not None:
+            if isinstance(outcome, Exception):
+                preview.undo()
+            else:
+                target = preview.keep()
+        self.finished.emit(job, outcome, target)
         if self._waiting and self._run is None:
             self._next()
 
     def _show_preview(self, index: int, estimate: Floats) -> None:
         if self._preview is not None:
             self._preview.show(index, estimate)
-
-    def _remove_preview(self) -> None:
-        if self._preview is not None:
-            self._preview.remove()
-            self._preview = None

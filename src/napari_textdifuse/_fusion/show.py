@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from .job import Job
 
 
-def show_result(layers: LayerList, result: FusionResult, job: Job) -> Labels | None:
+def show_result(
+    layers: LayerList, result: FusionResult, job: Job, target: Any = None
+) -> Labels | None:
     """Add the layers of a result, or update the earlier ones of the same names.
 
     Parameters
@@ -25,6 +27,8 @@ def show_result(layers: LayerList, result: FusionResult, job: Job) -> Labels | N
     layers : LayerList
     result : FusionResult
     job : Job
+    target : Layer, optional
+        Where the fused image was previewed.
 
     Returns
     -------
@@ -36,8 +40,9 @@ def show_result(layers: LayerList, result: FusionResult, job: Job) -> Labels | N
         result, job.a, job.b.name, job.prompt, start=job.start, sources=sources, shown=job.shown
     )
     mask = None
-    for layer_data in made[:1] if job.fused_only else made:
-        layer = show_layer(layers, layer_data, replace=job.replace)
+    for number, layer_data in enumerate(made[:1] if job.fused_only else made):
+        place = target if number == 0 else None
+        layer = show_layer(layers, layer_data, replace=job.replace, target=place)
         if isinstance(layer, Labels):
             mask = layer
     return mask

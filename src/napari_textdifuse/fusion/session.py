@@ -73,6 +73,11 @@ class FusionSession:
             engine, restorer, self._chosen.swapped, options.seed, options.samples, memory
         )
 
+    @property
+    def coloured(self) -> bool:
+        """Whether results have colour."""
+        return self._colour_from is not None
+
     def fuse(
         self,
         prompt: str | None = None,

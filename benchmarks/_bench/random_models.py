@@ -1,0 +1,54 @@
+"""Detectors and SAM of the published sizes with random weights: as slow as the real ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+#: Name -> class prefix in transformers and what its configuration changes.
+DETECTORS: dict[str, tuple[str, dict[str, Any]]] = {
+    "owlvit-base-patch32": ("OwlViT", {}),
+    "owlv2-base-patch16-ensemble": ("Owlv2", {"vision_config": {"image_size": 960}}),
+}
+SEGMENTERS: dict[str, dict[str, Any]] = {
+    "sam-vit-base": {},
+    "sam-vit-large": {
+        "vision_config": {
+            "hidden_size": 1024,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 16,
+            "global_attn_indexes": [5, 11, 17, 23],
+        }
+    },
+}
+
+
+def save_detector(name: str, parent: Path) -> Path:
+    """Write a detector in transformers' format; its vocabulary knows letters only."""
+    import transformers as hf
+
+    prefix, changes = DETECTORS[name]
+    folder = parent / name
+    config = getattr(hf, f"{prefix}Config")(**changes)
+    getattr(hf, f"{prefix}ForObjectDetection")(config).save_pretrained(folder)
+    side = config.vision_config.image_size
+    processor = getattr(hf, f"{prefix}ImageProcessorPil")
+    processor(size={"height": side, "width": side}).save_pretrained(folder)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    tokens = [*letters, *(f"{c}</w>" for c in letters), "<|startoftext|>", "<|endoftext|>"]
+    vocab = {token: n for n, token in enumerate(tokens)} | {"an</w>": len(tokens)}
+    hf.CLIPTokenizer(vocab=vocab, merges=[("a", "n</w>")]).save_pretrained(folder)
+    (folder / "vocab.json").write_text(json.dumps(vocab), encoding="utf-8")
+    (folder / "merges.txt").write_text("#version: 0.2\na n</w>\n", encoding="utf-8")
+    return folder
+
+
+def save_segmenter(name: str, parent: Path) -> Path:
+    """Write a SAM in transformers' format."""
+    import transformers as hf
+
+    folder = parent / name
+    hf.SamModel(hf.SamConfig(**SEGMENTERS[name])).save_pretrained(folder)
+    hf.SamImageProcessorPil().save_pretrained(folder)
+    return folder
