@@ -26,7 +26,7 @@ from napari_textdifuse.samples import load_sample
 
 PROMPTS = "person", "car"
 #: Around a person and around the car, XYXY in pixels.
-BOXES = [[60, 180, 90, 260]], [[200, 200, 330, 290]]
+BOXES = [[115, 162, 159, 252]], [[275, 176, 355, 233]]
 #: Objects per prompt and picture; random weights score everything alike.
 TOP_K = 3
 
