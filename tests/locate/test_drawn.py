@@ -224,6 +224,15 @@ def test_what_is_drawn_in_one_slice_is_followed(dice, kind, index):
     assert "followed through slices" in found.notes[-1]
 
 
+def test_following_stays_in_the_chosen_slices(tiny_pipeline, dice):
+    image, upper = sand_glass()
+    image = image.with_array(np.moveaxis(image.array, 0, 1))  # the balls lie along the second axis
+    drawing = Drawing(boxes=[18, 12, 13, 43, 13, 38], follow=True)
+    result = tiny_pipeline(image, image, drawing=drawing, axis=1, slices=(9, 18))
+    assert result.mask.shape == (50, 9, 60)
+    assert dice(result.mask, np.moveaxis(upper[9:18], 0, 1)) > 0.9
+
+
 def circle(x, y, radius):
     angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     return np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], axis=1)
