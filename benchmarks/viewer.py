@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         viewer.add_image(image, name=name)
     wait(lambda: False, 1)
     begun = time.perf_counter()
-    module = importlib.import_module("napari_textdifuse._widget")
+    module = importlib.import_module("napari_textdifuse.napari_plugin.fuse.widget")
     widget = module.FusionWidget(viewer)
     dock = viewer.window.add_dock_widget(widget, name="Fuse")
     opened = time.perf_counter() - begun

@@ -9,7 +9,7 @@ import pytest
 from cli_images import scene, write_colour, write_grey, write_nifti
 from PIL import Image
 
-import napari_textdifuse._cli.fuse as fuse_module
+import napari_textdifuse.cli.fuse as fuse_module
 import napari_textdifuse.fusion as fusion
 
 

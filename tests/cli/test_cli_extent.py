@@ -14,7 +14,7 @@ import pytest
 from cli_images import write_nifti
 
 from napari_textdifuse import FusionPipeline
-from napari_textdifuse._cli.report import ProgressLine
+from napari_textdifuse.cli.report import ProgressLine
 from napari_textdifuse.io import list_series
 from napari_textdifuse.samples import SAMPLES, sample_dir
 from napari_textdifuse.spatial import Registration

@@ -13,9 +13,9 @@ import pytest
 from cli_images import write_grey
 
 from napari_textdifuse import Volume, __version__
-from napari_textdifuse._cli import sample as sample_module
-from napari_textdifuse._cli import weights as weights_module
-from napari_textdifuse._cli.report import ProgressLine
+from napari_textdifuse.cli import sample as sample_module
+from napari_textdifuse.cli import weights as weights_module
+from napari_textdifuse.cli.report import ProgressLine
 from napari_textdifuse.evaluation import METRICS, evaluate
 
 
@@ -116,9 +116,10 @@ def test_sample_uses_its_own_prompt(textdifuse, fast, tmp_path, monkeypatch):
 
 
 def test_samplers_are_those_of_the_library():
-    from napari_textdifuse import cli, diffusion
+    from napari_textdifuse import diffusion
+    from napari_textdifuse.cli import app
 
-    assert cli.SAMPLERS == diffusion.SAMPLERS
+    assert app.SAMPLERS == diffusion.SAMPLERS
 
 
 def test_version_and_help(textdifuse):

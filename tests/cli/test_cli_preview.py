@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_textdifuse import FusionResult, Volume
-from napari_textdifuse._cli.preview import BAR, SIDE, montage
+from napari_textdifuse.cli.preview import BAR, SIDE, montage
 from napari_textdifuse.locate import Detections
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 
-from napari_textdifuse._layers import to_layer
 from napari_textdifuse.errors import InputError
 from napari_textdifuse.fusion.inputs import as_volume, as_volumes
+from napari_textdifuse.napari_plugin.layers import to_layer
 from napari_textdifuse.spatial import resample_to
 from napari_textdifuse.volume import Volume
 

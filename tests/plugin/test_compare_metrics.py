@@ -15,13 +15,13 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_textdifuse import Volume, evaluate
-from napari_textdifuse._compare import choice, measure
-from napari_textdifuse._compare.choice import guess_sources
-from napari_textdifuse._compare.measure import REGION_METRICS, WHOLE
-from napari_textdifuse._compare.metrics_panel import MetricsPanel
-from napari_textdifuse._layers import KEY, to_layer
 from napari_textdifuse.errors import Cancelled, GeometryError, InputError
 from napari_textdifuse.evaluation import METRICS
+from napari_textdifuse.napari_plugin.compare import choice, measure
+from napari_textdifuse.napari_plugin.compare.choice import guess_sources
+from napari_textdifuse.napari_plugin.compare.measure import REGION_METRICS, WHOLE
+from napari_textdifuse.napari_plugin.compare.metrics_panel import MetricsPanel
+from napari_textdifuse.napari_plugin.layers import KEY, to_layer
 
 SHAPE = (3, 48, 50)
 

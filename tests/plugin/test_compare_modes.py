@@ -11,8 +11,8 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 
-from napari_textdifuse._compare.composite import LINE
-from napari_textdifuse._compare.modes import (
+from napari_textdifuse.napari_plugin.compare.composite import LINE
+from napari_textdifuse.napari_plugin.compare.modes import (
     MODES,
     BlendMode,
     CheckerboardMode,
@@ -20,8 +20,8 @@ from napari_textdifuse._compare.modes import (
     FlickerMode,
     SideBySideMode,
 )
-from napari_textdifuse._compare.widget import CompareWidget
-from napari_textdifuse._layers import KEY
+from napari_textdifuse.napari_plugin.compare.widget import CompareWidget
+from napari_textdifuse.napari_plugin.layers import KEY
 
 RNG = np.random.default_rng(0)
 
@@ -451,7 +451,7 @@ def test_saving_a_composite_gives_real_pixels(make, viewer):
 
 
 def test_changes_keep_what_others_set():
-    from napari_textdifuse._compare.changes import Changes
+    from napari_textdifuse.napari_plugin.compare.changes import Changes
 
     thing, changes = SimpleNamespace(a=1, b=2), Changes()
     changes.set(thing, "a", 5)

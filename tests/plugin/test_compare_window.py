@@ -12,9 +12,14 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QTimer
 
-from napari_textdifuse._compare.modes import MODES, CurtainMode, FlickerMode, SideBySideMode
-from napari_textdifuse._compare.widget import CompareWidget
-from napari_textdifuse._models.widget import ModelsWidget
+from napari_textdifuse.napari_plugin.compare.modes import (
+    MODES,
+    CurtainMode,
+    FlickerMode,
+    SideBySideMode,
+)
+from napari_textdifuse.napari_plugin.compare.widget import CompareWidget
+from napari_textdifuse.napari_plugin.models.widget import ModelsWidget
 
 
 @pytest.fixture
@@ -152,7 +157,8 @@ def test_the_models_panel_in_the_window(make_napari_viewer, qtbot, monkeypatch, 
 def test_opening_loads_no_network_library():
     """Neither torch nor the hub's client: opening must be quick."""
     code = (
-        "import sys, napari_textdifuse._compare.widget, napari_textdifuse._models.widget;"
+        "import sys, napari_textdifuse.napari_plugin.compare.widget;"
+        "import napari_textdifuse.napari_plugin.models.widget;"
         "heavy = {'torch', 'transformers', 'huggingface_hub', 'nibabel', 'pydicom'};"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -8,10 +8,10 @@ import pytest
 from napari.layers import Image, Labels, Layer
 
 from napari_textdifuse import Volume, read, write
-from napari_textdifuse._layers import KEY, copy_layer, to_layer
-from napari_textdifuse._reader import napari_get_reader
-from napari_textdifuse._writer import write_dicom, write_nifti
 from napari_textdifuse.errors import ReadError, WriteError
+from napari_textdifuse.napari_plugin.layers import KEY, copy_layer, to_layer
+from napari_textdifuse.napari_plugin.reader import napari_get_reader
+from napari_textdifuse.napari_plugin.writer import write_dicom, write_nifti
 
 FLIPPED = np.array([[-2.0, 0, 0, 40], [0, 0, 3, -10], [0, -1.5, 0, 7], [0, 0, 0, 1]])
 

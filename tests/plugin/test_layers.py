@@ -9,7 +9,13 @@ import pytest
 from napari.layers import Image, Layer
 
 from napari_textdifuse import Volume
-from napari_textdifuse._layers import KEY, copy_layer, same_world, to_layer, transform_matrix
+from napari_textdifuse.napari_plugin.layers import (
+    KEY,
+    copy_layer,
+    same_world,
+    to_layer,
+    transform_matrix,
+)
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 

@@ -12,13 +12,13 @@ import pytest
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
-from napari_textdifuse._models import store as store_module
-from napari_textdifuse._models.details import describe
-from napari_textdifuse._models.entries import GROUPS, collect
-from napari_textdifuse._models.store import ModelStore, chosen_weights
-from napari_textdifuse._models.widget import ModelsWidget
 from napari_textdifuse.errors import Cancelled, InputError, WeightsError, WriteError
 from napari_textdifuse.locate import downloads, hub
+from napari_textdifuse.napari_plugin.models import store as store_module
+from napari_textdifuse.napari_plugin.models.details import describe
+from napari_textdifuse.napari_plugin.models.entries import GROUPS, collect
+from napari_textdifuse.napari_plugin.models.store import ModelStore, chosen_weights
+from napari_textdifuse.napari_plugin.models.widget import ModelsWidget
 from napari_textdifuse.weights import EMBEDDED, open_folder
 
 MODEL = "slimsam-uniform-77"
@@ -435,7 +435,7 @@ def test_what_others_downloaded_is_used_but_not_deleted(make, home, qtbot, notif
 
 
 def test_deleting_refuses_what_was_not_downloaded(home):
-    from napari_textdifuse._models.actions import delete
+    from napari_textdifuse.napari_plugin.models.actions import delete
 
     (embedded, *others) = collect()
     with pytest.raises(InputError, match="was not downloaded here"):
@@ -492,7 +492,7 @@ def test_the_store_lies_in_the_users_configuration(monkeypatch):
 
 
 def test_the_default_is_what_fusion_takes_without_being_told():
-    from napari_textdifuse._models.entries import is_chosen, is_default
+    from napari_textdifuse.napari_plugin.models.entries import is_chosen, is_default
 
     (entry,) = [e for e in collect() if e.kind == "embedded"]
     assert is_default(entry)

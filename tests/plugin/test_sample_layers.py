@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from napari.layers import Layer
 
-from napari_textdifuse import _sample_data
-from napari_textdifuse._layers import KEY
+from napari_textdifuse.napari_plugin import samples as _sample_data
+from napari_textdifuse.napari_plugin.layers import KEY
 from napari_textdifuse.samples import SAMPLES
 
 

@@ -13,8 +13,8 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 
 from napari_textdifuse import Volume
-from napari_textdifuse._layers import KEY, to_layer
-from napari_textdifuse._widget import FusionWidget
+from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
+from napari_textdifuse.napari_plugin.layers import KEY, to_layer
 
 
 @pytest.fixture

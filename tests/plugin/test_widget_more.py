@@ -12,13 +12,13 @@ from napari.layers import Image, Labels, Layer, Shapes
 from qtpy.QtCore import QTimer
 
 from napari_textdifuse import FusionPipeline, Volume
-from napari_textdifuse._fusion.extent_box import CURRENT, RANGE
-from napari_textdifuse._fusion.memory import estimate
-from napari_textdifuse._fusion.settings import settings_path
-from napari_textdifuse._layers import KEY, to_layer
-from napari_textdifuse._widget import FusionWidget
 from napari_textdifuse.cli import main
 from napari_textdifuse.io import read, write
+from napari_textdifuse.napari_plugin.fuse.extent_box import CURRENT, RANGE
+from napari_textdifuse.napari_plugin.fuse.memory import estimate
+from napari_textdifuse.napari_plugin.fuse.settings import settings_path
+from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
+from napari_textdifuse.napari_plugin.layers import KEY, to_layer
 
 
 def scan(modality, seed, shape=(5, 20, 24), **fields):
@@ -143,7 +143,7 @@ def test_pictures_have_no_slices_to_choose(make):
 
 @pytest.fixture
 def every_preview(monkeypatch):
-    monkeypatch.setattr("napari_textdifuse._worker.PREVIEW_INTERVAL", 0)
+    monkeypatch.setattr("napari_textdifuse.napari_plugin.worker.PREVIEW_INTERVAL", 0)
 
 
 @pytest.mark.parametrize("kinds", [("MR", "PT"), ("MR", "CT")])

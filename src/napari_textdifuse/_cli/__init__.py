@@ -1,1 +1,0 @@
-"""The commands of ``textdifuse``, one module each with ``run(options) -> exit status``."""

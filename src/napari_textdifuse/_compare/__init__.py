@@ -1,1 +1,0 @@
-"""Look at images of the viewer together, and measure a fused one against its sources."""

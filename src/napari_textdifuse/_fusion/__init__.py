@@ -1,1 +1,0 @@
-"""The parts of the fusion widget, each with one job."""

@@ -1,0 +1,207 @@
+"""The command ``textdifuse``: arguments, exit status and the one line an error gets.
+
+Nothing here imports torch; each command lives in a module of this package that loads when it runs.
+Exit status: 0 done; 2 the input or an option is wrong; 130 cancelled with Ctrl-C; 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import NoReturn
+
+from .._version import __version__
+from ..errors import Cancelled, InputError, TextDiFuseError
+from .extent_options import add_extent
+from .locator_options import add_locator
+from .numbers import strength, whole
+from .train_options import add_train
+
+DONE, UNEXPECTED, WRONG, CANCELLED = 0, 1, 2, 130
+#: As `diffusion.SAMPLERS`, without importing torch.
+SAMPLERS = ("ddim", "dpm++", "ancestral", "mean")
+
+
+class UsageError(InputError):
+    """The arguments do not make a command."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; default: those of the process.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    try:
+        with _quiet(debug):
+            options = build_parser().parse_args(arguments)
+            command = import_module(f".{options.command}", __package__)
+            status: int = command.run(options)
+            return status
+    except SystemExit as stop:  # --help and --version
+        return int(stop.code or DONE)
+    except KeyboardInterrupt:
+        return _fail("cancelled", CANCELLED, debug)
+    except Cancelled as stop:
+        return _fail(str(stop) or "cancelled", CANCELLED, debug)
+    except TextDiFuseError as error:
+        return _fail(f"error: {error}", WRONG, debug)
+    except Exception as error:
+        hint = "" if debug else "; run with --debug for the traceback"
+        return _fail(f"error: unexpected {type(error).__name__}: {error}{hint}", UNEXPECTED, debug)
+
+
+def _fail(message: str, status: int, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    print("textdifuse:", " ".join(message.split()), file=sys.stderr)
+    return status
+
+
+@contextmanager
+def _quiet(debug: bool) -> Iterator[None]:
+    """Keep the warnings and log lines of other libraries off the user's terminal."""
+    if debug:
+        yield
+        return
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see '{self.prog} --help')")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    debug = _Parser(add_help=False)
+    debug.add_argument("--debug", action="store_true", help="show tracebacks and warnings")
+    json = _Parser(add_help=False)
+    json.add_argument("--json", action="store_true", help="print one JSON object to stdout")
+    fusion = _fusion_options()
+    parser = _Parser(
+        prog="textdifuse",
+        description="Fuse two images of the same anatomy or scene; what a prompt names stands out. "
+        "For research; not for diagnosis.",
+    )
+    parser.add_argument("--version", action="version", version=f"textdifuse {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str, *parents: _Parser) -> _Parser:
+        return commands.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}.", parents=[*parents, debug]
+        )
+
+    images = "PNG, JPEG, TIFF, NIfTI, DICOM file or DICOM series folder"
+    fuse = add("fuse", "fuse two images", fusion, json)
+    fuse.add_argument("a", metavar="A", type=_existing, help=images)
+    fuse.add_argument("b", metavar="B", type=_existing, help="resampled onto the grid of A")
+    for role in "ab":
+        text = f"of folder {role.upper()}, by number or UID; default: the one with most images"
+        fuse.add_argument(f"--series-{role}", metavar="N|UID", help=text)
+
+    batch = add("batch", "fuse two folders, pairing by equal name; resumes", fusion, json)
+    batch.add_argument("a", metavar="DIR_A", type=_folder)
+    batch.add_argument("b", metavar="DIR_B", type=_folder)
+    batch.add_argument("--scheduler", metavar="ADDRESS", help="of a dask cluster that does it")
+
+    sample = add("sample", "fuse a pair that comes with the package", fusion, json)
+    sample.add_argument("name", metavar="NAME", help="pet-mri, ct-mri, spect-mri, street ...")
+
+    register = add("register", "lay one image onto another, by mutual information", json)
+    register.add_argument("fixed", metavar="FIXED", type=_existing, help=images)
+    register.add_argument("moving", metavar="MOVING", type=_existing, help="is moved onto FIXED")
+    register.add_argument("--out", metavar="DIR", type=_output_folder, required=True)
+    register.add_argument("--kind", choices=("rigid", "affine"), default="rigid")
+
+    evaluate = add("evaluate", "measure fused images against their sources", json)
+    for role in ("a", "b", "fused"):
+        evaluate.add_argument(f"--{role}", metavar="DIR", type=_folder, required=True)
+    evaluate.add_argument("--csv", metavar="FILE", type=Path, help="write the table here too")
+
+    train = add("train", "train the network on your own images, stage by stage; resumes")
+    add_train(train, debug)
+
+    weights = add("weights", "list or verify weights, or download a locator's", json)
+    weights.add_argument("action", choices=("list", "verify", "download"))
+    weights.add_argument("name", nargs="?", metavar="NAME|DIR", help="only these; what to download")
+    weights.add_argument("--yes", action="store_true", help="consent to the download")
+    add("info", "show versions, devices, weights and the terms that prompts may use", json)
+    return parser
+
+
+def _fusion_options() -> _Parser:
+    options = _Parser(add_help=False)
+    add = options.add_argument
+    add("--out", metavar="DIR", type=_output_folder, required=True, help="made if missing")
+    add("--prompt", metavar="TEXT", help="what should stand out, such as 'tumour'")
+    add("--mask", metavar="FILE", type=_existing, help="labels instead of a prompt; batch: or DIR")
+    effort = options.add_mutually_exclusive_group()
+    text = "1, 4 (standard, the default) or 25 network evaluations; authors' weights: 10, 25, 100"
+    effort.add_argument("--quality", choices=("fast", "standard", "best"), help=text)
+    text = "network evaluations instead of a quality"
+    effort.add_argument("--steps", type=whole(1, 1000), metavar="N", help=text)
+    add("--seed", type=whole(0, 2**62), default=0, metavar="N", help="starting noise; default 0")
+    add("--device", type=_device, default="auto", help="auto (default), cpu, cuda or mps")
+    add("--weights", metavar="NAME|DIR", help="default: the embedded weights")
+    add("--strength", type=strength, default=1.0, metavar="X", help="0 to 2; default 1")
+    add("--samples", type=whole(1, 100), default=1, metavar="N", help="seeds, for uncertainty")
+    add("--sampler", choices=SAMPLERS, help="default: what the weights were made for")
+    text = "restore the colours of natural pictures (auto), always, or never"
+    add("--chroma", choices=("auto", "restore", "keep"), default="auto", help=text)
+    add_extent(options)
+    add_locator(options, _folder, whole)
+    return options
+
+
+def _existing(text: str) -> Path:
+    path = Path(text)
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"there is no file or folder {text!r}")
+    return path
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder")
+    return path
+
+
+def _output_folder(text: str) -> Path:
+    path = Path(text)
+    present = next(p for p in (path, *path.absolute().parents) if p.exists())
+    if not present.is_dir():
+        raise argparse.ArgumentTypeError(f"{str(present)!r} is a file; give a folder")
+    return path
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"must be auto, cpu, cuda or mps, not {text!r}")
+    return text

@@ -1,0 +1,162 @@
+"""Curtain and checkerboard: one derived layer in which every pixel is one of the images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from napari.layers import Image
+
+from ..layers import KEY
+from .composite import Checkerboard, Composite, Curtain
+from .mode import MARK, Mode
+from .sampling import common_grid, same_world
+
+_PLACE = ("data", "scale", "translate", "rotate", "shear", "affine", "units")
+_LOOK = ("contrast_limits", "gamma", "colormap")
+
+
+class _Composed(Mode):
+    """One derived layer in which every pixel is one of the images."""
+
+    flat: ClassVar[bool] = True
+    pattern: Any
+
+    def __init__(self, viewer: Any, layers: Sequence[Image], show: Callable[[str], None]) -> None:
+        super().__init__(viewer, layers, show)
+        self.layer: Image | None = None
+        self._data: Composite
+
+    def start(self, value: float) -> None:
+        """See `Mode`."""
+        self._set(value)
+        layers, kept = self.viewer.layers, set(self.viewer.layers.selection)
+        active = layers.selection.active
+        layer = self.layer = self._make()
+        layers.insert(1 + max(layers.index(layer) for layer in self.layers), layer)
+        self._select(kept, active)
+        for other in layers:
+            if isinstance(other, Image) and other is not layer:
+                self.changes.set(other, "visible", False)
+        self._connect(True)
+        self._show_order()
+
+    def set_value(self, value: float) -> None:
+        """See `Mode`."""
+        self._set(value)
+        if self.layer is not None:
+            self.layer.refresh()
+
+    def stop(self) -> None:
+        """See `Mode`."""
+        layer, self.layer = self.layer, None
+        if layer is not None:
+            self._connect(False)
+            layers = self.viewer.layers
+            if layer in layers:
+                kept, active = set(layers.selection) - {layer}, layers.selection.active
+                layers.remove(layer)
+                self._select(kept, active)
+        super().stop()
+
+    def uses(self, layer: Any) -> bool:
+        """See `Mode`."""
+        return layer is self.layer or super().uses(layer)
+
+    def _set(self, value: float) -> None:
+        raise NotImplementedError
+
+    def _show_order(self) -> None:
+        self.show("")
+
+    def _compose(self) -> Composite:
+        views, units = same_world(self.layers)
+        self._data = Composite(views, common_grid(views, units), self.pattern)
+        self._turn()
+        return self._data
+
+    def _make(self) -> Image:
+        grid = self._compose().grid
+        return Image(
+            self._data,
+            rgb=True,
+            name=f"{self.name}: {' | '.join(layer.name for layer in self.layers)}",
+            scale=grid.scale,
+            translate=grid.translate,
+            units=grid.units,
+            axis_labels=max(self.layers, key=lambda layer: layer.ndim).axis_labels,
+            metadata={KEY: {MARK: [layer.name for layer in self.layers]}},
+        )
+
+    def _select(self, layers: set[Any], active: Any) -> None:
+        selection = self.viewer.layers.selection
+        selection.clear()
+        selection.update(layer for layer in layers if layer in self.viewer.layers)
+        if active in selection:
+            selection.active = active
+
+    def _connect(self, on: bool) -> None:
+        """Follow what the user does to the layers and to the axes on show."""
+        wanted = [(self.viewer.dims.events.order, self._turned)]
+        for layer in self.layers:
+            wanted += [(getattr(layer.events, name), self._place_changed) for name in _PLACE]
+            wanted += [(getattr(layer.events, name), self._look_changed) for name in _LOOK]
+        for emitter, callback in wanted:
+            (emitter.connect if on else emitter.disconnect)(callback)
+
+    def _turn(self) -> None:
+        dims, n = self.viewer.dims, len(self._data.grid.shape)
+        right = int(dims.order[-1]) - (dims.ndim - n)
+        self._data.horizontal = right if right >= 0 else n - 1
+
+    def _turned(self) -> None:
+        self._turn()
+        if self.layer is not None:
+            self.layer.refresh()
+
+    def _look_changed(self) -> None:
+        if self.layer is not None:
+            self._data.forget()
+            self.layer.refresh()
+
+    def _place_changed(self) -> None:
+        if self.layer is not None:
+            grid = self._compose().grid
+            self.layer.data = self._data
+            self.layer.scale, self.layer.translate = grid.scale, grid.translate
+
+
+class CurtainMode(_Composed):
+    """Images beside each other in one picture."""
+
+    name: ClassVar[str] = "Curtain"
+    explanation: ClassVar[str] = "Move the line: left of it one image, right of it the next."
+    setting = ("Line at", 0, 100, 50, "%")
+
+    def __init__(self, viewer: Any, layers: Sequence[Image], show: Callable[[str], None]) -> None:
+        super().__init__(viewer, layers, show)
+        self.pattern = Curtain()
+
+    def _set(self, value: float) -> None:
+        self.pattern.position = value / 100
+
+    def _show_order(self) -> None:
+        self.show("From left to right: " + ", ".join(layer.name for layer in self.layers))
+
+
+class CheckerboardMode(_Composed):
+    """Images in alternating squares."""
+
+    name: ClassVar[str] = "Checkerboard"
+    explanation: ClassVar[str] = "Edges that run on from square to square lie on each other."
+    setting = ("Squares", 2, 32, 8, "")
+
+    def __init__(self, viewer: Any, layers: Sequence[Image], show: Callable[[str], None]) -> None:
+        super().__init__(viewer, layers, show)
+        self.pattern = Checkerboard()
+
+    def _set(self, value: float) -> None:
+        self.pattern.squares = round(value)
+
+    def _show_order(self) -> None:
+        self.show("In turn, from the top left: " + ", ".join(layer.name for layer in self.layers))

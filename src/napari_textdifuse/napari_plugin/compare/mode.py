@@ -1,0 +1,67 @@
+"""What every way of looking has in common: it changes things for a while."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from napari.layers import Image
+
+from ..layers import KEY
+from .changes import Changes
+
+#: In ``metadata["textdifuse"]`` of the layer that a mode makes.
+MARK = "comparison"
+
+
+def is_comparison(layer: Any) -> bool:
+    """Tell whether a layer was made by a mode, for the time of a comparison."""
+    return MARK in layer.metadata.get(KEY, {})
+
+
+class Mode(ABC):
+    """A way of looking.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    layers : sequence of napari.layers.Image
+        Of the viewer, at least two.
+    show : callable
+        Takes a line about what is on the screen.
+    """
+
+    name: ClassVar[str]
+    explanation: ClassVar[str]
+    #: Name, smallest, largest, default and unit of the mode's one setting; None without one.
+    setting: ClassVar[tuple[str, float, float, float, str] | None] = None
+    #: Whether it needs the flat view.
+    flat: ClassVar[bool] = False
+
+    def __init__(self, viewer: Any, layers: Sequence[Image], show: Callable[[str], None]) -> None:
+        self.viewer = viewer
+        self.layers = list(layers)
+        self.show = show
+        self.changes = Changes()
+
+    @abstractmethod
+    def start(self, value: float) -> None:
+        """Begin, with a value of the setting."""
+
+    def set_value(self, value: float) -> None:  # noqa: B027  (there may be nothing to set)
+        """Change the setting."""
+
+    def stop(self) -> None:
+        """Put everything back; may be called again."""
+        self.changes.undo()
+
+    def uses(self, layer: Any) -> bool:
+        """Tell whether it cannot go on without a layer."""
+        return layer in self.layers
+
+    def hide_other_images(self) -> None:
+        """Take the images that are not compared off the screen; labels and shapes stay."""
+        for layer in self.viewer.layers:
+            if isinstance(layer, Image) and layer not in self.layers:
+                self.changes.set(layer, "visible", False)

@@ -1,0 +1,61 @@
+"""The dock widget: look at images together, and measure a fused one."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import napari
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+
+from ..worker import Watch
+from .metrics_panel import MetricsPanel
+from .view_panel import ViewPanel
+
+
+class CompareWidget(QWidget):  # type: ignore[misc]
+    """Compare image layers of the viewer; never changes their data.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self._closed = False
+        self.view = ViewPanel(napari_viewer)
+        self.metrics = MetricsPanel(napari_viewer)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(self.view, "Look")
+        self.tabs.addTab(self.metrics, "Measure")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.tabs)
+        self.setMinimumWidth(320)
+        # of a docked widget, napari also calls `reset_choices` itself; that does no harm
+        events = napari_viewer.layers.events
+        self._events = (events.inserted, events.removed, events.reordered, events.renamed)
+        for event in self._events:
+            event.connect(self.reset_choices)
+        me = weakref.ref(self)  # the watch must keep neither the panel nor the viewer alive
+        self._watch = Watch(self, lambda: _close(me()))
+
+    def reset_choices(self, *_: Any) -> None:
+        """List the viewer's layers again."""
+        if not self._closed:
+            self.view.refresh()
+            self.metrics.refresh()
+
+    def end(self) -> None:
+        """Put everything back, stop all work and follow the viewer no longer."""
+        self._closed = True
+        for event in self._events:
+            event.disconnect(self.reset_choices)
+        self.view.end()
+        self.metrics.stop()
+
+
+def _close(widget: CompareWidget | None) -> None:
+    if widget is not None and not widget._closed:
+        widget.end()

@@ -1,0 +1,91 @@
+"""A Shapes, Points or Labels layer as a prompt, in image A's pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Labels, Points, Shapes
+
+from ...errors import InputError
+from ..layers import copy_layer
+
+Floats = npt.NDArray[np.float64]
+#: Corners of an ellipse.
+CORNERS = 48
+
+
+def is_drawn(layer: Any) -> bool:
+    """Tell whether a layer can be a prompt."""
+    return isinstance(layer, (Shapes, Points, Labels))
+
+
+def prompt_of(layer: Any, image: Any, *, follow: bool = False) -> dict[str, Any]:
+    """Return what a drawn layer says, as options of `FusionSession.fuse`.
+
+    Rectangles become boxes, other shapes their outline, points mark what they lie on (a feature
+    ``label`` of 0 marks what is not part of it), labels are taken as they are. Nothing of the
+    layers is changed.
+
+    Parameters
+    ----------
+    layer : Shapes, Points or Labels
+    image : napari.layers.Image
+        Image A.
+    follow : bool
+        In volumes, follow what was drawn in one slice through its neighbours.
+
+    Raises
+    ------
+    InputError
+        If there is nothing on the layer.
+    """
+    from ...locate.drawn import Drawing
+
+    if isinstance(layer, Labels):
+        return {"mask": copy_layer(layer).volume()}
+    if not len(layer.data):
+        raise InputError(f"Layer {layer.name!r} is empty; draw something on it, or choose none.")
+    if isinstance(layer, Points):
+        points = _pixels(layer, image, np.asarray(layer.data))
+        signs = layer.features.get("label")
+        labels = None if signs is None else [int(bool(v)) for v in signs]
+        return {"drawing": Drawing(points=points, point_labels=labels, follow=follow)}
+    boxes, polygons = [], []
+    for corners, kind in zip(layer.data, layer.shape_type, strict=True):
+        placed = _pixels(layer, image, np.asarray(_outline(corners, kind)))
+        if kind == "rectangle":
+            boxes.append(_box(placed))
+        else:
+            polygons.append(placed)
+    return {"drawing": Drawing(boxes=boxes or None, polygons=polygons, follow=follow)}
+
+
+def _pixels(layer: Any, image: Any, points: Floats) -> Floats:
+    """Return points in image A's pixels, x first; pixel 0 reaches from 0 to 1."""
+    n = 3 if image.ndim >= 3 else 2
+    placed = []
+    for point in points:
+        world = np.asarray(layer.data_to_world(point), float)
+        world = np.r_[np.zeros(max(0, image.ndim - len(world))), world][-image.ndim :]
+        placed.append(np.asarray(image.world_to_data(world), float)[-n:])
+    # a slice's number is a whole one; what remains is rounding
+    return np.asarray(np.round(np.array(placed), 6)[:, ::-1] + 0.5)
+
+
+def _box(corners: Floats) -> Floats:
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    flat = high - low < 1e-3  # drawn in a slice: as thick as it
+    low = np.where(flat, np.floor(low), low)
+    return np.r_[low, np.where(flat, low + 1, high)]
+
+
+def _outline(corners: npt.NDArray[Any], kind: str) -> Floats:
+    corners = np.asarray(corners, float)
+    if kind != "ellipse":
+        return corners
+    centre = corners.mean(axis=0)
+    across, down = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
+    angle = np.linspace(0, 2 * np.pi, CORNERS, endpoint=False)[:, None]
+    return np.asarray(centre + np.cos(angle) * across + np.sin(angle) * down)

@@ -1,0 +1,88 @@
+"""One press of the button: what was asked for, and how a worker does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..layers import LayerCopy
+
+if TYPE_CHECKING:
+    from ...fusion import FusionPipeline, FusionResult, FusionSession, Progress
+
+Report = Callable[["Progress"], bool]
+
+
+@dataclass(eq=False)
+class Job:
+    """A fusion to be made, taken while its layers exist.
+
+    Parameters
+    ----------
+    a, b : LayerCopy
+    prompt : str or None
+    asked : dict
+        Other options of `FusionSession.fuse`: mask, drawing, strength, locator ...
+    options : dict
+        Options of `FusionPipeline.session`.
+    shown : tuple of str
+        Images that become layers beside the fused one and its mask.
+    replace : bool
+        Whether earlier results of the same name are replaced.
+    pipeline : callable
+        Makes or finds the pipeline; called in the worker.
+    session : FusionSession or None
+        Kept from the run before where only prompt, mask or strength changed; set by `run`.
+    fused_only : bool
+        Whether only the fused layer is updated: its mask is what was painted.
+    start : tuple of int
+        Axis of the chosen slices and the first of them; known once it runs.
+    place : tuple of str
+        Device and weights.
+    """
+
+    a: LayerCopy
+    b: LayerCopy
+    prompt: str | None
+    asked: dict[str, Any]
+    options: dict[str, Any]
+    pipeline: Callable[[], FusionPipeline]
+    shown: tuple[str, ...] = ()
+    replace: bool = True
+    session: FusionSession | None = None
+    fused_only: bool = False
+    start: tuple[int, int] = (0, 0)
+    place: tuple[str, str | None] = ("auto", None)
+
+    def run(self, report: Report) -> FusionResult:
+        """Do it; in the worker."""
+        if self.session is None:
+            self.session = self.pipeline().session(
+                self.a.volume(), self.b.volume(), callback=report, **self.options
+            )
+        chosen = self.session.pair.selection
+        self.start = chosen.axis, chosen.start
+        return self.session.fuse(self.prompt, callback=report, **self.asked)
+
+    def can_reuse(self, other: Job) -> bool:
+        """Tell whether another job's session serves this one: the same images and options."""
+        same = self.a.data is other.a.data and self.b.data is other.b.data
+        windows = (self.a.known.get("window"), self.b.known.get("window"))
+        return (
+            same
+            and self.options == other.options
+            and self.key == other.key
+            and self.place == other.place
+            and (self.a.matrix == other.a.matrix).all()
+            and (self.b.matrix == other.b.matrix).all()
+            and windows == (other.a.known.get("window"), other.b.known.get("window"))
+        )
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What images mean; a session is not used again when it changes."""
+        return tuple(
+            (copy.known.get("modality"), copy.known.get("unit"), copy.rgb, copy.name)
+            for copy in (self.a, self.b)
+        )

@@ -1,0 +1,115 @@
+"""Jobs one after the other, each in a worker thread and with a preview."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from qtpy.QtCore import QObject, Signal
+
+from ..worker import FusionRun
+from .job import Job
+from .preview import Preview
+
+if TYPE_CHECKING:
+    from napari.components import LayerList
+
+    from ...fusion import FusionResult
+
+Floats = npt.NDArray[np.float32]
+
+
+class Runner(QObject):  # type: ignore[misc]
+    """A queue of jobs.
+
+    ``began`` comes with each job, ``progressed`` and ``registering`` as `FusionRun` tells them,
+    and ``finished`` once for each, with the job, its `FusionResult` or exception, and the layer
+    that it was previewed in (None after an exception).
+
+    Parameters
+    ----------
+    layers : LayerList
+        Where previews are shown.
+    """
+
+    began = Signal(object)
+    progressed = Signal(int, int, int, int)
+    registering = Signal(int)
+    finished = Signal(object, object, object)
+
+    def __init__(self, layers: LayerList) -> None:
+        super().__init__()
+        self._layers = layers
+        self._waiting: deque[Job] = deque()
+        self._job: Job | None = None
+        self._run: FusionRun | None = None
+        self._preview: Preview | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is under way (also while it is being cancelled) or waits."""
+        return self._run is not None or bool(self._waiting)
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait."""
+        return len(self._waiting)
+
+    def put(self, job: Job) -> None:
+        """Do a job after those that were put before."""
+        self._waiting.append(job)
+        if self._run is None:
+            self._next()
+
+    def cancel(self) -> bool:
+        """Ask the job under way to stop; False if there is none."""
+        if self._run is None:
+            return False
+        self._run.cancel()
+        return True
+
+    def abandon(self) -> None:
+        """Stop everything, and tell nobody."""
+        self._waiting.clear()
+        run, self._run = self._run, None
+        with suppress(RuntimeError):  # at the end of the program, Qt may have gone first
+            # what the run has already told may still be on its way
+            self.blockSignals(True)
+            if run is not None:
+                run.finished.disconnect()
+        if run is not None:
+            run.cancel()
+        if self._preview is not None:
+            self._preview.undo()
+            self._preview = None
+
+    def _next(self) -> None:
+        self._job = job = self._waiting.popleft()
+        self._run = run = FusionRun(job.run)
+        self._preview = None if job.fused_only else Preview(self._layers, job)
+        run.progressed.connect(self.progressed)
+        run.registering.connect(self.registering)
+        run.previewed.connect(self._show_preview)
+        run.finished.connect(self._finish)
+        self.began.emit(job)
+        run.start()
+
+    def _finish(self, outcome: FusionResult | Exception) -> None:
+        job, self._run, self._job = self._job, None, None
+        preview, self._preview = self._preview, None
+        target = None
+        if preview is not None:
+            if isinstance(outcome, Exception):
+                preview.undo()
+            else:
+                target = preview.keep()
+        self.finished.emit(job, outcome, target)
+        if self._waiting and self._run is None:
+            self._next()
+
+    def _show_preview(self, index: int, estimate: Floats) -> None:
+        if self._preview is not None:
+            self._preview.show(index, estimate)

@@ -1,0 +1,204 @@
+"""What there is on this machine, as plain data; no network, no torch, no Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ...errors import WeightsError
+
+if TYPE_CHECKING:
+    from ...locate import LocatorInfo
+    from ...locate.hub import HubModel
+    from ...weights import ReleasedFolder, WeightsFolder
+
+Kind = Literal["embedded", "folder", "locator", "model"]
+#: Headings, in their order.
+GROUPS: dict[Kind, str] = {
+    "embedded": "Fusion weights",
+    "folder": "Fusion weights",
+    "locator": "Locators (find what a prompt names)",
+    "model": "Models that locators need",
+}
+#: Checksums beside downloaded files, as ``sha256sum`` writes them.
+SUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Weights, a locator, or a model that a locator needs.
+
+    Parameters
+    ----------
+    kind : {"embedded", "folder", "locator", "model"}
+    name : str
+    state : str
+        A word or two: ``"ready"``, ``"not downloaded"`` ...
+    facts : tuple of (str, str)
+        What there is to know, by name.
+    problem : str
+        What is wrong and what to do, in a sentence; empty if it can be used.
+    path : Path, optional
+        Where it lies.
+    card : Path, optional
+        Its model card.
+    model : HubModel, optional
+        What could be downloaded, or was.
+    downloaded : bool
+        Whether this package downloaded it (all or part), and may thus delete it.
+    """
+
+    kind: Kind
+    name: str
+    state: str
+    facts: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+    path: Path | None = None
+    card: Path | None = None
+    model: HubModel | None = None
+    downloaded: bool = False
+
+
+def collect(folders: Iterable[Path] = ()) -> list[Entry]:
+    """Describe everything, weights first; takes a fraction of a second.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+        Weights folders that the user added.
+    """
+    from ...locate import describe_locators
+    from ...locate.hub import MODELS
+    from ...weights import embedded_names
+
+    return [
+        *(_weights(name, "embedded") for name in embedded_names()),
+        *(_weights(folder, "folder") for folder in folders),
+        *map(_locator, describe_locators()),
+        *map(_model, MODELS),
+    ]
+
+
+def is_default(entry: Entry) -> bool:
+    """Tell whether an entry is what fusion uses without being told."""
+    from ...weights import EMBEDDED
+
+    return entry.kind == "embedded" and entry.path is not None and entry.path.name == EMBEDDED
+
+
+def is_chosen(entry: Entry, chosen: Path | None) -> bool:
+    """Tell whether fusion uses an entry; `chosen` as in `ModelStore`."""
+    if entry.kind not in ("embedded", "folder"):
+        return False
+    return is_default(entry) if chosen is None else entry.path == chosen
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a folder's own files, or of a file."""
+    files = [path] if path.is_file() else path.iterdir()
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def megabytes(size: int) -> str:
+    """Write a number of bytes for people."""
+    return f"{size / 1e6:.1f} MB" if size < 1e8 else f"{size / 1e6:.0f} MB"
+
+
+def _weights(name: str | Path, kind: Kind) -> Entry:
+    from ...weights import open_folder
+
+    title = name if isinstance(name, str) else name.name
+    try:
+        folder = open_folder(name)
+    except WeightsError as error:
+        path = name if isinstance(name, Path) else None
+        return Entry(kind, title, "cannot be used", problem=str(error), path=path)
+    facts = _facts(folder)
+    if kind == "embedded":
+        facts = (*facts, ("Licence", "BSD-3-Clause, with this package"))
+    else:
+        facts = (*facts, ("Licence", "as its makers say; none is recorded in the folder"))
+    card = folder.path / "MODEL_CARD.md"
+    return Entry(
+        kind,
+        folder.name if kind == "embedded" else f"{title} ({folder.name})",
+        "ready",
+        (*facts, ("Size", megabytes(size_of(folder.path))), ("Folder", str(folder.path))),
+        path=folder.path,
+        card=card if card.is_file() else None,
+    )
+
+
+def _facts(folder: ReleasedFolder | WeightsFolder) -> tuple[tuple[str, str], ...]:
+    from ...weights import ReleasedFolder
+
+    if not isinstance(folder, ReleasedFolder):
+        return _light_facts(folder)
+    return (
+        ("Architecture", "reference: the authors' released checkpoints"),
+        ("Fusion controls", ", ".join(f"{k} ({v})" for k, v in folder.controls.items())),
+        ("SHA-256", "computed by Verify; the release states none"),
+    )
+
+
+def _light_facts(folder: WeightsFolder) -> tuple[tuple[str, str], ...]:
+    stages = (folder.config.get("training") or {}).get("stages")
+    colours = (folder.config.get("chroma") or {}).get("sha256")
+    facts = [("Architecture", folder.architecture), ("SHA-256", folder.sha256)]
+    if colours:
+        facts.append(("SHA-256 of the chrominance", str(colours)))
+    if isinstance(stages, list):
+        facts.append(("Trained", ", ".join(map(str, stages))))
+    return tuple(facts)
+
+
+def _locator(info: LocatorInfo) -> Entry:
+    facts = [("What it does", info.summary), ("Good at", info.good_at)]
+    if info.needs_download:
+        facts += [("Needs", f"{info.megabytes} MB of models, below"), ("Licence", info.licence)]
+    else:
+        facts.append(("Needs", "no download"))
+    # what is missing is told for the command line; here there is a button
+    problem = info.problem or (
+        "Its models are not all on this machine: download a detector and a segmenter below."
+        if info.missing
+        else ""
+    )
+    state = "broken" if info.problem else "needs models" if info.missing else "ready"
+    return Entry("locator", info.name, state, tuple(f for f in facts if f[1]), problem)
+
+
+def _model(model: HubModel) -> Entry:
+    from ...locate.hub import download_folder, local_folder
+
+    own, path = download_folder(model), local_folder(model)
+    part = sum(f.stat().st_size for f in own.glob(".*.part")) if own.is_dir() else 0
+    if path is not None:
+        state = "ready" if path == own else "ready (hub cache)"
+    else:
+        state = f"partly ({megabytes(part)})" if part else "not downloaded"
+    facts = [
+        ("What it is", f"{model.role}: {model.note}"),
+        ("Source", f"{model.repo}, Hugging Face hub"),
+        ("Licence", model.licence),
+        ("Size", f"{model.megabytes} MB"),
+        ("Training data", f"see the model card at huggingface.co/{model.repo}"),
+    ]
+    if (sums := _sum_line(own)) and path == own:
+        facts.append(("SHA-256", sums))
+    if path is not None:
+        facts.append(("Folder", str(path)))
+    return Entry(
+        "model", model.name, state, tuple(facts), "", path, model=model, downloaded=own.is_dir()
+    )
+
+
+def _sum_line(folder: Path) -> str:
+    """Return the checksum of the weights, as stored at the download."""
+    try:
+        lines = (folder / SUMS).read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        return ""
+    return lines[0].split()[0] if lines and lines[0].split() else ""

@@ -1,0 +1,101 @@
+"""What the user pointed to and chose, kept in a small file after napari is closed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ...errors import WriteError
+
+
+class ModelStore:
+    """Folders of weights that the user added, and the weights to fuse with.
+
+    Every call reads or writes the file, so that panels and windows agree.
+
+    Parameters
+    ----------
+    path : Path, optional
+        A JSON file; by default in the user's configuration folder. Damaged or absent, it counts
+        as empty.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = default_path() if path is None else path
+
+    @property
+    def folders(self) -> list[Path]:
+        """Folders in the order in which they were added."""
+        listed = self._read().get("folders", [])
+        return [Path(v) for v in listed if isinstance(v, str)] if isinstance(listed, list) else []
+
+    def add(self, folder: Path) -> None:
+        """Remember a folder.
+
+        Raises
+        ------
+        WriteError
+            If the file cannot be written; so too below.
+        """
+        if folder not in self.folders:
+            self._write(folders=[str(v) for v in (*self.folders, folder)])
+
+    def forget(self, folder: Path) -> None:
+        """Forget a folder, and that it was chosen; its files stay."""
+        self._write(folders=[str(v) for v in self.folders if v != folder])
+        if self.chosen == folder:
+            self.choose(None)
+
+    @property
+    def chosen(self) -> Path | None:
+        """The folder to fuse with; None for the embedded weights."""
+        chosen = self._read().get("chosen")
+        return Path(chosen) if isinstance(chosen, str) else None
+
+    def choose(self, folder: Path | None) -> None:
+        """Fuse with the weights of a folder from now on; None for the embedded ones."""
+        self._write(chosen=None if folder is None else str(folder))
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self.path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def _write(self, **changes: Any) -> None:
+        from ...io._atomic import write_bytes
+
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WriteError(
+                f"{self.path.parent} cannot be made ({error.strerror}); the choice is not kept."
+            ) from None
+        write_bytes(self.path, (json.dumps(self._read() | changes, indent=2) + "\n").encode())
+
+
+def default_path() -> Path:
+    """Return where the choices are kept; ``TEXTDIFUSE_CONFIG`` names another folder."""
+    from qtpy.QtCore import QStandardPaths
+
+    place = QStandardPaths.StandardLocation.GenericConfigLocation
+    home = os.environ.get("TEXTDIFUSE_CONFIG") or (
+        Path(QStandardPaths.writableLocation(place)) / "napari-textdifuse"
+    )
+    return Path(home) / "models.json"
+
+
+def chosen_weights() -> str | None:
+    """Return the weights to fuse with, as ``FusionPipeline.from_pretrained`` takes them.
+
+    Returns
+    -------
+    str or None
+        A folder, or None for the embedded weights. The folder may be gone meanwhile; opening it
+        then says so.
+    """
+    chosen = ModelStore().chosen
+    return None if chosen is None else str(chosen)

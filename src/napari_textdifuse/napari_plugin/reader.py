@@ -1,0 +1,117 @@
+"""napari reader for NIfTI files, DICOM files and folders with DICOM series."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+
+from ..errors import ReadError, TextDiFuseError
+from ..volume import LABEL_UNIT, Volume
+from .layers import LayerData, to_series_layer
+
+PathOrPaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+Reader = Callable[[PathOrPaths], list[LayerData]]
+
+NIFTI = (".nii", ".nii.gz")
+#: How many files of a folder are looked into before it is taken to hold no DICOM.
+_LOOK_AT = 50
+
+
+def napari_get_reader(path: PathOrPaths) -> Reader | None:
+    """Return a reader for `path`, or None if this plugin cannot read it; never raises.
+
+    Parameters
+    ----------
+    path : str, PathLike, or list of them
+        NIfTI or DICOM files, or folders with DICOM series.
+    """
+    try:
+        paths = _as_paths(path)
+        return read_layers if paths and all(map(_can_read, paths)) else None
+    except (OSError, TypeError, ValueError):
+        return None
+
+
+def read_layers(path: PathOrPaths) -> list[LayerData]:
+    """Read files or folders: one layer each, and one for every series of a DICOM folder.
+
+    An image over time becomes one layer with a leading time axis.
+
+    Parameters
+    ----------
+    path : str, PathLike, or list of them
+        DICOM files of one folder are read as its series if they are all that the folder holds.
+
+    Returns
+    -------
+    list of (ndarray, dict, str)
+
+    Raises
+    ------
+    ReadError, GeometryError, InputError
+        One sentence that says what cannot be read and why.
+    """
+    from ..io import read_times
+
+    paths = _as_paths(path)
+    if len(paths) > 1 and all(_is_dicom(p) for p in paths):
+        paths = [_common_folder(paths)]
+    layers: list[LayerData] = []
+    for p in paths:
+        layers += _read_folder(p) if p.is_dir() else [_layer(read_times(p))]
+    return layers
+
+
+def _layer(volumes: Sequence[Volume]) -> LayerData:
+    return to_series_layer(volumes, "labels" if volumes[0].unit == LABEL_UNIT else "image")
+
+
+def _read_folder(folder: Path) -> list[LayerData]:
+    """Read all series that can be read; the others are named in a notification."""
+    from ..io import list_series, read_times
+
+    layers, failures = [], []
+    for info in list_series(folder):
+        try:
+            layers.append(_layer(read_times(folder, series=info.uid)))
+        except TextDiFuseError as error:
+            failures.append((info.title, error))
+    if not layers:
+        raise failures[0][1]
+    if failures:
+        from napari.utils.notifications import show_warning
+
+        show_warning("\n".join(f"{title} was left out: {error}" for title, error in failures))
+    return layers
+
+
+def _as_paths(path: PathOrPaths) -> list[Path]:
+    return [Path(p) for p in ([path] if isinstance(path, (str, os.PathLike)) else path)]
+
+
+def _can_read(path: Path) -> bool:
+    if path.is_dir():
+        return any(_is_dicom(p) for p in islice(path.iterdir(), _LOOK_AT))
+    return path.is_file() and (path.name.lower().endswith(NIFTI) or _is_dicom(path))
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file begins as DICOM files do (PS3.10, 7.1)."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _common_folder(files: Sequence[Path]) -> Path:
+    """Return the folder whose only DICOM files are `files`."""
+    folder = files[0].parent
+    there = {p for p in folder.iterdir() if _is_dicom(p)}
+    if there != set(files):
+        raise ReadError(
+            f"{len(files)} DICOM files are not all of their folder's; open the folder to read its "
+            "series, or one file."
+        )
+    return folder

@@ -1,0 +1,106 @@
+"""A fusion in a worker thread: progress comes out, a stop goes in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from napari.qt.threading import create_worker
+from qtpy.QtCore import QEvent, QObject, Signal
+
+from ..errors import Cancelled
+
+if TYPE_CHECKING:
+    from ..fusion import FusionResult, Progress
+
+#: Does the work; calls its argument after every step and stops when that returns False.
+Job = Callable[[Callable[["Progress"], bool]], "FusionResult"]
+#: Least seconds between two previews.
+PREVIEW_INTERVAL = 0.1
+
+
+class FusionRun(QObject):  # type: ignore[misc]
+    """Run a job once, in napari's thread pool.
+
+    Signals arrive in the thread that made this object. ``progressed`` carries steps done, steps in
+    all, slices done, slices in all; ``registering`` the per cent of a registration; ``previewed``,
+    at most ten times a second, the slice and its running estimate; ``finished`` carries the
+    `FusionResult` or the exception, and comes exactly once, after the work has really stopped.
+
+    Parameters
+    ----------
+    job : callable
+        Must touch no Qt object and no layer.
+    """
+
+    progressed = Signal(int, int, int, int)
+    registering = Signal(int)
+    previewed = Signal(int, object)
+    finished = Signal(object)
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self._job = job
+        self._outcome: FusionResult | Exception | None = None
+        self._shown = 0.0
+        self._worker: Any = create_worker(self._work, _start_thread=False)
+        self._worker.finished.connect(self._hand_over)
+
+    def start(self) -> None:
+        """Start the work."""
+        self._worker.start()
+
+    def cancel(self) -> None:
+        """Ask the work to stop; ``finished`` comes when it has."""
+        self._worker.quit()
+
+    def _work(self) -> None:
+        # napari also asks workers to quit when it closes, so its flag is the one to watch
+        try:
+            self._outcome = self._job(self._report)
+        except Exception as error:  # handed over, whatever it is: a thread has nobody to catch it
+            self._outcome = error
+
+    def _report(self, progress: Progress) -> bool:
+        if progress.stage == "registration":
+            self.registering.emit(progress.step)
+            return not self._worker.abort_requested
+        self.progressed.emit(progress.step, progress.total, progress.slice_index, progress.slices)
+        now = time.monotonic()
+        if progress.estimate is not None and now - self._shown >= PREVIEW_INTERVAL:
+            self._shown = now
+            self.previewed.emit(progress.slice_index, progress.estimate)
+        return not self._worker.abort_requested
+
+    def _hand_over(self) -> None:
+        outcome, worker = self._outcome, self._worker
+        if worker.abort_requested and not isinstance(outcome, Exception):
+            outcome = Cancelled("The fusion was cancelled; no result was made.")
+        self._job = self._outcome = None  # type: ignore[assignment]  # lets go of the images
+        self.finished.emit(outcome)
+
+
+class Watch(QObject):  # type: ignore[misc]
+    """Call a function when a panel is taken out of its window, or destroyed with it.
+
+    Closing a dock in napari only takes the panel out; hiding it leaves it in, and is no reason to
+    stop anything.
+
+    Parameters
+    ----------
+    panel : QWidget
+    closed : callable
+    """
+
+    def __init__(self, panel: Any, closed: Callable[[], None]) -> None:
+        super().__init__()
+        self._closed = closed
+        panel.installEventFilter(self)
+        panel.destroyed.connect(closed)
+
+    def eventFilter(self, panel: Any, event: QEvent) -> bool:
+        """See what happens to the panel; hinder nothing."""
+        if event.type() == QEvent.Type.ParentChange and panel.parent() is None:
+            self._closed()
+        return False

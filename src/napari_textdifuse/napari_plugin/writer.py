@@ -1,0 +1,114 @@
+"""napari writers: layers as NIfTI or DICOM, with geometry and record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import WriteError
+from ..spatial.layers import current_affine
+from ..volume import LABEL_UNIT, Volume
+from .layers import KEY, LayerCopy, transform_matrix
+
+
+def write_nifti(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write one image or labels layer as NIfTI.
+
+    The affine is the one kept in the layer's metadata, brought up to date if the layer was moved;
+    without one, the layer's place in the viewer, as LPS millimetres.
+
+    Parameters
+    ----------
+    path : str
+        Ends in ``.nii`` or ``.nii.gz``.
+    data : array
+        (Z, Y, X), (Y, X), or with a last axis of colours.
+    attributes : dict
+        The layer's attributes, as napari hands them to writers.
+
+    Returns
+    -------
+    list of str
+        The path.
+
+    Raises
+    ------
+    WriteError
+        If the file cannot be written; nothing is left behind.
+    """
+    from ..io import write
+
+    if not path.lower().endswith((".nii", ".nii.gz")):
+        raise WriteError(f"{path}: this plugin writes .nii and .nii.gz; choose one of the two.")
+    volume, known = _volume(data, attributes)
+    return [str(write(path, volume, record=known.get("record")))]
+
+
+def write_dicom(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write one image or labels layer as DICOM, for an anonymous patient.
+
+    Labels become a segmentation, one file. A volume becomes a folder of secondary captures, named
+    without the ``.dcm``; a single slice becomes one file. To file them with their patient, use
+    `io.write_dicom` and `io.write_segmentation` with the source series.
+
+    Parameters
+    ----------
+    path : str
+        Ends in ``.dcm``.
+    data, attributes
+        See `write_nifti`.
+
+    Returns
+    -------
+    list of str
+        The files.
+
+    Raises
+    ------
+    WriteError
+        If they cannot be written; nothing is left behind.
+    """
+    from .. import io
+
+    if not path.lower().endswith(".dcm"):
+        raise WriteError(f"{path}: this plugin writes .dcm here; choose it.")
+    volume, known = _volume(data, attributes)
+    record = known.get("record")
+    if volume.unit == LABEL_UNIT:
+        names = known.get("objects")
+        return [str(io.write_segmentation(path, volume, names=names, record=record))]
+    target = Path(path) if volume.ndim == 2 else Path(path).with_suffix("")
+    return [str(p) for p in io.write_dicom(target, volume, record=record)]
+
+
+def _volume(data: Any, attributes: dict[str, Any]) -> tuple[Volume, dict[str, Any]]:
+    """Return a layer as a volume, and what this plugin knew of the layer."""
+    if attributes.get("multiscale", False):
+        data = data[0]
+    known = dict(attributes.get("metadata", {}).get(KEY, {}))
+    array = np.asarray(data)
+    rgb = bool(attributes.get("rgb", False))
+    if "rgb" not in attributes:  # only Image layers have it
+        known |= {"unit": LABEL_UNIT, "modality": None, "window": None}
+        array = _smallest(array)
+    matrix = transform_matrix(attributes, array.ndim - int(rgb))
+    copy = LayerCopy(
+        name=str(attributes.get("name", "layer")),
+        data=array,
+        rgb=rgb,
+        matrix=matrix,
+        affine=current_affine(matrix, known),
+        geometry={},
+        known=known,
+    )
+    return copy.volume(), known
+
+
+def _smallest(labels: Any) -> Any:
+    """Labels in the smallest type that holds them; napari makes them int64."""
+    if labels.size == 0 or labels.dtype.kind not in "iu":
+        return labels
+    low, high = int(labels.min()), int(labels.max())
+    return labels.astype(np.promote_types(np.min_scalar_type(low), np.min_scalar_type(high)))
