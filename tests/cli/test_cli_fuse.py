@@ -126,7 +126,7 @@ def test_a_new_run_leaves_no_image_of_the_old_one(textdifuse, fast, pictures, tm
     Image.fromarray(np.pad(np.full((9, 9), 255, np.uint8), ((9, 19), (9, 32)))).save(mask)
     assert textdifuse("fuse", *pictures, "--out", out, "--mask", mask, *fast).status == 0
     assert "mask.png" in files_in(out)
-    assert set(np.unique(np.asarray(Image.open(out / "mask.png")))) == {0, 1}
+    assert set(np.unique(np.asarray(Image.open(out / "mask.png")))) == {0, 255}
     (out / "uncertainty.png").write_bytes(b"not ours")
     assert textdifuse("fuse", *pictures, "--out", out, *fast).status == 0
     assert "mask.png" not in files_in(out)

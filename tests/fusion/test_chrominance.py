@@ -92,8 +92,6 @@ def test_what_cannot_be_restored_is_refused_in_one_sentence():
         decide(ready, "restore", available=True)
     with pytest.raises(InputError, match="no chrominance network"):
         decide(prepare(picture(), picture(rgb=False)), "restore", available=False)
-    with pytest.raises(InputError, match="'never'"):
-        decide(ready, "never", available=True)
 
 
 def test_colours_of_measured_values_pass_through_bit_for_bit(pipeline):

@@ -235,6 +235,8 @@ def test_bad_images_get_one_sentence(tiny_pipeline, name, position):
         ({"boxes": "here"}, "numbers"),
         ({"samples": 0}, "samples"),
         ({"sampler": "euler"}, "sampler"),
+        ({"chroma": "never"}, "chroma must be one of auto, restore, keep, not 'never'"),
+        ({"refiner": "pencil"}, "refiner must be one of auto, sam, classical, none"),
         ({"locator": "crystal ball"}, "crystal ball"),
         ({"mask": np.ones((3, 3))}, "shape"),
         ({"mask": np.full((37, 50), 0.5) * picture()}, "fractions|labels"),

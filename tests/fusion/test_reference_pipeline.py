@@ -97,6 +97,34 @@ def test_mask_changes_its_inside_only_and_order_does_not_matter(pipeline):
     np.testing.assert_array_equal(pipeline(a, b, mask=mask, steps=2).fused, first.fused)
 
 
+def test_sessions_keep_the_control_module_of_their_own_pair(pipeline, monkeypatch):
+    load = backend.load_control
+
+    def load_changed(folder, kind):  # the two files of the fixture are equal
+        control = load(folder, kind)
+        for parameter in control.parameters():
+            parameter.mul_(1.5)
+        return control
+
+    visible, infrared = picture(1, modality="VIS"), picture(2, modality="IR")
+    mask = np.zeros((16, 16), np.uint8)
+    mask[4:12, 4:12] = 1
+    natural = pipeline.session(visible, infrared, steps=2, memory=0)
+    before = natural.fuse(mask=mask)
+    monkeypatch.setattr(backend, "load_control", load_changed)
+    medical = pipeline.session(
+        picture(1, modality="MR"), picture(2, modality="CT"), steps=2, memory=0
+    )
+    other = medical.fuse(mask=mask)
+    after = natural.fuse(mask=mask)
+    assert after.record["fcm"] == "FCM-VIS-IR.pt"
+    assert other.record["fcm"] == "FCM-Medi.pt"
+    np.testing.assert_array_equal(after.fused, before.fused)
+    assert not np.array_equal(other.fused, before.fused)
+    monkeypatch.undo()
+    pipeline.session(visible, infrared, steps=2)  # leaves the fixture as it was
+
+
 def test_too_few_steps_and_other_samplers(pipeline):
     with pytest.raises(InputError, match="steps must be a whole number from 2"):
         pipeline(picture(1), picture(2), steps=1)

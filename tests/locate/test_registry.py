@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from napari_textdifuse.errors import InputError, MissingDependencyError, TextDiFuseError
-from napari_textdifuse.fusion.masks import Wanted, locate_objects
+from napari_textdifuse.fusion.masks import locate_objects
+from napari_textdifuse.fusion.options import FusionOptions
 from napari_textdifuse.fusion.pair import make_pair
 from napari_textdifuse.locate import (
     Detections,
@@ -139,15 +140,14 @@ def test_wrong_answers_of_a_plugin_are_refused(mask, message):
 
     image = Volume(np.ones((5, 6), np.float32))
     with pytest.raises(TextDiFuseError, match=message):
-        locate_objects(make_pair(image, image), lambda: (image, image), Wanted("x"), Wrong())
+        locate_objects(make_pair(image, image), FusionOptions(prompt="x"), (image, image), Wrong())
 
 
 def test_drawn_masks_and_lexicon_number_their_objects(head):
     labels = np.zeros((5, 6), np.uint8)
     labels[0, 0], labels[3:, 2:4] = 4, 9
     image = Volume(np.ones((5, 6), np.float32))
-    pair, wanted = make_pair(image, image), Wanted(mask=labels)
-    drawn = locate_objects(pair, lambda: (image, image), wanted, LexiconLocator())
+    drawn = locate_objects(make_pair(image, image), FusionOptions(mask=labels))
     assert drawn.instances[0, 0] == 1
     assert drawn.instances[4, 3] == 2
     assert drawn.instances.max() == 2

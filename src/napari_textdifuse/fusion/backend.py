@@ -147,7 +147,8 @@ class LightBackend:
         seed: int,
     ) -> Weigh:
         """See `Backend`."""
-        return lambda i, z, t: self.network.modulate(self.network.weigh(z, x, y, t), gain)
+        network = self.network
+        return lambda i, z, t: network.modulate(network.weigh(z, x, y, t), gain)
 
     def settle(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
         """See `Backend`; at least the contrast prior that the block was trained towards.
@@ -159,7 +160,9 @@ class LightBackend:
 
 
 class ReferenceBackend:
-    """The authors' network, as released; memory holds one FCM at a time.
+    """The authors' network, as released.
+
+    All its networks share encoder and decoder; the FCM that was used last is kept.
 
     Parameters
     ----------
@@ -179,8 +182,8 @@ class ReferenceBackend:
         self.folder = folder
         self.device = device
         self.precision = choose_precision(device)
-        self.kind = next(iter(folder.controls))
-        self.network: ReferenceNetwork = self._placed(load_released(folder, self.kind))
+        kind = next(iter(folder.controls))
+        self._latest = kind, self._placed(load_released(folder, kind))
 
     def timesteps(self, steps: int) -> list[int]:
         """See `Backend`."""
@@ -194,15 +197,12 @@ class ReferenceBackend:
         if kind not in controls:
             (kind, file), *_ = controls.items()
             notes += (f"The folder has no FCM for {roles.kind} pairs; {file} was used.",)
-        if kind != self.kind:
-            self.network.fcm = load_control(self.folder, kind)
-            self.network, self.kind = self._placed(self.network), kind
         facts = {
             "fcm": controls[kind],
             "weights_files": dict(self.folder.checksums),
             "source_1": "b" if roles.swapped else "a",
         }
-        return Assignment(self.network, roles.swapped, facts, notes)
+        return Assignment(self._network(kind), roles.swapped, facts, notes)
 
     def modulation(
         self,
@@ -216,11 +216,21 @@ class ReferenceBackend:
         """See `Backend`."""
         from .reference_modulation import TunedControl
 
-        return TunedControl(self.network, x, y, base, gain, chain.start(), seed)
+        assert isinstance(chain.network, ReferenceNetwork)
+        return TunedControl(chain.network, x, y, base, gain, chain.start(), seed)
 
     def settle(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
         """See `Backend`; the release takes what the tuned control gives."""
         return after
+
+    def _network(self, kind: str) -> ReferenceNetwork:
+        """Return the network with the FCM for a kind of pair; earlier ones stay as they are."""
+        latest, network = self._latest
+        if kind != latest:
+            control = load_control(self.folder, kind)
+            network = self._placed(ReferenceNetwork(network.encoder, network.decoder, control))
+            self._latest = kind, network.eval()
+        return self._latest[1]
 
     def _placed(self, network: ReferenceNetwork) -> ReferenceNetwork:
         return network.cast(self.precision).to(self.device)

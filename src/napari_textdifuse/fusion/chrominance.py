@@ -19,7 +19,6 @@ from .tiling import pad_to_multiple, tiles
 
 Floats = npt.NDArray[np.float32]
 
-CHOICES = ("auto", "restore", "keep")
 #: CbCr below this (of a range of 1) everywhere is a grey picture stored as RGB.
 GREY = 1.5 / 255
 #: Largest side of a tile.
@@ -53,8 +52,6 @@ def decide(ready: Prepared, choice: str, available: bool) -> Decision:
     InputError
         If "restore" is asked of what must not or cannot be restored.
     """
-    if choice not in CHOICES:
-        raise InputError(f"chroma must be one of {', '.join(CHOICES)}, not {choice!r}.")
     if ready.colour_from is None:
         return Decision(False, "no image has colour")
     coloured = ready.a if ready.colour_from == "a" else ready.b

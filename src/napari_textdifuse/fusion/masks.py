@@ -1,117 +1,194 @@
-"""Prompts, masks, boxes and drawings become one label mask on the grid."""
+"""What should stand out becomes one label mask: a prompt is located, anything else is a drawing."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, TextDiFuseError
-from ..locate import Detections, Location, Locator
-from ..locate.drawn import Drawing, Refiner, refine
+from ..locate import Location, Locator
+from ..locate.drawn import Drawing, Refiner, fill, numbered, polygon_corners, refine
 from ..spatial import resample_to
 from ..spatial.lazy import load
 from ..volume import Array, Volume
-from .cutting import cut, cut_boxes
-from .drawing import cut_drawing
+from .cutting import cut, cut_boxes, cut_points
 from .inputs import is_layer, read_layer
+from .options import FusionOptions, Strength
 from .pair import Pair
 
 Labels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Wanted:
-    """What should stand out; at most one of mask, boxes and drawing.
-
-    Parameters
-    ----------
-    prompt : str, optional
-        What to find; beside a mask, boxes or a drawing, only the name of a single object.
-    mask : array, Volume, path or labels layer, optional
-        On the grid of the first image, of its chosen slices, or with a place of its own.
-    boxes : array_like, shape (N, 4) or (N, 6), optional
-        Pixel edges XYXY, or XYZXYZ in volumes, on the whole first image; filled.
-    drawing : Drawing, optional
-        On the whole first image.
-    """
-
-    prompt: str | None = None
-    mask: Any = None
-    boxes: Any = None
-    drawing: Drawing | None = None
-
-    @property
-    def by_prompt(self) -> bool:
-        """Whether the locator is asked."""
-        return self.prompt is not None and not self.drawn
-
-    @property
-    def drawn(self) -> list[str]:
-        """Names of what was given in place of a prompt."""
-        return [name for name in ("mask", "boxes", "drawing") if getattr(self, name) is not None]
+def needs_images(options: FusionOptions) -> bool:
+    """Whether `locate_objects` has to see the images: to find something, not to fill shapes."""
+    drawing = options.drawing
+    if drawing is None:
+        return options.by_prompt
+    return drawing.boxes is not None or drawing.points is not None or drawing.follow
 
 
 def locate_objects(
     pair: Pair,
-    images: Callable[[], tuple[Volume, Volume]],
-    wanted: Wanted,
-    locator: Locator,
-    refiner: str | Refiner | None = "auto",
+    options: FusionOptions,
+    images: Sequence[Volume] = (),
+    locator: Locator | None = None,
+    refiner: Refiner | None = None,
 ) -> Location | None:
-    """Choose the source of the mask: what was drawn, or the locator.
+    """Turn the prompt, mask, boxes or drawing of the options into labels.
 
     Parameters
     ----------
     pair : Pair
-    images : callable
-        Gives both images on one grid: the chosen slices, turned to the first axis.
-    wanted : Wanted
-    locator : Locator
-    refiner : str, Refiner or None
+    options : FusionOptions
+    images : sequence of Volume
+        Both images on one grid, the chosen slices along the first axis; see `needs_images`.
+    locator : Locator, optional
+        Finds what the prompt names.
+    refiner : Refiner, optional
         Finds the outlines of a drawing; see `locate.drawn.refine`.
 
     Returns
     -------
     Location or None
-        On the turned grid; None if nothing was asked for.
+        On the grid of the chosen slices, turned to the first axis. Labels have the numbers that
+        they were given. None if nothing was asked for.
 
     Raises
     ------
     InputError
-        If mask, boxes or drawing do not fit the image, or several are given.
+        If mask, boxes or drawing do not fit the image, or a strength belongs to no label.
     PromptError
         If the locator does not know what the prompt names.
     TextDiFuseError
         If the locator's answer does not fit the image.
     """
-    if len(wanted.drawn) > 1:
-        raise InputError(f"Give only one of {' and '.join(wanted.drawn)}.")
-    if wanted.mask is not None:
-        return _named(_as_labels(wanted.mask, pair), wanted.prompt, "mask")
-    if wanted.boxes is not None:
-        return _boxed(wanted.boxes, pair, wanted.prompt)
-    if wanted.drawing is not None:
-        drawing = wanted.drawing
-        if drawing.labels is not None:
-            drawing = replace(drawing, labels=_fitted(np.asarray(drawing.labels), pair))
-        drawing = cut_drawing(drawing, pair.a.ndim, pair.selection)
-        return _renamed(refine(*images(), drawing, refiner), wanted.prompt)
-    if wanted.prompt is None:
-        return None
-    return _checked(locator.locate(images(), wanted.prompt), pair.turned_shape, locator.name)
-
-
-def _renamed(location: Location, prompt: str | None) -> Location:
-    """Call a single object what the prompt says."""
-    if prompt is None or len(location.names) != 1:
+    prompt, strength, shape = options.prompt, options.strength, pair.turned_shape
+    if options.by_prompt:
+        assert locator is not None
+        assert prompt is not None
+        location = _checked(locator.locate(images, prompt), shape, locator.name)
+        _check_labels(strength, location.names)
         return location
-    found = replace(location.detections, labels=(prompt,) * len(location.detections))
-    return replace(location, detections=found, names=dict.fromkeys(location.names, prompt))
+    if not options.drawn:
+        _check_labels(strength, ())
+        return None
+    whole = numbered(_as_drawing(options, pair), pair.a.shape)
+    drawing, notes = _cut_drawing(whole, pair)
+    if needs_images(options):
+        location = refine(images[0], images[1], drawing, refiner)
+    else:
+        location = fill(drawing, shape)
+    if options.boxes is not None:
+        location = replace(location, notes=())  # that boxes are filled is what was asked for
+    if prompt and len(location.names) == 1:
+        location = _renamed(location, prompt)
+    _check_labels(strength, {*location.names, *_labels_of(whole)})
+    return replace(location, notes=(*notes, *location.notes))
+
+
+def _as_drawing(options: FusionOptions, pair: Pair) -> Drawing:
+    """Return what marks the objects, painted labels on the turned grid of the chosen slices."""
+    if options.mask is not None:
+        mask = _read_mask(options.mask)
+        whole = mask.array if isinstance(mask, Volume) else mask
+        labels = _as_bytes(_fitted(mask, pair))
+        # labels outside the chosen slices are there too, and may be given a strength
+        values = _values_in(_as_bytes(whole) if labels.shape != whole.shape else labels)
+        return Drawing(labels=labels, names={value: f"mask {value}" for value in values})
+    if options.boxes is not None:
+        return Drawing(boxes=options.boxes)
+    drawing = options.drawing
+    assert drawing is not None
+    if drawing.labels is None:
+        return drawing
+    values = _values_in(np.asarray(drawing.labels))
+    names = {value: f"label {value}" for value in values} | dict(drawing.names)
+    return replace(drawing, labels=_fitted(np.asarray(drawing.labels), pair), names=names)
+
+
+def _cut_drawing(drawing: Drawing, pair: Pair) -> tuple[Drawing, tuple[str, ...]]:
+    """Move boxes, polygons and points from the whole grid to the turned grid of the chosen slices.
+
+    Painted labels are there already. Shapes outside the slices are left out, with a note.
+    """
+    selection = pair.selection
+    if pair.a.ndim == 2 or (selection.whole and selection.axis == 0):
+        return drawing, ()
+    assert drawing.box_values is not None
+    assert drawing.polygon_values is not None
+    assert drawing.point_values is not None
+
+    def inside(places: Floats) -> npt.NDArray[np.bool_]:
+        return np.asarray((places[:, 2] >= 0) & (places[:, 2] < len(selection)))
+
+    boxes = _rows(drawing.boxes, 6)
+    rows, moved = cut_boxes(boxes, selection)
+    kept_boxes = rows.tolist()
+    points = cut_points(_rows(drawing.points, 3), selection)
+    kept_points = np.flatnonzero(inside(points)).tolist()
+    polygons = [
+        cut_points(polygon_corners(corners, 3, k), selection)
+        for k, corners in enumerate(drawing.polygons, start=1)
+    ]
+    kept_polygons = [k for k, corners in enumerate(polygons) if inside(corners).all()]
+    counts = {
+        "boxes": (len(boxes), len(kept_boxes)),
+        "polygons": (len(polygons), len(kept_polygons)),
+        "points": (len(points), len(kept_points)),
+    }
+    given, kept = (sum(column) for column in zip(*counts.values(), strict=True))
+    if given and not kept and drawing.labels is None:
+        raise InputError("What was drawn lies outside the chosen slices; choose others, or draw.")
+    part = replace(
+        drawing,
+        boxes=moved,
+        box_values=[drawing.box_values[k] for k in kept_boxes],
+        polygons=[polygons[k] for k in kept_polygons],
+        polygon_values=[drawing.polygon_values[k] for k in kept_polygons],
+        points=points[kept_points],
+        point_labels=None
+        if drawing.point_labels is None
+        else [drawing.point_labels[k] for k in kept_points],
+        point_values=[drawing.point_values[k] for k in kept_points],
+    )
+    return part, tuple(
+        f"{given - kept} of {given} {what} lie outside the chosen slices."
+        for what, (given, kept) in counts.items()
+        if kept < given
+    )
+
+
+def _rows(given: Any, width: int) -> Floats:
+    return np.zeros((0, width)) if given is None else np.asarray(given, float).reshape(-1, width)
+
+
+def _labels_of(drawing: Drawing) -> set[int]:
+    """Return the labels that a drawing names or numbers, wherever they lie."""
+    numbers = [drawing.names, drawing.box_values, drawing.polygon_values, drawing.point_values]
+    return {int(value) for values in numbers for value in values or ()}
+
+
+def _check_labels(strength: Strength, labels: Iterable[int]) -> None:
+    """Refuse a strength for a label that does not exist."""
+    if not isinstance(strength, Mapping):
+        return
+    known = sorted(labels)
+    for label in strength:
+        if label not in known:
+            listed = ", ".join(map(str, known)) or "none: give a prompt, a mask, boxes or a drawing"
+            raise InputError(f"strength names label {label!r}; the labels are {listed}.")
+
+
+def _renamed(location: Location, name: str) -> Location:
+    """Call a single object what the prompt says."""
+    rows = replace(location.detections, labels=(name,) * len(location.detections))
+    return replace(location, detections=rows, names=dict.fromkeys(location.names, name))
 
 
 def _checked(location: Location, shape: tuple[int, ...], name: str) -> Location:
@@ -122,7 +199,7 @@ def _checked(location: Location, shape: tuple[int, ...], name: str) -> Location:
             f"The locator {name!r} gave a {mask.dtype} mask of shape {mask.shape} instead of uint8 "
             f"of shape {shape}; report this to its authors."
         )
-    unnamed = set(np.unique(mask[mask != 0]).tolist()) - set(location.names)
+    unnamed = set(_values_in(mask)) - set(location.names)
     if unnamed:
         raise TextDiFuseError(
             f"The locator {name!r} gave no name for label {min(unnamed)} of its mask; report this "
@@ -131,22 +208,22 @@ def _checked(location: Location, shape: tuple[int, ...], name: str) -> Location:
     return location
 
 
-def _as_labels(mask: Any, pair: Pair) -> Labels:
-    """Return labels on the turned grid of the chosen slices."""
+def _read_mask(mask: Any) -> Volume | Array:
     if isinstance(mask, (str, os.PathLike)):
         from ..io import read
 
         mask = read(os.fspath(mask))
     elif is_layer(mask):
         mask = load(read_layer(mask, "the mask"))
-    if isinstance(mask, Volume) and mask.rgb:
-        raise InputError("The mask is a colour image; give labels or a single channel.")
-    if not isinstance(mask, Volume):
-        mask = np.asarray(mask)
-    return _as_bytes(_fitted(mask, pair))
+    if isinstance(mask, Volume):
+        if mask.rgb:
+            raise InputError("The mask is a colour image; give labels or a single channel.")
+        return mask
+    return np.asarray(mask)
 
 
 def _fitted(mask: Volume | Array, pair: Pair) -> Array:
+    """Return labels on the turned grid of the chosen slices."""
     grid = pair.grid(len(pair.selection))
     array = mask.array if isinstance(mask, Volume) else mask
     by_place = isinstance(mask, Volume) and mask.affine is not None and grid.affine is not None
@@ -169,76 +246,14 @@ def _as_bytes(array: Array) -> Labels:
         raise InputError(f"The mask holds values of type {array.dtype}; give integer labels.")
     if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
         raise InputError("The mask holds fractions; give integer labels, 0 for the background.")
-    values = np.unique(array[array != 0])
-    if len(values) == 1:  # 1, 255, True: one object
-        return (array != 0).astype(np.uint8)
-    if len(values) and (values.min() < 0 or values.max() > 255):
-        raise InputError(
-            f"The mask has labels from {values.min():g} to {values.max():g}; use 1 to 255."
-        )
+    low, high = array.min(initial=0), array.max(initial=0)
+    if low < 0 or high > 255:
+        raise InputError(f"The mask has labels from {low:g} to {high:g}; use 1 to 255.")
     return array.astype(np.uint8)
 
 
-def _boxed(boxes: Any, pair: Pair, prompt: str | None) -> Location:
-    rows = _rows(boxes, pair.a.ndim)
-    if pair.a.ndim == 2 or (pair.selection.whole and pair.selection.axis == 0):
-        return _named(_from_boxes(rows, pair.turned_shape), prompt, "box")
-    _, moved = cut_boxes(rows, pair.selection)
-    location = _named(_from_boxes(moved, pair.turned_shape), prompt, "box")
-    if len(moved) == len(rows):
-        return location
-    note = f"{len(rows) - len(moved)} of {len(rows)} boxes lie outside the chosen slices."
-    return replace(location, notes=(*location.notes, note))
-
-
-def _rows(boxes: Any, n: int) -> npt.NDArray[np.float64]:
-    try:
-        array = np.asarray(boxes, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"Boxes must be rows of numbers, not {boxes!r}.") from None
-    if array.ndim == 1:
-        array = array[None]
-    if array.ndim != 2 or array.shape[1] != 2 * n or len(array) > 255:
-        order = "x0, y0, x1, y1" if n == 2 else "x0, y0, z0, x1, y1, z1"
-        raise InputError(f"Boxes need up to 255 rows of {order} in pixels, not {array.shape}.")
-    return array
-
-
-def _from_boxes(array: npt.NDArray[np.float64], shape: Sequence[int]) -> Labels:
-    n = len(shape)
-    labels = np.zeros(tuple(shape), np.uint8)
-    for k, row in enumerate(array, start=1):
-        low, high = row[:n][::-1], row[n:][::-1]
-        if not (np.isfinite(row).all() and (low < high).all()):
-            raise InputError(f"Box {k} {row.tolist()} is empty; give x0 < x1 and y0 < y1.")
-        window = tuple(
-            slice(max(0, round(lo)), min(size, max(round(hi), round(lo) + 1)))
-            for lo, hi, size in zip(low, high, shape, strict=True)
-        )
-        if any(s.start >= s.stop for s in window):
-            raise InputError(
-                f"Box {k} {row.tolist()} lies outside the image of shape {tuple(shape)}."
-            )
-        labels[window] = k
-    return labels
-
-
-def _named(labels: Labels, prompt: str | None, kind: str) -> Location:
-    values = np.unique(labels[labels != 0]).astype(np.uint8)
-    one = prompt is not None and len(values) == 1
-    names = {int(v): prompt if one and prompt else f"{kind} {v}" for v in values}
-    rows = []
-    for v in values:
-        where = np.nonzero(labels == v)[::-1]
-        rows.append([float(w.min()) for w in where] + [float(w.max()) + 1 for w in where])
-    width = 2 * labels.ndim
-    detections = Detections(
-        boxes=np.asarray(rows, np.float32).reshape(-1, width),
-        scores=np.ones(len(values), np.float32),
-        labels=tuple(names.values()),
-        label_values=values,
-        sources=("drawn",) * len(values),
-    )
-    row_of = np.zeros(256, np.uint32)
-    row_of[values] = np.arange(1, len(values) + 1)
-    return Location(labels, detections, names, instances=row_of[labels])
+def _values_in(labels: Array) -> list[int]:
+    """Return which labels there are, without 0."""
+    if labels.dtype == np.uint8:  # counting is faster than sorting
+        return [int(v) for v in np.flatnonzero(np.bincount(labels.ravel(), minlength=256)) if v]
+    return [int(v) for v in np.unique(labels) if v]

@@ -1,86 +1,133 @@
-"""Options of a fusion that do not concern the images, checked."""
+"""Every option of a fusion in one frozen object, checked before anything is read."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..diffusion import SAMPLERS
 from ..errors import InputError
-from .backend import Backend
+from ..intensity import Window
+from ..locate import Locator, check_locator_name
+from ..locate.drawn import REFINERS, Drawing, Refiner
+from ..spatial import Registration
+from .selection import Slices
 
+#: One strength for all objects, or one per label.
 Strength = float | Mapping[int, float]
+#: ``(low, high)`` in the image's unit, the name of a preset, a `Window`, or None for the default.
+WindowChoice = tuple[float, float] | str | Window | None
+#: Time point of every series, or one for each image.
+TimePoints = int | tuple[int | None, int | None]
+
+#: Presets of network evaluations; how many each stands for depends on the weights.
+QUALITIES = ("fast", "standard", "best")
+#: What may become of the colours of natural pictures.
+CHROMA = ("auto", "restore", "keep")
 
 
-@dataclass(frozen=True)
-class Options:
-    """How the chains run; see `fuse` for what each means."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FusionOptions:
+    """Options of a fusion; each field is the parameter of `fuse` with the same name.
 
-    steps: int
-    quality: str | None
-    seed: int
-    samples: int
-    sampler: str
-    chroma: str
-
-
-def make_options(
-    backend: Backend,
-    *,
-    quality: str | None = None,
-    steps: int | None = None,
-    seed: int = 0,
-    samples: int = 1,
-    sampler: str | None = None,
-    chroma: str = "auto",
-) -> Options:
-    """Check options against what the weights can do, and fill in their defaults.
+    The first group says which objects stand out and may change from one `FusionSession.fuse` to the
+    next. The second group belongs to the pair of images and stays the same in a session.
 
     Raises
     ------
     InputError
-        One sentence that says what may be given.
+        If a value cannot be used, whatever the images and the weights are.
     """
-    if quality is not None:
-        if steps is not None:
+
+    prompt: str | None = None
+    mask: Any = None
+    boxes: npt.ArrayLike | None = None
+    drawing: Drawing | None = None
+    strength: Strength = 1.0
+    locator: str | Locator = "lexicon"
+    refiner: str | Refiner | None = "auto"
+
+    slices: Slices = None
+    axis: int | str = 0
+    windows: Mapping[str, WindowChoice] | None = None
+    time: TimePoints | None = None
+    register: str | os.PathLike[str] | Registration | None = None
+    quality: str | None = None
+    steps: int | None = None
+    seed: int = 0
+    samples: int = 1
+    sampler: str | None = None
+    chroma: str = "auto"
+
+    def __post_init__(self) -> None:
+        drawn = self.drawn
+        if len(drawn) > 1:
+            raise InputError(f"Give only one of {' and '.join(drawn)}.")
+        _check_strength(self.strength)
+        if isinstance(self.strength, Mapping):  # the caller may change theirs later
+            object.__setattr__(self, "strength", dict(self.strength))
+        if isinstance(self.locator, str):
+            check_locator_name(self.locator)
+        _check_choice("refiner", self.refiner, REFINERS)
+        if self.quality is not None and self.steps is not None:
             raise InputError("give quality or steps, not both.")
-        if quality not in backend.qualities:
-            names = ", ".join(backend.qualities)
-            raise InputError(f"quality must be one of {names}, not {quality!r}.")
-    elif steps is None:
-        quality = "standard"
-    chosen = steps if quality is None else backend.qualities[quality]
-    for name, value, low, high in (
-        ("steps", chosen, backend.fewest_steps, 1000),
-        ("samples", samples, 1, 100),
-        ("seed", seed, 0, 2**62),
-    ):
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if not whole or not low <= value <= high:  # type: ignore[operator]
-            raise InputError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
-    if sampler is not None and sampler not in SAMPLERS:
-        raise InputError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}.")
-    return Options(
-        int(chosen),  # type: ignore[arg-type]
-        quality,
-        int(seed),
-        int(samples),
-        backend.default_sampler if sampler is None else sampler,
-        chroma,
-    )
+        _check_choice("quality", self.quality, QUALITIES)
+        if self.steps is not None:
+            _check_whole("steps", self.steps, 1, 1000)
+        _check_whole("seed", self.seed, 0, 2**62)
+        _check_whole("samples", self.samples, 1, 100)
+        _check_choice("sampler", self.sampler, SAMPLERS)
+        _check_choice("chroma", self.chroma, CHROMA)
+
+    @property
+    def drawn(self) -> list[str]:
+        """Names of what marks objects in place of a prompt."""
+        return [name for name in ("mask", "boxes", "drawing") if getattr(self, name) is not None]
+
+    @property
+    def by_prompt(self) -> bool:
+        """Whether the locator is asked; with a mask the prompt is only a name."""
+        return self.prompt is not None and not self.drawn
+
+    def evaluations(self, qualities: Mapping[str, int], fewest: int) -> int:
+        """Return how many steps a chain makes.
+
+        Parameters
+        ----------
+        qualities : mapping of str to int
+            Steps of each of `QUALITIES`.
+        fewest : int
+            Fewer give no image.
+
+        Raises
+        ------
+        InputError
+            If there are too few.
+        """
+        if self.steps is None:
+            return qualities[self.quality or "standard"]
+        return _check_whole("steps", self.steps, fewest, 1000)
 
 
-def check_strength(strength: Any) -> Strength:
-    """Refuse strengths that are no numbers from 0 to 2.
-
-    Raises
-    ------
-    InputError
-    """
+def _check_strength(strength: Any) -> None:
     values = strength.values() if isinstance(strength, Mapping) else [strength]
     if not all(isinstance(v, (int, float, np.number)) and 0 <= v <= 2 for v in values):
         raise InputError(f"strength must lie between 0 and 2, not {strength!r}.")
-    return strength
+
+
+def _check_whole(name: str, value: Any, low: int, high: int) -> int:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not low <= value <= high:
+        raise InputError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+    return int(value)
+
+
+def _check_choice(name: str, value: Any, choices: Any) -> None:
+    """Refuse an unknown name; None and objects that do the work themselves pass."""
+    if isinstance(value, str) and value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")

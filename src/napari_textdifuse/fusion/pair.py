@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +17,10 @@ from ..spatial.resample import overlap_notes
 from ..volume import Volume
 from .cutting import cut, cut_pair, to_front
 from .inputs import as_volumes
+from .options import FusionOptions
 from .prepare import Prepared, prepare
 from .result import Progress
-from .selection import Selection, Slices, select, slabs
+from .selection import Selection, select, slabs
 from .tally import Callback
 from .tally import report as tell
 from .windows import choose_windows
@@ -111,28 +111,30 @@ class Pair:
 
 
 def make_pair(
-    a: Any,
-    b: Any,
-    *,
-    slices: Slices = None,
-    axis: int | str = 0,
-    windows: Mapping[str, Any] | None = None,
-    time: int | tuple[int | None, int | None] | None = None,
-    register: str | os.PathLike[str] | Registration | None = None,
-    callback: Callback | None = None,
+    a: Any, b: Any, options: FusionOptions | None = None, callback: Callback | None = None
 ) -> Pair:
-    """Check both inputs and every option that concerns them; see `fuse`.
+    """Read both inputs and apply every option that concerns the images.
+
+    Parameters
+    ----------
+    a, b : array_like, Volume, path or image layer
+    options : FusionOptions, optional
+        ``slices``, ``axis``, ``windows``, ``time`` and ``register``; see `fuse`.
+    callback : callable, optional
+        Called while images are registered.
 
     Raises
     ------
     InputError
         If an input or option cannot be used.
     Cancelled
-        If the callback asked for it during registration.
+        If the callback returned False during registration.
     """
+    options = options or FusionOptions()
+    time, register = options.time, options.register
     volume_a, volume_b = as_volumes(a, b, time=time, lazy=True)
-    selection = select(volume_a, slices, axis)
-    chosen, notes = choose_windows(volume_a, volume_b, windows)
+    selection = select(volume_a, options.slices, options.axis)
+    chosen, notes = choose_windows(volume_a, volume_b, options.windows)
     found = None
     if register is not None:
         volume_b, found, more = _registered(volume_a, volume_b, register, callback)

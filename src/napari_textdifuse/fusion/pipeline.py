@@ -1,10 +1,12 @@
-"""`FusionPipeline`: images and a prompt in, a `FusionResult` out."""
+"""`fuse` and `FusionPipeline`: images and a prompt in, a `FusionResult` out."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from typing import Any
+
+import numpy.typing as npt
 
 from ..diffusion import Schedule
 from ..locate import Locator
@@ -14,7 +16,7 @@ from ..weights import ReleasedFolder, WeightsFolder, open_folder
 from .backend import open_backend
 from .device import choose_device
 from .loaded import Loaded
-from .options import check_strength, make_options
+from .options import FusionOptions, Strength, TimePoints, WindowChoice
 from .pair import make_pair
 from .result import FusionResult
 from .selection import Slices
@@ -73,30 +75,63 @@ class FusionPipeline:
         b: Any,
         prompt: str | None = None,
         mask: Any = None,
-        boxes: Any = None,
+        boxes: npt.ArrayLike | None = None,
         steps: int | None = None,
         seed: int = 0,
         callback: Callback | None = None,
         *,
         drawing: Drawing | None = None,
-        strength: float | Mapping[int, float] = 1.0,
+        strength: Strength = 1.0,
+        slices: Slices = None,
+        axis: int | str = 0,
+        windows: Mapping[str, WindowChoice] | None = None,
+        time: TimePoints | None = None,
+        register: str | os.PathLike[str] | Registration | None = None,
+        quality: str | None = None,
+        samples: int = 1,
+        sampler: str | None = None,
+        chroma: str = "auto",
         locator: str | Locator = "lexicon",
         refiner: str | Refiner | None = "auto",
-        **options: Any,
     ) -> FusionResult:
-        """Fuse two images; see `fuse` for the parameters."""
-        check_strength(strength)  # before anything is read
-        session = self.session(a, b, steps=steps, seed=seed, callback=callback, memory=0, **options)
-        return session.fuse(
-            prompt,
-            mask,
-            boxes,
+        """Fuse two images.
+
+        Parameters
+        ----------
+        a, b, prompt, mask, boxes, drawing, strength, slices, axis, windows, time, register, \
+        quality, steps, seed, samples, sampler, chroma, locator, refiner, callback
+            See `fuse`; the defaults are the same.
+
+        Returns
+        -------
+        FusionResult
+
+        Raises
+        ------
+        InputError, GeometryError, PromptError, Cancelled
+            See `fuse`.
+        """
+        options = FusionOptions(
+            prompt=prompt,
+            mask=mask,
+            boxes=boxes,
             drawing=drawing,
             strength=strength,
             locator=locator,
             refiner=refiner,
-            callback=callback,
+            slices=slices,
+            axis=axis,
+            windows=windows,
+            time=time,
+            register=register,
+            quality=quality,
+            steps=steps,
+            seed=seed,
+            samples=samples,
+            sampler=sampler,
+            chroma=chroma,
         )
+        return self._open(a, b, options, 0, callback).run(options, callback)
 
     def session(
         self,
@@ -105,8 +140,8 @@ class FusionPipeline:
         *,
         slices: Slices = None,
         axis: int | str = 0,
-        windows: Mapping[str, Any] | None = None,
-        time: int | tuple[int | None, int | None] | None = None,
+        windows: Mapping[str, WindowChoice] | None = None,
+        time: TimePoints | None = None,
         register: str | os.PathLike[str] | Registration | None = None,
         quality: str | None = None,
         steps: int | None = None,
@@ -138,10 +173,14 @@ class FusionPipeline:
         InputError
             If an image or option cannot be used; `GeometryError` if the two have no common space.
         Cancelled
-            If the callback asked for it.
+            If the callback returned False.
         """
-        options = make_options(
-            self.backend,
+        options = FusionOptions(
+            slices=slices,
+            axis=axis,
+            windows=windows,
+            time=time,
+            register=register,
             quality=quality,
             steps=steps,
             seed=seed,
@@ -149,17 +188,12 @@ class FusionPipeline:
             sampler=sampler,
             chroma=chroma,
         )
-        pair = make_pair(
-            a,
-            b,
-            slices=slices,
-            axis=axis,
-            windows=windows,
-            time=time,
-            register=register,
-            callback=callback,
-        )
-        return FusionSession(self._loaded, pair, options, memory)
+        return self._open(a, b, options, memory, callback)
+
+    def _open(
+        self, a: Any, b: Any, options: FusionOptions, memory: int, callback: Callback | None
+    ) -> FusionSession:
+        return FusionSession(self._loaded, make_pair(a, b, options, callback), options, memory)
 
 
 def fuse(
@@ -167,52 +201,93 @@ def fuse(
     b: Any,
     prompt: str | None = None,
     *,
+    mask: Any = None,
+    boxes: npt.ArrayLike | None = None,
+    drawing: Drawing | None = None,
+    strength: Strength = 1.0,
+    slices: Slices = None,
+    axis: int | str = 0,
+    windows: Mapping[str, WindowChoice] | None = None,
+    time: TimePoints | None = None,
+    register: str | os.PathLike[str] | Registration | None = None,
+    quality: str | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    samples: int = 1,
+    sampler: str | None = None,
+    chroma: str = "auto",
+    locator: str | Locator = "lexicon",
+    refiner: str | Refiner | None = "auto",
     weights: str | os.PathLike[str] | None = None,
     device: str = "auto",
-    **options: Any,
+    callback: Callback | None = None,
 ) -> FusionResult:
     """Fuse two images of the same anatomy or scene into one.
 
+    The result lies on the grid of `a`; `b` is resampled onto it through world coordinates.
+
     Parameters
     ----------
-    a, b : array, Volume, path, or image layer
-        Arrays ``(Y, X)`` or ``(Z, Y, X)``, with a last axis of 3 or 4 for colour; any real type.
-        The result lies on the grid of `a`; `b` is resampled onto it through world coordinates.
+    a, b : array_like, Volume, path or image layer
+        ``(Y, X)`` or ``(Z, Y, X)``, a leading T for series, a last axis of 3 or 4 for colour; any
+        real type, in the image's own unit (HU, SUVbw, ...). Layers keep their place in the viewer.
     prompt : str, optional
-        What should stand out, such as ``"tumour"`` or ``"person, car"``.
+        What should stand out, such as ``"tumour"`` or ``"person, car"``. With `mask`, `boxes` or
+        `drawing` it names a single object. Default: nothing is emphasised.
+    mask : array_like, Volume, path or labels layer, optional
+        Labels 1 to 255, 0 for the background, used instead of a prompt. Of the shape of `a` or of
+        its chosen slices, or with a place of its own. Labels keep their numbers.
+    boxes : array_like, shape (N, 4) or (N, 6), optional
+        Filled boxes, used instead of a prompt: pixel edges ``(x0, y0, x1, y1)``, in volumes
+        ``(x0, y0, z0, x1, y1, z1)``, on the whole of `a`. Box k gets label k.
+    drawing : locate.drawn.Drawing, optional
+        Boxes, polygons, points and painted labels, used instead of a prompt. Boxes and points get
+        the outline of what they mark, see `refiner`.
+    strength : float or mapping of int to float
+        How far objects are moved away from their surround, 0 to 2; 0 changes nothing. A mapping
+        gives one value per label; labels that it leaves out get 1. Default: 1.
+    slices : int, slice or (start, stop), optional
+        One slice, or a half-open range; negative numbers count from the end. The result lies on
+        the grid of these slices. Default: the whole volume.
+    axis : {0, 1, 2, "axial", "coronal", "sagittal"}
+        Array axis that slices follow each other along, or the anatomical plane they lie in. The
+        network sees the slices one by one. Default: 0.
+    windows : mapping, optional
+        What is shown from black to white, by ``"a"`` and ``"b"``: ``(low, high)`` in the image's
+        unit, or the name of a preset (`intensity.PRESETS`). Default: by unit and modality.
+    time : int or pair of int, optional
+        Time point of a series, from 0, or one for each image. Series of several need it.
+    register : {"rigid", "affine"}, Registration or path, optional
+        Move `b` onto `a` by mutual information, or by a saved transform. Default: `b` is taken
+        where its geometry puts it.
+    quality : {"fast", "standard", "best"}, optional
+        Preset of `steps`: 1, 4 or 25; 10, 25 or 100 for the authors' weights. Default:
+        ``"standard"``.
+    steps : int, optional
+        Network evaluations per chain, 1 to 1000, instead of `quality`.
+    seed : int
+        Of the starting noise, 0 to 2**62. Equal inputs, options and device give equal pixels.
+        Default: 0.
+    samples : int
+        Number of seeds, 1 to 100, counted up from `seed`. With more than one, the result is their
+        mean and ``result.uncertainty`` their standard deviation. Default: 1.
+    sampler : {"ddim", "dpm++", "ancestral", "mean"}, optional
+        See `diffusion.make_sampler`. Default: what the weights were made for.
+    chroma : {"auto", "restore", "keep"}
+        Whether colour cast and chroma noise are removed. "auto" does so for natural pictures and
+        leaves colours that stand for measured values as they are. Default: "auto".
+    locator : str or Locator
+        Finds what the prompt names; see `locate.locator_names`. Default: "lexicon".
+    refiner : {"auto", "sam", "classical", "none"}, Refiner or None
+        Finds outlines for a drawing's boxes and points. "auto" is SAM where its weights are on this
+        machine, else "classical"; "none" takes boxes as drawn. Default: "auto".
     weights : str or PathLike, optional
-        Embedded name or weights folder.
+        Name of embedded weights, or a weights folder; see `FusionPipeline.from_pretrained`.
+        Default: the embedded "light".
     device : {"auto", "cpu", "cuda", "mps"}
-    **options
-        mask : labels on the grid of `a` (array, Volume, path, layer), instead of a prompt.
-        boxes : ``(N, 4)`` pixel edges XYXY (``(N, 6)`` XYZXYZ in volumes), filled, instead of a
-        prompt.
-        drawing : `locate.drawn.Drawing`, boxes, polygons, points and labels drawn by hand, instead
-        of a prompt; boxes and points get the outline of what they mark.
-        refiner : what finds these outlines: "sam" (where its weights are here), "classical", "none"
-        (as drawn) or "auto" (the first that can).
-        slices : one slice, a range ``(start, stop)``, or None for the whole volume; the result
-        lies on the grid of these slices.
-        axis : array axis 0, 1 or 2 that slices follow each other along, or "axial", "coronal" or
-        "sagittal"; the network sees them one by one.
-        windows : ``{"a": ..., "b": ...}``, what is shown from black to white: ``(low, high)`` in
-        the image's unit, or the name of a preset (`intensity.PRESETS`); default: by unit.
-        time : time point of a series (4-D), or one for each image.
-        register : "rigid" or "affine" moves `b` onto `a` by mutual information; or a transform
-        saved earlier (`Registration`, or its file).
-        quality : "fast" (1 network evaluation per chain), "standard" (4, the default) or "best"
-        (25); 10, 25 and 100 for the authors' weights.
-        steps : network evaluations per chain instead of a quality, 1 to 1000.
-        seed : starting noise; equal inputs, seed and device give equal output.
-        callback : called with a `Progress` after every evaluation; returning False cancels.
-        strength : how far objects are moved from their surround; 0 changes nothing; a mapping
-        gives one value per label.
-        samples : number of seeds; with more than one the result is their mean, and
-        ``result.uncertainty`` their standard deviation.
-        sampler : see `diffusion.SAMPLERS`; default: what the weights were made for.
-        chroma : "auto" removes colour cast and chroma noise from natural pictures and leaves the
-        colours of measured values as they are; "restore" and "keep" say so.
-        locator : name of a locator, or an object with a ``locate`` method.
+        "auto" takes a GPU if there is one. Default: "auto".
+    callback : callable, optional
+        Called with a `Progress` after every network evaluation; returning False cancels.
 
     Returns
     -------
@@ -224,7 +299,32 @@ def fuse(
         If an image or option cannot be used; `GeometryError` if the two have no common space.
     PromptError
         If the prompt names nothing that the locator knows.
+    WeightsError
+        If the weights are missing, damaged or of another architecture.
     Cancelled
-        If the callback asked for it.
+        If the callback returned False; ``partial`` holds the finished slices of a volume.
     """
-    return FusionPipeline.from_pretrained(weights, device)(a, b, prompt, **options)
+    pipeline = FusionPipeline.from_pretrained(weights, device)
+    return pipeline(
+        a,
+        b,
+        prompt,
+        mask,
+        boxes,
+        steps,
+        seed,
+        callback,
+        drawing=drawing,
+        strength=strength,
+        slices=slices,
+        axis=axis,
+        windows=windows,
+        time=time,
+        register=register,
+        quality=quality,
+        samples=samples,
+        sampler=sampler,
+        chroma=chroma,
+        locator=locator,
+        refiner=refiner,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,8 @@ from .assemble import Canvas, assemble
 from .chrominance import ChromaEngine, decide
 from .engine import SliceEngine
 from .loaded import Loaded
-from .masks import Wanted, locate_objects
-from .options import Options, Strength, check_strength
+from .masks import locate_objects, needs_images
+from .options import FusionOptions, Strength
 from .pair import Pair
 from .prepare import Prepared
 from .record import describe_input, start_record
@@ -44,12 +44,14 @@ class FusionSession:
     ----------
     loaded : Loaded
     pair : Pair
-    options : Options
+    options : FusionOptions
     memory : int
         Bytes that may be kept; slices that do not fit are computed anew each time.
     """
 
-    def __init__(self, loaded: Loaded, pair: Pair, options: Options, memory: int = MEMORY) -> None:
+    def __init__(
+        self, loaded: Loaded, pair: Pair, options: FusionOptions, memory: int = MEMORY
+    ) -> None:
         self.pair = pair
         self.options = options
         self._loaded = loaded
@@ -59,15 +61,15 @@ class FusionSession:
         backend, device, schedule = loaded.backend, loaded.device, loaded.schedule
         # what kind of pair it is follows from the middle, which is where something is
         ready = self._prepared(pair.slabs[len(pair.slabs) // 2])
+        steps = options.evaluations(backend.qualities, backend.fewest_steps)
+        self._sampler = options.sampler or backend.default_sampler
         self._chosen = backend.assign(ready)
         self._colours = decide(ready, options.chroma, backend.chroma is not None)
         self._colour_from = ready.colour_from
-        engine = SliceEngine(
-            backend, self._chosen.network, schedule, device, options.steps, options.sampler
-        )
+        engine = SliceEngine(backend, self._chosen.network, schedule, device, steps, self._sampler)
         restorer = None
         if self._colours.restore and backend.chroma is not None:
-            restorer = ChromaEngine(backend.chroma, schedule, device, options.sampler)
+            restorer = ChromaEngine(backend.chroma, schedule, device, self._sampler)
         self._steps = len(engine.chain.timesteps)
         self._fuser = StackFuser(
             engine, restorer, self._chosen.swapped, options.seed, options.samples, memory
@@ -82,7 +84,7 @@ class FusionSession:
         self,
         prompt: str | None = None,
         mask: Any = None,
-        boxes: Any = None,
+        boxes: npt.ArrayLike | None = None,
         *,
         drawing: Drawing | None = None,
         strength: Strength = 1.0,
@@ -108,11 +110,35 @@ class FusionSession:
         InputError, PromptError, Cancelled
             As for `fuse`.
         """
+        options = replace(
+            self.options,
+            prompt=prompt,
+            mask=mask,
+            boxes=boxes,
+            drawing=drawing,
+            strength=strength,
+            locator=locator,
+            refiner=refiner,
+        )
+        return self.run(options, callback)
+
+    def run(self, options: FusionOptions, callback: Callback | None = None) -> FusionResult:
+        """Fuse as `fuse` does.
+
+        Parameters
+        ----------
+        options : FusionOptions
+            Those of the session, but for prompt, mask, boxes, drawing, strength, locator and
+            refiner.
+        callback : callable, optional
+        """
         started = time.perf_counter()
-        check_strength(strength)
-        wanted = Wanted(prompt, mask, boxes, drawing)
-        finder, outliner = self._locator(locator), self._refiner(refiner)
-        location = locate_objects(self.pair, self._images, wanted, finder, outliner)
+        strength = options.strength
+        # built only where it is used: a locator or refiner may load models, or lack its weights
+        finder = self._locator(options.locator) if options.by_prompt else None
+        outliner = self._refiner(options.refiner) if options.drawing is not None else None
+        images = self._images() if needs_images(options) else ()
+        location = locate_objects(self.pair, options, images, finder, outliner)
         selection = self.pair.selection
         turned = self.pair.turned_shape
         labels = _per_slice(location, len(selection), turned)
@@ -122,11 +148,11 @@ class FusionSession:
 
         def finish(complete: bool) -> FusionResult:
             record = self._record(location, notes) | {
-                "prompt": prompt,
-                "locator": finder.name if wanted.by_prompt else None,
-                "locator_settings": _settings(finder) if wanted.by_prompt else None,
-                "drawn": wanted.drawn[0] if wanted.drawn else None,
-                "strength": dict(strength) if isinstance(strength, Mapping) else strength,
+                "prompt": options.prompt,
+                "locator": finder.name if finder else None,
+                "locator_settings": _settings(finder) if finder else None,
+                "drawn": options.drawn[0] if options.drawn else None,
+                "strength": strength,
                 "complete": complete,
                 "seconds": round(time.perf_counter() - started, 3),
             }
@@ -159,10 +185,10 @@ class FusionSession:
             "weights": loaded.name,
             "weights_sha256": loaded.sha256,
             **self._chosen.facts,
-            "quality": options.quality,
+            "quality": options.quality or ("standard" if options.steps is None else None),
             "seed": options.seed,
             "steps": self._steps,
-            "sampler": options.sampler,
+            "sampler": self._sampler,
             "samples": options.samples,
             "device": str(loaded.device),
             "precision": str(loaded.backend.precision).removeprefix("torch."),

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from ..volume import Volume
 from .lexicon import KnownTerm, LexiconLocator
 from .protocol import Detections, Location, Locator, LocatorInfo
-from .registry import describe_locators, get_locator, locator_names, locator_options
+from .registry import (
+    check_locator_name,
+    describe_locators,
+    get_locator,
+    locator_names,
+    locator_options,
+)
 
 __all__ = [
     "Detections",
@@ -16,6 +22,7 @@ __all__ = [
     "Location",
     "Locator",
     "LocatorInfo",
+    "check_locator_name",
     "describe_locators",
     "get_locator",
     "known_terms",

@@ -28,6 +28,19 @@ def locator_names() -> list[str]:
     return list(dict.fromkeys([*_BUILT_IN, *sorted(_others())]))
 
 
+def check_locator_name(name: str) -> None:
+    """Refuse a name that `get_locator` does not take; loads nothing.
+
+    Raises
+    ------
+    InputError
+        The message lists the names.
+    """
+    if name not in _BUILT_IN and name not in _others():
+        listed = ", ".join(map(repr, locator_names()))
+        raise InputError(f"There is no locator {name!r}; choose from: {listed}.")
+
+
 def get_locator(name: str, **options: Any) -> Locator:
     """Make a locator by its name.
 
@@ -88,10 +101,8 @@ def _factory(name: str) -> _Factory:
         module, attribute = _BUILT_IN[name]
         found: _Factory = getattr(import_module(f".{module}", __package__), attribute)
         return found
-    point = _others().get(name)
-    if point is None:
-        listed = ", ".join(map(repr, locator_names()))
-        raise InputError(f"There is no locator {name!r}; choose from: {listed}.")
+    check_locator_name(name)
+    point = _others()[name]
     try:
         loaded = point.load()
     except Exception as error:  # whatever another package does on import

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from .drawing import Drawing
+from .drawing import Drawing, numbered, polygon_corners
 from .outline import Outline, Refiner
-from .refine import REFINERS, get_refiner, refine
+from .refine import REFINERS, fill, get_refiner, refine
 
-__all__ = ["REFINERS", "Drawing", "Outline", "Refiner", "get_refiner", "refine"]
+__all__ = [
+    "REFINERS",
+    "Drawing",
+    "Outline",
+    "Refiner",
+    "fill",
+    "get_refiner",
+    "numbered",
+    "polygon_corners",
+    "refine",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -114,11 +114,8 @@ def items(drawing: Drawing, shape: Sequence[int]) -> list[Item]:
     points, positive = _points(drawing, shape)
     painted = painted_labels(drawing, shape)
     free = int(painted.max(initial=0)) if painted is not None else 0
-    box_values, free = _values(drawing.box_values, len(boxes), "box", free)
-    polygon_values, free = _values(drawing.polygon_values, len(polygons), "polygon", free)
-    of_point = _values_of_points(
-        drawing.point_values, points, positive, boxes, box_values, polygon_values, free
-    )
+    (box_values, polygon_values), free = _shape_values(drawing, len(boxes), free)
+    of_point = _values_of_points(drawing.point_values, points, positive, boxes, box_values, free)
 
     def name(kind: str, value: int) -> str:
         return drawing.names.get(value) or f"{kind} {value}"
@@ -160,6 +157,38 @@ def items(drawing: Drawing, shape: Sequence[int]) -> list[Item]:
             )
         )
     return result
+
+
+def numbered(drawing: Drawing, shape: Sequence[int]) -> Drawing:
+    """Write out the label value of every shape and point, so that any part keeps its numbers.
+
+    Parameters
+    ----------
+    drawing : Drawing
+    shape : sequence of int
+        Of the image that its coordinates belong to.
+
+    Returns
+    -------
+    Drawing
+        With ``box_values``, ``polygon_values`` and ``point_values`` as `items` would choose them.
+
+    Raises
+    ------
+    InputError
+        See `items`.
+    """
+    boxes = _boxes(drawing.boxes, shape)
+    points, positive = _points(drawing, shape)
+    painted = 0 if drawing.labels is None else int(np.max(drawing.labels, initial=0))
+    values, free = _shape_values(drawing, len(boxes), painted)
+    of_point = _values_of_points(drawing.point_values, points, positive, boxes, values[0], free)
+    return replace(
+        drawing,
+        box_values=values[0],
+        polygon_values=values[1],
+        point_values=of_point.tolist(),
+    )
 
 
 def painted_labels(drawing: Drawing, shape: Sequence[int]) -> npt.NDArray[np.uint8] | None:
@@ -223,19 +252,31 @@ def _boxes(given: Any, shape: Sequence[int]) -> Floats:
     return boxes
 
 
+def polygon_corners(corners: Any, n: int, k: int) -> Floats:
+    """Return the corners of polygon number `k` as an array of shape (M, n).
+
+    Raises
+    ------
+    InputError
+        If they are fewer than three, not finite or have another number of coordinates.
+    """
+    try:
+        array = np.asarray(corners, np.float64)
+    except (TypeError, ValueError):
+        array = np.zeros(0)
+    if array.ndim != 2 or array.shape[1] != n or len(array) < 3:
+        form = "x, y" if n == 2 else "x, y, z"
+        raise InputError(f"Polygon {k} needs three or more corners {form} in pixels.")
+    if not np.isfinite(array).all():
+        raise InputError(f"Polygon {k} has a corner that is not finite; draw it again.")
+    return array
+
+
 def _polygons(given: Sequence[Any], shape: Sequence[int]) -> list[Floats]:
     n = len(shape)
     result = []
     for k, corners in enumerate(given, start=1):
-        try:
-            array = np.asarray(corners, np.float64)
-        except (TypeError, ValueError):
-            array = np.zeros(0)
-        if array.ndim != 2 or array.shape[1] != n or len(array) < 3:
-            form = "x, y" if n == 2 else "x, y, z"
-            raise InputError(f"Polygon {k} needs three or more corners {form} in pixels.")
-        if not np.isfinite(array).all():
-            raise InputError(f"Polygon {k} has a corner that is not finite; draw it again.")
+        array = polygon_corners(corners, n, k)
         if n == 3:
             planes = np.unique(np.floor(array[:, 2]))
             if len(planes) > 1:
@@ -270,6 +311,15 @@ def _points(drawing: Drawing, shape: Sequence[int]) -> tuple[Indices, npt.NDArra
     return pixels, labels == 1
 
 
+def _shape_values(
+    drawing: Drawing, boxes: int, free: int
+) -> tuple[tuple[list[int], list[int]], int]:
+    """Return the label values of boxes and polygons, and the highest value in use."""
+    box_values, free = _values(drawing.box_values, boxes, "box", free)
+    polygon_values, free = _values(drawing.polygon_values, len(drawing.polygons), "polygon", free)
+    return (box_values, polygon_values), free
+
+
 def _values(given: Sequence[int] | None, count: int, kind: str, free: int) -> tuple[list[int], int]:
     """Return the label value of each shape, and the highest value in use."""
     values = list(range(free + 1, free + count + 1)) if given is None else [int(v) for v in given]
@@ -288,11 +338,10 @@ def _values_of_points(
     positive: npt.NDArray[np.bool_],
     boxes: Floats,
     box_values: list[int],
-    polygon_values: list[int],
     free: int,
 ) -> Indices:
     if given is not None:
-        values = np.asarray(given)
+        values = np.asarray(given) if len(given) else np.zeros(0, np.intp)
         good = values.shape == (len(points),) and values.dtype.kind in "iu"
         if not good or ((values < positive) | (values > 255)).any():
             raise InputError(

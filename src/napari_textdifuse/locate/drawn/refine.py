@@ -107,31 +107,61 @@ def refine(
     if len({image.shape for image in images}) > 1:
         listed = " and ".join(str(image.shape) for image in images)
         raise InputError(f"The images have shapes {listed}; resample them onto one grid first.")
-    shape = image_a.shape
+    chosen = get_refiner(refiner) if isinstance(refiner, str) else refiner
+    return _located(drawing, image_a.shape, images, chosen)
+
+
+def fill(drawing: Drawing, shape: tuple[int, ...]) -> Location:
+    """Turn a drawing into a label mask without a look at any image.
+
+    Parameters
+    ----------
+    drawing : Drawing
+        Boxes are filled; points are refused, and ``follow`` has no effect.
+    shape : tuple of int
+        Of the mask.
+
+    Returns
+    -------
+    Location
+
+    Raises
+    ------
+    InputError
+        If the drawing does not fit the shape.
+    """
+    return _located(drawing, shape, [], None)
+
+
+def _located(
+    drawing: Drawing, shape: tuple[int, ...], images: Sequence[Volume], refiner: Refiner | None
+) -> Location:
     drawn = items(drawing, shape)
     painted = painted_labels(drawing, shape)
     if not drawn and painted is None:
         raise InputError("The drawing is empty; draw a box, a polygon, points or labels.")
-    chosen = get_refiner(refiner) if isinstance(refiner, str) else refiner
     names = image_names(images)
     parts, notes = [], []
     for item in drawn:
-        outline, note = _outline(item, images, chosen, names)
+        outline, note = _outline(item, shape, images, refiner, names)
         parts.append(_Part(item.value, item.name, outline))
         notes.append(f"{item.name}: {note}.")
     if painted is not None:
         parts += _painted(painted, drawing)
-    if drawing.follow and len(shape) == 3:
+    if drawing.follow and len(shape) == 3 and images:
         parts, more = _followed(parts, images)
         notes += more
     return _assemble(parts, shape, names, tuple(notes))
 
 
 def _outline(
-    item: Item, images: Sequence[Volume], refiner: Refiner | None, names: Sequence[str]
+    item: Item,
+    shape: tuple[int, ...],
+    images: Sequence[Volume],
+    refiner: Refiner | None,
+    names: Sequence[str],
 ) -> tuple[Outline, str]:
     """Return the outline of an item and how it was found."""
-    shape = images[0].shape
     if item.polygon is not None:
         return _polygon(item, shape), "taken as drawn"
     found = refiner.outline(images, item) if refiner is not None else None

@@ -275,8 +275,10 @@ class FusionWidget(Form):
 
         names = {int(k): str(v) for k, v in mask.metadata[KEY].get("objects", {}).items()}
         drawing = Drawing(labels=mask.data.copy(), names=names)
-        strength = {"strength": self.strengths.strengths or self.strength.value}
-        asked = strength | ({"drawing": drawing} if mask.data.any() else {})
+        asked: dict[str, Any] = {}
+        if mask.data.any():
+            strength = self.strengths.strengths or self.strength.value
+            asked = {"drawing": drawing, "strength": strength}
         job = Job(last.a, last.b, None, asked, last.options, last.pipeline)
         job.session, job.replace, job.fused_only = last.session, True, True
         job.place = last.place
