@@ -30,7 +30,7 @@ class Step(nn.Module):
 
     def forward(self, z: Tensor, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Return the clean estimate."""
-        estimate: Tensor = self.network.decode(self.network.weigh(z, x, y, t), t)[0]
+        estimate: Tensor = self.network.decode(self.network.encode_and_weight(z, x, y, t), t)[0]
         return estimate
 
 

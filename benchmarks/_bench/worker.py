@@ -89,7 +89,7 @@ def reference(options: Options) -> Options:
     @torch.inference_mode()
     def step(height: int, width: int) -> None:
         z, x, y = (torch.rand(1, 1, height, width, device=device) * 2 - 1 for _ in range(3))
-        network.decode(network.weigh(z, x, y, t), t)
+        network.decode(network.encode_and_weight(z, x, y, t), t)
         _wait(device.type)
 
     step(32, 32)  # what is only done once

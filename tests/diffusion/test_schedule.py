@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_textdifuse.diffusion import (
-    Respaced,
+    RespacedSchedule,
     Schedule,
     cosine_alphas_cumprod,
     even_timesteps,
@@ -65,7 +65,7 @@ def test_posterior_is_the_product_of_two_gaussians():
     a_next, a = acp[[400, 600]]
     step = a / a_next  # z_t = sqrt(step) z_next + sqrt(1 - step) noise
     precision = step / (1 - step) + 1 / (1 - a_next)
-    spaced = Respaced(acp, [600, 400])
+    spaced = RespacedSchedule(acp, [600, 400])
     coef1, coef2 = spaced.posterior_mean_coef1[1], spaced.posterior_mean_coef2[1]
     assert coef1 == pytest.approx(math.sqrt(a_next) / (1 - a_next) / precision, rel=1e-9)
     assert coef2 == pytest.approx(math.sqrt(step) / (1 - step) / precision, rel=1e-9)
@@ -78,7 +78,7 @@ def test_posterior_is_the_product_of_two_gaussians():
 def test_respaced_chains_have_the_released_numbers(goldens, steps):
     recorded = {k.split("/")[1]: goldens[k] for k in goldens if k.startswith(f"sched{steps}/")}
     times = even_timesteps(steps)
-    spaced = Respaced(cosine_alphas_cumprod(), times)
+    spaced = RespacedSchedule(cosine_alphas_cumprod(), times)
     assert times[::-1] == recorded["timestep_map"].tolist()
     acp = spaced.alphas_cumprod
     found = vars(spaced) | {
@@ -92,7 +92,7 @@ def test_respaced_chains_have_the_released_numbers(goldens, steps):
 
 def test_a_chain_of_all_steps_is_the_full_schedule():
     acp = cosine_alphas_cumprod()
-    spaced = Respaced(acp, even_timesteps(1000))
+    spaced = RespacedSchedule(acp, even_timesteps(1000))
     alpha_bar = [math.cos((i / 1000 + 0.008) / 1.008 * math.pi / 2) ** 2 for i in range(1001)]
     betas = [min(1 - b / a, 0.999) for a, b in pairwise(alpha_bar)]
     np.testing.assert_allclose(spaced.betas, betas, rtol=1e-6, atol=0)

@@ -23,7 +23,7 @@ class Linear:
 
     multiple, dtype = 1, torch.float32
 
-    def weigh(self, z, x, y, t):
+    def encode_and_weight(self, z, x, y, t):
         return Features(0.5 * z + 0.5 * x, torch.full_like(z, 0.25))
 
     def decode(self, weighted, t):
@@ -48,7 +48,7 @@ def test_the_modulated_chain_starts_every_step_from_both_samples(sampler):
 
     def brighter(i, z, t):
         seen.append(z)
-        found = network.weigh(z, x, y, t)
+        found = network.encode_and_weight(z, x, y, t)
         return Features(found.sample + 0.2, found.share)
 
     estimates = list(chain.modulated(base, brighter, blend))
@@ -93,9 +93,9 @@ def test_ancestral_noise_is_not_the_starting_noise(tiny_pipeline, monkeypatch):
         started.append((noise, upcoming(generator, noise)))
         return base(self, x, y, noise, generator)
 
-    def watched_modulated(self, steps, weigh, blend, generator=None, *rest):
+    def watched_modulated(self, steps, encode_and_weight, blend, generator=None, *rest):
         started.append((steps[0].z, upcoming(generator, blend)))
-        return modulated(self, steps, weigh, blend, generator, *rest)
+        return modulated(self, steps, encode_and_weight, blend, generator, *rest)
 
     monkeypatch.setattr(FusionChain, "base", watched_base)
     monkeypatch.setattr(FusionChain, "modulated", watched_modulated)

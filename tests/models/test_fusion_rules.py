@@ -37,7 +37,7 @@ EXPECTED = {
 def test_rules_weigh_features_and_pixels(rule):
     z, x, y, t = inputs()
     network = make(fusion=rule)
-    weighted = network.weigh(z, x, y, t)
+    weighted = network.encode_and_weight(z, x, y, t)
     pairs = [(network.encoder(z, source, t), source) for source in (x, y)]
     for of_x, of_y, found in zip(pairs[0][0], pairs[1][0], weighted.features, strict=True):
         torch.testing.assert_close(sum(found.chunk(2)), EXPECTED[rule](of_x, of_y))
@@ -87,12 +87,12 @@ def test_without_diffusion_neither_noise_nor_step_reach_the_output():
     z, x, y, t = inputs()
     plain, full = make(diffusion=False), make()
     for network, same in ((plain, True), (full, False)):
-        fused = network.decode(network.weigh(z, x, y, t), t)[0]
-        other = network.decode(network.weigh(-z, x, y, t - 300), t - 300)[0]
+        fused = network.decode(network.encode_and_weight(z, x, y, t), t)[0]
+        other = network.decode(network.encode_and_weight(-z, x, y, t - 300), t - 300)[0]
         assert torch.equal(fused, other) == same
         restored, again = network.restore(z, x, t)[0], network.restore(-z, x, t - 300)[0]
         assert torch.equal(restored, again) == same
     # it is the same network, shown zeros
     blank, start = torch.zeros_like(z), torch.zeros_like(t)
-    shown = full.decode(full.weigh(blank, x, y, start), start)[0]
-    torch.testing.assert_close(plain.decode(plain.weigh(z, x, y, t), t)[0], shown)
+    shown = full.decode(full.encode_and_weight(blank, x, y, start), start)[0]
+    torch.testing.assert_close(plain.decode(plain.encode_and_weight(z, x, y, t), t)[0], shown)

@@ -27,7 +27,7 @@ def inputs(n: int = 1, size: int = 32):
 
 def test_shapes_and_configuration_round_trip(network):
     z, x, y, t = inputs(2)
-    weighted = network.weigh(z, x, y, t)
+    weighted = network.encode_and_weight(z, x, y, t)
     shapes = [tuple(w.shape) for w in weighted.features]
     assert shapes == [(4, 8, 16, 16), (4, 16, 8, 8), (4, 16, 4, 4)]
     estimate, variance = network.decode(weighted, t)
@@ -70,14 +70,14 @@ def test_files_without_the_newer_fields_mean_the_older_network():
 def test_untrained_network_gives_the_average_of_the_sources():
     z, x, y, t = inputs()
     fresh = LightNetwork(CONFIG)
-    estimate, _ = fresh.decode(fresh.weigh(z, x, y, t), t)
+    estimate, _ = fresh.decode(fresh.encode_and_weight(z, x, y, t), t)
     torch.testing.assert_close(estimate, (x + y) / 2)
     torch.testing.assert_close(fresh.restore(z, x, t)[0], x)
 
 
 def test_exchanging_the_sources_leaves_the_fused_chain_as_it_was(network):
     z, x, y, t = inputs()
-    forward, backward = network.weigh(z, x, y, t), network.weigh(z, y, x, t)
+    forward, backward = network.encode_and_weight(z, x, y, t), network.encode_and_weight(z, y, x, t)
     a, b = network.decode(forward, t)[0], network.decode(backward, t)[0]
     torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(forward.share, 1 - backward.share)
@@ -86,7 +86,7 @@ def test_exchanging_the_sources_leaves_the_fused_chain_as_it_was(network):
 
 def test_modulation_with_gain_zero_is_the_identity_bit_for_bit(network):
     z, x, y, t = inputs()
-    weighted = network.weigh(z, x, y, t)
+    weighted = network.encode_and_weight(z, x, y, t)
     same = network.modulate(weighted, torch.zeros_like(z))
     pairs = zip(weighted.features, same.features, strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
@@ -114,7 +114,7 @@ def test_cast_keeps_the_last_layer_exact(network):
     cast(network, torch.bfloat16)
     assert network.decoder.head.weight.dtype == torch.float32
     z, x, y, t = inputs()
-    weighted = network.weigh(z, x, y, t)
+    weighted = network.encode_and_weight(z, x, y, t)
     assert weighted.features[0].dtype == torch.bfloat16
     assert weighted.condition.dtype == torch.float32
     assert network.decode(weighted, t)[0].dtype == torch.float32

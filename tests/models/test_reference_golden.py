@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_textdifuse.diffusion import Respaced, Schedule, even_timesteps, make_sampler
+from napari_textdifuse.diffusion import RespacedSchedule, Schedule, even_timesteps, make_sampler
 from napari_textdifuse.fusion.chain import FusionChain
 from napari_textdifuse.models.reference import ReferenceNetwork, blocks, packing, unet
 from napari_textdifuse.models.reference.packing import pack, unpack
@@ -99,7 +99,7 @@ def check_features(case, network, found):
 @pytest.mark.parametrize("index", [24, 12, 0])
 def test_every_stage_of_one_step(reference_network, goldens, index, dead_branch):
     case = Case(goldens, index=index)
-    weighted = reference_network.weigh(case.z, case.x, case.y, case.t)
+    weighted = reference_network.encode_and_weight(case.z, case.x, case.y, case.t)
     check_features(case, reference_network, weighted)
     output = reference_network.predict_noise(weighted, case.t)
     case.near("dec_out", output, OUTPUT)
@@ -107,7 +107,7 @@ def test_every_stage_of_one_step(reference_network, goldens, index, dead_branch)
     case.near("pred_xstart", estimate, OUTPUT)
     torch.testing.assert_close(variance, output[:, 1:])
     times = goldens["sched25/timestep_map"].tolist()
-    spaced = Respaced(Schedule("cosine").alphas_cumprod, times)
+    spaced = RespacedSchedule(Schedule("cosine").alphas_cumprod, times)
     case.near("log_variance", spaced.log_variance(variance, index), OUTPUT)
     sampler = make_sampler("mean", Schedule("cosine"), times[::-1])
     case.near("mean", sampler.step(24 - index, case.z, estimate, variance), OUTPUT)
@@ -115,14 +115,14 @@ def test_every_stage_of_one_step(reference_network, goldens, index, dead_branch)
 
 def test_a_picture_that_is_not_square(reference_network, goldens):
     case = Case(goldens, "64x48")
-    weighted = reference_network.weigh(case.z, case.x, case.y, case.t)
+    weighted = reference_network.encode_and_weight(case.z, case.x, case.y, case.t)
     check_features(case, reference_network, weighted)
     case.near("dec_out", reference_network.predict_noise(weighted, case.t), OUTPUT)
 
 
 def test_share_is_the_channels_mean_of_the_weights(reference_network, goldens):
     case = Case(goldens)
-    weighted = reference_network.weigh(case.z, case.x, case.y, case.t)
+    weighted = reference_network.encode_and_weight(case.z, case.x, case.y, case.t)
     own, other = case["w_src1_chan_mean"].mean(), case["w_src2_chan_mean"].mean()
     assert weighted.share.shape == case.z.shape
     # the mean of a ratio is not the ratio of means, but these weights hardly vary over the picture
@@ -183,7 +183,7 @@ MISTAKES = {
 def test_one_wrong_fact_shows(reference_network, goldens, monkeypatch, mistake):
     MISTAKES[mistake](monkeypatch, reference_network)
     case = Case(goldens)
-    weighted = reference_network.weigh(case.z, case.x, case.y, case.t)
+    weighted = reference_network.encode_and_weight(case.z, case.x, case.y, case.t)
     output = reference_network.predict_noise(weighted, case.t)
     assert np.abs(output[0].numpy() - case["dec_out"]).max() > 10 * OUTPUT
 
@@ -205,7 +205,7 @@ def test_reduced_precision_stays_near(reference_network, goldens):
     network.cast(torch.bfloat16)
     assert network.dtype == torch.bfloat16
     assert network.decoder.out.conv.weight.dtype == torch.float32
-    weighted = network.weigh(case.z, case.x, case.y, case.t)
+    weighted = network.encode_and_weight(case.z, case.x, case.y, case.t)
     assert weighted.fused.dtype == torch.bfloat16
     output = network.predict_noise(weighted, case.t)[0].numpy()
     assert output.dtype == np.float32

@@ -2,7 +2,7 @@
 
 from .sampler import SAMPLERS, Sampler, make_sampler
 from .schedule import (
-    Respaced,
+    RespacedSchedule,
     Schedule,
     cosine_alphas_cumprod,
     even_timesteps,
@@ -12,7 +12,7 @@ from .schedule import (
 
 __all__ = [
     "SAMPLERS",
-    "Respaced",
+    "RespacedSchedule",
     "Sampler",
     "Schedule",
     "cosine_alphas_cumprod",

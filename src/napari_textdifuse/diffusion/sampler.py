@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .schedule import Respaced, Schedule
+from .schedule import RespacedSchedule, Schedule
 
 SAMPLERS = ("ddim", "dpm++", "ancestral", "mean")
 
@@ -132,7 +132,7 @@ class _Ancestral(_Chain):
         self, schedule: Schedule, timesteps: list[int], generator: torch.Generator | None
     ) -> None:
         super().__init__(schedule, timesteps)
-        self.posterior = Respaced(schedule.alphas_cumprod, timesteps)
+        self.posterior = RespacedSchedule(schedule.alphas_cumprod, timesteps)
         self.generator = generator
 
     def mean(self, i: int, z: Tensor, x0: Tensor) -> Tensor:

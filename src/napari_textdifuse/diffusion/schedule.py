@@ -82,7 +82,7 @@ def even_timesteps(count: int, steps: int = 1000) -> list[int]:
     return [round(i * (steps - 1) / (count - 1)) for i in reversed(range(count))]
 
 
-class Respaced:
+class RespacedSchedule:
     """Closed forms of a chain that visits some steps only (Nichol & Dhariwal 2021, Sec. 4).
 
     All arrays are float64 and run along the visited steps, index 0 the least noise.

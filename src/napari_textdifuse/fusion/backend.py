@@ -23,14 +23,14 @@ from ..weights import (
     load_light,
     load_released,
 )
-from .chain import ChainStep, FusionChain, Weigh
+from .chain import ChainStep, EncodeAndWeight, FusionChain
 from .device import choose_precision
 from .prepare import Prepared
 from .roles import roles_of
 
 
 @dataclass(frozen=True)
-class Assignment:
+class NetworkChoice:
     """The network for one pair.
 
     Parameters
@@ -71,7 +71,7 @@ class Backend(Protocol):
     def timesteps(self, steps: int) -> list[int]:
         """Return the steps of the full schedule to visit, noisiest first."""
 
-    def assign(self, ready: Prepared) -> Assignment:
+    def choose_network(self, ready: Prepared) -> NetworkChoice:
         """Choose network and roles for a pair."""
 
     def modulation(
@@ -82,7 +82,7 @@ class Backend(Protocol):
         base: Sequence[ChainStep],
         gain: Tensor,
         seed: int,
-    ) -> Weigh:
+    ) -> EncodeAndWeight:
         """Return the weighing of one modulated chain; keeps nothing between chains.
 
         Parameters
@@ -97,7 +97,7 @@ class Backend(Protocol):
         seed : int
         """
 
-    def settle(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
+    def enforce_contrast_prior(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
         """Return the modulated estimate of a step, amended where it must be.
 
         Parameters
@@ -130,12 +130,12 @@ class LightBackend:
         """See `Backend`; one step for weights without diffusion."""
         return trailing_timesteps(steps if self.network.diffusion else 1)
 
-    def assign(self, ready: Prepared) -> Assignment:
+    def choose_network(self, ready: Prepared) -> NetworkChoice:
         """See `Backend`."""
         fusion, diffusion = self.network.fusion, self.network.diffusion
         facts = {} if fusion == "fcm" and diffusion else {"fusion": fusion, "diffusion": diffusion}
         notes = () if diffusion else ("The weights have no diffusion, so one step was made.",)
-        return Assignment(self.network, facts=facts, notes=notes)
+        return NetworkChoice(self.network, facts=facts, notes=notes)
 
     def modulation(
         self,
@@ -145,12 +145,12 @@ class LightBackend:
         base: Sequence[ChainStep],
         gain: Tensor,
         seed: int,
-    ) -> Weigh:
+    ) -> EncodeAndWeight:
         """See `Backend`."""
         network = self.network
-        return lambda i, z, t: network.modulate(network.weigh(z, x, y, t), gain)
+        return lambda i, z, t: network.modulate(network.encode_and_weight(z, x, y, t), gain)
 
-    def settle(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
+    def enforce_contrast_prior(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
         """See `Backend`; at least the contrast prior that the block was trained towards.
 
         A block that falls short of it would let the contrast sink at some strength.
@@ -189,7 +189,7 @@ class ReferenceBackend:
         """See `Backend`."""
         return even_timesteps(steps)
 
-    def assign(self, ready: Prepared) -> Assignment:
+    def choose_network(self, ready: Prepared) -> NetworkChoice:
         """See `Backend`."""
         roles = roles_of(ready)
         notes, kind = roles.notes, roles.kind
@@ -202,7 +202,7 @@ class ReferenceBackend:
             "weights_files": dict(self.folder.checksums),
             "source_1": "b" if roles.swapped else "a",
         }
-        return Assignment(self._network(kind), roles.swapped, facts, notes)
+        return NetworkChoice(self._network(kind), roles.swapped, facts, notes)
 
     def modulation(
         self,
@@ -212,14 +212,14 @@ class ReferenceBackend:
         base: Sequence[ChainStep],
         gain: Tensor,
         seed: int,
-    ) -> Weigh:
+    ) -> EncodeAndWeight:
         """See `Backend`."""
         from .reference_modulation import TunedControl
 
         assert isinstance(chain.network, ReferenceNetwork)
         return TunedControl(chain.network, x, y, base, gain, chain.start(), seed)
 
-    def settle(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
+    def enforce_contrast_prior(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
         """See `Backend`; the release takes what the tuned control gives."""
         return after
 

@@ -12,11 +12,11 @@ from torch import Tensor
 from ..diffusion import Sampler, Schedule, make_sampler
 from ..models.protocol import FusionNetwork
 
-#: Encodes and weighs the sample of a modulated chain: index of the step, sample, step numbers of
+#: Encodes and weights the sample of a modulated chain: index of the step, sample, step numbers of
 #: the full schedule; returns what the network's `decode` takes.
-Weigh = Callable[[int, Tensor, Tensor], Any]
+EncodeAndWeight = Callable[[int, Tensor, Tensor], Any]
 #: Takes the unmodulated and the modulated clean estimate of a step and returns the latter, amended.
-Settle = Callable[[Tensor, Tensor], Tensor]
+EnforcePrior = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class FusionChain:
         z, sampler = noise, self.start(generator)
         for i, t in enumerate(self.timesteps):
             ts = torch.full((len(z),), t, device=z.device)
-            weighted = self.network.weigh(z, x, y, ts)
+            weighted = self.network.encode_and_weight(z, x, y, ts)
             estimate, variance = self.network.decode(weighted, ts)
             estimate = estimate.clamp(-1, 1)
             yield ChainStep(z, estimate, weighted.share)
@@ -93,10 +93,10 @@ class FusionChain:
     def modulated(
         self,
         base: Sequence[ChainStep],
-        weigh: Weigh,
+        encode_and_weight: EncodeAndWeight,
         blend: Tensor,
         generator: torch.Generator | None = None,
-        settle: Settle | None = None,
+        enforce_prior: EnforcePrior | None = None,
     ) -> Iterator[Tensor]:
         """Yield the clean estimates of the re-modulated chain (Eq. 12-13).
 
@@ -107,22 +107,22 @@ class FusionChain:
         ----------
         base : sequence of ChainStep
             The finished base chain.
-        weigh : callable
-            Weighs both sources so that the objects stand out; see `Weigh`.
+        encode_and_weight : callable
+            Weights both sources so that the objects stand out; see `EncodeAndWeight`.
         blend : Tensor, shape (B, 1, H, W)
             ``M`` in [0, 1]; exactly 0 outside the objects.
         generator : torch.Generator, optional
             In the state it had at the start of the base chain, for equal ancestral noise.
-        settle : callable, optional
-            Has the last word on each estimate; see `Settle`.
+        enforce_prior : callable, optional
+            Amends each estimate; see `EnforcePrior`.
         """
         z, sampler = base[0].z, self.start(generator)
         for i, t in enumerate(self.timesteps):
             z = (1 - blend) * base[i].z + blend * z
             ts = torch.full((len(z),), t, device=z.device)
-            estimate, variance = self.network.decode(weigh(i, z, ts), ts)
-            if settle is not None:
-                estimate = settle(base[i].estimate, estimate)
+            estimate, variance = self.network.decode(encode_and_weight(i, z, ts), ts)
+            if enforce_prior is not None:
+                estimate = enforce_prior(base[i].estimate, estimate)
             estimate = estimate.clamp(-1, 1)
             yield (1 - blend) * base[i].estimate + blend * estimate
             z = sampler.step(i, z, estimate, variance)

@@ -202,11 +202,13 @@ class SliceEngine:
             window = np.s_[tile.rows, tile.columns]
             values = (base.x, base.y, gain, blend)
             x, y, gain_t, blend_t = (self._tensor(v[window][None]) for v in values)
-            weigh = self.backend.modulation(self.chain, x, y, steps, gain_t, seed)
+            encode_and_weight = self.backend.modulation(self.chain, x, y, steps, gain_t, seed)
             draw = torch.Generator().manual_seed(seed + 1)
             before = fused = steps[-1].estimate
-            settle = partial(self.backend.settle, gain=gain_t)
-            for fused in self.chain.modulated(steps, weigh, blend_t, draw, settle):
+            enforce_prior = partial(self.backend.enforce_contrast_prior, gain=gain_t)
+            for fused in self.chain.modulated(
+                steps, encode_and_weight, blend_t, draw, enforce_prior
+            ):
                 report(0, _images(fused)[0])
             change[window] += tile.weight * (_images(fused)[0] - _images(before)[0])
         # exactly 0 outside the objects

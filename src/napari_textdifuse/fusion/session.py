@@ -63,7 +63,7 @@ class FusionSession:
         ready = self._prepared(pair.slabs[len(pair.slabs) // 2])
         steps = options.evaluations(backend.qualities, backend.fewest_steps)
         self._sampler = options.sampler or backend.default_sampler
-        self._chosen = backend.assign(ready)
+        self._chosen = backend.choose_network(ready)
         self._colours = decide(ready, options.chroma, backend.chroma is not None)
         self._colour_from = ready.colour_from
         engine = SliceEngine(backend, self._chosen.network, schedule, device, steps, self._sampler)

@@ -94,7 +94,7 @@ class LightNetwork(nn.Module):
         residual, variance = self.decoder(features, t)
         return condition + residual, variance
 
-    def weigh(self, z: Tensor, x: Tensor, y: Tensor, t: Tensor) -> Weighted:
+    def encode_and_weight(self, z: Tensor, x: Tensor, y: Tensor, t: Tensor) -> Weighted:
         """Encode one noisy sample under two conditions and weigh the features (Eq. 2-3).
 
         Parameters

@@ -27,7 +27,7 @@ class FusionNetwork(Protocol):
     def dtype(self) -> torch.dtype:
         """Precision of the features."""
 
-    def weigh(self, z: Tensor, x: Tensor, y: Tensor, t: Tensor) -> Any:
+    def encode_and_weight(self, z: Tensor, x: Tensor, y: Tensor, t: Tensor) -> Any:
         """Encode and weigh.
 
         Parameters

@@ -31,7 +31,7 @@ def chain_sample(
     """
     last = torch.full_like(t, schedule.steps - 1)
     with torch.no_grad():
-        estimate, _ = network.decode(network.weigh(noise, x, y, last), last)
+        estimate, _ = network.decode(network.encode_and_weight(noise, x, y, last), last)
         z = schedule.add_noise(estimate.clamp(-1, 1), noise, t)
     start = (t == schedule.steps - 1).view(-1, 1, 1, 1)
     return torch.where(start, noise, z)
@@ -73,7 +73,9 @@ def train_fcm(
             z = noise
             if bool((t < last).any()):
                 z = chain_sample(network, schedule, batch.seen_a, batch.seen_b, noise, t)
-            estimate, _ = network.decode(network.weigh(z, batch.seen_a, batch.seen_b, t), t)
+            estimate, _ = network.decode(
+                network.encode_and_weight(z, batch.seen_a, batch.seen_b, t), t
+            )
         return estimate
 
     def terms(

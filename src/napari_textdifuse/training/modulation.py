@@ -74,7 +74,7 @@ def train_modulation(
         gain = random_gain((count, 1, x.shape[2], x.shape[3]), rng).to(device)
         with autocast(device):
             z = chain_sample(network, schedule, x, y, noise, t)
-            weighted = network.weigh(z, x, y, t)
+            weighted = network.encode_and_weight(z, x, y, t)
             with torch.no_grad():
                 plain, _ = network.decode(weighted, t)
             moved, _ = network.decode(network.modulate(weighted, gain), t)

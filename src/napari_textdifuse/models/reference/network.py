@@ -82,7 +82,7 @@ class ReferenceNetwork(nn.Module):
         """Packed features of a sample under one condition, ``(B, 544, H, W)``."""
         return pack(*self.encoder(z, condition, t))
 
-    def weigh(
+    def encode_and_weight(
         self, z: Tensor, x: Tensor, y: Tensor, t: Tensor, fcm: ReferenceControl | None = None
     ) -> ReferenceFeatures:
         """Encode one noisy sample under two conditions, weigh and add the features (Eq. 2-3).
@@ -100,10 +100,10 @@ class ReferenceNetwork(nn.Module):
         share = fuse_in_bands(fcm or self.fcm, map1, map2)
         return ReferenceFeatures(z, map1, share)
 
-    def weigh_differentiably(
+    def encode_and_weight_differentiably(
         self, z: Tensor, x: Tensor, y: Tensor, t: Tensor, fcm: ReferenceControl
     ) -> ReferenceFeatures:
-        """As `weigh`, with gradients for the weights of `fcm`; for small pictures."""
+        """As `encode_and_weight`, with gradients for the weights of `fcm`; for small pictures."""
         with torch.no_grad():
             map1, map2 = self.encode(z, x, t), self.encode(z, y, t)
         weight1, weight2 = fcm(map1, map2)
