@@ -9,7 +9,10 @@ from skimage.metrics import structural_similarity
 from napari_textdifuse.diffusion import Schedule
 from napari_textdifuse.models.modulation import emphasised
 from napari_textdifuse.training.losses import (
+    correlation_loss,
+    error_likelihood,
     fusion_loss,
+    level_target,
     overshoot_loss,
     similarity,
     sobel,
@@ -81,3 +84,32 @@ def test_overshoot_counts_what_lies_beyond_both_sources():
     beyond = torch.tensor([[[[0.7, 0.2, 0.5]]]])  # 0.3 above, 0.1 below, 0
     assert float(overshoot_loss(beyond, x, y)) == pytest.approx(0.4 / 3)
     assert float(overshoot_loss(beyond, y, x)) == pytest.approx(0.4 / 3)
+
+
+def test_the_level_follows_the_source_that_shows_something():
+    flat, textured = torch.full((1, 1, 64, 64), 0.7), torch.full((1, 1, 64, 64), 0.2)
+    textured[..., ::2] = 0.4
+    level = level_target(flat, textured, "salience")
+    assert (level - textured).abs().max() < 0.02
+    torch.testing.assert_close(level_target(textured, flat, "salience"), level)
+    assert level_target(flat, textured).equal(flat)
+    for kind in ("maximum", "salience"):
+        torch.testing.assert_close(level_target(textured, textured, kind), textured)
+    with pytest.raises(ValueError, match="salience"):
+        level_target(flat, flat, "other")
+    assert float(fusion_loss(level, flat, textured, level="salience")[0]) == pytest.approx(0)
+
+
+def test_equal_pairs_do_not_count_in_the_correlation():
+    x, y = torch.rand(2, 2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    each = [float(correlation_loss(x[i : i + 1], x[i : i + 1], y[i : i + 1])) for i in (0, 1)]
+    counted = float(correlation_loss(x, x, y, torch.tensor([True, False])))
+    assert counted == pytest.approx(each[0] / 2, rel=1e-4)
+    assert float(correlation_loss(x, x, y)) == pytest.approx(sum(each) / 2, rel=1e-4)
+
+
+def test_the_likeliest_scale_is_the_mean_error():
+    error = torch.tensor([0.01, 0.02, 0.06])
+    best = float(error_likelihood(torch.full((3,), 0.03), error))
+    for scale in (0.025, 0.036):
+        assert float(error_likelihood(torch.full((3,), scale), error)) > best

@@ -19,8 +19,8 @@ CONFIG = TrainConfig(
     ("name", "joint", "moves"),
     [
         ("diffusion", False, {"encoder", "decoder"}),
-        ("fcm", False, {"fcm"}),
-        ("fcm", True, {"encoder", "decoder", "fcm"}),
+        ("fcm", False, {"fcm", "error"}),
+        ("fcm", True, {"encoder", "decoder", "fcm", "error", "told_encoder", "told_decoder"}),
         ("modulation", False, {"modulation"}),
     ],
 )
@@ -38,7 +38,8 @@ def test_each_stage_trains_its_part_alone(name, joint, moves, samplers, tiny, tm
     assert "val_loss" in header
     assert [row.split(",")[0] for row in rows] == ["2", "4"]
     with Image.open(tmp_path / "samples" / "step-000004.png") as picture:
-        assert picture.size == (3 * 34, 4 * 34)
+        columns = 4 if name == "fcm" else 3
+        assert picture.size == (columns * 34, 4 * 34)
         assert np.asarray(picture).std() > 5
 
 

@@ -66,6 +66,7 @@ def _train(options: argparse.Namespace) -> Path:
 def _loss(options: argparse.Namespace) -> dict[str, Any]:
     names = (
         "intensity",
+        "level",
         "gradient",
         "gradient_weight",
         "correlation",
@@ -95,7 +96,7 @@ def _sources(options: argparse.Namespace) -> list[Source]:
 def _network(options: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of the network's shape that were asked for."""
     changes: dict[str, Any] = {}
-    for name in ("base", "refine", "control_fine"):
+    for name in ("base", "refine", "control_fine", "restore", "uncertainty"):
         value = getattr(options, name, None)
         if value is not None:
             changes[name] = value

@@ -49,11 +49,15 @@ def add_train(train: argparse.ArgumentParser, debug: argparse.ArgumentParser) ->
 
 def _loss(stage: argparse.ArgumentParser) -> None:
     loss = stage.add_argument_group(
-        "loss", "the paper's: --gradient magnitude --gradient-weight 0.2 --correlation 0"
+        "loss",
+        "the paper's: --level maximum --gradient magnitude --gradient-weight 0.2 --correlation 0",
     )
     add = loss.add_argument
     add("--intensity", type=not_negative, default=1.0, metavar="X", help="weight of the intensity "
         "term (Eq. 10); default 1")  # fmt: skip
+    add("--level", choices=("maximum", "salience"), default="maximum", help="target of the "
+        "intensity term; default maximum: the brighter source (Eq. 10); salience: the source that "
+        "shows more")  # fmt: skip
     add("--gradient", choices=("signed", "magnitude"), default="signed", help="target of the "
         "gradient term; default signed: the vector of the stronger source")  # fmt: skip
     add("--gradient-weight", type=not_negative, default=4.0, metavar="X", help="default 4")
@@ -161,6 +165,20 @@ def _network(stage: argparse.ArgumentParser, new: bool) -> None:
         type=whole(0, 256),
         metavar="N",
         help=f"channels of the fusion control's layers at full resolution; {zero}",
+    )
+    add(
+        "--restore",
+        type=whole(0, 2),
+        choices=(0, 2),
+        metavar="N",
+        help="kinds of restoration whose strength the network can be told: 2 for noise and light, "
+        f"learned by fcm --joint; {zero}",
+    )
+    add(
+        "--uncertainty",
+        type=whole(0, 256),
+        metavar="N",
+        help=f"channels of the head for the expected error, trained by fcm; {zero}",
     )
 
 

@@ -29,7 +29,7 @@ GRADIENT, CONTRAST = 100.0, 3.0
 
 
 class TunedControl:
-    """Encodes and weights the sample of one modulated chain; see `chain.EncodeAndWeight`.
+    """The weighing of one modulated chain; see `chain.Weigh`.
 
     Parameters
     ----------
@@ -78,11 +78,11 @@ class TunedControl:
         """Tune once, then encode and weight the full picture with the tuned copy."""
         with torch.inference_mode(False), torch.enable_grad():
             self._tune(i, t.clone())
-        return self.network.encode_and_weight(z, *self.pair, t, self.fcm)
+        return self.network.encode_and_weight(z, *self.pair, t, fcm=self.fcm)
 
     def _tune(self, i: int, t: Tensor) -> None:
         x, y = self.small_pair
-        weighted = self.network.encode_and_weight_differentiably(self.z, x, y, t, self.fcm)
+        weighted = self.network.weigh_differentiably(self.z, x, y, t, self.fcm)
         estimate, variance = self.network.decode(weighted, t)
         target = self._small(self.base[i].estimate)
         loss = modulation_loss(estimate, target, self.weight, self.area)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from .conditions import RestorationEmbedding
 from .fusion_control import FusionControl, combine
 from .fusion_rules import FusionRule
 from .modulation import Modulation
+from .uncertainty import ErrorHead
 from .unet import Decoder, Encoder, UNetConfig
 
 
@@ -26,11 +28,14 @@ class Weighted:
         ``w F`` per level.
     share : Tensor, shape (B, 1, H, W)
         Share of X among the pixel weights; that of Y is the rest to 1.
+    context : Tensor, shape (B, time_dim), optional
+        What the decoder is told of the wanted restoration.
     """
 
     condition: Tensor
     features: list[Tensor]
     share: Tensor
+    context: Tensor | None = None
 
 
 class LightNetwork(nn.Module):
@@ -66,6 +71,11 @@ class LightNetwork(nn.Module):
             FusionControl(self.config) if fusion == "fcm" else FusionRule(fusion)
         )
         self.modulation = Modulation(self.config.channels)
+        kinds, dim = self.config.restore, self.config.time_dim
+        self.told_encoder = RestorationEmbedding(kinds, dim) if kinds else None
+        self.told_decoder = RestorationEmbedding(kinds, dim) if kinds else None
+        hidden, patch = self.config.uncertainty, self.config.patch
+        self.error = ErrorHead(self.config.channels[0], hidden, patch) if hidden else None
 
     @property
     def multiple(self) -> int:
@@ -94,7 +104,9 @@ class LightNetwork(nn.Module):
         residual, variance = self.decoder(features, t)
         return condition + residual, variance
 
-    def encode_and_weight(self, z: Tensor, x: Tensor, y: Tensor, t: Tensor) -> Weighted:
+    def encode_and_weight(
+        self, z: Tensor, x: Tensor, y: Tensor, t: Tensor, restore: Tensor | None = None
+    ) -> Weighted:
         """Encode one noisy sample under two conditions and weigh the features (Eq. 2-3).
 
         Parameters
@@ -102,14 +114,28 @@ class LightNetwork(nn.Module):
         z, x, y : Tensor, shape (B, 1, H, W), float32
             The chain's sample and the two sources' brightness in [-1, 1].
         t : Tensor, shape (B,)
+        restore : Tensor, shape (2 B, kinds), optional
+            How much of each of `conditions.RESTORATIONS` is wanted, in [0, 1], for X in the first
+            half and Y in the second; by default all of everything.
+
+        Raises
+        ------
+        ValueError
+            If the network was built without the condition.
         """
         z, t = self._seen(z), self._seen(t)
         condition = torch.cat([x, y])
         samples = torch.cat([z, z]).to(self.dtype)
-        features = self.encoder(samples, condition.to(self.dtype), torch.cat([t, t]))
+        told = context = None
+        if restore is not None:
+            if self.told_encoder is None or self.told_decoder is None:
+                raise ValueError("these weights cannot be told how much to restore.")
+            told = self.told_encoder(restore)
+            context = torch.stack(self.told_decoder(restore).chunk(2)).mean(dim=0)
+        features = self.encoder(samples, condition.to(self.dtype), torch.cat([t, t]), told)
         pixels, share, weights = self.fcm(features, condition)
         weighted = [w * f for w, f in zip(weights, features, strict=True)]
-        return Weighted(pixels * (condition + 1) / 2, weighted, share.chunk(2)[0])
+        return Weighted(pixels * (condition + 1) / 2, weighted, share.chunk(2)[0], context)
 
     def decode(self, weighted: Weighted, t: Tensor) -> tuple[Tensor, Tensor]:
         """Add the two sources' weighted features and decode them (Eq. 4).
@@ -124,9 +150,33 @@ class LightNetwork(nn.Module):
         estimate, variance : Tensor, shape (B, 1, H, W), float32
             Clean estimate of the fused chain (Eq. 8) and variance coefficient.
         """
-        residual, variance = self.decoder(combine(weighted.features), self._seen(t))
+        estimate, variance, _ = self._decode(weighted, t, judge=False)
+        return estimate, variance
+
+    def decode_with_error(
+        self, weighted: Weighted, t: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Decode, and tell how far the estimate may be off.
+
+        Returns
+        -------
+        estimate, variance : Tensor, shape (B, 1, H, W), float32
+            As from `decode`.
+        error : Tensor, shape (B, 1, H, W), float32, or None
+            Expected absolute error, of brightness in [0, 1]; None from networks without the head.
+        """
+        return self._decode(weighted, t, judge=self.error is not None)
+
+    def _decode(
+        self, weighted: Weighted, t: Tensor, judge: bool
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        seen = self.decoder.features(combine(weighted.features), self._seen(t), weighted.context)
+        residual, variance = self.decoder.heads(seen)
         fused = 2 * combine([weighted.condition])[0] - 1
-        return fused + residual, variance
+        error = None
+        if judge and self.error is not None:
+            error = self.error(seen, fused, residual).exp()
+        return fused + residual, variance, error
 
     def modulate(self, weighted: Weighted, gain: Tensor) -> Weighted:
         """Multiply the weighted features by ``lambda_X`` and ``lambda_Y`` (Eq. 12).

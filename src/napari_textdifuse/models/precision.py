@@ -18,6 +18,8 @@ def cast(network: Network, dtype: torch.dtype) -> Network:
     network.decoder.head.float()
     if network.decoder.refine is not None:
         network.decoder.refine.head.float()
+    if isinstance(network, LightNetwork) and network.error is not None:
+        network.error.head.float()
     if isinstance(network, ChromaNetwork):  # a cast is one small number for a whole picture
         network.context.float()
         network.light.float()

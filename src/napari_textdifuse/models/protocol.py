@@ -27,7 +27,9 @@ class FusionNetwork(Protocol):
     def dtype(self) -> torch.dtype:
         """Precision of the features."""
 
-    def encode_and_weight(self, z: Tensor, x: Tensor, y: Tensor, t: Tensor) -> Any:
+    def encode_and_weight(
+        self, z: Tensor, x: Tensor, y: Tensor, t: Tensor, restore: Tensor | None = None
+    ) -> Any:
         """Encode and weigh.
 
         Parameters
@@ -36,6 +38,8 @@ class FusionNetwork(Protocol):
             The chain's sample and the two sources' brightness in [-1, 1].
         t : Tensor, shape (B,)
             Step numbers of the full schedule.
+        restore : Tensor, shape (2 B, kinds), optional
+            How much of each restoration is wanted; see `LightNetwork.encode_and_weight`.
 
         Returns
         -------
@@ -55,4 +59,14 @@ class FusionNetwork(Protocol):
         -------
         estimate, variance : Tensor, shape (B, 1, H, W), float32
             Clean estimate of the fused chain and variance coefficient in about [-1, 1].
+        """
+
+    def decode_with_error(self, weighted: Any, t: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Decode as `decode` does, with the expected absolute error where the network knows it.
+
+        Returns
+        -------
+        estimate, variance : Tensor, shape (B, 1, H, W), float32
+        error : Tensor, shape (B, 1, H, W), float32, or None
+            Of brightness in [0, 1].
         """

@@ -44,6 +44,11 @@ class UNetConfig:
         Side in pixels of the cells over which the fusion control's attention looks for means and
         maxima; 0 for the whole picture. With cells a tile of a large picture is weighed as it
         would be within the picture, and a picture as the crops of the training were.
+    restore : int
+        Kinds of restoration whose strength the network is told (see
+        `conditions.RestorationEmbedding`); 0 for a network that always restores in full.
+    uncertainty : int
+        Channels of the head that predicts how far the estimate may be off; 0 for none.
     """
 
     patch: int = 2
@@ -54,6 +59,8 @@ class UNetConfig:
     refine: int = 16
     control_fine: int = 8
     control_cell: int = 64
+    restore: int = 2
+    uncertainty: int = 16
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -75,8 +82,9 @@ class UNetConfig:
         fields: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
-        # fields that files of version 0.1 do not have
-        return cls(**{"refine": 0, "control_fine": 0, "control_cell": 0} | fields)
+        # fields that older files do not have
+        absent = ("refine", "control_fine", "control_cell", "restore", "uncertainty")
+        return cls(**dict.fromkeys(absent, 0) | fields)
 
 
 def timestep_embedding(t: Tensor, dim: int) -> Tensor:
@@ -288,6 +296,10 @@ class Decoder(nn.Module):
             What to add to the condition to get the clean estimate, and the iDDPM interpolation
             coefficient in about [-1, 1].
         """
+        return self.heads(self.features(features, t, context))
+
+    def features(self, features: list[Tensor], t: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return what the last layers see, ``(B, C_0, H / patch, W / patch)``."""
         emb = self.time(t)
         if context is not None:
             emb = emb + context
@@ -298,8 +310,11 @@ class Decoder(nn.Module):
                 x = self.merges[i](torch.cat([x, features[i]], dim=1))
                 x = x.contiguous(memory_format=torch.channels_last)
             x = self.levels[i](x, emb)
+        return F.silu(self.norm(x))
+
+    def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn `features` into residual and variance."""
         # the last layer stays in float32: bfloat16 would leave bands in smooth regions
-        x = F.silu(self.norm(x))
         head = self.head(x.to(self.head.weight.dtype))
         out = F.pixel_shuffle(head, self.config.patch).float()
         if self.refine is not None:

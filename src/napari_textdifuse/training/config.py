@@ -52,6 +52,8 @@ class TrainConfig:
         after the first take over what their start was.
     intensity : float
         Weight of the intensity term of the fusion loss (Eq. 10); 0 leaves it out.
+    level : {"maximum", "salience"}
+        Target of that term, see `losses.level_target`.
     gradient : {"signed", "magnitude"}
         Target of its gradient term, see `losses.fusion_loss`.
     gradient_weight : float
@@ -90,6 +92,7 @@ class TrainConfig:
     compile: bool = False
     diffusion: bool = True
     intensity: float = 1.0
+    level: str = "maximum"
     gradient: str = "signed"
     gradient_weight: float = 4.0
     correlation: float = 0.05

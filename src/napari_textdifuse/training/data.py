@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .degrade import degrade
-from .sources import Example, Pixels, as_floats
+from .degrade import degrade_in_steps
+from .sources import FUNCTIONAL, Example, Pixels, as_floats
 
 Floats = npt.NDArray[np.float32]
 
@@ -21,26 +21,51 @@ DARK = 12 / 255
 #: Share of pairs that are left as they are, besides what `degrade` leaves: most images that people
 #: fuse are good ones, and texture must not be taken for noise.
 CLEAN_PAIRS = 0.3
+#: Share of pairs of an image with itself, which must come back as it is.
+SAME = 0.1
+#: Shares of medical pairs with a functional image in which that is of another head, is shown by
+#: another colour map, and in which the anatomy is as bright as after an enhancing agent.
+MIXED, REMAPPED, ENHANCED = 0.15, 0.4, 0.15
 #: Modalities with an up and down and a reading direction: only mirrored, never turned.
 SCENES = ("VIS", "IR")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Crops of pairs in [-1, 1], each ``float32 (B, 1, H, W)``: clean and degraded."""
+    """Crops of pairs in [-1, 1], each ``float32 (B, 1, H, W)``.
+
+    Parameters
+    ----------
+    clean_a, clean_b : Tensor
+    seen_a, seen_b : Tensor
+        Degraded.
+    lit_a, lit_b : Tensor
+        With what was done to light and contrast, before blur and noise.
+    same : Tensor of bool, shape (B,)
+        Both images are one and the same.
+    scene : Tensor of bool, shape (B,)
+        Visible light and infrared, as opposed to medical.
+    """
 
     clean_a: Tensor
     clean_b: Tensor
     seen_a: Tensor
     seen_b: Tensor
+    lit_a: Tensor
+    lit_b: Tensor
+    same: Tensor
+    scene: Tensor
 
 
 @dataclass(frozen=True)
 class Crop:
-    """Crops of one example in [0, 1], clean and degraded; one of each per image."""
+    """Crops of one example in [0, 1]; one of each kind per image."""
 
     clean: tuple[Floats, ...]
     seen: tuple[Floats, ...]
+    lit: tuple[Floats, ...]
+    same: bool = False
+    scene: bool = False
 
 
 class CropSampler:
@@ -96,10 +121,14 @@ class CropSampler:
             raise InputError("this stage needs pairs of images; use --pairs or --data.")
         rng = np.random.default_rng((self.seed, step))
         crops = [self._draw(rng) for _ in range(size)]
-        return Batch(
-            *(self._tensor([c.clean[i] for c in crops]) for i in (0, 1)),
-            *(self._tensor([c.seen[i] for c in crops]) for i in (0, 1)),
+        kinds = [getattr(c, kind) for kind in ("clean", "seen", "lit") for c in crops]
+        images = [self._tensor([k[i] for k in kinds]).split(size) for i in (0, 1)]
+        (clean_a, seen_a, lit_a), (clean_b, seen_b, lit_b) = images
+        same, scene = (
+            torch.tensor(v, device=self.device)
+            for v in ([c.same for c in crops], [c.scene for c in crops])
         )
+        return Batch(clean_a, clean_b, seen_a, seen_b, lit_a, lit_b, same, scene)
 
     def _tensor(self, crops: list[Floats]) -> Tensor:
         return torch.from_numpy(np.stack(crops)[:, None] * 2 - 1).to(self.device)
@@ -107,7 +136,7 @@ class CropSampler:
     def _draw(self, rng: np.random.Generator) -> Crop:
         group = self._by_set[self._sets[rng.integers(len(self._sets))]]
         example = group[rng.integers(len(group))]
-        images = self._cut(example.images, rng)
+        images = self._cut(self._mixed(example, group, rng), rng)
         scene = any(m in SCENES for m in example.modalities)
         flips = rng.random(3) < 0.5
         for axis in (0, 1):
@@ -115,11 +144,32 @@ class CropSampler:
                 images = [np.flip(x, axis) for x in images]
         if flips[2] and not scene:
             images = [x.T for x in images]
-        clean = tuple(as_floats(x) for x in images)
+        clean = tuple(
+            _tone(as_floats(x), m, rng, len(images) == 2)
+            for x, m in zip(images, example.modalities, strict=True)
+        )
+        modalities, same = example.modalities, len(clean) == 2 and rng.random() < SAME
+        if same:
+            only = int(rng.integers(2))
+            clean, modalities = (clean[only],) * 2, (modalities[only],) * 2
         if len(clean) == 2 and rng.random() < CLEAN_PAIRS:
-            return Crop(clean, clean)
-        seen = tuple(degrade(x, m, rng) for x, m in zip(clean, example.modalities, strict=True))
-        return Crop(clean, seen)
+            return Crop(clean, clean, clean, same, scene)
+        steps = [degrade_in_steps(x, m, rng) for x, m in zip(clean, modalities, strict=True)]
+        if same:
+            steps = steps[:1] * 2
+        lit, seen = zip(*steps, strict=True)
+        return Crop(clean, seen, lit, same, scene)
+
+    def _mixed(
+        self, example: Example, group: list[Example], rng: np.random.Generator
+    ) -> tuple[Pixels, ...]:
+        """Return the example's images, the functional one now and then from another head."""
+        images = example.images
+        if len(images) == 2 and example.modalities[0] in FUNCTIONAL and rng.random() < MIXED:
+            other = group[rng.integers(len(group))].images[0]
+            if other.shape == images[1].shape:
+                return other, images[1]
+        return images
 
     def _cut(self, images: tuple[Pixels, ...], rng: np.random.Generator) -> list[Pixels]:
         shape = images[0].shape
@@ -133,3 +183,15 @@ class CropSampler:
             if max(float(as_floats(p[window]).mean()) for p in padded) > DARK:
                 break
         return [p[window] for p in padded]
+
+
+def _tone(x: Floats, modality: str, rng: np.random.Generator, pair: bool) -> Floats:
+    """Show a functional value by another map, or an anatomy as bright as an enhanced one."""
+    if not pair:
+        return x
+    if modality in FUNCTIONAL and rng.random() < REMAPPED:
+        low = np.float32(rng.uniform(0, 1))  # from a map that is dark for long to one that is not
+        return (low * x**2 + (1 - low) * np.sqrt(x)).astype(np.float32)
+    if modality == "MR" and rng.random() < ENHANCED:
+        return np.clip(x * np.float32(rng.uniform(1, 2)), 0, 1)
+    return x

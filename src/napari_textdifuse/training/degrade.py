@@ -84,8 +84,8 @@ def low_light(x: Image, rng: Rng) -> Image:
 
 
 def over_exposure(x: Image, rng: Rng) -> Image:
-    """Gain with clipping."""
-    return np.clip(x * np.float32(rng.uniform(1.1, 1.5)), 0, 1)
+    """Gain with clipping, up to two stops of a camera's latitude at the end."""
+    return np.clip(x * np.float32(rng.uniform(1.1, 1.5 if rng.random() < 0.6 else 2.2)), 0, 1)
 
 
 def uneven_light(x: Image, rng: Rng, depth: float) -> Image:
@@ -108,8 +108,9 @@ def low_contrast(x: Image, rng: Rng) -> Image:
 
 
 def blur(x: Image, rng: Rng) -> Image:
-    """Slight loss of focus or resolution."""
-    return ndimage.gaussian_filter(x, rng.uniform(0.4, 1.0)).astype(np.float32)
+    """Loss of focus or resolution, slight in most pictures."""
+    width = rng.uniform(0.4, 1.0) if rng.random() < 0.6 else rng.uniform(1.0, 2.0)
+    return ndimage.gaussian_filter(x, width).astype(np.float32)
 
 
 def colour_cast(rgb: Image, rng: Rng, strength: float = 0.25) -> tuple[Image, Image]:
@@ -170,13 +171,24 @@ def degrade(x: Image, modality: str, rng: Rng) -> Image:
     ndarray of float32, shape (H, W)
         In [0, 1]; with probability 0.25 the clean image itself.
     """
+    return degrade_in_steps(x, modality, rng)[1]
+
+
+def degrade_in_steps(x: Image, modality: str, rng: Rng) -> tuple[Image, Image]:
+    """As `degrade`, with the picture after the light has failed and before blur and noise.
+
+    Returns
+    -------
+    lit, seen : ndarray of float32, shape (H, W)
+        In [0, 1]: `lit` has the wrong light and contrast only, `seen` everything.
+    """
     if rng.random() < 0.25:
-        return x
+        return x, x
     if modality == "VIS":
         light = rng.random()
         if light < 0.4:
             x = low_light(x, rng)
-        elif light < 0.5:
+        elif light < 0.55:
             x = over_exposure(x, rng)
         if rng.random() < 0.15:
             x = uneven_light(x, rng, 0.4)
@@ -184,16 +196,18 @@ def degrade(x: Image, modality: str, rng: Rng) -> Image:
         x = low_contrast(x, rng)
     if modality == "MR" and rng.random() < 0.1:
         x = bias_field(x, rng)
-    if rng.random() < 0.12:
+    lit = np.clip(x, 0, 1).astype(np.float32)
+    x = lit
+    if rng.random() < 0.15:
         x = blur(x, rng)
     if rng.random() < 0.85:
         x = _noise(x, modality, rng)
-    return np.clip(x, 0, 1).astype(np.float32)
+    return lit, np.clip(x, 0, 1).astype(np.float32)
 
 
 def _noise(x: Image, modality: str, rng: Rng) -> Image:
     kind = rng.random()
-    sigma = float(rng.uniform(2, 40) / 255)
+    sigma = float(rng.uniform(2, 40) if rng.random() < 0.8 else rng.uniform(40, 65)) / 255
     special, share = _SPECIAL.get(modality, (_counting, 0.3))
     return special(x, rng, sigma) if kind < share else gaussian_noise(x, rng, sigma)
 

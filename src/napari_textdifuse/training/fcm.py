@@ -1,19 +1,39 @@
-"""Stage 2: the fusion control module, encoder and decoder frozen or along (Eq. 9-11)."""
+"""Stage 2: the fusion control module, encoder and decoder frozen or along (Eq. 9-11).
+
+Along with it the network learns to leave restoration out when told so, and how far its estimate
+may be off.
+"""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..diffusion import Schedule
 from ..models import LightNetwork
 from .config import TrainConfig
 from .data import Batch, CropSampler
-from .losses import correlation_loss, fusion_loss, overshoot_loss, structure_loss
+from .losses import (
+    correlation_loss,
+    error_likelihood,
+    fusion_loss,
+    overshoot_loss,
+    structure_loss,
+)
 from .precision import autocast
+from .restoration import draw_restoration, reference_pair, wanted_pair
 from .trainer import Trainer
+
+#: Weight of the likelihood of the error. It reaches the error's own head only, so the weight
+#: matters no further than in the clipping of gradients.
+LIKELIHOOD_WEIGHT = 0.02
+#: One step in so many starts between, and one in so many trains the error's head.
+BETWEEN, JUDGED = 4, 3
+#: Nine in ten values of a Laplace distribution lie within so many mean absolute errors.
+LN10 = math.log(10)
 
 
 def chain_sample(
@@ -23,6 +43,7 @@ def chain_sample(
     y: Tensor,
     noise: Tensor,
     t: Tensor,
+    restore: Tensor | None = None,
 ) -> Tensor:
     """Sample the fused chain at step `t` as a sampler would meet it.
 
@@ -31,7 +52,7 @@ def chain_sample(
     """
     last = torch.full_like(t, schedule.steps - 1)
     with torch.no_grad():
-        estimate, _ = network.decode(network.encode_and_weight(noise, x, y, last), last)
+        estimate, _ = network.decode(network.encode_and_weight(noise, x, y, last, restore), last)
         z = schedule.add_noise(estimate.clamp(-1, 1), noise, t)
     start = (t == schedule.steps - 1).view(-1, 1, 1, 1)
     return torch.where(start, noise, z)
@@ -46,79 +67,122 @@ def train_fcm(
 ) -> None:
     """Train the fusion control module, with ``config.joint`` the whole chain around it.
 
-    Every other step all samples are pure noise, where every chain starts and short ones do most
+    Three steps in four all samples are pure noise, where every chain starts and short ones do most
     of their work; the others are noised estimates from between.
 
     Parameters
     ----------
     network : LightNetwork
-        With trained encoder and decoder.
+        With trained encoder and decoder. If it can be told how much to restore, it learns to obey
+        in joint training; if it has a head for its error, that is trained too.
     train, held_out : CropSampler
         Of pairs.
     folder : Path
         Checkpoint, curve and samples.
     config : TrainConfig
-        The paper's loss is ``gradient="magnitude", gradient_weight=0.2, correlation=0``.
+        The paper's loss is ``level="maximum", gradient="magnitude", gradient_weight=0.2,
+        correlation=0``.
     """
     schedule = Schedule("cosine")
     last = schedule.steps - 1
     network.requires_grad_(False)
-    for part in (network.fcm, *((network.encoder, network.decoder) if config.joint else ())):
+    for part in _trained(network, config.joint):
         part.requires_grad_(True)
     device = train.device
+    told = config.joint and network.config.restore > 0
 
-    def fuse(batch: Batch, generator: torch.Generator, t: Tensor) -> Tensor:
-        noise = torch.randn(batch.seen_a.shape, generator=generator).to(device)
+    def fuse(
+        x: Tensor, y: Tensor, noise: Tensor, t: Tensor, restore: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         with autocast(device):
             z = noise
             if bool((t < last).any()):
-                z = chain_sample(network, schedule, batch.seen_a, batch.seen_b, noise, t)
-            estimate, _ = network.decode(
-                network.encode_and_weight(z, batch.seen_a, batch.seen_b, t), t
-            )
-        return estimate
+                z = chain_sample(network, schedule, x, y, noise, t, restore)
+            weighted = network.encode_and_weight(z, x, y, t, restore)
+            estimate, _, error = network.decode_with_error(weighted, t)
+        return estimate, error
 
     def terms(
-        batch: Batch, generator: torch.Generator, t: Tensor
+        batch: Batch, noise: Tensor, t: Tensor, restore: Tensor, judge: bool
     ) -> tuple[Tensor, dict[str, float]]:
-        estimate = fuse(batch, generator, t)
-        fused, x01, y01 = ((v + 1) / 2 for v in (estimate, batch.clean_a, batch.clean_b))
+        asked = restore if told else None
+        estimate, error = fuse(batch.seen_a, batch.seen_b, noise, t, asked)
+        x, y = wanted_pair(batch, restore)
+        fused, x01, y01 = ((v + 1) / 2 for v in (estimate, x, y))
         level, slope = fusion_loss(
-            fused, x01, y01, config.gradient, config.gradient_weight, config.intensity
+            fused,
+            x01,
+            y01,
+            config.gradient,
+            config.gradient_weight,
+            config.intensity,
+            config.level,
         )
-        apart = correlation_loss(fused, x01, y01)
+        apart = correlation_loss(fused, x01, y01, ~batch.same)
         shape = structure_loss(fused, x01, y01)
         beyond = overshoot_loss(fused, x01, y01)
         total = level + slope + config.correlation * apart
         total = total + config.structure * shape + config.overshoot * beyond
         parts = {"intensity": level, "gradient": slope, "apart": apart, "structure": shape}
         parts["beyond"] = beyond
+        if judge and error is not None:
+            off = miss(batch, estimate, noise, restore)
+            parts["likelihood"] = error_likelihood(error, off)
+            parts["covered"] = (off <= error * LN10).float().mean()
+            total = total + LIKELIHOOD_WEIGHT * parts["likelihood"]
         return total, {name: float(value.detach()) for name, value in parts.items()}
+
+    @torch.no_grad()
+    def miss(batch: Batch, estimate: Tensor, noise: Tensor, restore: Tensor) -> Tensor:
+        """Distance to what perfect images would have given, of brightness in [0, 1]."""
+        x, y, asked = reference_pair(batch, restore)
+        t = torch.full((len(x),), last, device=device)
+        reference, _ = fuse(x, y, noise, t, asked if told else None)
+        return (estimate.detach().clamp(-1, 1) - reference.clamp(-1, 1)).abs() / 2
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         generator = torch.Generator().manual_seed(train.seed * 10_000_019 + step)
         t = torch.randint(100, last, (config.batch,), generator=generator)
-        if step % 2 == 0:
+        if step % BETWEEN:
             t[:] = last
-        return terms(train.batch(step, config.batch), generator, t.to(device))
+        batch = train.batch(step, config.batch)
+        noise = torch.randn(batch.seen_a.shape, generator=generator).to(device)
+        restore = draw_restoration(config.batch, generator)
+        if not told:
+            restore = torch.ones_like(restore)
+        return terms(batch, noise, t.to(device), restore.to(device), step % JUDGED == 0)
 
     fixed = held_out.batch(0, 8)
-
-    def at(step: int) -> tuple[torch.Generator, Tensor]:
-        return torch.Generator().manual_seed(1), torch.full((8,), step, device=device)
+    start = torch.randn(fixed.seen_a.shape, generator=torch.Generator().manual_seed(1)).to(device)
+    everything = torch.ones((16, 2), device=device)
 
     @torch.no_grad()
     def validate() -> dict[str, float]:
         values: dict[str, float] = {}
         losses = []
-        for step in (last, 499, 249):
-            total, parts = terms(fixed, *at(step))
+        for step in (last, 249):
+            t = torch.full((8,), step, device=device)
+            total, parts = terms(fixed, start, t, everything, step == last)
             losses.append(float(total))
             values |= {f"{name}_{step}": value for name, value in parts.items()}
+        t = torch.full((8,), last, device=device)
+        if told:
+            values["off"] = float(terms(fixed, start, t, 0 * everything, False)[0])
+        twice, _ = fuse(fixed.clean_b, fixed.clean_b, start, t, None)
+        values["same"] = float((twice.clamp(-1, 1) - fixed.clean_b).abs().mean() / 2 * 255)
         return {"loss": sum(losses) / len(losses)} | values
 
     def samples() -> tuple[Tensor, ...]:
-        """Both sources as seen, and the fused estimate from pure noise."""
-        return fixed.seen_a, fixed.seen_b, fuse(fixed, *at(last))
+        """Both sources as seen, the fused estimate from pure noise, and its expected error."""
+        t = torch.full((8,), last, device=device)
+        estimate, error = fuse(fixed.seen_a, fixed.seen_b, start, t, None)
+        shown = () if error is None else ((10 * error).clamp(max=1) * 2 - 1,)
+        return fixed.seen_a, fixed.seen_b, estimate.clamp(-1, 1), *shown
 
     Trainer(network, folder, config).run(loss, validate, samples)
+
+
+def _trained(network: LightNetwork, joint: bool) -> list[nn.Module]:
+    around = (network.encoder, network.decoder, network.told_encoder, network.told_decoder)
+    parts = (network.fcm, network.error, *(around if joint else ()))
+    return [part for part in parts if part is not None]

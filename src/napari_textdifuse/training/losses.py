@@ -64,7 +64,7 @@ def magnitude(gradient: Tensor) -> Tensor:
     return (gradient.square().sum(dim=1, keepdim=True) + 1e-8).sqrt()
 
 
-def correlation_loss(fused: Tensor, x: Tensor, y: Tensor) -> Tensor:
+def correlation_loss(fused: Tensor, x: Tensor, y: Tensor, counted: Tensor | None = None) -> Tensor:
     """How far the differences are from the sources: ``2 - corr(x, f - y) - corr(y, f - x)``.
 
     The maximum of both sources (Eq. 10) drops one of them wherever the other is brighter; this
@@ -74,6 +74,8 @@ def correlation_loss(fused: Tensor, x: Tensor, y: Tensor) -> Tensor:
     Parameters
     ----------
     fused, x, y : Tensor, shape (B, 1, H, W)
+    counted : Tensor of bool, shape (B,), optional
+        Pairs that count; two equal images are best fused to that image, and differ in nothing.
     """
 
     def correlation(a: Tensor, b: Tensor) -> Tensor:
@@ -83,7 +85,8 @@ def correlation_loss(fused: Tensor, x: Tensor, y: Tensor) -> Tensor:
         scale = (a.square().sum(dim=(1, 2, 3)) * b.square().sum(dim=(1, 2, 3)) + 1e-3).sqrt()
         return (a * b).sum(dim=(1, 2, 3)) / scale
 
-    return (2 - correlation(x, fused - y) - correlation(y, fused - x)).mean()
+    apart = 2 - correlation(x, fused - y) - correlation(y, fused - x)
+    return apart.mean() if counted is None else (apart * counted).mean()
 
 
 def similarity(x: Tensor, y: Tensor) -> Tensor:
@@ -136,6 +139,50 @@ def overshoot_loss(fused: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return (above + below).mean()
 
 
+def error_likelihood(scale: Tensor, error: Tensor) -> Tensor:
+    """Negative log-likelihood of absolute errors under Laplace distributions, less a constant.
+
+    Parameters
+    ----------
+    scale : Tensor
+        Expected absolute errors, above 0.
+    error : Tensor
+        Absolute errors that were made.
+    """
+    return (scale.log() + error / scale).mean()
+
+
+def salience(x: Tensor, width: int = 25) -> Tensor:
+    """How much a picture varies around a pixel: mean distance from the mean in a window."""
+
+    def mean(v: Tensor) -> Tensor:
+        return F.avg_pool2d(v, width, stride=1, padding=width // 2, count_include_pad=False)
+
+    return mean((x - mean(x)).abs())
+
+
+def level_target(x: Tensor, y: Tensor, kind: str = "maximum") -> Tensor:
+    """Brightness that the result should have.
+
+    Parameters
+    ----------
+    x, y : Tensor, shape (B, 1, H, W)
+        In [0, 1].
+    kind : {"maximum", "salience"}
+        ``"maximum"``: the brighter source (Eq. 10). It lifts the dark parts of one source to the
+        grey of the other, which shows as haze, and a source that is bright all over hides the
+        other. ``"salience"``: the average of both, weighted by the square of how much each varies
+        around the pixel, so that the level follows the source that shows something there.
+        Two equal images give themselves with either.
+    """
+    if kind == "maximum":
+        return torch.maximum(x, y)
+    if kind == "salience":
+        of_x, of_y = ((salience(v) + 0.01).square() for v in (x, y))
+        return y + of_x / (of_x + of_y) * (x - y)
+    raise ValueError(f"level must be 'maximum' or 'salience', not {kind!r}.")
+
+
 def fusion_loss(
     fused: Tensor,
     x: Tensor,
@@ -143,6 +190,7 @@ def fusion_loss(
     gradient: str = "signed",
     weight: float = 4.0,
     intensity: float = 1.0,
+    level: str = "maximum",
 ) -> tuple[Tensor, Tensor]:
     """Intensity and gradient loss of the fused estimate (Eq. 9-11).
 
@@ -158,13 +206,15 @@ def fusion_loss(
         Weight of the gradient term; the paper has 0.2 for its own target.
     intensity : float
         Weight of the intensity term; 0 leaves it out, as in the paper's ablation.
+    level : {"maximum", "salience"}
+        Target of the intensity term, see `level_target`; the paper has the maximum.
 
     Returns
     -------
     intensity, gradient : Tensor
         The two terms, already weighted; their sum is the loss.
     """
-    level = F.l1_loss(fused, torch.maximum(x, y))
+    distance = F.l1_loss(fused, level_target(x, y, level))
     gx, gy, gf = sobel(x), sobel(y), sobel(fused)
     if gradient == "magnitude":
         term = F.l1_loss(magnitude(gf), torch.maximum(magnitude(gx), magnitude(gy)))
@@ -172,4 +222,4 @@ def fusion_loss(
         term = F.l1_loss(gf, torch.where(magnitude(gx) >= magnitude(gy), gx, gy))
     else:
         raise ValueError(f"gradient must be 'magnitude' or 'signed', not {gradient!r}.")
-    return intensity * level, weight * term
+    return intensity * distance, weight * term

@@ -12,13 +12,25 @@ from ..errors import InputError
 #: Harvard case numbers kept out of every training set: a case may appear under several
 #: modalities, so a number is held out everywhere.
 HELD_OUT_CASES = frozenset({"11", "28", "40", "41"})
+#: Frame numbers of MSRS kept out: the drives are filmed, so neighbouring frames look alike.
+HELD_OUT_FRAMES = ((310, 350), (695, 760), (1195, 1260))
 #: Sets that are named by Harvard case number.
 HARVARD = ("CT-MRI", "PET-MRI", "SPECT-MRI")
+#: The set that is named by frame number, such as ``00311D``.
+FILMED = "MSRS"
 
 
 def case_of(stem: str) -> str:
     """Case number of a Harvard Whole Brain Atlas name: all but the last three digits."""
     return stem[:-3]
+
+
+def in_held_out_block(stem: str) -> bool:
+    """Tell whether an MSRS name is a frame of a block that is held out."""
+    digits = re.match(r"\d+", stem)
+    return digits is not None and any(
+        low <= int(digits.group()) <= high for low, high in HELD_OUT_FRAMES
+    )
 
 
 def is_held_out(set_name: str, stem: str) -> bool:
@@ -27,8 +39,8 @@ def is_held_out(set_name: str, stem: str) -> bool:
     Parameters
     ----------
     set_name : str
-        ``"CT-MRI"``, ``"PET-MRI"``, ``"SPECT-MRI"`` (split by case), or any other set (one file
-        in five, by a checksum of its name).
+        ``"CT-MRI"``, ``"PET-MRI"``, ``"SPECT-MRI"`` (split by case), ``"MSRS"`` (by blocks of
+        frames), or any other set (one file in five, by a checksum of its name).
     stem : str
         File name without its extension.
 
@@ -38,6 +50,8 @@ def is_held_out(set_name: str, stem: str) -> bool:
     """
     if set_name in HARVARD:
         return case_of(stem) in HELD_OUT_CASES
+    if set_name == FILMED:
+        return in_held_out_block(stem)
     return crc32(stem.encode()) % 5 == 0
 
 
@@ -125,6 +139,8 @@ class SplitRule:
     def _by_rule(self, set_name: str, case: str) -> bool:
         if set_name in HARVARD and self.pattern is None:
             return case in HELD_OUT_CASES
+        if set_name == FILMED and self.pattern is None:
+            return in_held_out_block(case)
         return _checksum(case) % self.every == 0
 
 

@@ -83,7 +83,14 @@ class ReferenceNetwork(nn.Module):
         return pack(*self.encoder(z, condition, t))
 
     def encode_and_weight(
-        self, z: Tensor, x: Tensor, y: Tensor, t: Tensor, fcm: ReferenceControl | None = None
+        self,
+        z: Tensor,
+        x: Tensor,
+        y: Tensor,
+        t: Tensor,
+        restore: Tensor | None = None,
+        *,
+        fcm: ReferenceControl | None = None,
     ) -> ReferenceFeatures:
         """Encode one noisy sample under two conditions, weigh and add the features (Eq. 2-3).
 
@@ -92,15 +99,24 @@ class ReferenceNetwork(nn.Module):
         z, x, y : Tensor, shape (B, 1, H, W), float32
             The chain's sample, and the brightness of sources 1 and 2 in [-1, 1].
         t : Tensor, shape (B,)
+        restore : None
+            This network always restores in full.
         fcm : ReferenceControl, optional
             Instead of the network's own.
+
+        Raises
+        ------
+        ValueError
+            If `restore` is given.
         """
+        if restore is not None:
+            raise ValueError("the authors' network cannot be told how much to restore.")
         map1 = self.encode(z, x, t)
         map2 = self.encode(z, y, t)
         share = fuse_in_bands(fcm or self.fcm, map1, map2)
         return ReferenceFeatures(z, map1, share)
 
-    def encode_and_weight_differentiably(
+    def weigh_differentiably(
         self, z: Tensor, x: Tensor, y: Tensor, t: Tensor, fcm: ReferenceControl
     ) -> ReferenceFeatures:
         """As `encode_and_weight`, with gradients for the weights of `fcm`; for small pictures."""
@@ -126,6 +142,12 @@ class ReferenceNetwork(nn.Module):
         """
         noise, variance = self.predict_noise(weighted, t).chunk(2, dim=1)
         return self.clean(weighted.sample, noise, t), variance
+
+    def decode_with_error(
+        self, weighted: ReferenceFeatures, t: Tensor
+    ) -> tuple[Tensor, Tensor, None]:
+        """As `decode`; this network does not tell how far it may be off."""
+        return *self.decode(weighted, t), None
 
     def predict_noise(self, weighted: ReferenceFeatures, t: Tensor) -> Tensor:
         """Raw output of the decoder, ``(B, 2, H, W)``."""

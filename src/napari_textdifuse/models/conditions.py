@@ -1,0 +1,36 @@
+"""What the network is told beside the images: how much of each restoration is wanted."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+#: Kinds of restoration, in the order of the condition vector: noise and blur; light and contrast.
+RESTORATIONS = ("noise", "light")
+
+
+class RestorationEmbedding(nn.Module):
+    """Strengths in [0, 1], one per kind, to an addition to the time embedding.
+
+    Full restoration (all 1) adds exactly 0, whatever the weights: networks that were trained
+    without the condition go on unchanged.
+
+    Parameters
+    ----------
+    kinds : int
+        Length of the condition vector.
+    dim : int
+        Width of the time embedding.
+    """
+
+    def __init__(self, kinds: int, dim: int, hidden: int = 64) -> None:
+        super().__init__()
+        # no biases: nothing left out must give nothing added
+        self.layers = nn.Sequential(
+            nn.Linear(kinds, hidden, bias=False), nn.SiLU(), nn.Linear(hidden, dim, bias=False)
+        )
+        nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
+
+    def forward(self, restore: Tensor) -> Tensor:
+        """Embed ``(B, kinds)`` strengths, ``(B, dim)``."""
+        out: Tensor = self.layers((1 - restore).to(self.layers[0].weight.dtype))
+        return out

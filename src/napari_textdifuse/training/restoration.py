@@ -1,0 +1,83 @@
+"""How much restoration a training pair asks for, and what the sources look like then."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .data import Batch
+
+#: Shares of pairs that ask for everything and for nothing; the others ask for some.
+ALL, NOTHING = 0.5, 0.25
+
+
+def draw_restoration(count: int, generator: torch.Generator) -> Tensor:
+    """Draw strengths of `models.conditions.RESTORATIONS`.
+
+    Half of the pairs ask for all of it, a quarter for nothing; the rest for whole kinds or for
+    fractions, half of these for another fraction in each image.
+
+    Returns
+    -------
+    Tensor, shape (2 count, 2), float32
+        In [0, 1]; X in the first half.
+    """
+    kind = torch.rand(count, 1, generator=generator)
+    whole = (torch.rand(count, 2, generator=generator) < 0.5).float()
+    part_x, part_y = torch.rand(2, count, 2, generator=generator)
+    both = torch.rand(count, 1, generator=generator) < 0.5
+    part_y = torch.where(both, part_x, part_y)
+    some = (1 + ALL + NOTHING) / 2  # half of the rest
+    rows = []
+    for part in (part_x, part_y):
+        row = torch.where(kind < some, whole, part)
+        row = torch.where(kind < ALL + NOTHING, torch.zeros_like(row), row)
+        rows.append(torch.where(kind < ALL, torch.ones_like(row), row))
+    return torch.cat(rows)
+
+
+def wanted(clean: Tensor, lit: Tensor, seen: Tensor, restore: Tensor) -> Tensor:
+    """Return the picture that is asked for.
+
+    Parameters
+    ----------
+    clean, lit, seen : Tensor, shape (B, 1, H, W)
+        The picture, the same in its wrong light, and that with blur and noise, in [-1, 1].
+    restore : Tensor, shape (B, 2)
+        Strengths for noise and light: ``(1, 1)`` asks for the clean picture, ``(0, 0)`` for the
+        seen one; what lies between is linear in both.
+
+    Returns
+    -------
+    Tensor, shape (B, 1, H, W)
+        In [-1, 1].
+    """
+    noise, light = (v.view(-1, 1, 1, 1) for v in restore.unbind(1))
+    return (lit + light * (clean - lit) + (1 - noise) * (seen - lit)).clamp(-1, 1)
+
+
+def wanted_pair(batch: Batch, restore: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both sources as asked for; `restore` as from `draw_restoration`."""
+    first, second = restore.chunk(2)
+    return (
+        wanted(batch.clean_a, batch.lit_a, batch.seen_a, first),
+        wanted(batch.clean_b, batch.lit_b, batch.seen_b, second),
+    )
+
+
+def reference_pair(batch: Batch, restore: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the noiseless sources that a result is judged against, and what to ask for then.
+
+    The uncertainty is the distance to what the same network would have made of perfect images in
+    the light that was asked for.
+
+    Returns
+    -------
+    x, y : Tensor, shape (B, 1, H, W)
+    restore : Tensor, shape (2 B, 2)
+    """
+    full = torch.stack([torch.ones_like(restore[:, 0]), restore[:, 1]], dim=1)
+    x, y = wanted_pair(batch, full)
+    # light that was mended in part must not be mended again
+    light = (restore[:, 1:] == 1).to(restore.dtype)
+    return x, y, torch.cat([torch.ones_like(light), light], dim=1)
