@@ -126,7 +126,9 @@ def test_tuning_lowers_its_loss(reference_network, chain):
     for _ in range(3):
         tuned.z = start
         with torch.no_grad():
-            weighted = reference_network.weigh(start, *tuned.small_pair, t, fcm=tuned.fcm)
+            weighted = reference_network.encode_and_weight(
+                start, *tuned.small_pair, t, fcm=tuned.fcm
+            )
             estimate, _ = reference_network.decode(weighted, t)
         losses.append(modulation_loss(estimate, base[1].estimate, gain, tuned.area).item())
         with torch.inference_mode():

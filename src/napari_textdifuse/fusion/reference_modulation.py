@@ -29,7 +29,7 @@ GRADIENT, CONTRAST = 100.0, 3.0
 
 
 class TunedControl:
-    """The weighing of one modulated chain; see `chain.Weigh`.
+    """Encodes and weights the sample of one modulated chain; see `chain.EncodeAndWeight`.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class TunedControl:
 
     def _tune(self, i: int, t: Tensor) -> None:
         x, y = self.small_pair
-        weighted = self.network.weigh_differentiably(self.z, x, y, t, self.fcm)
+        weighted = self.network.encode_and_weight_differentiably(self.z, x, y, t, self.fcm)
         estimate, variance = self.network.decode(weighted, t)
         target = self._small(self.base[i].estimate)
         loss = modulation_loss(estimate, target, self.weight, self.area)

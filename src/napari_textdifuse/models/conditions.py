@@ -25,12 +25,12 @@ class RestorationEmbedding(nn.Module):
     def __init__(self, kinds: int, dim: int, hidden: int = 64) -> None:
         super().__init__()
         # no biases: nothing left out must give nothing added
-        self.layers = nn.Sequential(
-            nn.Linear(kinds, hidden, bias=False), nn.SiLU(), nn.Linear(hidden, dim, bias=False)
-        )
-        nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
+        first, last = (nn.Linear(a, b, bias=False) for a, b in ((kinds, hidden), (hidden, dim)))
+        nn.init.zeros_(last.weight)
+        self.layers = nn.Sequential(first, nn.SiLU(), last)
 
     def forward(self, restore: Tensor) -> Tensor:
         """Embed ``(B, kinds)`` strengths, ``(B, dim)``."""
-        out: Tensor = self.layers((1 - restore).to(self.layers[0].weight.dtype))
+        dtype = next(self.layers.parameters()).dtype
+        out: Tensor = self.layers((1 - restore).to(dtype))
         return out

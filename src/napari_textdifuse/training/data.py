@@ -122,7 +122,7 @@ class CropSampler:
         rng = np.random.default_rng((self.seed, step))
         crops = [self._draw(rng) for _ in range(size)]
         kinds = [getattr(c, kind) for kind in ("clean", "seen", "lit") for c in crops]
-        images = [self._tensor([k[i] for k in kinds]).split(size) for i in (0, 1)]
+        images = [self._tensor([k[i] for k in kinds]).chunk(3) for i in (0, 1)]
         (clean_a, seen_a, lit_a), (clean_b, seen_b, lit_b) = images
         same, scene = (
             torch.tensor(v, device=self.device)

@@ -116,7 +116,7 @@ class ReferenceNetwork(nn.Module):
         share = fuse_in_bands(fcm or self.fcm, map1, map2)
         return ReferenceFeatures(z, map1, share)
 
-    def weigh_differentiably(
+    def encode_and_weight_differentiably(
         self, z: Tensor, x: Tensor, y: Tensor, t: Tensor, fcm: ReferenceControl
     ) -> ReferenceFeatures:
         """As `encode_and_weight`, with gradients for the weights of `fcm`; for small pictures."""
