@@ -4,6 +4,7 @@
 # Settings, from the environment:
 #   PYTHON                      the Python to use (3.11 or later); default: the newest one found
 #   TEXTDIFUSE_ALLOW_CUDA=1     accept a torch with CUDA on a machine without an NVIDIA GPU
+#   TEXTDIFUSE_EXTRAS           extras that test.sh installs; default: testing
 
 set -euo pipefail
 
@@ -152,7 +153,7 @@ set TEXTDIFUSE_ALLOW_CUDA=1 to accept some gigabytes of CUDA packages from the d
     fi
 }
 
-# prepare_environment EXTRA: .venv holds the package in editable form, with one of its extras.
+# prepare_environment EXTRAS: .venv holds the package in editable form, with extras a or a,b.
 prepare_environment() {
     local extra="$1" stamp="$VENV/installed-$1" wanted
     wanted="$ROOT $(cat "$ROOT/pyproject.toml" "$ROOT/scripts/setup.sh" | cksum)"
