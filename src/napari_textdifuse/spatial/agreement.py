@@ -1,0 +1,400 @@
+"""Whether two images lie on each other, or would agree much better a little off.
+
+Two measures of agreement that need no common contrast are compared between the place that the
+files give and small shifts of image B: the mutual information of the values (Maes et al. 1997, DOI
+10.1109/42.563664), and how parallel the edges are (normalised gradient fields, Haber and
+Modersitzki 2006, DOI 10.1007/11866763_89). Coarse and quick: well under a second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import GeometryError
+from ..volume import LABEL_UNIT, Volume
+from .grid import check_plane, index_map, inside_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Floats = npt.NDArray[np.float64]
+Image = npt.NDArray[np.float32]
+
+#: The working grid has about so many voxels, by the number of axes.
+VOXELS = {2: 65_000, 3: 250_000}
+#: Shifts are tried up to so many working voxels along each axis.
+REACH = {2: 10, 3: 8}
+BINS, POINTS = 32, 60_000
+#: Smallest shift that is reported, in working voxels; for pictures also in their own pixels.
+LEAST_SHIFT, LEAST_PIXELS = 1.0, 5.0
+#: By what part mutual information must rise, by the number of axes.
+MUCH_BETTER = {2: 0.10, 3: 0.13}
+#: Images without anything in common agree by chance, and differently everywhere; in nats.
+LEAST_RISE = 0.01
+#: How much more parallel the edges of pictures must be; then any rise of the information will do.
+PARALLEL = 1.15
+#: Less common field of view than this is reported.
+LOW_OVERLAP = 0.5
+#: Slices of a large volume that are read at most.
+SLICES = 160
+
+_WAYS = {
+    "mm": (("left", "right"), ("back", "front"), ("down", "up")),  # x, y, z of RAS
+    "px": (("left", "right"), ("up", "down")),
+}
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How well two images lie on each other, as their files place them.
+
+    Parameters
+    ----------
+    shift : tuple of float
+        The small movement of image B that makes it fit best: ``(x, y, z)`` in RAS mm, or ``(x, y)``
+        in pixels of image A where the images have no geometry. All zero where none is better.
+    unit : {"mm", "px"}
+        Of `shift`.
+    gain : float
+        By what part mutual information rises with that movement; 0.3 is 30 %.
+    overlap : float
+        Part of image A that image B covers, in [0, 1].
+    message : str or None
+        One sentence where a user should look again; None where all is well.
+    """
+
+    shift: tuple[float, ...]
+    unit: str
+    gain: float
+    overlap: float
+    message: str | None = None
+
+    @property
+    def shift_mm(self) -> float | None:
+        """Length of `shift` in mm; None without geometry."""
+        return math.hypot(*self.shift) if self.unit == "mm" else None
+
+
+def check_alignment(a: Volume, b: Volume) -> Alignment:
+    """Compare how well two images agree where they are with how well they would a little off.
+
+    Shifts of up to eight working voxels are tried (about 20 mm for a head, 20 pixels of a picture
+    of 500); rotations are not, see `register` for these. Nothing is moved.
+
+    Parameters
+    ----------
+    a, b : Volume
+        Any contrast; both with geometry, or both of one shape without.
+
+    Returns
+    -------
+    Alignment
+        Its ``message`` is a sentence if the images do not overlap, overlap little, lie in different
+        planes, or would fit much better elsewhere. Label images, and images of one value, are not
+        judged.
+    """
+    unit = "mm" if a.affine is not None and b.affine is not None else "px"
+    nowhere = (0.0,) * (3 if unit == "mm" else 2)
+    if a.ndim != b.ndim:
+        return Alignment(nowhere, unit, 0.0, 0.0, None)
+    if unit == "mm":
+        try:
+            check_plane(b, a)
+        except GeometryError as error:
+            return Alignment(nowhere, unit, 0.0, 0.0, str(error))
+    overlap, common = _common(a, b)
+    if overlap == 0:
+        message = f"{b.name} and {a.name} do not overlap; register them, or check the files."
+        return Alignment(nowhere, unit, 0.0, 0.0, message)
+    little = None
+    if overlap < LOW_OVERLAP:
+        little = f"Image B covers only {overlap:.0%} of image A."
+    if LABEL_UNIT in (a.unit, b.unit):
+        return Alignment(nowhere, unit, 0.0, overlap, little)
+    of_b, box = _common(b, a)
+    turned = of_b > overlap  # the image with less around it is looked up in the other
+    grid = _WorkingGrid(b, a, box) if turned else _WorkingGrid(a, b, common)
+    found = _best_shift(grid)
+    if found is None:
+        return Alignment(nowhere, unit, 0.0, overlap, little)
+    index, gain = found
+    shift = grid.movement(-index if turned else index)
+    message = f"{_sentence(shift, unit, gain)}{' ' + little if little else ''}"
+    return Alignment(shift, unit, gain, overlap, message)
+
+
+def _sentence(shift: Sequence[float], unit: str, gain: float) -> str:
+    parts = [
+        f"{abs(value):.0f} {unit} {ways[value > 0]}"
+        for value, ways in zip(shift, _WAYS[unit], strict=True)
+        if abs(value) >= max(1.0, 0.2 * max(map(abs, shift)))
+    ]
+    whose = " (of the patient)" if unit == "mm" else ""
+    return (
+        f"Image B would fit image A much better if it were moved {' and '.join(parts)}{whose}: "
+        f"mutual information would rise by {gain:.0%}. Register the images, or check that they "
+        "belong together."
+    )
+
+
+def _common(a: Volume, b: Volume) -> tuple[float, tuple[slice, ...]]:
+    """Return the part of `a` that `b` covers, and its box; looked up on every few voxels."""
+    whole = tuple(slice(0, n) for n in a.shape)
+    if a.affine is None or b.affine is None:
+        return 1.0, whole
+    matrix, offset = index_map(b, a)
+    step = [max(1, n // 48) for n in a.shape]
+    shape = tuple(-(-n // s) for n, s in zip(a.shape, step, strict=True))
+    inside = inside_of(matrix * step, offset, shape, b.shape)
+    if not inside.any():
+        return 0.0, whole
+    box = tuple(
+        slice(max(0, int(w.min() - 1) * s), min(n, int(w.max() + 2) * s))
+        for w, s, n in zip(np.nonzero(inside), step, a.shape, strict=True)
+    )
+    return float(inside.mean()), box
+
+
+class _WorkingGrid:
+    """Both images, coarse, on one grid along the axes of `a`; `b` reaches farther."""
+
+    def __init__(self, a: Volume, b: Volume, common: tuple[slice, ...]) -> None:
+        n = self.ndim = a.ndim
+        physical = a.affine is not None and b.affine is not None
+        spacing = np.array(a.spacing if physical else (1.0,) * n)
+        of_b = np.array(b.spacing if physical else np.array(a.shape) / b.shape)
+        first = np.array([part.start for part in common], float)
+        size = np.array([part.stop - part.start for part in common])
+        extent = spacing * size
+        side = max(
+            float((extent.prod() / VOXELS[n]) ** (1 / n)),
+            float(min(spacing.min(), of_b.min())),
+        )
+        shape = tuple(int(max(1, round(e / side))) for e in extent)
+        #: Working voxel in voxels of `a`, in the array's axis order.
+        self.step = size / shape
+        self.reach = tuple(min(REACH[n], max(1, s // 4)) for s in shape)
+        self.affine = a.affine if physical else None
+        start = first + (self.step - 1) / 2
+        self.fixed = _sampled(a, np.diag(self.step), start, shape, side / spacing)
+        if physical:
+            matrix, offset = index_map(b, a)
+        else:
+            ratio = np.array(b.shape) / a.shape
+            matrix, offset = np.diag(ratio), (ratio - 1) / 2
+        start = offset + matrix @ (start - self.step * self.reach)
+        wide = tuple(s + 2 * r for s, r in zip(shape, self.reach, strict=True))
+        self.moving = _sampled(b, matrix * self.step, start, wide, side / of_b)
+
+    def movement(self, index: Floats) -> tuple[float, ...]:
+        """Return how `b` is to be moved if what belongs at 0 lies at `index`: mm, or pixels."""
+        xyz = -(index * self.step)[::-1]
+        if self.affine is None:
+            return tuple(float(v) for v in xyz)
+        return tuple(float(v) for v in self.affine[:3, : self.ndim] @ xyz)
+
+
+def _sampled(
+    volume: Volume, matrix: Floats, offset: Floats, shape: tuple[int, ...], wanted: Floats
+) -> Image:
+    """Look a coarse grid up in the means of blocks; not a number outside."""
+    from scipy import ndimage
+
+    array = volume.array
+    n = volume.ndim
+    stride = max(1, volume.shape[0] // SLICES) if n == 3 else 1
+    values = np.asarray(array[::stride] if stride > 1 else array[...])
+    values = values[..., :3].mean(axis=-1) if volume.rgb else values
+    values = np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0)
+    factors = [max(1, min(int(f), size // 4)) for f, size in zip(wanted, values.shape, strict=True)]
+    factors[0] = max(1, factors[0] // stride)
+    for axis, factor in enumerate(factors):
+        if factor > 1:
+            whole = values.shape[axis] // factor * factor
+            cut = values[(slice(None),) * axis + (slice(whole),)]
+            parts = (*cut.shape[:axis], whole // factor, factor, *cut.shape[axis + 1 :])
+            values = cut.reshape(parts).mean(axis=axis + 1)
+    blocks = np.array(factors, float)
+    shift = (blocks - 1) / 2
+    blocks[0] *= stride
+    shift[0] *= stride
+    result = np.empty(shape, np.float32)
+    ndimage.affine_transform(
+        values,
+        matrix / blocks[:, None],
+        (offset - shift) / blocks,
+        output_shape=shape,
+        output=result,
+        order=1,
+        mode="constant",
+        cval=np.nan,
+    )
+    return result
+
+
+def _best_shift(grid: _WorkingGrid) -> tuple[Floats, float] | None:
+    """Return the shift that fits much better, in working voxels, and its gain; None if none."""
+    information = _Information(grid)
+    if not information.usable:
+        return None
+    here = max(information((0,) * grid.ndim), 1e-9)
+
+    def gain(shift: tuple[int, ...]) -> float:
+        return information(shift) / here - 1
+
+    best = _highest(information, grid.reach)
+    if grid.ndim == 2:  # a single slice or picture has too few values to trust them alone
+        edges = _parallel_edges(grid)
+
+        def parallel(shift: tuple[int, ...]) -> float:
+            at = tuple(s + r for s, r in zip(shift, grid.reach, strict=True))
+            return float(edges[at] / edges[grid.reach])
+
+        peak = np.unravel_index(edges.argmax(), edges.shape)
+        sharpest = tuple(int(i) - r for i, r in zip(peak, grid.reach, strict=True))
+        if gain(sharpest) >= 0 and parallel(sharpest) >= PARALLEL:
+            best = sharpest
+        elif gain(best) < MUCH_BETTER[2] or parallel(best) < 1:
+            return None
+    elif gain(best) < MUCH_BETTER[3] or information(best) - here < LEAST_RISE:
+        return None
+    index = _refined(information, best, grid.reach)
+    length = float(np.linalg.norm(index))
+    if length < LEAST_SHIFT:
+        return None
+    if grid.affine is None and float(np.linalg.norm(index * grid.step)) < LEAST_PIXELS:
+        return None
+    return index, gain(best)
+
+
+class _Information:
+    """Mutual information in nats at shifts of whole working voxels, always of the same voxels."""
+
+    def __init__(self, grid: _WorkingGrid) -> None:
+        from scipy import ndimage
+
+        known = np.isfinite(grid.moving)
+        always = known.astype(np.uint8)
+        for axis, reach in enumerate(grid.reach):
+            always = ndimage.minimum_filter1d(always, 2 * reach + 1, axis, mode="constant")
+        here = tuple(slice(r, r + s) for r, s in zip(grid.reach, grid.fixed.shape, strict=True))
+        inside = np.isfinite(grid.fixed)
+        region = (always[here] > 0) & inside
+        if region.mean() < 0.05:  # the fields of view hardly overlap: what lies outside is empty
+            region = known[here] & inside
+        self.usable = int(region.sum()) >= BINS * BINS
+        self._known: dict[tuple[int, ...], float] = {}
+        if not self.usable:
+            return
+        chosen = np.flatnonzero(region)
+        # every n-th, n odd, so that rows are not hit at the same places
+        chosen = chosen[:: max(1, chosen.size // POINTS) | 1]
+        where = np.array(np.unravel_index(chosen, region.shape))
+        wide = grid.moving.shape
+        self.places = np.ravel_multi_index(tuple(where + np.array(grid.reach)[:, None]), wide)
+        self.strides = np.array([math.prod(wide[axis + 1 :]) for axis in range(grid.ndim)])
+        self.fixed = BINS * _binned(grid.fixed.ravel()[chosen])
+        self.moving = np.zeros(grid.moving.size, np.int32)
+        self.moving[known.ravel()] = _binned(grid.moving[known])
+        self.usable = bool(np.ptp(self.fixed) and np.ptp(self.moving[self.places]))
+
+    def __call__(self, shift: tuple[int, ...]) -> float:
+        """Return the mutual information if what belongs at 0 lies at `shift`."""
+        if shift not in self._known:
+            moving = self.moving[self.places + int(self.strides @ shift)]
+            pairs = np.bincount(self.fixed + moving, minlength=BINS**2)
+            joint = pairs.reshape(BINS, BINS) / self.fixed.size
+            apart = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
+            some = joint > 0
+            self._known[shift] = float((joint[some] * np.log(joint[some] / apart[some])).sum())
+        return self._known[shift]
+
+
+def _binned(values: Image) -> npt.NDArray[np.int32]:
+    low, high = np.percentile(values, (1, 99))
+    if high <= low:
+        low, high = values.min(), values.max()
+    scaled = (values - low) * (BINS / max(float(high - low), 1e-12))
+    return np.clip(scaled, 0, BINS - 1).astype(np.int32)
+
+
+def _highest(score: Callable[[tuple[int, ...]], float], reach: tuple[int, ...]) -> tuple[int, ...]:
+    """Look everywhere with steps of four, and climb from the best with smaller ones."""
+    best = max(product(*(range(-(r // 4) * 4, r + 1, 4) for r in reach)), key=score)
+    for step in (2, 1):
+        ways = list(product((-step, 0, step), repeat=len(reach)))
+        while True:
+            near = [
+                tuple(max(-r, min(r, b + w)) for b, w, r in zip(best, way, reach, strict=True))
+                for way in ways
+            ]
+            better = max(near, key=score)
+            if score(better) <= score(best):
+                break
+            best = better
+    return best
+
+
+def _refined(
+    score: Callable[[tuple[int, ...]], float], best: tuple[int, ...], reach: tuple[int, ...]
+) -> Floats:
+    """Put a parabola through the neighbours along each axis."""
+    result = np.array(best, float)
+    for axis, limit in enumerate(reach):
+        if abs(best[axis]) >= limit:  # at the end of what was tried
+            continue
+        low, middle, high = (
+            score((*best[:axis], best[axis] + k, *best[axis + 1 :])) for k in (-1, 0, 1)
+        )
+        bend = low - 2 * middle + high
+        if bend < 0 and middle >= max(low, high):
+            result[axis] += 0.5 * (low - high) / bend
+    return result
+
+
+def _parallel_edges(grid: _WorkingGrid) -> Floats:
+    """Return for every shift how much more parallel the edges are than by chance."""
+    from scipy import fft
+
+    fixed = _directions(grid.fixed)
+    moving = _directions(grid.moving)
+    inner = np.zeros(grid.fixed.shape, np.float32)
+    inner[tuple(slice(r, s - r) for r, s in zip(grid.reach, inner.shape, strict=True))] = 1
+    size = [fft.next_fast_len(s) for s in grid.moving.shape]
+
+    def spectrum(values: Image) -> npt.NDArray[np.complex64]:
+        return np.asarray(fft.rfftn(values, size))
+
+    along = sum(
+        np.conj(spectrum(fixed[i] * fixed[j] * inner)) * spectrum(moving[i] * moving[j])
+        for i, j in product(range(grid.ndim), repeat=2)
+    )
+    strong = np.conj(spectrum(sum(f * f for f in fixed) * inner)) * spectrum(
+        sum(m * m for m in moving)
+    )
+    window = tuple(slice(2 * r + 1) for r in grid.reach)
+    parallel, possible = (fft.irfftn(s, size)[window] for s in (along, strong))
+    excess = parallel / np.maximum(possible, 1e-6) - 1 / grid.ndim
+    return np.maximum(np.asarray(excess, np.float64), 1e-3)
+
+
+def _directions(values: Image) -> list[Image]:
+    """Return the gradient, of length 1 where it is stronger than the image's mean gradient."""
+    from scipy import ndimage
+
+    known = np.where(np.isfinite(values), values, np.nanmin(values))
+    ndim = known.ndim
+    gradient = [
+        ndimage.gaussian_filter(known, 1.0, order=[int(k == axis) for k in range(ndim)])
+        for axis in range(ndim)
+    ]
+    strength = np.sqrt(sum(g * g for g in gradient))
+    floor = np.sqrt(strength**2 + float(strength.mean()) ** 2 + 1e-12)
+    return [g / floor for g in gradient]
