@@ -372,13 +372,12 @@ def _parallel_edges(grid: _WorkingGrid) -> Floats:
     def spectrum(values: Image) -> npt.NDArray[np.complex64]:
         return np.asarray(fft.rfftn(values, size))
 
-    along = sum(
-        np.conj(spectrum(fixed[i] * fixed[j] * inner)) * spectrum(moving[i] * moving[j])
-        for i, j in product(range(grid.ndim), repeat=2)
-    )
-    strong = np.conj(spectrum(sum(f * f for f in fixed) * inner)) * spectrum(
-        sum(m * m for m in moving)
-    )
+    along = np.zeros((), np.complex64)
+    for i, j in product(range(grid.ndim), repeat=2):
+        one, other = spectrum(fixed[i] * fixed[j] * inner), spectrum(moving[i] * moving[j])
+        along = along + np.conj(one) * other
+    one, other = spectrum(_energy(fixed) * inner), spectrum(_energy(moving))
+    strong = np.conj(one) * other
     window = tuple(slice(2 * r + 1) for r in grid.reach)
     parallel, possible = (fft.irfftn(s, size)[window] for s in (along, strong))
     excess = parallel / np.maximum(possible, 1e-6) - 1 / grid.ndim
@@ -395,6 +394,10 @@ def _directions(values: Image) -> list[Image]:
         ndimage.gaussian_filter(known, 1.0, order=[int(k == axis) for k in range(ndim)])
         for axis in range(ndim)
     ]
-    strength = np.sqrt(sum(g * g for g in gradient))
+    strength = np.sqrt(_energy(gradient))
     floor = np.sqrt(strength**2 + float(strength.mean()) ** 2 + 1e-12)
     return [g / floor for g in gradient]
+
+
+def _energy(vectors: list[Image]) -> Image:
+    return np.asarray(np.sum(np.square(vectors), axis=0), np.float32)
