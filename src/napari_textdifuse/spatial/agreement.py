@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -366,20 +366,21 @@ def _parallel_edges(grid: _WorkingGrid) -> Floats:
     fixed = _directions(grid.fixed)
     moving = _directions(grid.moving)
     inner = np.zeros(grid.fixed.shape, np.float32)
-    inner[tuple(slice(r, s - r) for r, s in zip(grid.reach, inner.shape, strict=True))] = 1
+    margins = zip(grid.reach, grid.fixed.shape, strict=True)
+    inner[tuple(slice(reach, length - reach) for reach, length in margins)] = 1
     size = [fft.next_fast_len(s) for s in grid.moving.shape]
 
     def spectrum(values: Image) -> npt.NDArray[np.complex64]:
         return np.asarray(fft.rfftn(values, size))
 
-    along = np.zeros((), np.complex64)
+    along: Any = 0
     for i, j in product(range(grid.ndim), repeat=2):
         one, other = spectrum(fixed[i] * fixed[j] * inner), spectrum(moving[i] * moving[j])
         along = along + np.conj(one) * other
     one, other = spectrum(_energy(fixed) * inner), spectrum(_energy(moving))
     strong = np.conj(one) * other
     window = tuple(slice(2 * r + 1) for r in grid.reach)
-    parallel, possible = (fft.irfftn(s, size)[window] for s in (along, strong))
+    parallel, possible = (fft.irfftn(k, size)[window] for k in (along, strong))
     excess = parallel / np.maximum(possible, 1e-6) - 1 / grid.ndim
     return np.maximum(np.asarray(excess, np.float64), 1e-3)
 
