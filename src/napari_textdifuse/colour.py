@@ -1,4 +1,4 @@
-"""Brightness and chrominance, and the colour map of functional images."""
+"""Brightness and chrominance, and how a picture is put together from both."""
 
 from __future__ import annotations
 
@@ -39,8 +39,84 @@ def ycbcr_to_rgb(y: Floats, cbcr: Floats) -> Floats:
     Colours that the new brightness pushes out of range are desaturated, not clipped channel by
     channel, so that brightness and hue are kept (CbCr is scaled towards grey).
     """
+    offset = _offset(cbcr)
+    y = np.clip(y, 0, 1)[..., None]
+    return np.clip(y + _room(y, offset) * offset, 0, 1).astype(np.float32)
+
+
+#: Part of a measured colour's chrominance that fits into the gamut at every brightness.
+RESERVED = 0.3
+#: How far chrominance goes from there to all that fits beside the brightness it lands on.
+VIVID = 0.7
+#: Part of the anatomy's brightness that is added where the fused brightness has lost it, and the
+#: difference at which half of that is; smaller differences are noise that fusion removed.
+ANATOMY, LOST = 0.4, 0.1
+
+
+def measured_to_rgb(y: Floats, cbcr: Floats, single: float = 0.0) -> Floats:
+    """Give a brightness the colours of a measured quantity so that both stay readable.
+
+    Hue is kept exactly and chrominance grows with the colour's own, so the level can be read at
+    every brightness. Brightness is compressed, not clipped, into the interval that leaves room for
+    a fixed part of the chrominance: for offsets ``o = k (colour - Y)`` that is
+    ``[-min(o), 1 - max(o)]``, and a hyperbola with slope about 1 at its dark end maps [0, 1] onto
+    it. Grey colours leave brightness as it is. Chrominance then takes most of the room that is
+    left. For each colour the result is strictly monotone in `y`.
+
+    This is done in BT.601 luma and chrominance, where the interval has a closed form, hue is exact
+    and luminance metrics are taken. In OKLab, with constant chroma, a k-NN regression reads PET
+    from held-out pictures with R2 .97 instead of .99.
+
+    Parameters
+    ----------
+    y : ndarray, shape (...)
+        Brightness in [0, 1].
+    cbcr : ndarray, shape (..., 2)
+        Of the colours, in [-0.5, 0.5].
+    single : float
+        0 keeps both readable. Towards 1, where a single source is shown, no room is reserved any
+        more: a brightness comes back as it was, and colours with their own brightness do too.
+
+    Returns
+    -------
+    ndarray of float32, shape (..., 3)
+        sRGB in [0, 1].
+    """
+    offset = _offset(cbcr)
+    reserved = np.float32(RESERVED * (1 - single))
+    vivid = np.float32(VIVID + (1 - VIVID) * single)
+    low, high = -reserved * offset.min(axis=-1), 1 - reserved * offset.max(axis=-1)
+    bend = (high - low) / (1 - low)
+    y = np.clip(y, 0, 1)
+    y = (low + (high - low) * y / (bend + (1 - bend) * y))[..., None]
+    scale = (1 - vivid) * reserved + vivid * _room(y, offset)
+    return np.clip(y + scale * offset, 0, 1).astype(np.float32)
+
+
+def lost_anatomy(fused: Floats, anatomy: Floats) -> Floats:
+    """Return what to add to a fused brightness where it has lost the anatomy under a colour.
+
+    Where the functional image is brighter, fusion shows it and the anatomy is gone, although
+    colour tells the functional level already.
+
+    Parameters
+    ----------
+    fused, anatomy : ndarray
+        Brightness in [0, 1], of one shape.
+
+    Returns
+    -------
+    ndarray of float32
+        ``ANATOMY * d**3 / (d**2 + LOST**2)`` of the difference ``d = anatomy - fused``.
+    """
+    d = (anatomy - fused).astype(np.float32)
+    return (np.float32(ANATOMY) * d**3 / (d**2 + np.float32(LOST**2))).astype(np.float32)
+
+
+def _offset(cbcr: Floats) -> Floats:
+    """RGB less brightness."""
     cb, cr = cbcr[..., 0], cbcr[..., 1]
-    offset = np.stack(
+    return np.stack(
         [
             2 * (1 - _KR) * cr,
             -(2 * _KB * (1 - _KB) / _KG) * cb - (2 * _KR * (1 - _KR) / _KG) * cr,
@@ -48,26 +124,11 @@ def ycbcr_to_rgb(y: Floats, cbcr: Floats) -> Floats:
         ],
         axis=-1,
     )
-    y = np.clip(y, 0, 1)[..., None]
+
+
+def _room(y: Floats, offset: Floats) -> Floats:
+    """Largest part of the offsets, at most 1, that fits into the gamut at brightness `y`."""
     with np.errstate(divide="ignore", invalid="ignore"):
         room = np.where(offset > 0, (1 - y) / offset, np.where(offset < 0, -y / offset, 1.0))
-    scale = np.clip(np.nan_to_num(room.min(axis=-1, keepdims=True), nan=1.0, posinf=1.0), 0, 1)
-    return np.clip(y + scale * offset, 0, 1).astype(np.float32)
-
-
-def hot(values: Floats) -> Floats:
-    """Black, red, yellow, white: the "hot metal" map in which PET is commonly shown.
-
-    Parameters
-    ----------
-    values : ndarray, shape (...)
-        In [0, 1].
-
-    Returns
-    -------
-    ndarray of float32, shape (..., 3)
-    """
-    knots = np.array([0.0, 0.365079, 0.746032, 1.0])
-    channels = ([0, 1, 1, 1], [0, 0, 1, 1], [0, 0, 0, 1])
-    rgb = [np.interp(values, knots, np.asarray(c, dtype=float)) for c in channels]
-    return np.stack(rgb, axis=-1).astype(np.float32)
+    room = np.nan_to_num(room.min(axis=-1, keepdims=True), nan=1.0, posinf=1.0)
+    return np.clip(room, 0, 1)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from napari_textdifuse.colour import hot, rgb_to_ycbcr, ycbcr_to_rgb
+from napari_textdifuse.colormaps import hot
+from napari_textdifuse.colour import rgb_to_ycbcr, ycbcr_to_rgb
 from napari_textdifuse.evaluation.chromaticity import colour_difference, hue_difference
 
 

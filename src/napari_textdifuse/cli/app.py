@@ -174,6 +174,10 @@ def _fusion_options() -> _Parser:
     add("--sampler", choices=SAMPLERS, help="default: what the weights were made for")
     text = "restore the colours of natural pictures (auto), always, or never"
     add("--chroma", choices=("auto", "restore", "keep"), default="auto", help=text)
+    text = "colours of PET, SPECT or a tinted image: functional (default), hot, ... or a name of "
+    add("--colormap", metavar="NAME", help=text + "matplotlib or napari, where installed")
+    add("--tint", choices=("a", "b"), help="show this grey image in colour over the other")
+    add("--colour", choices=("a", "b"), help="image that gives the colours where both have some")
     add_extent(options)
     add_locator(options, _folder, whole)
     return options

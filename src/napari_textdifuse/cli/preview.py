@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..colour import hot
+from ..colormaps import DEFAULT, apply_colours, colour_table
 from ..errors import GeometryError
 from ..fusion import FusionResult
 from ..fusion.cutting import cut
@@ -168,8 +168,10 @@ def _shown(volume: Volume, result: FusionResult, role: str) -> Volume:
     shown = Window(low, high, volume.unit, "record").normalise(volume.array)
     if volume.rgb:
         return volume.with_array(shown[..., :3])
-    if volume.modality in FUNCTIONAL:
-        return replace(volume, array=hot(shown), rgb=True)
+    name = result.record.get("colormap")
+    if volume.modality in FUNCTIONAL or (name and result.record.get("colour_from") == role):
+        colours = colour_table(name or DEFAULT)
+        return replace(volume, array=apply_colours(colours, shown), rgb=True)
     return volume.with_array(shown)
 
 

@@ -27,10 +27,20 @@ TILE = 1024
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether colours are restored, and the reason in one clause for the record."""
+    """What becomes of the colours.
+
+    Parameters
+    ----------
+    restore : bool
+    reason : str
+        One clause for the record.
+    measured : bool
+        Whether colours stand for measured values, which must stay readable.
+    """
 
     restore: bool
     reason: str
+    measured: bool = False
 
 
 def decide(ready: Prepared, choice: str, available: bool) -> Decision:
@@ -54,13 +64,13 @@ def decide(ready: Prepared, choice: str, available: bool) -> Decision:
     """
     if ready.colour_from is None:
         return Decision(False, "no image has colour")
-    coloured = ready.a if ready.colour_from == "a" else ready.b
-    measured = coloured.modality is not None and coloured.modality not in NATURAL
+    why = _measured(ready)
     if choice == "restore":
-        if measured:
+        coloured = ready.a if ready.colour_from == "a" else ready.b
+        if not coloured.rgb or (coloured.modality or NATURAL[0]) not in NATURAL:
             raise InputError(
-                f"The colours of a {coloured.modality} image stand for measured values and are "
-                "not restored; use chroma='keep' or 'auto'."
+                f"The colours of a {coloured.modality or 'tinted'} image stand for measured values "
+                "and are not restored; use chroma='keep' or 'auto'."
             )
         if not available:
             raise InputError(
@@ -68,19 +78,27 @@ def decide(ready: Prepared, choice: str, available: bool) -> Decision:
             )
         return Decision(True, "asked for")
     if choice == "keep":
-        return Decision(False, "asked for")
-    if measured or not coloured.rgb:
-        return Decision(False, "the colours stand for measured values")
+        return Decision(False, "asked for", measured=why is not None)
+    if why is not None:
+        return Decision(False, why, measured=True)
     if ready.chroma is None or np.abs(ready.chroma).max() < GREY:
         return Decision(False, "the picture is grey")
-    other = ready.b if ready.colour_from == "a" else ready.a
-    if other.modality is not None and other.modality not in NATURAL:
-        return Decision(False, f"the other image is {other.modality}")
-    if coloured.modality is None and on_black_ground(ready.luma_a, ready.luma_b):
-        return Decision(False, "the pair lies on black ground, as displayed measurements do")
     if not available:
         return Decision(False, "these weights hold no chrominance network")
     return Decision(True, "a natural picture")
+
+
+def _measured(ready: Prepared) -> str | None:
+    """Say why the colours stand for measured values; None if they do not."""
+    pair = (ready.a, ready.b)
+    coloured, other = pair if ready.colour_from == "a" else pair[::-1]
+    if not coloured.rgb or (coloured.modality or NATURAL[0]) not in NATURAL:
+        return "the colours stand for measured values"
+    if other.modality is not None and other.modality not in NATURAL:
+        return f"the other image is {other.modality}"
+    if coloured.modality is None and on_black_ground(ready.luma_a, ready.luma_b):
+        return "the pair lies on black ground, as displayed measurements do"
+    return None
 
 
 def guide(ready: Prepared) -> Floats:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..colormaps import colour_table
 from ..diffusion import SAMPLERS
 from ..errors import InputError
 from ..intensity import Window
@@ -29,6 +30,8 @@ TimePoints = int | tuple[int | None, int | None]
 QUALITIES = ("fast", "standard", "best")
 #: What may become of the colours of natural pictures.
 CHROMA = ("auto", "restore", "keep")
+#: The two images.
+ROLES = ("a", "b")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,6 +66,9 @@ class FusionOptions:
     samples: int = 1
     sampler: str | None = None
     chroma: str = "auto"
+    colormap: Any = None
+    tint: str | None = None
+    colour: str | None = None
 
     def __post_init__(self) -> None:
         drawn = self.drawn
@@ -83,6 +89,11 @@ class FusionOptions:
         _check_whole("samples", self.samples, 1, 100)
         _check_choice("sampler", self.sampler, SAMPLERS)
         _check_choice("chroma", self.chroma, CHROMA)
+        for name in ("tint", "colour"):
+            if getattr(self, name) not in (None, *ROLES):
+                raise InputError(f"{name} must be 'a' or 'b', not {getattr(self, name)!r}.")
+        if self.colormap is not None:
+            colour_table(self.colormap)  # said before anything is read
 
     @property
     def drawn(self) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ..volume import Volume
 from .cutting import cut, cut_pair, to_front
 from .inputs import as_volumes
 from .options import FusionOptions
-from .prepare import Prepared, prepare
+from .prepare import ColourChoice, Prepared, choose_colours, prepare
 from .result import Progress
 from .selection import Selection, select, slabs
 from .tally import Callback
@@ -47,6 +47,7 @@ class Pair:
     time : tuple of int or None
         Chosen time points.
     notes : tuple of str
+    colours : ColourChoice
     """
 
     a: Volume
@@ -56,6 +57,7 @@ class Pair:
     registration: Registration | None = None
     time: tuple[int | None, int | None] = (None, None)
     notes: tuple[str, ...] = ()
+    colours: ColourChoice = field(default_factory=choose_colours)
 
     @cached_property
     def slabs(self) -> tuple[Selection, ...]:
@@ -88,7 +90,7 @@ class Pair:
     def prepared(self, part: Selection) -> Prepared:
         """Read, align and window one of the `slabs`, turned to the first axis."""
         single = len(self.slabs) == 1
-        return prepare(*cut_pair(self.a, self.b, part), self.windows, whole=single)
+        return prepare(*cut_pair(self.a, self.b, part), self.windows, self.colours, whole=single)
 
     def on_one_grid(self) -> tuple[Volume, Volume]:
         """Return all chosen slices in their own units, turned, `b` on the grid of `a`."""
@@ -119,7 +121,8 @@ def make_pair(
     ----------
     a, b : array_like, Volume, path or image layer
     options : FusionOptions, optional
-        ``slices``, ``axis``, ``windows``, ``time`` and ``register``; see `fuse`.
+        ``slices``, ``axis``, ``windows``, ``time``, ``register``, ``colormap``, ``tint`` and
+        ``colour``; see `fuse`.
     callback : callable, optional
         Called while images are registered.
 
@@ -131,6 +134,7 @@ def make_pair(
         If the callback returned False during registration.
     """
     options = options or FusionOptions()
+    colours = choose_colours(options.colormap, options.tint, options.colour)
     time, register = options.time, options.register
     volume_a, volume_b = as_volumes(a, b, time=time, lazy=True)
     selection = select(volume_a, options.slices, options.axis)
@@ -140,7 +144,8 @@ def make_pair(
         volume_b, found, more = _registered(volume_a, volume_b, register, callback)
         notes += more
     times = time if isinstance(time, tuple) else (time, time)
-    return Pair(volume_a, volume_b, selection, chosen, found, times, selection.notes + notes)
+    notes = selection.notes + notes
+    return Pair(volume_a, volume_b, selection, chosen, found, times, notes, colours)
 
 
 def _registered(

@@ -91,6 +91,9 @@ class FusionPipeline:
         samples: int = 1,
         sampler: str | None = None,
         chroma: str = "auto",
+        colormap: Any = None,
+        tint: str | None = None,
+        colour: str | None = None,
         locator: str | Locator = "lexicon",
         refiner: str | Refiner | None = "auto",
     ) -> FusionResult:
@@ -99,7 +102,8 @@ class FusionPipeline:
         Parameters
         ----------
         a, b, prompt, mask, boxes, drawing, strength, slices, axis, windows, time, register, \
-        quality, steps, seed, samples, sampler, chroma, locator, refiner, callback
+        quality, steps, seed, samples, sampler, chroma, colormap, tint, colour, locator, \
+        refiner, callback
             See `fuse`; the defaults are the same.
 
         Returns
@@ -130,6 +134,9 @@ class FusionPipeline:
             samples=samples,
             sampler=sampler,
             chroma=chroma,
+            colormap=colormap,
+            tint=tint,
+            colour=colour,
         )
         return self._open(a, b, options, 0, callback).run(options, callback)
 
@@ -149,6 +156,9 @@ class FusionPipeline:
         samples: int = 1,
         sampler: str | None = None,
         chroma: str = "auto",
+        colormap: Any = None,
+        tint: str | None = None,
+        colour: str | None = None,
         callback: Callback | None = None,
         memory: int = MEMORY,
     ) -> FusionSession:
@@ -156,7 +166,8 @@ class FusionPipeline:
 
         Parameters
         ----------
-        a, b, slices, axis, windows, time, register, quality, steps, seed, samples, sampler, chroma
+        a, b, slices, axis, windows, time, register, quality, steps, seed, samples, sampler, chroma, \
+        colormap, tint, colour
             See `fuse`.
         callback : callable, optional
             Called while images are registered, with `Progress` of stage "registration".
@@ -187,6 +198,9 @@ class FusionPipeline:
             samples=samples,
             sampler=sampler,
             chroma=chroma,
+            colormap=colormap,
+            tint=tint,
+            colour=colour,
         )
         return self._open(a, b, options, memory, callback)
 
@@ -216,6 +230,9 @@ def fuse(
     samples: int = 1,
     sampler: str | None = None,
     chroma: str = "auto",
+    colormap: Any = None,
+    tint: str | None = None,
+    colour: str | None = None,
     locator: str | Locator = "lexicon",
     refiner: str | Refiner | None = "auto",
     weights: str | os.PathLike[str] | None = None,
@@ -276,6 +293,16 @@ def fuse(
     chroma : {"auto", "restore", "keep"}
         Whether colour cast and chroma noise are removed. "auto" does so for natural pictures and
         leaves colours that stand for measured values as they are. Default: "auto".
+    colormap : str, array_like of shape (N, 3) or (N, 4), or colour map object, optional
+        Colours of PET, SPECT or a tinted image from low to high: a name of `colormaps.BUILT_IN`,
+        of matplotlib or of napari where installed, or colours in [0, 1]. Pictures that are in
+        colour already keep their own. Default: "functional", which stays readable over any
+        anatomy.
+    tint : {"a", "b"}, optional
+        Show this grey image in the colours of `colormap`, over the other.
+    colour : {"a", "b"}, optional
+        Which image gives the colours where both have some. Default: `tint`, else the first that
+        has.
     locator : str or Locator
         Finds what the prompt names; see `locate.locator_names`. Default: "lexicon".
     refiner : {"auto", "sam", "classical", "none"}, Refiner or None
@@ -325,6 +352,9 @@ def fuse(
         samples=samples,
         sampler=sampler,
         chroma=chroma,
+        colormap=colormap,
+        tint=tint,
+        colour=colour,
         locator=locator,
         refiner=refiner,
     )

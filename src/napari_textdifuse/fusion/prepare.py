@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..colour import hot, rgb_to_ycbcr
+from ..colormaps import DEFAULT, apply_colours, colormap_name, colour_table
+from ..colour import rgb_to_ycbcr
+from ..errors import InputError
 from ..intensity import Window, default_window
 from ..spatial import resample_to
 from ..volume import Volume
@@ -17,6 +20,42 @@ Floats = npt.NDArray[np.float32]
 
 #: Modalities whose values are shown through a colour map.
 FUNCTIONAL = ("PT", "NM")
+
+
+@dataclass(frozen=True)
+class ColourChoice:
+    """Which image gives the colours, and which colours grey values get.
+
+    Parameters
+    ----------
+    table : ndarray of float32, shape (N, 3)
+        Colours of functional and tinted images at levels 0 to 1.
+    name : str
+        Of the colour map, for the record.
+    tint : {"a", "b"} or None
+        Image that is shown in colour although it is grey.
+    source : {"a", "b"} or None
+        Image that the colours are taken from where both have some.
+    """
+
+    table: Floats
+    name: str = DEFAULT
+    tint: str | None = None
+    source: str | None = None
+
+
+def choose_colours(
+    colormap: Any = None, tint: str | None = None, source: str | None = None
+) -> ColourChoice:
+    """Look the colour map up; see `fuse` for the parameters.
+
+    Raises
+    ------
+    InputError
+        If there is no such colour map.
+    """
+    colormap = DEFAULT if colormap is None else colormap
+    return ColourChoice(colour_table(colormap), colormap_name(colormap), tint, source)
 
 
 @dataclass(frozen=True)
@@ -53,6 +92,7 @@ def prepare(
     a: Volume,
     b: Volume,
     windows: Mapping[str, Window] | None = None,
+    colours: ColourChoice | None = None,
     *,
     whole: bool = True,
 ) -> Prepared:
@@ -64,6 +104,8 @@ def prepare(
         Checked inputs.
     windows : mapping of str to Window, optional
         For "a" and "b"; by default each image's own.
+    colours : ColourChoice, optional
+        By default functional images get `colormaps.DEFAULT`.
     whole : bool
         False for a slab of what is fused: it may be constant, or lie outside image B.
 
@@ -75,7 +117,10 @@ def prepare(
     ------
     GeometryError
         If the two have no common space.
+    InputError
+        If colours are asked of an image that has none.
     """
+    colours = colours or choose_colours()
     notes = [note for role, v in (("A", a), ("B", b)) for note in _value_notes(role, v, whole)]
     # windows belong to the measured image, before resampling smooths its extremes
     windows = dict(windows or {"a": default_window(a), "b": default_window(b)})
@@ -83,11 +128,22 @@ def prepare(
     notes += aligned.notes
     b = aligned.volume
     shown_a, shown_b = (w.normalise(v.array) for w, v in zip(windows.values(), (a, b), strict=True))
-    luma_a, chroma_a = _separate(shown_a, a)
-    luma_b, chroma_b = _separate(shown_b, b)
+    luma_a, chroma_a = _separate(shown_a, a, "a", colours)
+    luma_b, chroma_b = _separate(shown_b, b, "b", colours)
     chroma, colour_from = (chroma_a, "a") if chroma_a is not None else (chroma_b, "b")
-    if chroma_a is not None and chroma_b is not None:
-        notes.append("Both images have colour; the result has the colour of image A.")
+    wanted = colours.source or colours.tint
+    if wanted is not None:
+        chroma, colour_from = (chroma_a if wanted == "a" else chroma_b), wanted
+        if chroma is None:
+            raise InputError(
+                f"image {wanted.upper()} has no colour; tint={wanted!r} gives it some, or leave "
+                "colour out."
+            )
+    elif chroma_a is not None and chroma_b is not None:
+        notes.append(
+            "Both images have colour; the result has the colour of image A (colour='b' takes that "
+            "of image B)."
+        )
     return Prepared(
         a,
         b,
@@ -100,11 +156,15 @@ def prepare(
     )
 
 
-def _separate(shown: Floats, volume: Volume) -> tuple[Floats, Floats | None]:
+def _separate(
+    shown: Floats, volume: Volume, role: str, colours: ColourChoice
+) -> tuple[Floats, Floats | None]:
     if volume.rgb:
+        if colours.tint == role:
+            raise InputError(f"image {role.upper()} has colours of its own; leave tint out.")
         return rgb_to_ycbcr(shown[..., :3])
-    if volume.modality in FUNCTIONAL:
-        return rgb_to_ycbcr(hot(shown))
+    if volume.modality in FUNCTIONAL or colours.tint == role:
+        return rgb_to_ycbcr(apply_colours(colours.table, shown))
     return shown, None
 
 

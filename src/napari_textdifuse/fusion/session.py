@@ -70,9 +70,19 @@ class FusionSession:
         restorer = None
         if self._colours.restore and backend.chroma is not None:
             restorer = ChromaEngine(backend.chroma, schedule, device, self._sampler)
+        # the image whose structure must show through colours that stand for values
+        self._anatomy = None
+        if self._colours.measured:
+            self._anatomy = "b" if ready.colour_from == "a" else "a"
         self._steps = len(engine.chain.timesteps)
         self._fuser = StackFuser(
-            engine, restorer, self._chosen.swapped, options.seed, options.samples, memory
+            engine,
+            restorer,
+            self._chosen.swapped,
+            options.seed,
+            options.samples,
+            memory,
+            anatomy=self._anatomy,
         )
 
     @property
@@ -201,9 +211,15 @@ class FusionSession:
             "time": list(pair.time) if any(t is not None for t in pair.time) else None,
             "registration": pair.registration.to_dict() if pair.registration else None,
             "colour_from": self._colour_from,
+            "colormap": self._colormap(),
             "chroma": {"restored": self._colours.restore, "reason": self._colours.reason},
             "warnings": notes,
         }
+
+    def _colormap(self) -> str | None:
+        """Name the map that gave grey values their colours."""
+        coloured = {"a": self.pair.a, "b": self.pair.b}.get(self._colour_from or "")
+        return None if coloured is None or coloured.rgb else self.pair.colours.name
 
     def _locator(self, locator: str | Locator) -> Locator:
         if not isinstance(locator, str):

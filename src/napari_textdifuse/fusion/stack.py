@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..colour import ycbcr_to_rgb
+from ..colour import lost_anatomy, measured_to_rgb, ycbcr_to_rgb
 from .chrominance import ChromaEngine, guide
 from .engine import BaseSlice, SliceEngine
 from .prepare import Prepared
@@ -67,7 +67,9 @@ class StackFuser:
         Of the first sample; the next ones count on.
     samples : int
     memory : int
-        Bytes that may be kept for later calls; what does not fit is computed anew.
+        Bytes that may be kept for later calls; what does not fit is computed again.
+    anatomy : {"a", "b"}, optional
+        Where colours stand for measured values: the other image, which must show through them.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class StackFuser:
         seed: int,
         samples: int,
         memory: int,
+        anatomy: str | None = None,
     ) -> None:
         self.engine = engine
         self.restorer = restorer
@@ -85,6 +88,7 @@ class StackFuser:
         self.seed = seed
         self.samples = samples
         self.memory = memory
+        self.anatomy = anatomy
         self._kept: dict[tuple[int, int], _Kept] = {}
         self._colours: dict[int, Floats] = {}
 
@@ -128,13 +132,18 @@ class StackFuser:
         """
         a, b = _stack(ready.luma_a), _stack(ready.luma_b)
         pair = (b, a) if self.swapped else (a, b)
+        anatomy = {"a": a, "b": b}.get(self.anatomy or "")
         size = self.engine.batch((a.shape[1], a.shape[2]))
         for start in range(0, len(a), size):
             part = slice(start, min(start + size, len(a)))
             numbers = range(first + part.start, first + part.stop)
             objects = [labels[i] for i in numbers]
             runs = [
-                self._sample(k, pair[0][part], pair[1][part], numbers, objects, strength, tally)
+                self._sample(
+                    *(k, pair[0][part], pair[1][part]),
+                    *(None if anatomy is None else anatomy[part], numbers),
+                    *(objects, strength, tally),
+                )
                 for k in range(self.samples)
             ]
             lumas, shares = zip(*runs, strict=True)
@@ -142,7 +151,8 @@ class StackFuser:
             fused = luma
             if ready.chroma is not None:
                 chroma = self._chroma(ready, part, numbers, luma, tally)
-                fused = ycbcr_to_rgb(luma, chroma)
+                compose = ycbcr_to_rgb if anatomy is None else measured_to_rgb
+                fused = compose(luma, chroma)
             yield FusedPart(
                 np.clip(fused, 0, 1).astype(np.float32),
                 1 - shares[0] if self.swapped else shares[0],
@@ -154,6 +164,7 @@ class StackFuser:
         k: int,
         x: Floats,
         y: Floats,
+        anatomy: Floats | None,
         numbers: range,
         labels: Sequence[Labels | None],
         strength: Strength,
@@ -183,6 +194,8 @@ class StackFuser:
                     self._kept[k, number] = _Kept(
                         kept.base, _copy(labels[i]), _copy_strength(strength), luma[i].copy()
                     )
+            if anatomy is not None:  # of the base, so that emphasis is not taken back
+                luma[i] = luma[i] + lost_anatomy(bases[i].luma, anatomy[i])
             share[i] = bases[i].share
         return luma, share
 

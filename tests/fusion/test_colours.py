@@ -1,0 +1,101 @@
+"""Colours that stand for measured values, from the option to the pixels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from skimage.color import deltaE_ciede2000, rgb2lab
+
+from napari_textdifuse import FusionPipeline, Volume
+from napari_textdifuse.errors import InputError
+
+SIZE = 96
+
+
+@pytest.fixture(scope="module")
+def pipe() -> FusionPipeline:
+    return FusionPipeline.from_pretrained(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[Volume, Volume]:
+    """An MRI with two bright lesions; in PET the left one is hot, the right one is cold."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    head = np.hypot(y - 48, x - 48) < 40
+    left, right = (np.hypot(y - 48, x - c) < 10 for c in (32, 64))
+    mri = np.where(left | right, 1.0, 0.45 * head).astype(np.float32)
+    pet = (5 * np.where(left, 0.9, np.where(right, 0.2, 0.35 * head))).astype(np.float32)
+    window = {"window": (0.0, 5.0)}
+    return (
+        Volume(mri, modality="MR", window=(0.0, 1.0), name="MRI"),
+        Volume(pet, modality="PT", unit="SUVbw", name="PET", **window),
+    )
+
+
+def lesions(fused) -> tuple[np.ndarray, np.ndarray]:
+    lab = rgb2lab(fused)
+    return lab[44:53, 28:37].mean((0, 1)), lab[44:53, 60:69].mean((0, 1))
+
+
+def test_hot_and_cold_lesions_are_told_apart_where_mri_is_bright(pipe, pair):
+    result = pipe(*pair, steps=1)
+    assert deltaE_ciede2000(*lesions(result.fused)) >= 15
+    assert result.record["colour_from"] == "b"
+    assert result.record["colormap"] == "functional"
+    np.testing.assert_allclose(result.fused[:4], 0, atol=0.02)  # air stays black
+
+
+@pytest.mark.parametrize("name", ["hot", "green"])
+def test_colour_map_by_name(pipe, pair, name):
+    result = pipe(*pair, steps=1, colormap=name)
+    assert result.record["colormap"] == name
+    red, green, blue = result.fused[48, 32]
+    assert (green > red + 0.1) if name == "green" else (red > blue + 0.1)
+
+
+def test_colour_map_as_array_is_that_of_the_name(pipe, pair):
+    by_name = pipe(*pair, steps=1, colormap="green").fused
+    by_array = pipe(*pair, steps=1, colormap=[[0, 0, 0], [0, 1, 0]]).fused
+    np.testing.assert_array_equal(by_name, by_array)
+
+
+def test_grey_with_grey_stays_grey_and_tint_shows_one_in_colour(pipe, pair):
+    mri, _ = pair
+    ct = replace(mri, array=mri.array.T * 500, modality="CT", unit="HU", window=(0.0, 500.0))
+    assert pipe(mri, ct, steps=1).fused.ndim == 2
+    result = pipe(mri, ct, steps=1, tint="b")
+    assert result.fused.shape == (SIZE, SIZE, 3)
+    assert result.record["colour_from"] == "b"
+    assert np.ptp(result.fused[48, 48]) > 0.05
+    assert pipe(mri, ct, steps=1, tint="a").record["colour_from"] == "a"
+
+
+def test_colour_of_either_image(pipe):
+    a, b = (np.zeros((32, 32, 3), np.float32) for _ in range(2))
+    a[8:24, 8:24, 0], b[8:24, 8:24, 2] = 0.8, 0.8
+    first = pipe(a, b, steps=1).fused[16, 16]
+    second = pipe(a, b, steps=1, colour="b").fused[16, 16]
+    assert first[0] > first[2] and second[2] > second[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"colour": "a"}, "image A has no colour"),
+        ({"tint": "c"}, "tint must be"),
+        ({"colour": 1}, "colour must be"),
+        ({"colormap": "no such map"}, "built in"),
+    ],
+)
+def test_what_cannot_be_coloured(pipe, pair, options, words):
+    with pytest.raises(InputError, match=words):
+        pipe(*pair, steps=1, **options)
+
+
+def test_a_coloured_picture_is_not_tinted(pipe):
+    picture = np.zeros((32, 32, 3), np.float32)
+    picture[8:24, 8:24, 0] = 1
+    with pytest.raises(InputError, match="colours of its own"):
+        pipe(picture, picture[..., 0], steps=1, tint="a")
