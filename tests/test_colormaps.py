@@ -15,7 +15,8 @@ def test_functional_grows_in_brightness_and_chroma_along_the_hue_circle():
     assert (np.diff(np.ptp(table, axis=-1)) > 0).all()
     hue = (rgb2hsv(table[8:])[:, 0] * 360 - 200) % 360  # from violet over red to yellow
     assert (np.diff(hue) > -0.2).all()
-    assert hue[0] < 100 and hue[-1] > 200
+    assert hue[0] < 100
+    assert hue[-1] > 200
 
 
 def test_functional_is_perceptually_even():
@@ -28,7 +29,8 @@ def test_functional_is_perceptually_even():
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_built_in(name: str):
     table = colour_table(name)
-    assert table.shape == (SIZE, 3) and table.dtype == np.float32
+    assert table.shape == (SIZE, 3)
+    assert table.dtype == np.float32
     assert (table[0] == 0).all()
 
 

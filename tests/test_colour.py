@@ -58,7 +58,8 @@ def test_measured_brightness_is_strictly_monotone_and_hue_is_exact():
     colours = np.random.default_rng(0).random((200, 1, 3), dtype=np.float32)
     _, cbcr = rgb_to_ycbcr(np.repeat(colours, 11, 1))
     rgb = measured_to_rgb(np.broadcast_to(LEVELS, (200, 11)), cbcr)
-    assert rgb.min() >= 0 and rgb.max() <= 1
+    assert rgb.min() >= 0
+    assert rgb.max() <= 1
     assert (np.diff(rgb_to_ycbcr(rgb)[0], axis=1) > 0.02).all()
     turn = rgb2hsv(rgb)[..., 0] - rgb2hsv(colours)[..., 0]
     strong = np.ptp(colours, axis=-1) > 0.1

@@ -90,10 +90,7 @@ def colour_table(colormap: Any = DEFAULT) -> Floats:
     if isinstance(colormap, str):
         if colormap == "hot":
             return hot(levels.astype(np.float32))
-        if colormap not in _EVEN:
-            colormap = _installed(colormap)
-        else:
-            colormap = _EVEN[colormap]
+        colormap = _installed(colormap) if colormap not in _EVEN else _EVEN[colormap]
     if hasattr(colormap, "map"):
         colormap = colormap.map(levels.astype(np.float32))
     elif callable(colormap):

@@ -166,8 +166,8 @@ class FusionPipeline:
 
         Parameters
         ----------
-        a, b, slices, axis, windows, time, register, quality, steps, seed, samples, sampler, chroma, \
-        colormap, tint, colour
+        a, b, slices, axis, windows, time, register, quality, steps, seed, samples, sampler, \
+        chroma, colormap, tint, colour
             See `fuse`.
         callback : callable, optional
             Called while images are registered, with `Progress` of stage "registration".

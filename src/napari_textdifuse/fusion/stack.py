@@ -140,9 +140,13 @@ class StackFuser:
             objects = [labels[i] for i in numbers]
             runs = [
                 self._sample(
-                    *(k, pair[0][part], pair[1][part]),
-                    *(None if anatomy is None else anatomy[part], numbers),
-                    *(objects, strength, tally),
+                    k,
+                    (pair[0][part], pair[1][part]),
+                    None if anatomy is None else anatomy[part],
+                    numbers,
+                    objects,
+                    strength,
+                    tally,
                 )
                 for k in range(self.samples)
             ]
@@ -162,14 +166,14 @@ class StackFuser:
     def _sample(
         self,
         k: int,
-        x: Floats,
-        y: Floats,
+        sources: tuple[Floats, Floats],
         anatomy: Floats | None,
         numbers: range,
         labels: Sequence[Labels | None],
         strength: Strength,
         tally: Tally,
     ) -> tuple[Floats, Floats]:
+        x, y = sources
         shape = (x.shape[1], x.shape[2])
         luma, share = np.zeros_like(x), np.full_like(x, 0.5)
         empty = [not x[i].any() and not y[i].any() for i in range(len(x))]  # outside the body

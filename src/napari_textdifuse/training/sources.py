@@ -11,7 +11,8 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from ..colour import hot, rgb_to_ycbcr
+from ..colormaps import hot
+from ..colour import rgb_to_ycbcr
 from ..errors import GeometryError, InputError
 from ..evaluation.folders import images_by_stem
 from ..intensity import default_window
