@@ -21,7 +21,7 @@ from .._version import __version__
 from ..errors import Cancelled, InputError, TextDiFuseError
 from .extent_options import add_extent
 from .locator_options import add_locator
-from .numbers import strength, whole
+from .numbers import balance, strength, whole
 from .train_options import add_train
 
 DONE, UNEXPECTED, WRONG, CANCELLED = 0, 1, 2, 130
@@ -170,6 +170,8 @@ def _fusion_options() -> _Parser:
     add("--device", type=_device, default="auto", help="auto (default), cpu, cuda or mps")
     add("--weights", metavar="NAME|DIR", help="default: the embedded weights")
     add("--strength", type=strength, default=1.0, metavar="X", help="0 to 2; default 1")
+    text = "-1 to 1: more of image A (negative) or of image B (positive); default 0"
+    add("--balance", type=balance, default=0.0, metavar="X", help=text)
     add("--samples", type=whole(1, 100), default=1, metavar="N", help="seeds, for uncertainty")
     add("--sampler", choices=SAMPLERS, help="default: what the weights were made for")
     text = "restore the colours of natural pictures (auto), always, or never"

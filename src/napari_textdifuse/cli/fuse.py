@@ -34,6 +34,7 @@ SETTINGS = (
     "samples",
     "sampler",
     "chroma",
+    "balance",
     "colormap",
     "tint",
     "colour",

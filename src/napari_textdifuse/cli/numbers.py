@@ -39,6 +39,17 @@ def positive(text: str) -> float:
     return value
 
 
+def balance(text: str) -> float:
+    """Parse how far the result leans towards one image, -1 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not -1 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from -1 to 1, not {text!r}")
+    return value
+
+
 def strength(text: str) -> float:
     """Parse how far objects are emphasised, 0 to 2."""
     try:

@@ -24,6 +24,7 @@ SETTINGS = (
     "samples",
     "sampler",
     "chroma",
+    "balance",
     "colormap",
     "tint",
     "colour",

@@ -148,7 +148,7 @@ class LightBackend:
     ) -> EncodeAndWeight:
         """See `Backend`."""
         network = self.network
-        return lambda i, z, t: network.modulate(network.encode_and_weight(z, x, y, t), gain)
+        return lambda i, z, t: network.modulate(chain.encode_and_weight(z, x, y, t), gain)
 
     def enforce_contrast_prior(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
         """See `Backend`; at least the contrast prior that the block was trained towards.
@@ -217,7 +217,7 @@ class ReferenceBackend:
         from .reference_modulation import TunedControl
 
         assert isinstance(chain.network, ReferenceNetwork)
-        return TunedControl(chain.network, x, y, base, gain, chain.start(), seed)
+        return TunedControl(chain.network, x, y, base, gain, chain.start(), seed, chain.balance)
 
     def enforce_contrast_prior(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
         """See `Backend`; the release takes what the tuned control gives."""

@@ -55,6 +55,8 @@ class FusionChain:
         Steps to visit, noisiest first.
     sampler : str
         See `diffusion.make_sampler`.
+    balance : float
+        From -1, X alone, to 1, Y alone; see `FusionNetwork`.
     """
 
     def __init__(
@@ -63,11 +65,13 @@ class FusionChain:
         schedule: Schedule,
         timesteps: Sequence[int],
         sampler: str = "ddim",
+        balance: float = 0.0,
     ) -> None:
         self.network = network
         self.schedule = schedule
         self.timesteps = list(timesteps)
         self.sampler = sampler
+        self.balance = balance
 
     def base(
         self, x: Tensor, y: Tensor, noise: Tensor, generator: torch.Generator | None = None
@@ -84,7 +88,7 @@ class FusionChain:
         z, sampler = noise, self.start(generator)
         for i, t in enumerate(self.timesteps):
             ts = torch.full((len(z),), t, device=z.device)
-            weighted = self.network.encode_and_weight(z, x, y, ts)
+            weighted = self.encode_and_weight(z, x, y, ts)
             estimate, variance = self.network.decode(weighted, ts)
             estimate = estimate.clamp(-1, 1)
             yield ChainStep(z, estimate, weighted.share)
@@ -126,6 +130,12 @@ class FusionChain:
             estimate = estimate.clamp(-1, 1)
             yield (1 - blend) * base[i].estimate + blend * estimate
             z = sampler.step(i, z, estimate, variance)
+
+    def encode_and_weight(self, z: Tensor, x: Tensor, y: Tensor, t: Tensor) -> Any:
+        """Encode and weight with the network, leaning as the chain does."""
+        if not self.balance:
+            return self.network.encode_and_weight(z, x, y, t)
+        return self.network.encode_and_weight(z, x, y, t, balance=self.balance)
 
     def start(self, generator: torch.Generator | None = None) -> Sampler:
         """Return a fresh sampler for one chain over the same steps."""

@@ -73,6 +73,8 @@ class SliceEngine:
     steps : int
         Network evaluations of the base chain.
     sampler : str
+    balance : float
+        From -1, the network's X alone, to 1, its Y alone.
     """
 
     def __init__(
@@ -83,12 +85,13 @@ class SliceEngine:
         device: torch.device,
         steps: int,
         sampler: str,
+        balance: float = 0.0,
     ) -> None:
         self.device = device
         self.backend = backend
         self.multiple = network.multiple
         self.tile = backend.tile or TILE
-        self.chain = FusionChain(network, schedule, backend.timesteps(steps), sampler)
+        self.chain = FusionChain(network, schedule, backend.timesteps(steps), sampler, balance)
 
     def base_cost(self, shape: tuple[int, int]) -> int:
         """Count the network evaluations of one slice's base chains."""

@@ -66,6 +66,7 @@ class FusionOptions:
     samples: int = 1
     sampler: str | None = None
     chroma: str = "auto"
+    balance: float = 0.0
     colormap: Any = None
     tint: str | None = None
     colour: str | None = None
@@ -89,6 +90,10 @@ class FusionOptions:
         _check_whole("samples", self.samples, 1, 100)
         _check_choice("sampler", self.sampler, SAMPLERS)
         _check_choice("chroma", self.chroma, CHROMA)
+        number = isinstance(self.balance, (int, float, np.number))
+        if not number or isinstance(self.balance, bool) or not -1 <= self.balance <= 1:
+            raise InputError(f"balance must lie between -1 and 1, not {self.balance!r}.")
+        object.__setattr__(self, "balance", float(self.balance))
         for name in ("tint", "colour"):
             if getattr(self, name) not in (None, *ROLES):
                 raise InputError(f"{name} must be 'a' or 'b', not {getattr(self, name)!r}.")

@@ -91,6 +91,7 @@ class FusionPipeline:
         samples: int = 1,
         sampler: str | None = None,
         chroma: str = "auto",
+        balance: float = 0.0,
         colormap: Any = None,
         tint: str | None = None,
         colour: str | None = None,
@@ -102,8 +103,8 @@ class FusionPipeline:
         Parameters
         ----------
         a, b, prompt, mask, boxes, drawing, strength, slices, axis, windows, time, register, \
-        quality, steps, seed, samples, sampler, chroma, colormap, tint, colour, locator, \
-        refiner, callback
+        quality, steps, seed, samples, sampler, chroma, balance, colormap, tint, colour, \
+        locator, refiner, callback
             See `fuse`; the defaults are the same.
 
         Returns
@@ -134,6 +135,7 @@ class FusionPipeline:
             samples=samples,
             sampler=sampler,
             chroma=chroma,
+            balance=balance,
             colormap=colormap,
             tint=tint,
             colour=colour,
@@ -156,6 +158,7 @@ class FusionPipeline:
         samples: int = 1,
         sampler: str | None = None,
         chroma: str = "auto",
+        balance: float = 0.0,
         colormap: Any = None,
         tint: str | None = None,
         colour: str | None = None,
@@ -167,7 +170,7 @@ class FusionPipeline:
         Parameters
         ----------
         a, b, slices, axis, windows, time, register, quality, steps, seed, samples, sampler, \
-        chroma, colormap, tint, colour
+        chroma, balance, colormap, tint, colour
             See `fuse`.
         callback : callable, optional
             Called while images are registered, with `Progress` of stage "registration".
@@ -198,6 +201,7 @@ class FusionPipeline:
             samples=samples,
             sampler=sampler,
             chroma=chroma,
+            balance=balance,
             colormap=colormap,
             tint=tint,
             colour=colour,
@@ -230,6 +234,7 @@ def fuse(
     samples: int = 1,
     sampler: str | None = None,
     chroma: str = "auto",
+    balance: float = 0.0,
     colormap: Any = None,
     tint: str | None = None,
     colour: str | None = None,
@@ -293,6 +298,10 @@ def fuse(
     chroma : {"auto", "restore", "keep"}
         Whether colour cast and chroma noise are removed. "auto" does so for natural pictures and
         leaves colours that stand for measured values as they are. Default: "auto".
+    balance : float
+        More of image A (down to -1) or of image B (up to 1) in the whole picture, through the
+        coefficients of Eq. 12. At the ends a single image is restored: its brightness, and its
+        colours if it has any. Default: 0, what the network chooses.
     colormap : str, array_like of shape (N, 3) or (N, 4), or colour map object, optional
         Colours of PET, SPECT or a tinted image from low to high: a name of `colormaps.BUILT_IN`,
         of matplotlib or of napari where installed, or colours in [0, 1]. Pictures that are in
@@ -352,6 +361,7 @@ def fuse(
         samples=samples,
         sampler=sampler,
         chroma=chroma,
+        balance=balance,
         colormap=colormap,
         tint=tint,
         colour=colour,

@@ -45,6 +45,8 @@ class TunedControl:
         A fresh one, for the small chain.
     seed : int
         Starting noise of the small chain.
+    balance : float
+        See `FusionNetwork`.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class TunedControl:
         gain: Tensor,
         sampler: Sampler,
         seed: int,
+        balance: float = 0.0,
     ) -> None:
         self.network = network
+        self.balance = balance
         self.pair = x, y
         self.base = base
         self.sampler = sampler
@@ -78,11 +82,13 @@ class TunedControl:
         """Tune once, then encode and weight the full picture with the tuned copy."""
         with torch.inference_mode(False), torch.enable_grad():
             self._tune(i, t.clone())
-        return self.network.encode_and_weight(z, *self.pair, t, fcm=self.fcm)
+        return self.network.encode_and_weight(z, *self.pair, t, balance=self.balance, fcm=self.fcm)
 
     def _tune(self, i: int, t: Tensor) -> None:
         x, y = self.small_pair
-        weighted = self.network.encode_and_weight_differentiably(self.z, x, y, t, self.fcm)
+        weighted = self.network.encode_and_weight_differentiably(
+            self.z, x, y, t, self.fcm, self.balance
+        )
         estimate, variance = self.network.decode(weighted, t)
         target = self._small(self.base[i].estimate)
         loss = modulation_loss(estimate, target, self.weight, self.area)

@@ -66,7 +66,10 @@ class FusionSession:
         self._chosen = backend.choose_network(ready)
         self._colours = decide(ready, options.chroma, backend.chroma is not None)
         self._colour_from = ready.colour_from
-        engine = SliceEngine(backend, self._chosen.network, schedule, device, steps, self._sampler)
+        balance = -options.balance if self._chosen.swapped else options.balance
+        engine = SliceEngine(
+            backend, self._chosen.network, schedule, device, steps, self._sampler, balance
+        )
         restorer = None
         if self._colours.restore and backend.chroma is not None:
             restorer = ChromaEngine(backend.chroma, schedule, device, self._sampler)
@@ -83,6 +86,8 @@ class FusionSession:
             options.samples,
             memory,
             anatomy=self._anatomy,
+            single=abs(options.balance),
+            colourless=self._colourless(),
         )
 
     @property
@@ -200,6 +205,7 @@ class FusionSession:
             "steps": self._steps,
             "sampler": self._sampler,
             "samples": options.samples,
+            "balance": options.balance,
             "device": str(loaded.device),
             "precision": str(loaded.backend.precision).removeprefix("torch."),
             "objects": {str(k): v for k, v in location.names.items()} if location else {},
@@ -215,6 +221,11 @@ class FusionSession:
             "chroma": {"restored": self._colours.restore, "reason": self._colours.reason},
             "warnings": notes,
         }
+
+    def _colourless(self) -> float:
+        """Return how far the balance leans towards an image that has no colour."""
+        towards = "b" if self.options.balance > 0 else "a"
+        return abs(self.options.balance) if self._colour_from != towards else 0.0
 
     def _colormap(self) -> str | None:
         """Name the map that gave grey values their colours."""

@@ -70,6 +70,10 @@ class StackFuser:
         Bytes that may be kept for later calls; what does not fit is computed again.
     anatomy : {"a", "b"}, optional
         Where colours stand for measured values: the other image, which must show through them.
+    single : float
+        How far the balance leans towards a single image, 0 to 1.
+    colourless : float
+        How far that image lacks the colours of the other, 0 to 1.
     """
 
     def __init__(
@@ -81,6 +85,8 @@ class StackFuser:
         samples: int,
         memory: int,
         anatomy: str | None = None,
+        single: float = 0.0,
+        colourless: float = 0.0,
     ) -> None:
         self.engine = engine
         self.restorer = restorer
@@ -89,6 +95,8 @@ class StackFuser:
         self.samples = samples
         self.memory = memory
         self.anatomy = anatomy
+        self.single = single
+        self.colourless = colourless
         self._kept: dict[tuple[int, int], _Kept] = {}
         self._colours: dict[int, Floats] = {}
 
@@ -155,8 +163,12 @@ class StackFuser:
             fused = luma
             if ready.chroma is not None:
                 chroma = self._chroma(ready, part, numbers, luma, tally)
-                compose = ycbcr_to_rgb if anatomy is None else measured_to_rgb
-                fused = compose(luma, chroma)
+                if self.colourless:
+                    chroma = chroma * np.float32(1 - self.colourless)
+                if anatomy is None:
+                    fused = ycbcr_to_rgb(luma, chroma)
+                else:
+                    fused = measured_to_rgb(luma, chroma, self.single)
             yield FusedPart(
                 np.clip(fused, 0, 1).astype(np.float32),
                 1 - shares[0] if self.swapped else shares[0],
@@ -199,7 +211,8 @@ class StackFuser:
                         kept.base, _copy(labels[i]), _copy_strength(strength), luma[i].copy()
                     )
             if anatomy is not None:  # of the base, so that emphasis is not taken back
-                luma[i] = luma[i] + lost_anatomy(bases[i].luma, anatomy[i])
+                lost = lost_anatomy(bases[i].luma, anatomy[i])
+                luma[i] = luma[i] + np.float32(1 - self.single) * lost
             share[i] = bases[i].share
         return luma, share
 

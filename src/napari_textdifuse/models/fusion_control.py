@@ -155,3 +155,17 @@ class FusionControl(nn.Module):
 def combine(weighted: list[Tensor]) -> list[Tensor]:
     """Add the weighted features of the two sources: ``w_X * F_X + w_Y * F_Y`` (Eq. 3)."""
     return [x + y for x, y in (w.chunk(2) for w in weighted)]
+
+
+def leaning(weights: Tensor, balance: float) -> Tensor:
+    """Lean weights of X and Y towards one source (``lambda w`` of Eq. 12, for all pixels).
+
+    Parameters
+    ----------
+    weights : Tensor, shape (2 B, ...)
+        Of X in the first half, of Y in the second.
+    balance : float
+        From -1, X alone, to 1, Y alone; in between the weights change linearly.
+    """
+    x, y = ((1 - abs(balance)) * w for w in weights.chunk(2))
+    return torch.cat([x + max(-balance, 0.0), y + max(balance, 0.0)])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .conditions import RestorationEmbedding
-from .fusion_control import FusionControl, combine
+from .fusion_control import FusionControl, combine, leaning
 from .fusion_rules import FusionRule
 from .modulation import Modulation
 from .uncertainty import ErrorHead
@@ -105,7 +105,14 @@ class LightNetwork(nn.Module):
         return condition + residual, variance
 
     def encode_and_weight(
-        self, z: Tensor, x: Tensor, y: Tensor, t: Tensor, restore: Tensor | None = None
+        self,
+        z: Tensor,
+        x: Tensor,
+        y: Tensor,
+        t: Tensor,
+        restore: Tensor | None = None,
+        *,
+        balance: float = 0.0,
     ) -> Weighted:
         """Encode one noisy sample under two conditions and weigh the features (Eq. 2-3).
 
@@ -117,6 +124,8 @@ class LightNetwork(nn.Module):
         restore : Tensor, shape (2 B, kinds), optional
             How much of each of `conditions.RESTORATIONS` is wanted, in [0, 1], for X in the first
             half and Y in the second; by default all of everything.
+        balance : float
+            In [-1, 1]: more of X (negative) or of Y (positive); see `FusionNetwork`.
 
         Raises
         ------
@@ -134,6 +143,9 @@ class LightNetwork(nn.Module):
             context = torch.stack(self.told_decoder(restore).chunk(2)).mean(dim=0)
         features = self.encoder(samples, condition.to(self.dtype), torch.cat([t, t]), told)
         pixels, share, weights = self.fcm(features, condition)
+        if balance:
+            pixels, share = leaning(pixels, balance), leaning(share, balance)
+            weights = [leaning(w, balance) for w in weights]
         weighted = [w * f for w, f in zip(weights, features, strict=True)]
         return Weighted(pixels * (condition + 1) / 2, weighted, share.chunk(2)[0], context)
 

@@ -28,7 +28,14 @@ class FusionNetwork(Protocol):
         """Precision of the features."""
 
     def encode_and_weight(
-        self, z: Tensor, x: Tensor, y: Tensor, t: Tensor, restore: Tensor | None = None
+        self,
+        z: Tensor,
+        x: Tensor,
+        y: Tensor,
+        t: Tensor,
+        restore: Tensor | None = None,
+        *,
+        balance: float = 0.0,
     ) -> Any:
         """Encode and weigh.
 
@@ -40,6 +47,11 @@ class FusionNetwork(Protocol):
             Step numbers of the full schedule.
         restore : Tensor, shape (2 B, kinds), optional
             How much of each restoration is wanted; see `LightNetwork.encode_and_weight`.
+        balance : float
+            In [-1, 1]: more of X (negative) or of Y (positive) in the whole picture. The weights
+            ``w`` become ``(1 - |balance|) w + |balance| e``, where ``e`` is 1 for the source that
+            is wanted and 0 for the other: ``lambda_X`` and ``lambda_Y`` of Eq. 12 for all pixels.
+            0 changes nothing, at the ends a single source is restored.
 
         Returns
         -------

@@ -90,6 +90,7 @@ class ReferenceNetwork(nn.Module):
         t: Tensor,
         restore: Tensor | None = None,
         *,
+        balance: float = 0.0,
         fcm: ReferenceControl | None = None,
     ) -> ReferenceFeatures:
         """Encode one noisy sample under two conditions, weigh and add the features (Eq. 2-3).
@@ -101,6 +102,8 @@ class ReferenceNetwork(nn.Module):
         t : Tensor, shape (B,)
         restore : None
             This network always restores in full.
+        balance : float
+            In [-1, 1]: more of source 1 (negative) or 2 (positive); see `FusionNetwork`.
         fcm : ReferenceControl, optional
             Instead of the network's own.
 
@@ -113,17 +116,29 @@ class ReferenceNetwork(nn.Module):
             raise ValueError("the authors' network cannot be told how much to restore.")
         map1 = self.encode(z, x, t)
         map2 = self.encode(z, y, t)
+        wanted = map1.clone() if balance < 0 else map2
         share = fuse_in_bands(fcm or self.fcm, map1, map2)
+        if balance:
+            map1.lerp_(wanted, abs(balance))
+            share = (1 - abs(balance)) * share + max(-balance, 0.0)
         return ReferenceFeatures(z, map1, share)
 
     def encode_and_weight_differentiably(
-        self, z: Tensor, x: Tensor, y: Tensor, t: Tensor, fcm: ReferenceControl
+        self,
+        z: Tensor,
+        x: Tensor,
+        y: Tensor,
+        t: Tensor,
+        fcm: ReferenceControl,
+        balance: float = 0.0,
     ) -> ReferenceFeatures:
         """As `encode_and_weight`, with gradients for the weights of `fcm`; for small pictures."""
         with torch.no_grad():
             map1, map2 = self.encode(z, x, t), self.encode(z, y, t)
         weight1, weight2 = fcm(map1, map2)
         fused = (weight1 * map1 + weight2 * map2).to(map1.dtype)
+        if balance:
+            fused = fused.lerp(map1 if balance < 0 else map2, abs(balance))
         mean1, mean2 = (w.detach().mean(dim=1, keepdim=True) for w in (weight1, weight2))
         return ReferenceFeatures(z, fused, mean1 / (mean1 + mean2))
 
