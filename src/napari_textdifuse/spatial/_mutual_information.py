@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,12 @@ SIDE, COARSEST = {2: 512, 3: 128}, 3.0
 #: The metric looks at so many points of a level.
 POINTS = 80_000
 BINS, ITERATIONS = 32, 200
+#: Quick searches from other starts: their iterations, and how far they are turned, in degrees.
+QUICK_ITERATIONS, TURN = 60, 20.0
+#: The best of them are searched to their end.
+LOOKED_AT = 5
+#: What a place that is turned by 180 degrees counts for.
+UPSIDE_DOWN = 0.95
 #: An affine search starts where a rigid one ended; coarser levels would only blow it up.
 AFFINE_COARSEST = 2
 LEAST_SIDE = 4
@@ -40,12 +47,26 @@ _LOST = (
 
 @dataclass(frozen=True)
 class Found:
-    """What the search came to, in its frame: moving to fixed; mutual information in nats."""
+    """What the search came to, in its frame: moving to fixed; mutual information in nats.
+
+    Parameters
+    ----------
+    matrix, centre : ndarray
+    before, after : float
+        Mutual information at the start and at the end.
+    starts, agreeing : int
+        Quick searches from different starts, and how many of them ended at this place.
+    rival : float
+        Agreement of the best other place as a part of this one's; 0 without any.
+    """
 
     matrix: Matrix
     before: float | None
     after: float
     centre: Matrix
+    starts: int
+    agreeing: int
+    rival: float
 
 
 def frame_of(fixed: Volume, moving: Volume) -> Matrix:
@@ -85,8 +106,20 @@ def frame_of(fixed: Volume, moving: Volume) -> Matrix:
     return frame
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a quick search ended."""
+
+    score: float
+    transform: Any
+    turned: bool
+
+    def worth(self) -> float:
+        return self.score * (UPSIDE_DOWN if self.turned else 1)
+
+
 class Search:
-    """Registers two images; made anew for every pair.
+    """Registers two images; one object for each pair.
 
     Parameters
     ----------
@@ -107,7 +140,7 @@ class Search:
         self.shrink = tuple(f for f in SHRINK if f == 1 or side // f >= LEAST_LEVEL)
         self.callback = callback
         self.failure: BaseException | None = None
-        self.step, self.steps, self.fraction = 0, len(self.shrink), 0.0
+        self.step, self.steps, self.fraction = 0.0, 1 + len(self.shrink), 0.0
 
     def run(self, kind: str) -> Found:
         """Search for a rigid movement, and from there for an affine one if that is wanted."""
@@ -119,8 +152,16 @@ class Search:
         start = self._euler()
         before = self._agreement(start)
         fine = tuple(f for f in self.shrink if f <= AFFINE_COARSEST)
-        self.steps = len(self.shrink) + (len(fine) if kind == "affine" else 0)
-        best = self._better(start, self._optimise(self._best_start(), self.shrink))
+        self.steps = 1 + len(self.shrink) + (len(fine) if kind == "affine" else 0)
+        places = self._places()
+        chosen = places[0].transform
+        best = self._better(start, self._optimise(self._copy(chosen), self.shrink))
+        if self._apart(best, chosen) > self.tolerance and self._apart(best, start) > 0:
+            agreeing = 0  # the finer levels went somewhere else
+        else:
+            agreeing = sum(self._apart(p.transform, chosen) <= self.tolerance for p in places)
+        others = [p.score for p in places if self._apart(p.transform, chosen) > 2 * self.tolerance]
+        rival = max(others, default=0.0) / max(places[0].score, 1e-9)
         if kind == "affine":
             free = sitk.AffineTransform(self.ndim)
             free.SetMatrix(best.GetMatrix())
@@ -131,7 +172,64 @@ class Search:
         if after is None:
             raise GeometryError(_LOST)
         centre = np.array(self.fixed.TransformContinuousIndexToPhysicalPoint(_middle(self.fixed)))
-        return Found(self._matrix(best), before, after, centre)
+        return Found(self._matrix(best), before, after, centre, len(places), agreeing, rival)
+
+    def _places(self) -> list[_Place]:
+        """Search quickly, at the coarsest level, from several starts; the best place first."""
+        middle = self._best_start()
+        starts = [(self._copy(middle), False), (self._euler(), False)]
+        axes = range(3) if self.ndim == 3 else (2,)
+        for axis in axes:
+            for degrees in (-TURN, TURN, 180.0):
+                turned = self._copy(middle)
+                angles = [0.0, 0.0, 0.0]
+                angles[axis] = float(np.radians(degrees))
+                if self.ndim == 3:
+                    turned.SetRotation(*angles)
+                else:
+                    turned.SetAngle(angles[2])
+                starts.append((turned, degrees == 180))
+        places = []
+        for k, (transform, turned) in enumerate(starts):
+            self.step = 0.5 * k / len(starts)
+            try:
+                found = self._optimise(transform, self.shrink[:1], quick=True, still=True)
+            except GeometryError:  # this start lost the image; others may not
+                continue
+            score = self._agreement(found, self.shrink[0])
+            if score is not None:
+                places.append(_Place(score, found, turned))
+        if not places:
+            raise GeometryError(_LOST)
+        self.step = 1
+        # hardly anybody is scanned upside down: such a place must be clearly better
+        places.sort(key=_Place.worth, reverse=True)
+        ends = []
+        for k, place in enumerate(places[:LOOKED_AT]):
+            self.step = 0.5 + 0.5 * k / LOOKED_AT
+            end = self._optimise(place.transform, self.shrink[:1], still=True)
+            score = self._agreement(end, self.shrink[0])
+            ends.append(_Place(place.score if score is None else score, end, place.turned))
+        self.step = 1
+        return sorted(ends, key=_Place.worth, reverse=True)
+
+    @property
+    def tolerance(self) -> float:
+        """How far apart two ends of quick searches may be and mean the same place, in mm."""
+        return max(self.fixed.GetSpacing()) * self.shrink[0]
+
+    def _apart(self, one: Any, other: Any) -> float:
+        """Return how far apart two transforms put points in the fixed image, mm, on average."""
+        size = np.array(self.fixed.GetSize())
+        corners = [
+            self.fixed.TransformContinuousIndexToPhysicalPoint((size * at).tolist())
+            for at in product((0.25, 0.75), repeat=self.ndim)
+        ]
+        ends = [[t.TransformPoint(c) for c in corners] for t in (one, other)]
+        return float(np.linalg.norm(np.array(ends[0]) - np.array(ends[1]), axis=1).mean())
+
+    def _copy(self, transform: Any) -> Any:
+        return type(transform)(transform)
 
     def _better(self, one: Any, other: Any) -> Any:
         """Return the transform with more agreement; the first where the search brought none."""
@@ -215,15 +313,18 @@ class Search:
         except RuntimeError:  # all points lie outside
             return None
 
-    def _optimise(self, transform: Any, shrink: tuple[int, ...]) -> Any:
+    def _optimise(
+        self, transform: Any, shrink: tuple[int, ...], *, quick: bool = False, still: bool = False
+    ) -> Any:
+        """Follow the metric uphill, level by level; `still` leaves the count of the levels alone."""
         for factor in shrink:
             fixed, moving = (_shrunk(self.sitk, i, factor) for i in (self.fixed, self.moving))
             method = self._method(fixed.GetNumberOfPixels())
             step = max(self.fixed.GetSpacing()) * factor
             method.SetOptimizerAsRegularStepGradientDescent(
                 learningRate=step,
-                minStep=step * 0.005,
-                numberOfIterations=ITERATIONS,
+                minStep=step * (0.05 if quick else 0.005),
+                numberOfIterations=QUICK_ITERATIONS if quick else ITERATIONS,
                 relaxationFactor=0.8,
                 gradientMagnitudeTolerance=1e-8,
             )
@@ -237,7 +338,7 @@ class Search:
                     raise GeometryError(_LOST) from error
             if self.failure is not None:
                 raise self.failure
-            self.step += 1
+            self.step += 0 if still else 1
         return transform
 
     def _report(self, method: Any) -> None:
@@ -246,10 +347,14 @@ class Search:
             return
         iteration = int(method.GetOptimizerIteration())
         # levels end long before the last iteration that they may take
-        part = self.step + 1 - 0.95 ** (iteration + 1)
+        part = self.step if self.step < 1 else self.step + 1 - 0.95 ** (iteration + 1)
         self.fraction = max(self.fraction, min(1.0, part / self.steps))
         state = RegistrationProgress(
-            self.step + 1, self.steps, iteration, -float(method.GetMetricValue()), self.fraction
+            int(self.step) + 1,
+            self.steps,
+            iteration,
+            -float(method.GetMetricValue()),
+            self.fraction,
         )
         try:
             if self.callback(state) is False:

@@ -24,8 +24,11 @@ from .transform_files import decode_tfm, encode_tfm
 Matrix = npt.NDArray[np.float64]
 
 KINDS = ("rigid", "affine")
-#: Movements beyond these are possible, but more often a failure.
-LARGE_SHIFT_MM, LARGE_ANGLE, LARGE_SCALE = 50.0, 30.0, 1.25
+#: Possible, but more often a failure.
+UPSIDE_DOWN_ANGLE, LARGE_SCALE = 120.0, 1.25
+#: Mutual information of another place, as a part of the best one's, from which the two cannot be
+#: told apart; and where only a single search ended at the best.
+CLOSE, LONE = 0.95, 0.85
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class Registration:
         Largest stretch or inverse squeeze; 1 for rigid movements.
     warnings : tuple of str
         One sentence each.
+    starts, agreeing : int
+        How many quick searches were started from different places and angles, and how many of them
+        ended here; 0 for a transform from a file.
+    rival : float
+        Mutual information of the best other place as a part of this one's; 0 if there is none.
     """
 
     matrix: Matrix
@@ -57,6 +65,9 @@ class Registration:
     angle: float
     scale: float = 1.0
     warnings: tuple[str, ...] = field(default=())
+    starts: int = 0
+    agreeing: int = 0
+    rival: float = 0.0
 
     def apply(self, moving: Volume) -> Volume:
         """Return the moving image in its new place: the same values, another affine.
@@ -159,9 +170,11 @@ def register(
 ) -> Registration:
     """Find the movement of `moving` that lays it onto `fixed`.
 
-    The start is the best of: as the files say, centres on centres, centres of gravity on each
-    other. Where the search ends no better than the files say, nothing is moved. Equal inputs give
-    equal results: one thread, one seed.
+    Quick searches start from the best of three places (as the files say, centres on centres,
+    centres of gravity on each other), also turned by 20 and by 180 degrees about each axis; the
+    best of them is refined. Whether the searches agree decides whether the result is trusted, see
+    ``warnings``. Where the search ends no better than the files say, nothing is moved. Equal
+    inputs give equal results: one thread, one seed.
 
     Parameters
     ----------
@@ -197,7 +210,16 @@ def register(
     found = search.run(kind)
     matrix = frame @ found.matrix @ np.linalg.inv(frame)
     centre = (frame @ np.r_[found.centre, np.zeros(3 - len(found.centre)), 1])[:3]
-    result = Registration(matrix, kind, found.before, found.after, *_size(matrix, centre))
+    result = Registration(
+        matrix,
+        kind,
+        found.before,
+        found.after,
+        *_size(matrix, centre),
+        starts=found.starts,
+        agreeing=found.agreeing,
+        rival=found.rival,
+    )
     return replace(result, warnings=_warnings(result))
 
 
@@ -237,9 +259,20 @@ def _warnings(found: Registration) -> tuple[str, ...]:
         warnings.append(
             "Registration found no place where the images agree better, so nothing was moved."
         )
-    if found.shift_mm > LARGE_SHIFT_MM or found.angle > LARGE_ANGLE or found.scale > LARGE_SCALE:
+    if found.agreeing == 0 or found.rival > CLOSE or (found.agreeing == 1 and found.rival > LONE):
         warnings.append(
-            f"Registration moved the image far ({found.shift_mm:.0f} mm, {found.angle:.0f} degrees,"
-            f" scale {found.scale:.2f}); make sure that it is right."
+            f"Registration is not sure: {found.agreeing} of {found.starts} searches from different "
+            f"starts ended here, and the images agree {found.rival:.0%} as well in another place; "
+            "check the fit, or bring the images closer by hand first."
+        )
+    if found.angle > UPSIDE_DOWN_ANGLE:
+        warnings.append(
+            f"Registration turned the image by {found.angle:.0f} degrees, as if it had been upside "
+            "down or back to front; make sure that it is right."
+        )
+    if found.scale > LARGE_SCALE:
+        warnings.append(
+            f"Registration stretched or squeezed the image by a factor of {found.scale:.2f}; make "
+            "sure that it is right."
         )
     return tuple(warnings)
