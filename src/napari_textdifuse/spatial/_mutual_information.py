@@ -316,7 +316,7 @@ class Search:
     def _optimise(
         self, transform: Any, shrink: tuple[int, ...], *, quick: bool = False, still: bool = False
     ) -> Any:
-        """Follow the metric uphill, level by level; `still` leaves the count of the levels alone."""
+        """Follow the metric uphill, level by level; `still` does not count the levels."""
         for factor in shrink:
             fixed, moving = (_shrunk(self.sitk, i, factor) for i in (self.fixed, self.moving))
             method = self._method(fixed.GetNumberOfPixels())
