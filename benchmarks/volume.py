@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_textdifuse import FusionPipeline, Volume
-    from napari_textdifuse.fusion.pair import Pair
 
 SHAPE = (128, 256, 256)
 
@@ -48,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     import torch
 
     from napari_textdifuse import FusionPipeline
+    from napari_textdifuse.colour import rgb_to_ycbcr
+    from napari_textdifuse.fusion.prepare import brightness
 
     torch.set_num_threads(options.threads)
     a, b = pair(options)
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = (middle - half, middle + half) if options.slices else None
 
     session = pipeline.session(a, b, slices=chosen, quality=options.quality, memory=0)
-    shown_a, shown_b = shown(session.pair)
+    shown_a, shown_b = brightness(session.pair)
     busy = int(((shown_a + shown_b).reshape(len(shown_a), -1).max(axis=1) > 0).sum())
     alone = one_slice(pipeline, shown_a, shown_b, options)
     begun = time.perf_counter()
@@ -67,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak /= 2**30 if sys.platform == "darwin" else 2**20
-    luma = brightness(result.fused)
+    luma = rgb_to_ycbcr(result.fused)[0] if result.rgb else result.fused
     inside = (shown_a > 0.05) | (shown_b > 0.05)
     print(
         f"{' x '.join(map(str, luma.shape))} voxels, {busy} slices that hold anything, "
@@ -101,19 +102,6 @@ def pair(options: argparse.Namespace) -> tuple[Volume, Volume]:
     return resample_to(a, grid).volume, b
 
 
-def shown(
-    pair: Pair,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return both sources' brightness in [0, 1] on the chosen slices."""
-    import numpy as np
-
-    parts = [pair.prepared(slab) for slab in pair.slabs]
-    return (
-        np.concatenate([p.luma_a for p in parts]),
-        np.concatenate([p.luma_b for p in parts]),
-    )
-
-
 def one_slice(
     pipeline: FusionPipeline,
     a: npt.NDArray[np.float32],
@@ -128,15 +116,6 @@ def one_slice(
         pipeline(a[middle], b[middle], quality=options.quality)
         seconds.append(time.perf_counter() - begun)
     return statistics.median(seconds)
-
-
-def brightness(fused: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return BT.601 brightness."""
-    import numpy as np
-
-    if fused.ndim == 3:
-        return fused
-    return (fused @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.float32)
 
 
 def flicker(stack: npt.NDArray[np.float32], inside: npt.NDArray[np.bool_]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -158,3 +159,39 @@ def _installed(name: str) -> Any:
         f"there is no colour map {name!r}; built in are {', '.join(BUILT_IN)}. Names of matplotlib "
         "and napari work where these are installed; an array of colours always does."
     )
+
+
+@dataclass(frozen=True)
+class ColourChoice:
+    """Which image gives the colours, and which colours grey values get.
+
+    Parameters
+    ----------
+    table : ndarray of float32, shape (N, 3)
+        Colours of functional and tinted images at levels 0 to 1.
+    name : str
+        Of the colour map, for the record.
+    tint : {"a", "b"} or None
+        Image that is shown in colour although it is grey.
+    source : {"a", "b"} or None
+        Image that the colours are taken from where both have some.
+    """
+
+    table: Floats
+    name: str = DEFAULT
+    tint: str | None = None
+    source: str | None = None
+
+
+def choose_colours(
+    colormap: Any = None, tint: str | None = None, source: str | None = None
+) -> ColourChoice:
+    """Look the colour map up; see `fuse` for the parameters.
+
+    Raises
+    ------
+    InputError
+        If there is no such colour map.
+    """
+    colormap = DEFAULT if colormap is None else colormap
+    return ColourChoice(colour_table(colormap), colormap_name(colormap), tint, source)

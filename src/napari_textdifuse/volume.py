@@ -18,10 +18,16 @@ Array = npt.NDArray[Any]
 
 #: DICOM modality codes (0008,0060) where one exists; VIS and IR are pictures of a scene.
 MODALITIES = ("CT", "MR", "PT", "NM", "VIS", "IR")
+#: Modalities that show a function (PET, SPECT), in colour on top of the anatomy.
+FUNCTIONAL = ("PT", "NM")
+#: Modalities that are photographs.
+NATURAL = ("VIS", "IR")
 #: The unit of label images.
 LABEL_UNIT = "label"
 #: A grid whose determinant is this part of the product of its voxel sizes is flat.
 FLAT = 1e-6
+#: Turns RAS (NIfTI) into LPS (DICOM, ITK, napari's world here) millimetres, and back.
+RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)

@@ -93,12 +93,12 @@ def test_mask_file_becomes_labels_with_the_prompt_as_their_name(
     )
     assert ran.status == 0, ran.err
     record = json.loads(ran.out)["record"]
-    assert record["objects"] == {"1": "my ball"}
+    assert record["objects"] == {"255": "my ball"}
     assert [d["label"] for d in record["detections"]] == ["my ball"]
     mask = nib.load(tmp_path / "o/mask.nii.gz")
     np.testing.assert_allclose(mask.affine, nib.load(volumes[0]).affine)
     labels = np.asarray(mask.dataobj)
-    assert set(np.unique(labels)) == {0, 1}
+    assert set(np.unique(labels)) == {0, 255}
     # drawn on B's grid, found at the same place in mm on A's
     centre = nib.affines.apply_affine(mask.affine, np.argwhere(labels).mean(axis=0))
     drawn = nib.affines.apply_affine(nib.load(volumes[1]).affine, np.argwhere(ball).mean(axis=0))

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from napari_textdifuse import FusionPipeline, Volume, fuse
+from napari_textdifuse.device import batch_size
 from napari_textdifuse.errors import (
     Cancelled,
     GeometryError,
@@ -16,7 +17,6 @@ from napari_textdifuse.errors import (
     WeightsError,
 )
 from napari_textdifuse.fusion import engine
-from napari_textdifuse.fusion.device import batch_size
 
 
 def picture(shape=(37, 50), seed=0, dtype=np.uint8):

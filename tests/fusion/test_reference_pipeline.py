@@ -50,7 +50,7 @@ def test_files_load_unchanged_and_fuse_any_size(pipeline, reference_network):
     ]
     x, y = (v[None, None].float() * 2 - 1 for v in padded)
     noise = torch.randn(32, 48, generator=torch.Generator().manual_seed(4))[None, None]
-    chain = FusionChain(reference_network, pipeline.schedule, [999, 0], "mean")
+    chain = FusionChain(reference_network, pipeline.backend.schedule, [999, 0], "mean")
     with torch.inference_mode():
         last = list(chain.base(x, y, noise))[-1]
     expected = (last.estimate[0, 0, :24, :40] + 1) / 2

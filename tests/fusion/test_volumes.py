@@ -5,16 +5,17 @@ import numpy as np
 import pytest
 
 from napari_textdifuse.errors import InputError
-from napari_textdifuse.fusion.cutting import (
+from napari_textdifuse.fusion.slices import (
     boxes_from_front,
     cut,
     cut_boxes,
     cut_pair,
     from_front,
+    select,
+    slabs,
     to_front,
 )
-from napari_textdifuse.fusion.selection import select, slabs
-from napari_textdifuse.fusion.windows import choose_windows, whole_window
+from napari_textdifuse.intensity import choose_windows, whole_window
 from napari_textdifuse.spatial import resample_to
 from napari_textdifuse.volume import Volume
 

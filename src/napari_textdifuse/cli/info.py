@@ -42,7 +42,7 @@ def collect() -> dict[str, Any]:
     """Return everything that ``info`` shows, as plain values."""
     import torch
 
-    from ..fusion.device import choose_device, choose_precision
+    from ..device import choose_device, choose_precision
 
     device = choose_device()
     return {

@@ -32,7 +32,7 @@ class PairFuser:
         self.weights = open_folder(options.weights)
         self.weights.verify()
         if options.device not in ("auto", "cpu"):
-            from ..fusion.device import choose_device
+            from ..device import choose_device
 
             choose_device(options.device)  # a missing device is one error, not one per pair
         self.locator = make_locator(options)  # so are missing weights

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import load
 from ..colormaps import DEFAULT, apply_colours, colour_table
 from ..errors import GeometryError
 from ..fusion import FusionResult
-from ..fusion.cutting import cut
-from ..fusion.prepare import FUNCTIONAL
 from ..fusion.record import NOTICE
-from ..fusion.selection import select
+from ..fusion.slices import cut, select
 from ..intensity import Window
 from ..spatial import resample_to
-from ..spatial.lazy import load
-from ..volume import Volume
+from ..volume import FUNCTIONAL, Volume
 
 if TYPE_CHECKING:
     from PIL import Image

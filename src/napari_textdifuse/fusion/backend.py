@@ -1,4 +1,4 @@
-"""What the pipeline must know of a kind of network: defaults, roles, re-modulation."""
+"""Loaded weights of either architecture: defaults, network for a pair, re-modulation."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ..diffusion import even_timesteps, trailing_timesteps
-from ..models import ChromaNetwork, LightNetwork, cast
+from ..device import choose_precision
+from ..diffusion import Schedule, even_timesteps, trailing_timesteps
+from ..models import ChromaNetwork, cast
 from ..models.modulation import emphasised
 from ..models.protocol import FusionNetwork
 from ..models.reference import ReferenceNetwork
@@ -24,9 +25,8 @@ from ..weights import (
     load_released,
 )
 from .chain import ChainStep, EncodeAndWeight, FusionChain
-from .device import choose_precision
 from .prepare import Prepared
-from .roles import roles_of
+from .source_order import order_sources
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Backend(Protocol):
 
     #: One line for the record.
     method: str
+    device: torch.device
+    schedule: Schedule
     #: Network evaluations per chain of each preset: "fast", "standard" (the default) and "best".
     qualities: Mapping[str, int]
     #: With fewer the network gives no image.
@@ -67,6 +69,10 @@ class Backend(Protocol):
     batches: bool
     #: Restores the colours of natural pictures; None passes them through.
     chroma: ChromaNetwork | None
+
+    @property
+    def weights(self) -> WeightsFolder | ReleasedFolder:
+        """Where the weights came from: name and checksum."""
 
     def timesteps(self, steps: int) -> list[int]:
         """Return the steps of the full schedule to visit, noisiest first."""
@@ -110,7 +116,13 @@ class Backend(Protocol):
 
 
 class LightBackend:
-    """The light network: symmetric in its sources, with a modulation block of its own."""
+    """The light network: symmetric in its sources, with a modulation block of its own.
+
+    Parameters
+    ----------
+    weights : WeightsFolder
+    device : torch.device
+    """
 
     method = "Text-DiFuse (Zhang, Cao, Ma; NeurIPS 2024), light network"
     qualities: Mapping[str, int] = MappingProxyType({"fast": 1, "standard": 4, "best": 25})
@@ -119,12 +131,13 @@ class LightBackend:
     tile: int | None = None
     batches = True
 
-    def __init__(
-        self, network: LightNetwork, device: torch.device, chroma: ChromaNetwork | None = None
-    ) -> None:
+    def __init__(self, weights: WeightsFolder, device: torch.device) -> None:
+        self.weights, self.device = weights, device
+        self.schedule = Schedule(weights.config.get("schedule", "cosine"))
         self.precision = choose_precision(device)
+        chroma = load_chroma(weights)
         self.chroma = None if chroma is None else cast(chroma, self.precision).to(device)
-        self.network = cast(network, self.precision).to(device)
+        self.network = cast(load_light(weights), self.precision).to(device)
 
     def timesteps(self, steps: int) -> list[int]:
         """See `Backend`; one step for weights without diffusion."""
@@ -166,7 +179,7 @@ class ReferenceBackend:
 
     Parameters
     ----------
-    folder : ReleasedFolder
+    weights : ReleasedFolder
     device : torch.device
     """
 
@@ -178,12 +191,12 @@ class ReferenceBackend:
     batches = False
     chroma: ChromaNetwork | None = None
 
-    def __init__(self, folder: ReleasedFolder, device: torch.device) -> None:
-        self.folder = folder
-        self.device = device
+    def __init__(self, weights: ReleasedFolder, device: torch.device) -> None:
+        self.weights, self.device = weights, device
+        self.schedule = Schedule(weights.config["schedule"])
         self.precision = choose_precision(device)
-        kind = next(iter(folder.controls))
-        self._latest = kind, self._placed(load_released(folder, kind))
+        kind = next(iter(weights.controls))
+        self._latest = kind, self._placed(load_released(weights, kind))
 
     def timesteps(self, steps: int) -> list[int]:
         """See `Backend`."""
@@ -191,18 +204,18 @@ class ReferenceBackend:
 
     def choose_network(self, ready: Prepared) -> NetworkChoice:
         """See `Backend`."""
-        roles = roles_of(ready)
-        notes, kind = roles.notes, roles.kind
-        controls = self.folder.controls
+        order = order_sources(ready)
+        notes, kind = order.notes, order.kind
+        controls = self.weights.controls
         if kind not in controls:
             (kind, file), *_ = controls.items()
-            notes += (f"The folder has no FCM for {roles.kind} pairs; {file} was used.",)
+            notes += (f"The folder has no FCM for {order.kind} pairs; {file} was used.",)
         facts = {
             "fcm": controls[kind],
-            "weights_files": dict(self.folder.checksums),
-            "source_1": "b" if roles.swapped else "a",
+            "weights_files": dict(self.weights.checksums),
+            "source_1": "b" if order.swapped else "a",
         }
-        return NetworkChoice(self._network(kind), roles.swapped, facts, notes)
+        return NetworkChoice(self._network(kind), order.swapped, facts, notes)
 
     def modulation(
         self,
@@ -227,7 +240,7 @@ class ReferenceBackend:
         """Return the network with the FCM for a kind of pair; earlier ones stay as they are."""
         latest, network = self._latest
         if kind != latest:
-            control = load_control(self.folder, kind)
+            control = load_control(self.weights, kind)
             network = self._placed(ReferenceNetwork(network.encoder, network.decoder, control))
             self._latest = kind, network.eval()
         return self._latest[1]
@@ -246,4 +259,4 @@ def open_backend(folder: WeightsFolder | ReleasedFolder, device: torch.device) -
     """
     if isinstance(folder, ReleasedFolder):
         return ReferenceBackend(folder, device)
-    return LightBackend(load_light(folder), device, load_chroma(folder))
+    return LightBackend(folder, device)

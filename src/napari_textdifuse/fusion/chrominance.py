@@ -13,8 +13,9 @@ from torch import Tensor
 from ..diffusion import Schedule, make_sampler, trailing_timesteps
 from ..errors import InputError
 from ..models.chroma import CHROMA_SCALE, ChromaNetwork
+from ..volume import NATURAL
 from .prepare import Prepared
-from .roles import NATURAL, on_black_ground
+from .source_order import on_black_ground
 from .tiling import pad_to_multiple, tiles
 
 Floats = npt.NDArray[np.float32]
@@ -26,24 +27,34 @@ TILE = 1024
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What becomes of the colours.
+class ChromaDecision:
+    """What becomes of the colours of a pair.
 
     Parameters
     ----------
     restore : bool
     reason : str
-        One clause for the record.
+        One clause, for the record.
+    colour_from : {"a", "b"} or None
+        Which image the colours come from; None for a grey result.
     measured : bool
-        Whether colours stand for measured values, which must stay readable.
+        Whether the colours stand for measured values, which must stay readable.
     """
 
     restore: bool
     reason: str
+    colour_from: str | None
     measured: bool = False
 
+    @property
+    def anatomy(self) -> str | None:
+        """The image whose structure must show through colours that stand for values."""
+        if not self.measured:
+            return None
+        return "b" if self.colour_from == "a" else "a"
 
-def decide(ready: Prepared, choice: str, available: bool) -> Decision:
+
+def decide(ready: Prepared, choice: str, available: bool) -> ChromaDecision:
     """Decide whether the colours of a pair are restored.
 
     Colour that stands for a measured value (a PET or SPECT colour map) is never touched.
@@ -63,8 +74,15 @@ def decide(ready: Prepared, choice: str, available: bool) -> Decision:
         If "restore" is asked of what must not or cannot be restored.
     """
     if ready.colour_from is None:
-        return Decision(False, "no image has colour")
+        return ChromaDecision(False, "no image has colour", None)
     why = _measured(ready)
+    restore, reason = _restored(ready, choice, available, why)
+    return ChromaDecision(restore, reason, ready.colour_from, why is not None and not restore)
+
+
+def _restored(
+    ready: Prepared, choice: str, available: bool, measured: str | None
+) -> tuple[bool, str]:
     if choice == "restore":
         coloured = ready.a if ready.colour_from == "a" else ready.b
         if not coloured.rgb or (coloured.modality or NATURAL[0]) not in NATURAL:
@@ -76,16 +94,16 @@ def decide(ready: Prepared, choice: str, available: bool) -> Decision:
             raise InputError(
                 "These weights hold no chrominance network; use chroma='keep' or 'auto'."
             )
-        return Decision(True, "asked for")
+        return True, "asked for"
     if choice == "keep":
-        return Decision(False, "asked for", measured=why is not None)
-    if why is not None:
-        return Decision(False, why, measured=True)
+        return False, "asked for"
+    if measured is not None:
+        return False, measured
     if ready.chroma is None or np.abs(ready.chroma).max() < GREY:
-        return Decision(False, "the picture is grey")
+        return False, "the picture is grey"
     if not available:
-        return Decision(False, "these weights hold no chrominance network")
-    return Decision(True, "a natural picture")
+        return False, "these weights hold no chrominance network"
+    return True, "a natural picture"
 
 
 def _measured(ready: Prepared) -> str | None:

@@ -11,11 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..diffusion import Schedule
+from ..device import batch_size
 from ..models.protocol import FusionNetwork
 from .backend import Backend
 from .chain import ChainStep, FusionChain
-from .device import batch_size
 from .remodulation import gain_map, soft_mask
 from .tiling import Tile, pad_to_multiple, tiles
 
@@ -68,8 +67,6 @@ class SliceEngine:
     backend : Backend
     network : FusionNetwork
         The backend's choice for this pair.
-    schedule : Schedule
-    device : torch.device
     steps : int
         Network evaluations of the base chain.
     sampler : str
@@ -81,17 +78,17 @@ class SliceEngine:
         self,
         backend: Backend,
         network: FusionNetwork,
-        schedule: Schedule,
-        device: torch.device,
         steps: int,
         sampler: str,
         balance: float = 0.0,
     ) -> None:
-        self.device = device
+        self.device = backend.device
         self.backend = backend
         self.multiple = network.multiple
         self.tile = backend.tile or TILE
-        self.chain = FusionChain(network, schedule, backend.timesteps(steps), sampler, balance)
+        self.chain = FusionChain(
+            network, backend.schedule, backend.timesteps(steps), sampler, balance
+        )
 
     def base_cost(self, shape: tuple[int, int]) -> int:
         """Count the network evaluations of one slice's base chains."""

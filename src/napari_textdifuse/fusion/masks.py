@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import load
 from ..errors import InputError, TextDiFuseError
 from ..locate import Location, Locator
 from ..locate.drawn import Drawing, Refiner, fill, numbered, polygon_corners, refine
 from ..spatial import resample_to
-from ..spatial.lazy import load
+from ..spatial.layers import is_layer, read_layer
 from ..volume import Array, Volume
-from .cutting import cut, cut_boxes, cut_points
-from .inputs import is_layer, read_layer
 from .options import FusionOptions, Strength
 from .pair import Pair
+from .slices import cut, cut_boxes, cut_points
 
 Labels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]

@@ -17,7 +17,7 @@ from ..intensity import Window
 from ..locate import Locator, check_locator_name
 from ..locate.drawn import REFINERS, Drawing, Refiner
 from ..spatial import Registration
-from .selection import Slices
+from .slices import Slices
 
 #: One strength for all objects, or one per label.
 Strength = float | Mapping[int, float]

@@ -1,4 +1,4 @@
-"""The two inputs of a fusion and what of them is fused, ready slab by slab."""
+"""Two images and what of them is fused: slices, windows, and the place of image B."""
 
 from __future__ import annotations
 
@@ -6,24 +6,18 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from ..colormaps import ColourChoice, choose_colours
 from ..errors import InputError
-from ..intensity import Window
+from ..intensity import Window, choose_windows
 from ..spatial import Registration, RegistrationProgress, resample_to
 from ..spatial.registration import KINDS
 from ..spatial.registration import aligned as register_onto
 from ..spatial.resample import overlap_notes
 from ..volume import Volume
-from .cutting import cut, cut_pair, to_front
-from .inputs import as_volumes
 from .options import FusionOptions
-from .prepare import ColourChoice, Prepared, choose_colours, prepare
-from .result import Progress
-from .selection import Selection, select, slabs
-from .tally import Callback
-from .tally import report as tell
-from .windows import choose_windows
+from .progress import Callback, Progress, report
+from .slices import Selection, cut, cut_pair, select, slabs, to_front
 
 #: Pixels that are prepared at once; each takes about 100 bytes while it is, 40 afterwards.
 SLAB_PIXELS = 2**23
@@ -74,9 +68,15 @@ class Pair:
         rest = [n for k, n in enumerate(self.a.shape) if k != axis]
         return (len(self.selection), *rest)
 
+    @property
+    def stack_shape(self) -> tuple[int, int, int]:
+        """As `turned_shape`; a picture is a stack of one slice."""
+        rows, columns = self.turned_shape[-2:]
+        return len(self.selection), rows, columns
+
     @cached_property
     def slab_notes(self) -> tuple[str, ...]:
-        """What no single slab can tell: how much of the selection image B covers.
+        """Say how much of the selection image B covers, which no single slab can tell.
 
         Raises
         ------
@@ -86,11 +86,6 @@ class Pair:
         if len(self.slabs) == 1:
             return ()
         return overlap_notes(self.b, cut(self.a, self.selection))
-
-    def prepared(self, part: Selection) -> Prepared:
-        """Read, align and window one of the `slabs`, turned to the first axis."""
-        single = len(self.slabs) == 1
-        return prepare(*cut_pair(self.a, self.b, part), self.windows, self.colours, whole=single)
 
     def on_one_grid(self) -> tuple[Volume, Volume]:
         """Return all chosen slices in their own units, turned, `b` on the grid of `a`."""
@@ -103,7 +98,7 @@ class Pair:
 
     @property
     def partner(self) -> Volume:
-        """Image B as it lies beside `grid`: cut, where only numbers tell which slices belong."""
+        """Image B for `grid`: cut, where only slice numbers say which slices belong together."""
         by_place = self.a.affine is not None and self.b.affine is not None
         return self.b if by_place or self.b.shape != self.a.shape else cut(self.b, self.selection)
 
@@ -113,13 +108,17 @@ class Pair:
 
 
 def make_pair(
-    a: Any, b: Any, options: FusionOptions | None = None, callback: Callback | None = None
+    a: Volume,
+    b: Volume,
+    options: FusionOptions | None = None,
+    callback: Callback | None = None,
 ) -> Pair:
-    """Read both inputs and apply every option that concerns the images.
+    """Choose slices, windows and the place of image B.
 
     Parameters
     ----------
-    a, b : array_like, Volume, path or image layer
+    a, b : Volume
+        From `inputs.as_volumes`.
     options : FusionOptions, optional
         ``slices``, ``axis``, ``windows``, ``time``, ``register``, ``colormap``, ``tint`` and
         ``colour``; see `fuse`.
@@ -129,23 +128,21 @@ def make_pair(
     Raises
     ------
     InputError
-        If an input or option cannot be used.
+        If an option does not fit the images.
     Cancelled
         If the callback returned False during registration.
     """
     options = options or FusionOptions()
     colours = choose_colours(options.colormap, options.tint, options.colour)
-    time, register = options.time, options.register
-    volume_a, volume_b = as_volumes(a, b, time=time, lazy=True)
-    selection = select(volume_a, options.slices, options.axis)
-    chosen, notes = choose_windows(volume_a, volume_b, options.windows)
-    found = None
-    if register is not None:
-        volume_b, found, more = _registered(volume_a, volume_b, register, callback)
+    selection = select(a, options.slices, options.axis)
+    windows, notes = choose_windows(a, b, options.windows)
+    registration = None
+    if options.register is not None:
+        b, registration, more = _registered(a, b, options.register, callback)
         notes += more
-    times = time if isinstance(time, tuple) else (time, time)
+    time = options.time if isinstance(options.time, tuple) else (options.time, options.time)
     notes = selection.notes + notes
-    return Pair(volume_a, volume_b, selection, chosen, found, times, notes, colours)
+    return Pair(a, b, selection, windows, registration, time, notes, colours)
 
 
 def _registered(
@@ -156,11 +153,11 @@ def _registered(
 ) -> tuple[Volume, Registration, tuple[str, ...]]:
     if isinstance(wanted, str) and wanted in KINDS:
 
-        def report(state: RegistrationProgress) -> bool:
-            tell(callback, Progress(int(100 * state.fraction), 100, 0, 1, None, "registration"))
+        def on_progress(state: RegistrationProgress) -> bool:
+            report(callback, Progress(int(100 * state.fraction), 100, 0, 1, None, "registration"))
             return True
 
-        done = register_onto(a, b, wanted, report)
+        done = register_onto(a, b, wanted, on_progress)
         return done.volume, done.registration, done.notes
     if isinstance(wanted, Registration):
         found = wanted

@@ -8,20 +8,17 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ..diffusion import Schedule
+from ..device import choose_device
 from ..locate import Locator
 from ..locate.drawn import Drawing, Refiner
 from ..spatial import Registration
 from ..weights import ReleasedFolder, WeightsFolder, open_folder
 from .backend import open_backend
-from .device import choose_device
-from .loaded import Loaded
 from .options import FusionOptions, Strength, TimePoints, WindowChoice
-from .pair import make_pair
+from .progress import Callback
 from .result import FusionResult
-from .selection import Slices
-from .session import MEMORY, FusionSession
-from .tally import Callback
+from .session import MEMORY, FusionSession, open_session
+from .slices import Slices
 
 
 class FusionPipeline:
@@ -38,13 +35,7 @@ class FusionPipeline:
     """
 
     def __init__(self, weights: WeightsFolder | ReleasedFolder, device: str = "auto") -> None:
-        self.device = choose_device(device)
-        self.backend = open_backend(weights, self.device)
-        self.weights = weights
-        self.schedule = Schedule(weights.config.get("schedule", "cosine"))
-        self._loaded = Loaded(
-            self.backend, self.schedule, self.device, weights.name, weights.sha256
-        )
+        self.backend = open_backend(weights, choose_device(device))
 
     @classmethod
     def from_pretrained(
@@ -140,7 +131,8 @@ class FusionPipeline:
             tint=tint,
             colour=colour,
         )
-        return self._open(a, b, options, 0, callback).run(options, callback)
+        session = open_session(self.backend, a, b, options, 0, callback)
+        return session.run(options, callback)
 
     def session(
         self,
@@ -206,12 +198,7 @@ class FusionPipeline:
             tint=tint,
             colour=colour,
         )
-        return self._open(a, b, options, memory, callback)
-
-    def _open(
-        self, a: Any, b: Any, options: FusionOptions, memory: int, callback: Callback | None
-    ) -> FusionSession:
-        return FusionSession(self._loaded, make_pair(a, b, options, callback), options, memory)
+        return open_session(self.backend, a, b, options, memory, callback)
 
 
 def fuse(

@@ -4,58 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..colormaps import DEFAULT, apply_colours, colormap_name, colour_table
+from ..colormaps import ColourChoice, apply_colours, choose_colours
 from ..colour import rgb_to_ycbcr
 from ..errors import InputError
 from ..intensity import Window, default_window
 from ..spatial import resample_to
-from ..volume import Volume
+from ..volume import FUNCTIONAL, Volume
+from .pair import Pair
+from .slices import Selection, cut_pair
 
 Floats = npt.NDArray[np.float32]
-
-#: Modalities whose values are shown through a colour map.
-FUNCTIONAL = ("PT", "NM")
-
-
-@dataclass(frozen=True)
-class ColourChoice:
-    """Which image gives the colours, and which colours grey values get.
-
-    Parameters
-    ----------
-    table : ndarray of float32, shape (N, 3)
-        Colours of functional and tinted images at levels 0 to 1.
-    name : str
-        Of the colour map, for the record.
-    tint : {"a", "b"} or None
-        Image that is shown in colour although it is grey.
-    source : {"a", "b"} or None
-        Image that the colours are taken from where both have some.
-    """
-
-    table: Floats
-    name: str = DEFAULT
-    tint: str | None = None
-    source: str | None = None
-
-
-def choose_colours(
-    colormap: Any = None, tint: str | None = None, source: str | None = None
-) -> ColourChoice:
-    """Look the colour map up; see `fuse` for the parameters.
-
-    Raises
-    ------
-    InputError
-        If there is no such colour map.
-    """
-    colormap = DEFAULT if colormap is None else colormap
-    return ColourChoice(colour_table(colormap), colormap_name(colormap), tint, source)
 
 
 @dataclass(frozen=True)
@@ -86,6 +48,29 @@ class Prepared:
     colour_from: str | None
     windows: dict[str, Window]
     notes: tuple[str, ...]
+
+
+def prepare_slab(pair: Pair, slab: Selection) -> Prepared:
+    """Read, align and window some of a pair's slices, turned to the first axis.
+
+    Parameters
+    ----------
+    pair : Pair
+    slab : Selection
+        One of ``pair.slabs``.
+    """
+    a, b = cut_pair(pair.a, pair.b, slab)
+    return prepare(a, b, pair.windows, pair.colours, whole=len(pair.slabs) == 1)
+
+
+def brightness(pair: Pair) -> tuple[Floats, Floats]:
+    """Return both images' brightness in [0, 1] on all chosen slices, shape (N, Y, X)."""
+    slabs = [prepare_slab(pair, slab) for slab in pair.slabs]
+    a, b = (
+        np.concatenate([image.reshape(-1, *image.shape[-2:]) for image in images])
+        for images in zip(*((slab.luma_a, slab.luma_b) for slab in slabs), strict=True)
+    )
+    return a, b
 
 
 def prepare(

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from .._version import __version__
+from ..arrays import sampled
 from ..intensity import Window
-from ..spatial.lazy import sampled
+from ..locate import Location
 from ..volume import Volume
+from .backend import Backend, NetworkChoice
+from .chrominance import ChromaDecision
+from .options import FusionOptions
+from .pair import Pair
 
 NOTICE = "Derived image for research; not for diagnosis."
 
@@ -54,11 +60,75 @@ def environment() -> dict[str, str]:
     }
 
 
-def start_record() -> dict[str, Any]:
-    """Return the part of the record that is known before the run."""
+def make_record(
+    pair: Pair,
+    options: FusionOptions,
+    backend: Backend,
+    choice: NetworkChoice,
+    colours: ChromaDecision,
+    location: Location | None,
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """Describe how a result was made.
+
+    Parameters
+    ----------
+    pair : Pair
+    options : FusionOptions
+    backend : Backend
+    choice : NetworkChoice
+    colours : ChromaDecision
+    location : Location or None
+    notes : sequence of str
+        One sentence per assumption about the images.
+
+    Returns
+    -------
+    dict
+        Plain values, ready for JSON.
+    """
+    notes = [*notes, *choice.notes]
+    if location is not None:
+        notes += location.notes
+        if not location.mask.any():
+            notes.append("The mask is empty, so nothing was emphasised.")
+    steps = backend.timesteps(options.evaluations(backend.qualities, backend.fewest_steps))
+    strength = options.strength
     return {
         "notice": NOTICE,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": environment(),
-        "method": "Text-DiFuse (Zhang, Cao, Ma; NeurIPS 2024), light network",
+        "method": backend.method,
+        "weights": backend.weights.name,
+        "weights_sha256": backend.weights.sha256,
+        **choice.facts,
+        "quality": options.quality or ("standard" if options.steps is None else None),
+        "seed": int(options.seed),
+        "steps": len(steps),
+        "sampler": options.sampler or backend.default_sampler,
+        "samples": int(options.samples),
+        "balance": options.balance,
+        "device": str(backend.device),
+        "precision": str(backend.precision).removeprefix("torch."),
+        "prompt": options.prompt,
+        "drawn": options.drawn[0] if options.drawn else None,
+        "strength": dict(strength) if isinstance(strength, Mapping) else strength,
+        "objects": {str(k): v for k, v in location.names.items()} if location else {},
+        "inputs": {
+            "a": describe_input(pair.a, pair.windows["a"]),
+            "b": describe_input(pair.b, pair.windows["b"]),
+        },
+        "slices": pair.selection.to_dict() if pair.a.ndim == 3 else None,
+        "time": list(pair.time) if any(t is not None for t in pair.time) else None,
+        "registration": pair.registration.to_dict() if pair.registration else None,
+        "colour_from": colours.colour_from,
+        "colormap": _colormap(pair, colours),
+        "chroma": {"restored": colours.restore, "reason": colours.reason},
+        "warnings": notes,
     }
+
+
+def _colormap(pair: Pair, colours: ChromaDecision) -> str | None:
+    """Name the map that gave grey values their colours."""
+    coloured = {"a": pair.a, "b": pair.b}.get(colours.colour_from or "")
+    return None if coloured is None or coloured.rgb else pair.colours.name

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..locate import Detections
+from ..locate import Detections, Location
 from ..volume import Volume
+from .pair import Pair
+from .slices import boxes_from_front, from_front
+from .stack import FusedSlices
 
 Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a running fusion stands; handed to the callback after every network step.
-
-    Parameters
-    ----------
-    step, total : int
-        Steps done and to be done, over all slices and chains.
-    slice_index, slices : int
-        Which slice is being fused, of how many.
-    estimate : ndarray of float32, shape (Y, X), or None
-        The running clean estimate of the fused brightness (Eq. 8), in [0, 1]; of a large picture
-        that of a tile. None while images are registered.
-    stage : {"registration", "fusion"}
-        Steps are counted anew in each.
-    """
-
-    step: int
-    total: int
-    slice_index: int
-    slices: int
-    estimate: Floats | None
-    stage: str = "fusion"
 
 
 @dataclass(frozen=True)
@@ -111,3 +89,56 @@ class FusionResult:
 
 
 _IMAGES = ("fused", "mask", "contribution", "uncertainty")
+
+
+def make_result(
+    pair: Pair, slices: FusedSlices, location: Location | None, record: dict[str, Any]
+) -> FusionResult:
+    """Turn the finished slices back onto the grid that they were cut from.
+
+    Parameters
+    ----------
+    pair : Pair
+    slices : FusedSlices
+        With at least one finished slice.
+    location : Location or None
+        On the turned grid of all chosen slices.
+    record : dict
+    """
+    axis, done = pair.selection.axis, slices.done
+
+    def turned(image: npt.NDArray[Any] | None) -> Any:
+        if image is None:
+            return None
+        return image[0] if pair.a.ndim == 2 else from_front(image[:done], axis)
+
+    mask, detections = None, Detections()
+    if location is not None:
+        mask = location.mask.reshape(len(slices), *location.mask.shape[-2:])
+        detections = location.detections
+        if done < len(slices):
+            detections = _first_slices(detections, done)
+    return FusionResult(
+        fused=turned(slices.fused),
+        mask=turned(mask),
+        detections=replace(detections, boxes=boxes_from_front(detections.boxes, axis)),
+        contribution=turned(slices.contribution),
+        uncertainty=turned(slices.uncertainty),
+        record=record,
+        label_names=dict(location.names) if location is not None else {},
+        affine=pair.grid(done).affine,
+    )
+
+
+def _first_slices(rows: Detections, done: int) -> Detections:
+    """Leave out what lies in slices that were not finished."""
+    kept = np.flatnonzero(rows.boxes[:, 2] < done)
+    boxes = rows.boxes[kept].copy()
+    boxes[:, 5] = np.minimum(boxes[:, 5], done)
+    return Detections(
+        boxes=boxes,
+        scores=rows.scores[kept],
+        labels=tuple(rows.labels[i] for i in kept),
+        label_values=rows.label_values[kept],
+        sources=tuple(rows.sources[i] for i in kept),
+    )

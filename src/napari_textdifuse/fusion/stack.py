@@ -1,44 +1,58 @@
-"""Slice after slice through the engines; what re-modulation can use again is kept."""
+"""Slice after slice through the engines; the chains that re-modulation can reuse are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ..colour import lost_anatomy, measured_to_rgb, ycbcr_to_rgb
-from .chrominance import ChromaEngine, guide
+from .backend import Backend, NetworkChoice
+from .chrominance import ChromaDecision, ChromaEngine, guide
 from .engine import BaseSlice, SliceEngine
+from .options import FusionOptions, Strength
 from .prepare import Prepared
-from .tally import Tally
+from .progress import ProgressCounter
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
-Strength = float | Mapping[int, float]
 
 
-@dataclass(frozen=True)
-class FusedPart:
-    """Some finished slices.
+class FusedSlices:
+    """The images of all chosen slices, filled from the first on.
 
     Parameters
+    ----------
+    shape : tuple of int
+        Number of slices, height and width.
+    coloured : bool
+    uncertain : bool
+        Whether there are several samples.
+
+    Attributes
     ----------
     fused : ndarray of float32, shape (N, Y, X) or (N, Y, X, 3)
     contribution : ndarray of float32, shape (N, Y, X)
         Share of image A.
     uncertainty : ndarray of float32, shape (N, Y, X), or None
-        For several samples.
+    done : int
+        How many slices are finished.
     """
 
-    fused: Floats
-    contribution: Floats
-    uncertainty: Floats | None
+    def __init__(self, shape: tuple[int, int, int], coloured: bool, uncertain: bool) -> None:
+        self.fused = np.empty((*shape, 3) if coloured else shape, np.float32)
+        self.contribution = np.empty(shape, np.float32)
+        self.uncertainty = np.empty(shape, np.float32) if uncertain else None
+        self.done = 0
+
+    def __len__(self) -> int:
+        return len(self.fused)
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _KeptSlice:
     """A slice of one sample as it was last made."""
 
     base: BaseSlice
@@ -46,7 +60,7 @@ class _Kept:
     strength: Strength
     luma: Floats
 
-    def holds(self, labels: Labels | None, strength: Strength) -> bool:
+    def is_current(self, labels: Labels | None, strength: Strength) -> bool:
         """Tell whether nothing has changed."""
         if labels is None or self.labels is None or not (labels.any() and self.labels.any()):
             return not _any(labels) and not _any(self.labels)
@@ -58,74 +72,68 @@ class StackFuser:
 
     Parameters
     ----------
-    engine : SliceEngine
-    restorer : ChromaEngine, optional
-        Where colours are restored.
-    swapped : bool
-        Whether image B is the network's X.
-    seed : int
-        Of the first sample; the next ones count on.
-    samples : int
+    backend : Backend
+    choice : NetworkChoice
+        For this pair.
+    colours : ChromaDecision
+        What becomes of the colours.
+    options : FusionOptions
+        ``quality`` or ``steps``, ``sampler``, ``seed``, ``samples`` and ``balance``.
     memory : int
         Bytes that may be kept for later calls; what does not fit is computed again.
-    anatomy : {"a", "b"}, optional
-        Where colours stand for measured values: the other image, which must show through them.
-    single : float
-        How far the balance leans towards a single image, 0 to 1.
-    colourless : float
-        How far that image lacks the colours of the other, 0 to 1.
     """
 
     def __init__(
         self,
-        engine: SliceEngine,
-        restorer: ChromaEngine | None,
-        swapped: bool,
-        seed: int,
-        samples: int,
+        backend: Backend,
+        choice: NetworkChoice,
+        colours: ChromaDecision,
+        options: FusionOptions,
         memory: int,
-        anatomy: str | None = None,
-        single: float = 0.0,
-        colourless: float = 0.0,
     ) -> None:
-        self.engine = engine
-        self.restorer = restorer
-        self.swapped = swapped
-        self.seed = seed
-        self.samples = samples
-        self.memory = memory
-        self.anatomy = anatomy
-        self.single = single
-        self.colourless = colourless
-        self._kept: dict[tuple[int, int], _Kept] = {}
+        steps = options.evaluations(backend.qualities, backend.fewest_steps)
+        sampler = options.sampler or backend.default_sampler
+        balance = -options.balance if choice.swapped else options.balance
+        self.engine = SliceEngine(backend, choice.network, steps, sampler, balance)
+        self.restorer: ChromaEngine | None = None
+        if colours.restore and backend.chroma is not None:
+            self.restorer = ChromaEngine(backend.chroma, backend.schedule, backend.device, sampler)
+        self.swapped, self.anatomy = choice.swapped, colours.anatomy
+        # how far the balance leans towards a single image, and towards one without colours
+        self.single = abs(options.balance)
+        towards = "b" if options.balance > 0 else "a"
+        self.colourless = 0.0 if colours.colour_from == towards else self.single
+        self.seed, self.samples, self.memory = options.seed, options.samples, memory
+        self._kept: dict[tuple[int, int], _KeptSlice] = {}
         self._colours: dict[int, Floats] = {}
 
-    def cost(
-        self, shape: tuple[int, int], labels: Sequence[Labels | None], strength: Strength
-    ) -> int:
+    def cost(self, shape: tuple[int, int, int], labels: Labels | None, strength: Strength) -> int:
         """Count the network evaluations that a run over all slices takes."""
-        base = self.engine.base_cost(shape)
+        count, size = shape[0], (shape[1], shape[2])
+        base = self.engine.base_cost(size)
         total = 0
         for k in range(self.samples):
-            for i, objects in enumerate(labels):
+            for i in range(count):
+                objects = None if labels is None else labels[i]
                 kept = self._kept.get((k, i))
-                if kept is None or not kept.holds(objects, strength):
-                    total += self.engine.modulation_cost(shape, objects)
+                if kept is None or not kept.is_current(objects, strength):
+                    total += self.engine.modulation_cost(size, objects)
                     total += base if kept is None else 0
         if self.restorer is not None:
-            new = sum(i not in self._colours for i in range(len(labels)))
-            total += new * self.restorer.evaluations(shape)
+            new = sum(i not in self._colours for i in range(count))
+            total += new * self.restorer.evaluations(size)
         return total
 
     def run(
         self,
         ready: Prepared,
         first: int,
-        labels: Sequence[Labels | None],
+        labels: Labels | None,
         strength: Strength,
-        tally: Tally,
-    ) -> Iterator[FusedPart]:
-        """Yield the slices of a slab, in order, as they are finished.
+        out: FusedSlices,
+        counter: ProgressCounter,
+    ) -> None:
+        """Fuse the slices of a slab, in order.
 
         Parameters
         ----------
@@ -133,10 +141,12 @@ class StackFuser:
             The slab, slices along the first axis.
         first : int
             Number of its first slice.
-        labels : sequence of ndarray of uint8, shape (Y, X), or None
+        labels : ndarray of uint8, shape (N, Y, X), or None
             Of all slices.
         strength : float or mapping
-        tally : Tally
+        out : FusedSlices
+            Takes the slices as they are finished.
+        counter : ProgressCounter
         """
         a, b = _stack(ready.luma_a), _stack(ready.luma_b)
         pair = (b, a) if self.swapped else (a, b)
@@ -145,7 +155,7 @@ class StackFuser:
         for start in range(0, len(a), size):
             part = slice(start, min(start + size, len(a)))
             numbers = range(first + part.start, first + part.stop)
-            objects = [labels[i] for i in numbers]
+            objects = [None if labels is None else labels[i] for i in numbers]
             runs = [
                 self._sample(
                     k,
@@ -154,7 +164,7 @@ class StackFuser:
                     numbers,
                     objects,
                     strength,
-                    tally,
+                    counter,
                 )
                 for k in range(self.samples)
             ]
@@ -162,18 +172,19 @@ class StackFuser:
             luma = np.mean(lumas, axis=0) if self.samples > 1 else lumas[0]
             fused = luma
             if ready.chroma is not None:
-                chroma = self._chroma(ready, part, numbers, luma, tally)
+                chroma = self._chroma(ready, part, numbers, luma, counter)
                 if self.colourless:
                     chroma = chroma * np.float32(1 - self.colourless)
                 if anatomy is None:
                     fused = ycbcr_to_rgb(luma, chroma)
                 else:
                     fused = measured_to_rgb(luma, chroma, self.single)
-            yield FusedPart(
-                np.clip(fused, 0, 1).astype(np.float32),
-                1 - shares[0] if self.swapped else shares[0],
-                np.std(lumas, axis=0) if self.samples > 1 else None,
-            )
+            place = slice(numbers.start, numbers.stop)
+            out.fused[place] = np.clip(fused, 0, 1)
+            out.contribution[place] = 1 - shares[0] if self.swapped else shares[0]
+            if out.uncertainty is not None:
+                out.uncertainty[place] = np.std(lumas, axis=0)
+            out.done = numbers.stop
 
     def _sample(
         self,
@@ -183,20 +194,20 @@ class StackFuser:
         numbers: range,
         labels: Sequence[Labels | None],
         strength: Strength,
-        tally: Tally,
+        counter: ProgressCounter,
     ) -> tuple[Floats, Floats]:
         x, y = sources
         shape = (x.shape[1], x.shape[2])
         luma, share = np.zeros_like(x), np.full_like(x, 0.5)
         empty = [not x[i].any() and not y[i].any() for i in range(len(x))]  # outside the body
-        bases = self._bases(k, x, y, numbers, labels, empty, tally)
+        bases = self._bases(k, x, y, numbers, labels, empty, counter)
         for i, number in enumerate(numbers):
             if empty[i]:
                 modulation = self.engine.modulation_cost(shape, labels[i])
-                tally.skip(self.engine.base_cost(shape) + modulation)
+                counter.skip(self.engine.base_cost(shape) + modulation)
                 continue
             kept = self._kept.get((k, number))
-            if kept is not None and kept.holds(labels[i], strength):
+            if kept is not None and kept.is_current(labels[i], strength):
                 luma[i] = kept.luma
             else:
                 luma[i] = self.engine.remodulate(
@@ -204,11 +215,11 @@ class StackFuser:
                     labels[i],
                     strength,
                     self.seed + k,
-                    lambda _, image, number=number: tally.advance(number, image),  # type: ignore[misc]
+                    lambda _, image, number=number: counter.advance(number, image),  # type: ignore[misc]
                 )
                 if kept is not None:
-                    self._kept[k, number] = _Kept(
-                        kept.base, _copy(labels[i]), _copy_strength(strength), luma[i].copy()
+                    self._kept[k, number] = _KeptSlice(
+                        kept.base, _copy(labels[i]), strength, luma[i].copy()
                     )
             if anatomy is not None:  # of the base, so that emphasis is not taken back
                 lost = lost_anatomy(bases[i].luma, anatomy[i])
@@ -224,7 +235,7 @@ class StackFuser:
         numbers: range,
         labels: Sequence[Labels | None],
         empty: Sequence[bool],
-        tally: Tally,
+        counter: ProgressCounter,
     ) -> dict[int, BaseSlice]:
         """Return the base chains of slices that are not empty, made or kept."""
         bases = {i: self._kept[k, n].base for i, n in enumerate(numbers) if (k, n) in self._kept}
@@ -237,7 +248,7 @@ class StackFuser:
             y[new],
             [labels[i] for i in new],
             self.seed + k,
-            lambda item, image: tally.advance(numbers[new[item]], image),
+            lambda item, image: counter.advance(numbers[new[item]], image),
             keep,
         )
         for i, base in zip(new, made, strict=True):
@@ -245,11 +256,11 @@ class StackFuser:
             needed = base.nbytes + 2 * base.luma.nbytes
             if needed <= self.memory:
                 self.memory -= needed
-                self._kept[k, numbers[i]] = _Kept(base, None, 1.0, base.luma)
+                self._kept[k, numbers[i]] = _KeptSlice(base, None, 1.0, base.luma)
         return bases
 
     def _chroma(
-        self, ready: Prepared, part: slice, numbers: range, fused: Floats, tally: Tally
+        self, ready: Prepared, part: slice, numbers: range, fused: Floats, counter: ProgressCounter
     ) -> Floats:
         assert ready.chroma is not None
         seen = ready.chroma.reshape(-1, *ready.chroma.shape[-3:])[part]
@@ -265,7 +276,7 @@ class StackFuser:
                 brightness[i],
                 seen[i],
                 self.seed,
-                lambda i=i, number=number: tally.advance(number, fused[i]),  # type: ignore[misc]
+                lambda i=i, number=number: counter.advance(number, fused[i]),  # type: ignore[misc]
             )
             if restored[i].nbytes <= self.memory:
                 self.memory -= restored[i].nbytes
@@ -283,7 +294,3 @@ def _any(labels: Labels | None) -> bool:
 
 def _copy(labels: Labels | None) -> Labels | None:
     return None if labels is None else labels.copy()
-
-
-def _copy_strength(strength: Strength) -> Strength:
-    return dict(strength) if isinstance(strength, Mapping) else strength

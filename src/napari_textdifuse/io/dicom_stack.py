@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from ..errors import GeometryError
+from ..volume import RAS_LPS
 from .dicom_numbers import number, vector
 from .dicom_regrid import Regrid
 from .dicom_times import Times, split_times
@@ -29,8 +30,6 @@ MAX_SHIFT = 0.5
 ORIENTATION_TOL = 1e-3
 #: A gantry tilts by up to 30 degrees.
 MAX_TILT = 45.0
-
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def has_position(header: Dataset) -> bool:
@@ -79,7 +78,7 @@ def ras_affine(origin: Floats, x: Floats, y: Floats, z: Floats) -> Floats:
     """Build the affine of voxel indices (x, y, z) in RAS mm from steps in DICOM's LPS mm."""
     lps = np.eye(4)
     lps[:3] = np.stack([x, y, z, origin], axis=1)
-    return _LPS_TO_RAS @ lps
+    return RAS_LPS @ lps
 
 
 def slice_affine(header: Dataset, label: str) -> Floats:

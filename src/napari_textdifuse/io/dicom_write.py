@@ -17,7 +17,7 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from ..errors import WriteError
-from ..volume import Array, Volume
+from ..volume import RAS_LPS, Array, Volume
 from ._atomic import write_bytes
 from ._quiet import quiet
 from .dicom_derived import NOTICE, add_record, common_header, instance, reference, source_headers
@@ -25,7 +25,6 @@ from .dicom_numbers import vector
 
 Floats = npt.NDArray[np.float64]
 
-_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 #: Columns of an affine whose cosine is larger are not perpendicular.
 _SHEARED = 1e-3
 
@@ -185,7 +184,7 @@ def _add_bits(header: Dataset, bits: int, *, signed: bool) -> None:
 
 def plane_of(volume: Volume, name: str) -> Floats:
     """Return the volume's affine in LPS, checked to be a rectangular grid."""
-    lps: Floats = _RAS_TO_LPS @ volume.affine
+    lps: Floats = RAS_LPS @ volume.affine
     directions = lps[:3, :3] / np.linalg.norm(lps[:3, :3], axis=0)
     if np.abs(directions.T @ directions - np.eye(3)).max() > _SHEARED:
         raise WriteError(

@@ -34,6 +34,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..intensity import default_window
+from ..spatial.layers import KEY as KEY
 from ..spatial.layers import (
     current_affine,
     data_to_world,
@@ -41,19 +42,13 @@ from ..spatial.layers import (
     spatial_part,
     world_affine,
 )
-from ..volume import Array, Volume
+from ..volume import FUNCTIONAL, RAS_LPS, Array, Volume
 
 LayerData = tuple[Array, dict[str, Any], str]
 Matrix = npt.NDArray[np.float64]
 
-#: Key of everything this plugin stores in a layer's metadata.
-KEY = "textdifuse"
-#: Modalities that are shown in colour, on top of the anatomy.
-FUNCTIONAL = ("PT", "NM")
 #: What a layer derived from another takes over from it.
 GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
-
-_RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -252,7 +247,7 @@ def _to_screen_axes(
         return volume.array, None, (1.0,) * n, (0.0,) * n
     from nibabel.orientations import io_orientation
 
-    closest = io_orientation(_RAS_LPS @ volume.affine)  # per index x, y, z: patient axis, sign
+    closest = io_orientation(RAS_LPS @ volume.affine)  # per index x, y, z: patient axis, sign
     order = sorted(range(n), key=lambda i: closest[i, 0])
     patient = [int(closest[i, 0]) for i in order]
     wanted = [-1.0 if n == 2 and axis == 2 else 1.0 for axis in patient]  # head up in 2-D
@@ -272,7 +267,7 @@ def _to_screen_axes(
 
     size = np.array(array.shape[:n][::-1], dtype=float)
     scale = np.linalg.norm(affine[:3, :n], axis=0)
-    centre = _RAS_LPS @ affine @ np.r_[(size - 1) / 2, np.zeros(3 - n), 1]
+    centre = RAS_LPS @ affine @ np.r_[(size - 1) / 2, np.zeros(3 - n), 1]
     translate = centre[patient] * wanted - scale * (size - 1) / 2
     translate = np.round(translate, 9) + 0.0  # a millionth of a micrometre; no minus zero
     return (

@@ -1,4 +1,4 @@
-"""Where an image layer lies in space, read from its public attributes; napari is never imported.
+"""Image layers as volumes, read from their public attributes; napari is never imported.
 
 napari shows all layers in one world whose axes are those of the arrays (z, y, x). This package
 takes that world as LPS millimetres, which is how its own reader places images.
@@ -7,16 +7,20 @@ takes that world as LPS millimetres, which is how its own reader places images.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import GeometryError
+from ..arrays import keep_lazy, time_point
+from ..errors import GeometryError, InputError
+from ..volume import RAS_LPS, Volume
 
 Matrix = npt.NDArray[np.float64]
 
-_RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+#: Key of everything that this package stores in a layer's metadata.
+KEY = "textdifuse"
 #: Millimetres per unit. Names as pint writes them, and as files do.
 MILLIMETRES = {
     name: factor
@@ -32,6 +36,97 @@ MILLIMETRES = {
     )
     for name in names.split()
 }
+
+
+def is_layer(source: Any) -> bool:
+    """Tell whether something can be read as an image layer."""
+    return all(hasattr(source, name) for name in ("data", "scale", "translate"))
+
+
+def known_of(layer: Any) -> dict[str, Any]:
+    """Return what this package stored in a layer: affine, unit, modality, window, notes ..."""
+    return dict((getattr(layer, "metadata", None) or {}).get(KEY, {}))
+
+
+def read_layer(layer: Any, role: str, time: int | None = None) -> Volume:
+    """Turn a layer into a volume, with its place and with no demands on its values.
+
+    Parameters
+    ----------
+    layer : object
+        A napari layer, or anything with ``data``, ``scale`` and ``translate``; only public
+        attributes are read, and napari is not imported.
+    role : str
+        Its name, if it has none.
+    time : int, optional
+        See `as_volume`.
+
+    Returns
+    -------
+    Volume
+        Lazy data stays lazy.
+
+    Raises
+    ------
+    InputError
+        If it is not a real image or volume.
+    GeometryError
+        If its transform is flat or not finite.
+    """
+    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    name = str(getattr(layer, "name", role))
+    rgb = bool(getattr(layer, "rgb", False))
+    array = keep_lazy(data)
+    if array.ndim - int(rgb) == 4:
+        array = time_point(array, time, f"layer {name!r}")
+    n = array.ndim - int(rgb)
+    if n not in (2, 3) or array.dtype.kind not in "biuf":
+        raise InputError(
+            f"layer {name!r}: {array.dtype} data of shape {array.shape} is not a real 2-D image or "
+            "3-D volume; choose one time point or channel."
+        )
+    known = known_of(layer)
+    matrix = spatial_part(data_to_world(layer), n, time or 0)
+    matrix, unknown = in_millimetres(matrix, getattr(layer, "units", None))
+    affine = current_affine(matrix, known)
+    notes = list(known.get("notes", ()))
+    if affine is not None and unknown and "affine" not in known:
+        notes.append(
+            f"The layer's unit is {' and '.join(unknown)}, no length; its place was taken as "
+            "millimetres of the viewer's world."
+        )
+    window = known.get("window")
+    return Volume(
+        array,
+        affine=affine,
+        unit=known.get("unit", "a.u."),
+        modality=known.get("modality"),
+        window=None if window is None else (window[0], window[1]),
+        rgb=rgb,
+        name=name,
+        metadata={**known.get("acquisition", {}), "notes": notes},
+    )
+
+
+def share_world(layer_a: Any, a: Volume, layer_b: Any, b: Volume) -> tuple[Volume, Volume]:
+    """Give a layer at the origin the place that the viewer shows, if the other layer was placed.
+
+    Scale 1 at the origin may be a picture without geometry, or the grid that another one was
+    scaled onto; the second is the case if the other layer has a transform of its own.
+
+    Parameters
+    ----------
+    layer_a, layer_b : object
+    a, b : Volume
+        What `read_layer` made of them.
+    """
+    if a.ndim == b.ndim:
+        origin = world_affine(np.eye(a.ndim + 1))
+        if a.affine is None and b.affine is not None and "affine" not in known_of(layer_b):
+            return replace(a, affine=origin), b
+        if b.affine is None and a.affine is not None and "affine" not in known_of(layer_a):
+            return a, replace(b, affine=origin)
+    return a, b
 
 
 def data_to_world(layer: Any) -> Matrix:
@@ -124,7 +219,7 @@ def spatial_part(matrix: Matrix, n: int, time: int = 0) -> Matrix:
 
 def world_affine(matrix: Matrix) -> Matrix:
     """Turn a layer's matrix (millimetres, array order) into a `Volume`'s affine (RAS, x y z)."""
-    affine: Matrix = _RAS_LPS @ embed(matrix)
+    affine: Matrix = RAS_LPS @ embed(matrix)
     return affine
 
 

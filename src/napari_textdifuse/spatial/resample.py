@@ -10,10 +10,10 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import load, smallest
 from ..errors import GeometryError, InputError
 from ..volume import Array, Volume
 from .grid import check_plane, extent, index_map, inside_of, same_grid
-from .lazy import load, smallest
 
 Floats = npt.NDArray[np.float64]
 

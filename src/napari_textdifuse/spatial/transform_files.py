@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ReadError
+from ..volume import RAS_LPS
 
 Matrix = npt.NDArray[np.float64]
 
-_RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _HEAD = "#Insight Transform File V1.0"
 _KINDS = ("AffineTransform_double_3_3", "MatrixOffsetTransformBase_double_3_3")
 
@@ -27,7 +27,7 @@ def encode_tfm(matrix: Matrix) -> str:
     str
         ITK resamples, so its transforms take **fixed points to moving points**, in LPS mm.
     """
-    itk = _RAS_LPS @ np.linalg.inv(matrix) @ _RAS_LPS
+    itk = RAS_LPS @ np.linalg.inv(matrix) @ RAS_LPS
     parameters = [*itk[:3, :3].ravel(), *itk[:3, 3]]
     text = " ".join(repr(float(p)) for p in parameters)
     kind = _KINDS[0]
@@ -68,7 +68,7 @@ def decode_tfm(text: str, name: str) -> Matrix:
         itk = np.eye(4)
         itk[:3, :3] = parameters[:9].reshape(3, 3)
         itk[:3, 3] = parameters[9:] + centre - itk[:3, :3] @ centre
-        matrix: Matrix = _RAS_LPS @ np.linalg.inv(itk) @ _RAS_LPS
+        matrix: Matrix = RAS_LPS @ np.linalg.inv(itk) @ RAS_LPS
     except (KeyError, ValueError, np.linalg.LinAlgError):
         raise ReadError(
             f"{name}: not an ITK text file with one 3-D affine transform; save it as such, or use "

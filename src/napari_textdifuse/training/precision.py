@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..fusion.device import choose_precision
+from ..device import choose_precision
 
 
 def autocast(device: torch.device) -> AbstractContextManager[Any]:

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from .._version import __version__
+from ..device import choose_device
 from ..errors import InputError, WriteError
-from ..fusion.device import choose_device
 from ..io._atomic import write_bytes
 from ..models import ChromaNetwork, LightNetwork
 from ..weights import save_light

@@ -23,7 +23,7 @@ from .extent_box import ExtentBox
 from .strength_box import StrengthBox
 from .window_box import WindowBox
 
-#: As `fusion.device.DEVICES`, whose import would load torch.
+#: As `device.DEVICES`, whose import would load torch.
 DEVICES = ("auto", "cpu", "cuda", "mps")
 #: What is kept after napari is closed.
 KEPT = (

@@ -52,15 +52,12 @@ def _sources(result: FusionResult, job: Job) -> list[tuple[str, Volume]]:
     """Return both images' brightness in [0, 1] on the grid of the result."""
     if job.session is None:
         return []
+    from ...fusion.prepare import brightness
+
     pair = job.session.pair
-    parts = [pair.prepared(part) for part in pair.slabs]
     done = result.contribution.shape[pair.selection.axis]
     found = []
-    for name, role in ((job.a.name, "luma_a"), (job.b.name, "luma_b")):
-        slices = [getattr(part, role) for part in parts]
-        if pair.a.ndim == 2:
-            found.append((name, Volume(slices[0])))
-            continue
-        stack = np.concatenate(slices)[:done]
-        found.append((name, Volume(np.moveaxis(stack, 0, pair.selection.axis))))
+    for name, stack in zip((job.a.name, job.b.name), brightness(pair), strict=True):
+        turned = stack[0] if pair.a.ndim == 2 else np.moveaxis(stack[:done], 0, pair.selection.axis)
+        found.append((name, Volume(turned)))
     return found

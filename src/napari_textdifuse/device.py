@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..errors import InputError
+from .errors import InputError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 #: Working memory of the light network, generously: 1 kB was measured in bfloat16.

@@ -1,4 +1,4 @@
-"""Which image takes which part: trained networks that tell their two sources apart need it."""
+"""Which image is source 1: networks that were trained with ordered sources need it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..volume import Volume
-from .prepare import FUNCTIONAL, Prepared
+from ..volume import FUNCTIONAL, NATURAL, Volume
+from .prepare import Prepared
 
 Floats = npt.NDArray[np.float32]
 
-#: Modalities that are photographs.
-NATURAL = ("VIS", "IR")
 #: A border as dark as this in one image, and as this in both, is the black ground of displayed
 #: measurements (with noise on it), not a scene.
 BLACK, DARK = 6 / 255, 24 / 255
 
 
 @dataclass(frozen=True)
-class Roles:
-    """What a pair is, and who is source 1.
+class SourceOrder:
+    """What kind of pair it is, and which image is source 1.
 
     Parameters
     ----------
@@ -37,7 +35,7 @@ class Roles:
     notes: tuple[str, ...] = ()
 
 
-def roles_of(ready: Prepared) -> Roles:
+def order_sources(ready: Prepared) -> SourceOrder:
     """Tell visible-infrared from medical pairs, and choose source 1 as the release does.
 
     Source 1 is the visible image of a natural pair and the MRI of a medical one; without an MRI,
@@ -53,7 +51,7 @@ def roles_of(ready: Prepared) -> Roles:
     if a == b:
         what = "visible light" if kind == "natural" else "the MRI"
         notes += (f"Neither image alone says that it is {what}; image A was taken for it.",)
-    return Roles(kind, b > a, notes)
+    return SourceOrder(kind, b > a, notes)
 
 
 def _kind(ready: Prepared) -> tuple[str, tuple[str, ...]]:

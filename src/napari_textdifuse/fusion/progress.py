@@ -1,34 +1,61 @@
-"""Counts network evaluations, tells the callback about each, and hears when it wants to stop."""
+"""Progress: network evaluations are counted and reported, and the callback may cancel the run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import Cancelled
-from .result import Progress
 
 Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a running fusion stands; handed to the callback after every network step.
+
+    Parameters
+    ----------
+    step, total : int
+        Steps done and to be done, over all slices and chains.
+    slice_index, slices : int
+        Which slice is being fused, of how many.
+    estimate : ndarray of float32, shape (Y, X), or None
+        The running clean estimate of the fused brightness (Eq. 8), in [0, 1]; of a large picture
+        that of a tile. None while images are registered.
+    stage : {"registration", "fusion"}
+        Steps are counted anew in each.
+    """
+
+    step: int
+    total: int
+    slice_index: int
+    slices: int
+    estimate: Floats | None
+    stage: str = "fusion"
+
+
 #: Called after every network evaluation; returning False cancels the run.
 Callback = Callable[[Progress], bool | None]
 
 
 def report(callback: Callback | None, progress: Progress) -> None:
-    """Tell a callback where a run stands.
+    """Call the callback, if there is one.
 
     Raises
     ------
     Cancelled
-        If it asks for that.
+        If it returns False.
     """
     if callback is not None and callback(progress) is False:
         raise Cancelled("The fusion was cancelled; no result was made.")
 
 
-class Tally:
-    """Network evaluations of one run.
+class ProgressCounter:
+    """Count the network evaluations of one run.
 
     Parameters
     ----------
@@ -57,7 +84,7 @@ class Tally:
         Raises
         ------
         Cancelled
-            If the callback asked for it.
+            If the callback returns False.
         """
         self.done += 1
         shown = np.clip(estimate, 0, 1)

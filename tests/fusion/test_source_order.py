@@ -7,7 +7,7 @@ import pytest
 
 from napari_textdifuse import Volume
 from napari_textdifuse.fusion.prepare import prepare
-from napari_textdifuse.fusion.roles import roles_of
+from napari_textdifuse.fusion.source_order import order_sources
 
 
 def image(modality=None, rgb=False, border=0.5):
@@ -41,7 +41,7 @@ def image(modality=None, rgb=False, border=0.5):
     ],
 )
 def test_source_one_is_visible_light_or_the_mri(a, b, kind, swapped):
-    roles = roles_of(prepare(image(*a), image(*b)))
+    roles = order_sources(prepare(image(*a), image(*b)))
     assert (roles.kind, roles.swapped) == (kind, swapped)
 
 
@@ -49,14 +49,14 @@ def test_source_one_is_visible_light_or_the_mri(a, b, kind, swapped):
     ("a", "b"), [(("MR",), ("MR",)), (("VIS",), ("VIS",)), ((None,), (None,)), (("CT",), ("CT",))]
 )
 def test_a_choice_without_reason_is_noted(a, b):
-    roles = roles_of(prepare(image(*a), image(*b)))
+    roles = order_sources(prepare(image(*a), image(*b)))
     assert not roles.swapped
     assert any("image A was taken" in note for note in roles.notes)
 
 
 def test_what_was_guessed_is_noted_and_what_was_known_is_not():
-    assert roles_of(prepare(image("MR"), image("CT"))).notes == ()
-    guessed = roles_of(prepare(image(), image(rgb=True))).notes
+    assert order_sources(prepare(image("MR"), image("CT"))).notes == ()
+    guessed = order_sources(prepare(image(), image(rgb=True))).notes
     assert guessed == ("The pair was taken for a visible and an infrared image.",)
-    dark = roles_of(prepare(image(border=0), image(rgb=True, border=0))).notes
+    dark = order_sources(prepare(image(border=0), image(rgb=True, border=0))).notes
     assert "black ground" in dark[0]

@@ -1,0 +1,176 @@
+"""Arrays of images, in memory or read when they are needed (dask, zarr, memory maps)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError
+from .volume import Array, Volume
+
+#: How many slices of a lazy array its statistics are taken from.
+SAMPLED_SLICES = 32
+
+
+def is_lazy(array: Any) -> bool:
+    """Tell whether reading values costs time or memory that is not spent yet."""
+    return not isinstance(array, np.ndarray)
+
+
+def keep_lazy(source: Any) -> Any:
+    """Return a chunked array (dask, zarr, h5py, xarray) as it is, anything else as an ndarray."""
+    chunked = all(hasattr(source, name) for name in ("chunks", "shape", "ndim", "__getitem__"))
+    if chunked and isinstance(getattr(source, "dtype", None), np.dtype):
+        return source
+    return np.asarray(source)
+
+
+def load(volume: Volume) -> Volume:
+    """Return the volume with its values in memory; itself if they are."""
+    if not is_lazy(volume.array):
+        return volume
+    return replace(volume, array=np.asarray(volume.array[...]))
+
+
+def sampled(volume: Volume, slices: int = SAMPLED_SLICES) -> Volume:
+    """Return values that stand for the whole volume, for its statistics; its geometry is lost.
+
+    Parameters
+    ----------
+    volume : Volume
+    slices : int
+        Read at most so many, evenly spaced along the first axis, of a lazy volume. An array in
+        memory is returned as it is.
+
+    Returns
+    -------
+    Volume
+    """
+    if not is_lazy(volume.array):
+        return volume
+    count = volume.shape[0]
+    if volume.ndim == 2 or count <= slices:
+        return load(volume)
+    chosen = np.linspace(0, count - 1, slices).round().astype(int)
+    array = np.stack([np.asarray(volume.array[int(i)]) for i in chosen])
+    return replace(volume, array=array, affine=None)
+
+
+def smallest(volume: Volume) -> float:
+    """Return the smallest finite value (of a sample, where the volume is lazy); 0 if none is."""
+    array = sampled(volume).array
+    if array.dtype.kind != "f":
+        return float(array.min()) if array.size else 0.0
+    low = np.min(array, initial=np.inf, where=np.isfinite(array))
+    return float(low) if np.isfinite(low) else 0.0
+
+
+def array_volume(source: Any, role: str, time: int | None = None) -> Volume:
+    """Turn an array into a volume without a place.
+
+    Parameters
+    ----------
+    source : array_like
+        ``(Y, X)``, ``(Z, Y, X)`` or ``(T, Z, Y, X)``, with or without a last axis of 3 or 4
+        colours. Lazy ones stay lazy.
+    role : str
+        What to call it in messages.
+    time : int, optional
+        Time point of a series.
+
+    Raises
+    ------
+    InputError
+        If it is not an image of real numbers.
+    """
+    try:
+        array = keep_lazy(source)
+    except ValueError as error:
+        raise InputError(f"{role}: not an array of equal rows ({error}).") from None
+    if array.dtype.kind not in "biuf":
+        raise InputError(
+            f"{role}: values of type {array.dtype} cannot be fused; give real numbers"
+            + (" (for complex data, its magnitude)." if array.dtype.kind == "c" else ".")
+        )
+    rgb = array.ndim in (3, 4) and array.shape[-1] in (3, 4)
+    if array.ndim - int(rgb) == 4:
+        array = time_point(array, time, role)
+    if array.ndim - int(rgb) not in (2, 3):
+        raise InputError(
+            f"{role}: an array with {array.ndim} axes {array.shape} is not an image or a volume; "
+            "give (Y, X), (Z, Y, X), or either with a last axis of 3 colours."
+        )
+    return Volume(array, rgb=rgb, name=role)
+
+
+def time_point(series: Any, time: int | None, label: str) -> Any:
+    """Cut one time point out of ``(T, ...)``; a lazy series stays lazy.
+
+    Raises
+    ------
+    InputError
+        If there is no such time point, or none was chosen among several.
+    """
+    count = series.shape[0]
+    if time is None and count == 1:
+        time = 0
+    if time is None:
+        raise InputError(
+            f"{label}: a series of {count} time points {tuple(series.shape)}; choose one with "
+            f"time=0 to {count - 1}."
+        )
+    if isinstance(time, bool) or not isinstance(time, (int, np.integer)) or not 0 <= time < count:
+        raise InputError(
+            f"{label}: time point {time!r} does not exist; there are 0 to {count - 1}."
+        )
+    return TimePoint(series, int(time)) if is_lazy(series) else series[time]
+
+
+def check_values(volume: Volume, role: str) -> None:
+    """Refuse an image that is empty, blank or has no real number; of a lazy one, look at a sample.
+
+    Raises
+    ------
+    InputError
+    """
+    label = role if volume.name == role else f"{role} ({volume.name})"
+    if volume.array.dtype.kind not in "biuf":
+        raise InputError(f"{label}: values of type {volume.array.dtype} cannot be fused.")
+    if 0 in volume.array.shape:
+        raise InputError(f"{label}: the image is empty (shape {volume.array.shape}).")
+    array = sampled(volume).array
+    if array.shape != volume.array.shape:
+        return  # a sample proves nothing about the rest
+    if array.dtype.kind == "f" and not np.isfinite(array).any():
+        raise InputError(f"{label}: no value is a finite number; check how it was exported.")
+    if not array.any():
+        raise InputError(
+            f"{label}: every value is 0, so there is nothing to fuse; check the file or the slice."
+        )
+
+
+class TimePoint:
+    """One time point of a lazy series, still lazy.
+
+    Parameters
+    ----------
+    series : array
+        ``(T, ...)``; anything with ``shape``, ``dtype`` and indexing.
+    time : int
+    """
+
+    def __init__(self, series: Any, time: int) -> None:
+        self._series = series
+        self._time = time
+        self.shape: tuple[int, ...] = tuple(series.shape[1:])
+        self.ndim = len(self.shape)
+        self.size = int(np.prod(self.shape))
+        self.dtype = np.dtype(series.dtype)
+
+    def __getitem__(self, key: Any) -> Array:
+        return np.asarray(self._series[(self._time, *(key if isinstance(key, tuple) else (key,)))])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(self._series[self._time], dtype=dtype)
