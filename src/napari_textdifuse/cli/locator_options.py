@@ -16,6 +16,9 @@ _PASSED = {
     "threshold": "threshold",
     "top_k": "top_k",
     "look_at": "look_at",
+    "locator_command": "command",
+    "accept_licence": "accept_licence",
+    "atlas": "atlas",
 }
 
 
@@ -40,9 +43,22 @@ def add_locator(
         metavar="NAME",
         default="lexicon",
         help="what finds the prompt: lexicon (default, built in), owlvit-sam or owlv2-sam (free "
-        "text, needs weights), or a plugin's",
+        "text, needs weights), atlas, command, or a plugin's",
     )
     add("--locator-weights", metavar="DIR", type=folder, help="where a locator's weights lie")
+    add(
+        "--locator-command",
+        metavar="COMMAND",
+        help="what the locator 'command' runs: a program with {image_a} {image_b} {prompt} "
+        "{output} among its arguments, or voxtell, totalsegmentator",
+    )
+    add(
+        "--accept-licence",
+        action="store_true",
+        default=None,
+        help="agree to the licence of a program that --locator-command names",
+    )
+    add("--atlas", metavar="DIR", type=folder, help="the folder of the locator 'atlas'")
     add("--threshold", type=_score, metavar="X", help="lowest score of a detection, 0 to 1")
     add("--top-k", type=whole(1, 1000), metavar="N", help="most objects per term of the prompt")
     add("--look-at", choices=("a", "b", "both"), help="the image to search; default both")

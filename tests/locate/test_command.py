@@ -1,0 +1,210 @@
+"""A stand-in program gets NIfTI files and gives a NIfTI mask back."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+
+import numpy as np
+import pytest
+
+from napari_textdifuse import fuse
+from napari_textdifuse.errors import (
+    Cancelled,
+    InputError,
+    MissingDependencyError,
+    PromptError,
+    TextDiFuseError,
+)
+from napari_textdifuse.locate import get_locator
+from napari_textdifuse.locate.command import PROGRAMS, CommandLocator
+from napari_textdifuse.volume import Volume
+
+#: Marks what is brighter than half the maximum; leaves a trace of what it was given.
+PROGRAM = """
+import json, os, sys, time
+from pathlib import Path
+mode, trace, image, out, *words = sys.argv[1:]
+Path(trace).write_text(json.dumps({"args": sys.argv[1:], "cwd": os.getcwd(), "pid": os.getpid()}))
+if mode == "hang":
+    import subprocess
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    time.sleep(60)
+import nibabel as nib, numpy as np
+img = nib.load(image)
+data = np.asarray(img.dataobj)
+Path(trace + ".header").write_bytes(img.header.binaryblock)
+bright = (data > data.max() / 2).astype(np.uint8)
+if mode == "fail":
+    print("loading the model")
+    sys.exit("out of memory on device 0")
+if mode == "nothing":
+    sys.exit(0)
+if mode == "text":
+    Path(out).write_text("no nifti")
+elif mode == "folder":
+    for n, word in enumerate(words):
+        part = bright * 0
+        part[n::2] = bright[n::2]
+        name = f"image_a_{word.replace(' ', '_')}.nii.gz"
+        nib.save(nib.Nifti1Image(part, img.affine), Path(out) / name)
+elif mode == "large":
+    nib.save(nib.Nifti1Image(bright.astype(np.int16) * 300, img.affine), out)
+elif mode == "half":  # on a coarser grid, as many networks answer
+    affine = img.affine @ np.diag([2, 2, 2, 1])
+    affine[:3, 3] = (img.affine @ [0.5, 0.5, 0.5, 1])[:3]
+    nib.save(nib.Nifti1Image(bright[::2, ::2, ::2], affine), out)
+else:
+    nib.save(nib.Nifti1Image(bright.astype(np.float32), img.affine), out)
+"""
+
+AFFINE = np.array([[-2.0, 0, 0, 30], [0, 2, 0, -40], [0, 0, 3, 10], [0, 0, 0, 1]])
+
+
+def block(shape=(12, 16, 20)):
+    array = np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
+    array[4:8, 4:12, 6:14] = 100
+    return Volume(array, affine=AFFINE, modality="CT", unit="HU", name="secret name")
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
+    (tmp_path / "temp").mkdir()
+    script = tmp_path / "stand in.py"  # with a space
+    script.write_text(PROGRAM)
+
+    def make(mode="mask", rest="{image_a} {output} {prompt}", **options):
+        trace = tmp_path / "trace.json"
+        command = [sys.executable, str(script), mode, str(trace), *rest.split()]
+        return CommandLocator(command, **options)
+
+    make.trace = lambda: json.loads((tmp_path / "trace.json").read_text())
+    make.header = lambda: (tmp_path / "trace.json.header").read_bytes()
+    make.left = lambda: list((tmp_path / "temp").iterdir())
+    return make
+
+
+def test_files_go_out_and_a_mask_comes_back(program):
+    found = program().locate([block(), block()], 'the "bright"; block')
+    expected = np.zeros((12, 16, 20), np.uint8)
+    expected[4:8, 4:12, 6:14] = 1
+    np.testing.assert_array_equal(found.mask, expected)
+    assert found.detections.boxes.tolist() == [[6, 4, 4, 14, 12, 8]]
+    assert found.detections.sources == ("image a",)
+    assert found.names[1] == 'the "bright"'
+    *_, prompt = program.trace()["args"]
+    assert prompt == 'the "bright"; block'  # one argument, untouched
+    assert program.left() == []
+    assert b"secret" not in program.header()
+    assert all("secret" not in a for a in program.trace()["args"])
+
+
+def test_a_prompt_is_never_a_command(program):
+    evil = "x; touch hacked && {output} $(id) `id` --flag"
+    program().locate([block()], evil)
+    assert program.trace()["args"][-1] == evil
+
+
+def test_a_folder_with_a_file_per_object(program):
+    locator = program("folder", "{image_a} {output_dir} {prompts}")
+    found = locator.locate([block()], "right kidney, liver")
+    assert program.trace()["args"][-2:] == ["right kidney", "liver"]
+    assert found.names == {1: "right kidney", 2: "liver"}
+    assert set(np.unique(found.mask)) == {0, 1, 2}
+
+
+def test_a_mask_on_another_grid_is_laid_onto_the_images(program):
+    found = program("half").locate([block()], "block")
+    assert found.mask.shape == (12, 16, 20)
+    truth = np.zeros((12, 16, 20), bool)
+    truth[4:8, 4:12, 6:14] = True
+    assert 2 * (truth & (found.mask > 0)).sum() / (truth.sum() + (found.mask > 0).sum()) > 0.9
+
+
+def test_pictures_without_geometry(program):
+    picture = np.zeros((30, 40), np.float32)
+    picture[5:10, 8:20] = 1
+    found = program().locate([Volume(picture)], "thing")
+    np.testing.assert_array_equal(found.mask, picture.astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("fail", r"failed with status 1.*out of memory on device 0"),
+        ("nothing", "ended without a mask"),
+        ("text", "mask cannot be used"),
+        ("large", "labels up to 300"),
+    ],
+)
+def test_what_goes_wrong_is_said_with_the_programs_words(program, mode, words):
+    with pytest.raises(TextDiFuseError, match=words) as error:
+        program(mode).locate([block()], "x")
+    assert "\n" not in str(error.value)
+    assert program.left() == []
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_it_is_stopped_on_time_and_on_request(program):
+    with pytest.raises(TextDiFuseError, match="stopped after 3 s"):
+        program("hang", timeout=3).locate([block()], "x")
+    assert not alive(program.trace()["pid"])
+    begun = time.monotonic()
+    with pytest.raises(Cancelled):
+        program("hang", callback=lambda *_: False).locate([block()], "x")
+    assert time.monotonic() - begun < 20
+    assert program.left() == []
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("run {image_a}", "neither {output} nor"),
+        ("run {output}", "neither {image_a} nor"),
+        ("run {image_a} {output} {lesion}", "{lesion}, which is not"),
+        ("run '{image_a} {output}", "cannot be read"),
+    ],
+)
+def test_templates_are_checked(command, words):
+    with pytest.raises(InputError, match=words):
+        CommandLocator(command)
+
+
+def test_what_is_missing_is_named(program, monkeypatch):
+    with pytest.raises(MissingDependencyError, match="no-such-program"):
+        CommandLocator("no-such-program {image_a} {output}").locate([block()], "x")
+    monkeypatch.delenv("TEXTDIFUSE_LOCATOR_COMMAND", raising=False)
+    with pytest.raises(InputError, match="--locator-command"):
+        get_locator("command").locate([block()], "x")
+    with pytest.raises(PromptError):
+        program().locate([block()], " , ")
+    with pytest.raises(InputError, match="only one image"):
+        program(rest="{image_b} {output}").locate([block()], "x")
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAMS))
+def test_licences_come_before_use(name):
+    with pytest.raises(InputError, match="licence") as error:
+        CommandLocator(name)
+    assert "--accept-licence" in str(error.value)
+    assert PROGRAMS[name].home in str(error.value)
+    assert CommandLocator(name, accept_licence=True).command[0] in PROGRAMS[name].command
+
+
+def test_it_works_in_a_fusion(program):
+    a, b = block().array[6], block().array[6] * 2
+    result = fuse(a, b, "block", locator=program(), quality="fast")
+    assert result.mask[4:12, 6:14].all()
+    assert result.mask.sum() == 64
+    assert set(result.label_names.values()) == {"block"}
