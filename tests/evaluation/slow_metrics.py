@@ -152,7 +152,8 @@ def pairs():
     from napari_textdifuse.samples import load_sample
 
     for name in ("pet-mri", "ct-mri", "spect-mri"):
-        a, b = (v.array[len(v.array) // 2, ::2, ::2] for v in load_sample(name))
+        a, b = (v.array[len(v.array) // 2] for v in load_sample(name))
+        a = a[::2, ::2]
         rows, columns = np.minimum(a.shape, b.shape)
         yield name, eight_bits(a[-rows:, -columns:]), eight_bits(b[-rows:, -columns:])
     a, b = (luminance8(volume.array)[60:124, 100:180] for volume in load_sample("street"))
