@@ -14,6 +14,8 @@ from .errors import InputError
 if TYPE_CHECKING:
     import nibabel
 
+    from .meaning import Fact
+
 Array = npt.NDArray[Any]
 
 #: DICOM modality codes (0008,0060) where one exists; VIS and IR are pictures of a scene.
@@ -52,6 +54,12 @@ class Volume:
         A short name for messages and layers; never a patient's.
     window : tuple of float, optional
         Display range ``(low, high)`` in `unit`, where the file gives one.
+    contrast : str, optional
+        How an MR image is weighted: ``"T1"``, ``"T1Gd"`` (after gadolinium), ``"T2"``, ``"PD"``,
+        ``"FLAIR"``, ``"DWI"``, ``"ADC"``, ``"T2*"``, ``"MRA"``, or None when unknown.
+    sources : mapping of str to str
+        What says so, by the fact's name ("modality", "unit", "contrast", "space"); one of
+        `meaning.SOURCES`. See `facts`.
     metadata : mapping
         Facts about the acquisition. Patient identity is never kept here. Of a series over time,
         ``"time"`` tells which of the ``"time_points"`` this is, from 0.
@@ -64,6 +72,8 @@ class Volume:
     rgb: bool = False
     name: str = "image"
     window: tuple[float, float] | None = None
+    contrast: str | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -109,6 +119,13 @@ class Volume:
             return None
         xyz = np.linalg.norm(self.affine[:3, :3], axis=0)
         return tuple(float(s) for s in xyz[::-1][3 - self.ndim :])
+
+    @property
+    def facts(self) -> dict[str, Fact]:
+        """What this image is and how that is known; see `meaning.facts_of`."""
+        from .meaning import facts_of
+
+        return facts_of(self)
 
     def with_array(self, array: Array, **changes: Any) -> Volume:
         """Return the same grid and meaning with other values."""

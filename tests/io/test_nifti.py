@@ -102,7 +102,7 @@ def test_modality_from_the_file_name(tmp_path, name, modality):
     volume = io.read(save(tmp_path / f"{name}.nii.gz", ramp()))
     assert volume.modality == modality
     assert volume.unit == "a.u."
-    assert volume.metadata.get("modality_from") == ("file name" if modality else None)
+    assert volume.facts["modality"].source == ("file name" if modality else "unknown")
 
 
 def test_sidecar(tmp_path):
@@ -111,7 +111,7 @@ def test_sidecar(tmp_path):
     sidecar.write_text(json.dumps({"Modality": "PT", "Units": "suvbw", "PatientName": "Doe"}))
     volume = io.read(path)
     assert (volume.modality, volume.unit) == ("PT", "SUVbw")
-    assert volume.metadata["modality_from"] == "sidecar"
+    assert volume.facts["modality"].source == "sidecar"
     assert "Doe" not in repr(volume.metadata)
     sidecar.write_text("{ broken")
     volume = io.read(path)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError, ReadError, TextDiFuseError
+from ..meaning import infer
 from ..volume import Volume
 from ._kinds import NIFTI, PICTURES, TIFF
 from ._quiet import reason
@@ -35,9 +36,10 @@ def read(
     Returns
     -------
     Volume
-        Axes (Z, Y, X) or (Y, X), a last axis of colours when ``rgb``. Integers stay as stored;
-        scaled values are float32 in ``unit``. Assumptions that had to be made are sentences in
-        ``metadata["notes"]``. No patient identity is kept.
+        Axes (Z, Y, X) or (Y, X), a last axis of colours when ``rgb``; ``facts`` says what is known
+        of it and how (see `meaning.infer` for what names and values may tell). Integers stay as
+        stored; scaled values are float32 in ``unit``. Assumptions that had to be made are sentences
+        in ``metadata["notes"]``. No patient identity is kept.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def read(
     """
     path = Path(path).expanduser()
     with _damage_in_one_sentence(path):
-        return _open(path, series).at(time)
+        return infer(_open(path, series).at(time), path)
 
 
 def read_times(path: str | os.PathLike[str], *, series: str | None = None) -> list[Volume]:
@@ -77,7 +79,7 @@ def read_times(path: str | os.PathLike[str], *, series: str | None = None) -> li
     path = Path(path).expanduser()
     with _damage_in_one_sentence(path):
         opened = _open(path, series)
-        return [opened.at(time) for time in range(opened.count)]
+        return [infer(opened.at(time), path) for time in range(opened.count)]
 
 
 def _open(path: Path, series: str | None) -> TimeSeries:

@@ -11,6 +11,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from ..errors import GeometryError, InputError, ReadError
+from ..names import contrast_in
 from ..volume import MODALITIES, Array, Volume
 from ._quiet import quiet
 from ._series import SeriesInfo, TimeSeries
@@ -170,6 +171,7 @@ def _series(
             affine=affine,
             unit=meaning.unit,
             modality=info.modality if info.modality in MODALITIES else None,
+            contrast=_contrast(headers[0]) if info.modality == "MR" else None,
             rgb=rgb,
             name=label,
             window=meaning.window,
@@ -186,6 +188,17 @@ def _stacked(slices: Sequence[Slice], label: str) -> Array:
     if any(a.dtype.kind == "f" for a in arrays):  # a slope on some slices only
         arrays = [a.astype(np.float32, copy=False) for a in arrays]
     return arrays[0] if len(arrays) == 1 else np.stack(arrays)
+
+
+def _contrast(header: Dataset) -> str | None:
+    """Return how an MR series says that it is weighted; the description itself may identify."""
+    for key in ("SeriesDescription", "ProtocolName"):
+        found = contrast_in(str(header.get(key) or ""))
+        if found is not None:
+            agent = str(header.get("ContrastBolusAgent") or "").strip().casefold()
+            given = agent not in ("", "no", "none", "n")
+            return "T1Gd" if found == "T1" and given else found
+    return None
 
 
 def _facts(header: Dataset) -> dict[str, Any]:

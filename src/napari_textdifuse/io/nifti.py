@@ -7,6 +7,7 @@ import json
 import re
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, ReadError
+from ..meaning import parse_modality, parse_unit
 from ..volume import LABEL_UNIT, Array, Volume
 from ._plain import to_json
 from ._quiet import quiet, reason
@@ -29,18 +31,6 @@ NOTICE = "derived; not for diagnosis"
 _INTENT_LABEL = 1002
 
 _MM = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
-#: Last token of a file name (BIDS suffixes and plain words) to modality.
-_NAMES = {
-    "pet": "PT",
-    "ct": "CT",
-    "spect": "NM",
-    **dict.fromkeys(("t1", "t1w", "t2", "t2w", "flair", "mri", "mr", "pd", "pdw"), "MR"),
-}
-_MODALITIES = {
-    **{code: code for code in ("PT", "MR", "CT", "NM")},
-    **{"PET": "PT", "MRI": "MR", "SPECT": "NM"},
-}
-_UNITS = {u.lower(): u for u in ("SUVbw", "HU", "Bq/mL", "a.u.", "counts")}
 
 
 @quiet("nibabel")
@@ -48,8 +38,7 @@ def open_nifti(path: Path) -> TimeSeries:
     """Open a NIfTI file; its fourth axis is time.
 
     Modality and unit come from our own header extension, else from a BIDS-like ``<stem>.json``
-    with the keys ``Modality`` and ``Units``; else the modality from the last word of the file name
-    (``sub-01_pet.nii.gz``).
+    with the keys ``Modality`` and ``Units``.
 
     Parameters
     ----------
@@ -152,6 +141,7 @@ def encode_nifti(
         header.set_intent("label", name="labels")
     content = {
         "modality": volume.modality,
+        "contrast": volume.contrast,
         "unit": volume.unit,
         "ndim": volume.ndim,
         "geometry": volume.affine is not None,
@@ -232,31 +222,31 @@ def _own_extension(image: nibabel.Nifti1Image) -> dict[str, Any]:
 
 
 def _meaning(path: Path, ours: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields unit, modality and metadata."""
+    """Return the fields modality, unit, contrast, sources and metadata."""
     notes: list[str] = []
     metadata: dict[str, Any] = {"notes": notes}
-    found = _known(ours.get("modality"), ours.get("unit"))
-    source = "header extension"
-    if found == (None, None):
+    found = _known(ours, "modality", "unit", "contrast")
+    source = "file"
+    if not found:
         sidecar = _sidecar(path, notes)
-        found = _known(sidecar.get("Modality"), sidecar.get("Units"))
+        found = _known(sidecar, "Modality", "Units", "")
         source = "sidecar"
-    modality, unit = found
-    if modality is None:
-        modality = _NAMES.get(re.split(r"[_\W]+", _stem(path).lower())[-1])
-        source = "file name"
-    if modality is not None:
-        metadata["modality_from"] = source
     if isinstance(ours.get("record"), dict):
         metadata["record"] = ours["record"]
-    return {"modality": modality, "unit": unit or "a.u.", "metadata": metadata}
+    return found | {"sources": dict.fromkeys(found, source), "metadata": metadata}
 
 
-def _known(modality: Any, unit: Any) -> tuple[str | None, str | None]:
-    word = str(modality or "").strip()
-    code = _MODALITIES.get(word.upper(), word if word in ("VIS", "IR") else None)
-    text = str(unit or "").strip()
-    return code, _UNITS.get(text.lower(), text) or None
+def _known(content: Mapping[str, Any], modality: str, unit: str, contrast: str) -> dict[str, str]:
+    """Read what a header extension or a sidecar states; words of other meanings are left out."""
+    found: dict[str, str] = {}
+    with suppress(InputError):
+        found["modality"] = parse_modality(str(content.get(modality) or ""))[0]
+    if content.get(unit):
+        with suppress(InputError):
+            found["unit"] = parse_unit(str(content[unit]))
+    if content.get(contrast):
+        found["contrast"] = str(content[contrast])
+    return found
 
 
 def _sidecar(path: Path, notes: list[str]) -> dict[str, Any]:

@@ -18,8 +18,8 @@ correctly, therefore
 ``layer.metadata["textdifuse"]`` holds ``affine`` (RAS millimetres, for the array as it is in the
 layer, in the index order of `Volume`) and ``placed`` (the layer's own matrix when it was made), so
 that a layer that was moved or cropped later still has a correct affine; further ``unit``,
-``modality``, ``window``, ``notes`` and ``acquisition``; ``record`` and ``objects`` where a fusion
-made the layer.
+``modality``, ``contrast``, ``sources`` (see `Volume`), ``window``, ``notes`` and ``acquisition``;
+``record`` and ``objects`` where a fusion made the layer.
 """
 
 from __future__ import annotations
@@ -99,6 +99,8 @@ class LayerCopy:
             affine=self.affine,
             unit=self.known.get("unit", "a.u."),
             modality=self.known.get("modality"),
+            contrast=self.known.get("contrast"),
+            sources=dict(self.known.get("sources", {})),
             rgb=self.rgb,
             name=self.name,
             window=None if window is None else (window[0], window[1]),
@@ -130,6 +132,8 @@ def to_layer(volume: Volume, name: str | None = None, kind: str = "image") -> La
     known: dict[str, Any] = {
         "unit": volume.unit,
         "modality": volume.modality,
+        "contrast": volume.contrast,
+        "sources": dict(volume.sources),
         "window": volume.window,
         "notes": list(facts.pop("notes", ())),
         "acquisition": facts,

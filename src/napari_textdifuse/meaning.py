@@ -1,0 +1,341 @@
+"""What an image is, and how that is known: stated, read, or guessed within limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError
+from .names import CONTRASTS, contrast_in, facts_in_name
+from .volume import LABEL_UNIT, MODALITIES, Volume
+
+#: What a fact can come from, the most trusted first.
+SOURCES = ("stated", "file", "sidecar", "file name", "folder name", "values", "unknown")
+#: What is known of every image, in the order in which it is shown.
+FACTS = ("modality", "contrast", "unit", "colour", "space", "time")
+#: Units that this package treats in a way of their own.
+UNITS = ("HU", "SUVbw", "Bq/mL", "counts", "a.u.")
+#: Lowest value of a CT in HU: air, with a margin for noise and filters.
+AIR_HU = (-1100.0, -900.0)
+
+_MODALITY_WORDS = {
+    **{code.casefold(): code for code in MODALITIES},
+    **{"mri": "MR", "pet": "PT", "spect": "NM", "visible": "VIS", "rgb": "VIS"},
+    **{"infrared": "IR", "thermal": "IR"},
+}
+_UNIT_WORDS = {
+    **{unit.casefold(): unit for unit in UNITS},
+    **dict.fromkeys(("suv", "g/ml", "suvbw g/ml"), "SUVbw"),
+    **dict.fromkeys(("hounsfield", "hounsfield units", "[hu]"), "HU"),
+    **dict.fromkeys(("bqml", "bq/cc", "bq/cm3"), "Bq/mL"),
+    **dict.fromkeys(("cnts", "count"), "counts"),
+    **dict.fromkeys(("au", "none", "arbitrary", "arbitrary units"), "a.u."),
+}
+#: Units that one modality only has.
+_UNIT_OF = {"HU": "CT", "SUVbw": "PT"}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One fact about an image.
+
+    Parameters
+    ----------
+    value : str or None
+        None when unknown.
+    source : str
+        One of `SOURCES`.
+    """
+
+    value: str | None
+    source: str
+
+    def __str__(self) -> str:
+        return "unknown" if self.value is None else f"{self.value} ({_SAID[self.source]})"
+
+
+_SAID = {
+    "stated": "stated by you",
+    "file": "from the file",
+    "sidecar": "from the sidecar file",
+    "file name": "from the file's name",
+    "folder name": "from the folder's name",
+    "values": "inferred from the values",
+    "unknown": "unknown",
+}
+
+
+def facts_of(volume: Volume) -> dict[str, Fact]:
+    """Return what is known of an image, by name in the order of `FACTS`.
+
+    Parameters
+    ----------
+    volume : Volume
+
+    Returns
+    -------
+    dict of str to Fact
+        "modality"; "contrast" (of an MR image); "unit"; "colour" ("grey", "natural colour" or
+        "colours of measured values"); "space" (spacing and frame); "time" (which point of how
+        many, if it is a series).
+    """
+    known = dict(volume.sources)
+
+    def fact(name: str, value: str | None) -> Fact:
+        return Fact(value, "unknown" if value is None else known.get(name, "file"))
+
+    unit = None if volume.unit == "a.u." and "unit" not in known else volume.unit
+    facts = {"modality": fact("modality", volume.modality)}
+    facts["contrast"] = fact("contrast", volume.contrast)
+    facts["unit"] = fact("unit", unit)
+    facts["colour"] = _colour(volume)
+    spacing = volume.spacing
+    size = " x ".join(f"{s:.4g}" for s in spacing) if spacing else ""
+    facts["space"] = fact("space", f"{size} mm, RAS" if spacing else None)
+    point, points = (volume.metadata.get(k) for k in ("time", "time_points"))
+    facts["time"] = fact("time", f"point {point} of {points}, from 0" if points else None)
+    return facts
+
+
+def facts_record(volume: Volume) -> dict[str, Any]:
+    """Return the facts as plain values for a record: ``{name: {"value", "source"}}``."""
+    return {
+        name: {"value": fact.value, "source": fact.source} for name, fact in volume.facts.items()
+    }
+
+
+def _colour(volume: Volume) -> Fact:
+    if not volume.rgb:
+        return Fact("grey", "file")
+    if volume.modality is None:
+        black = _on_black_ground(volume)
+        return Fact("colours of measured values" if black else "natural colour", "values")
+    source = volume.sources.get("modality", "file")
+    if volume.modality in ("VIS", "IR"):
+        return Fact("natural colour", source)
+    return Fact("colours of measured values", source)
+
+
+def _on_black_ground(volume: Volume) -> bool:
+    """Tell whether a colour picture's border is black, as around a displayed measurement."""
+    array = volume.array
+    rows, columns = volume.shape[-2:]
+    y, x = max(1, rows // 25), max(1, columns // 25)
+    colours = array[..., :3]
+    if volume.ndim == 3:
+        colours = colours[len(colours) // 2]
+    colours = np.asarray(colours)
+    outside = np.ones((rows, columns), bool)
+    outside[y:-y, x:-x] = False
+    top = 255.0 if colours.dtype == np.uint8 else max(float(np.nanmax(colours)), 1e-12)
+    return float(np.nanmedian(colours[outside])) / top < 6 / 255
+
+
+def parse_modality(text: str) -> tuple[str, str | None]:
+    """Return the modality, and for MR the contrast, that a word stands for.
+
+    Parameters
+    ----------
+    text : str
+        A code of `MODALITIES`, a usual name ("MRI", "PET", "visible"), or a contrast ("T1").
+
+    Raises
+    ------
+    InputError
+        If it stands for none.
+    """
+    word = str(text).strip().casefold()
+    if word in _MODALITY_WORDS:
+        return _MODALITY_WORDS[word], None
+    contrast = {c.casefold(): c for c in CONTRASTS}.get(word) or contrast_in(str(text))
+    if contrast is not None:
+        return "MR", contrast
+    raise InputError(
+        f"there is no modality {text!r}; choose {', '.join(MODALITIES)}, or an MR contrast: "
+        f"{', '.join(CONTRASTS)}."
+    )
+
+
+def parse_unit(text: str) -> str:
+    """Return a unit by its usual spelling; unknown units are kept as they are.
+
+    Raises
+    ------
+    InputError
+        If nothing is left of it.
+    """
+    word = " ".join(str(text).split())
+    if not word or len(word) > 40:
+        raise InputError(f"a unit is a short word such as {', '.join(UNITS)}, not {text!r}.")
+    return _UNIT_WORDS.get(word.casefold(), word)
+
+
+def state(
+    volume: Volume,
+    *,
+    modality: str | None = None,
+    unit: str | None = None,
+    contrast: str | None = None,
+    source: str = "stated",
+) -> Volume:
+    """Return the image with facts that somebody states; they win over what was read or guessed.
+
+    Parameters
+    ----------
+    volume : Volume
+    modality : str, optional
+        See `parse_modality`; None states nothing.
+    unit : str, optional
+        What the values are, as they stand; they are not converted.
+    contrast : {"T1", "T1Gd", "T2", "PD", "FLAIR", "DWI", "ADC", "T2*", "MRA"}, optional
+    source : str
+        One of `SOURCES`.
+
+    Returns
+    -------
+    Volume
+        A statement against what the file says is a sentence in ``metadata["notes"]``.
+
+    Raises
+    ------
+    InputError
+        If a word is unknown, or modality and unit contradict each other.
+    """
+    changes: dict[str, str] = {}
+    if modality is not None:
+        changes["modality"], weighted = parse_modality(modality)
+        if weighted is not None and contrast is None:
+            contrast = weighted
+    if unit is not None:
+        changes["unit"] = parse_unit(unit)
+    if contrast is not None:
+        found = {c.casefold(): c for c in CONTRASTS}.get(contrast.casefold())
+        found = found or contrast_in(contrast)
+        if found is None:
+            raise InputError(f"there is no contrast {contrast!r}; choose {', '.join(CONTRASTS)}.")
+        changes["contrast"] = found
+        changes.setdefault("modality", "MR")
+    if not changes:
+        return volume
+    belongs = _UNIT_OF.get(changes.get("unit", ""))
+    if belongs is not None:
+        changes.setdefault("modality", belongs)
+    if belongs is not None and changes["modality"] != belongs:
+        raise InputError(
+            f"{volume.name}: values in {changes['unit']} belong to {belongs}, not to "
+            f"{changes['modality']}; state one of them differently."
+        )
+    notes = [
+        f"{name.capitalize()} stated as {value}; the file says {old}."
+        for name, value in changes.items()
+        if (old := getattr(volume, name)) not in (None, "a.u.", value)
+        and volume.facts[name].source in ("file", "sidecar")
+    ]
+    if changes.get("modality", "MR") != "MR" and volume.contrast is not None:
+        volume = replace(volume, contrast=None)
+    said = {**volume.sources, **dict.fromkeys(changes, source)}
+    if volume.unit != LABEL_UNIT and _contradicts(changes.get("modality"), volume, changes):
+        # the unit was read for another kind of image
+        changes["unit"], said["unit"] = "a.u.", "unknown"
+    found_notes = (*volume.metadata.get("notes", ()), *notes)
+    metadata = {**volume.metadata, "notes": found_notes}
+    return infer(replace(volume, **changes, sources=said, metadata=metadata))  # type: ignore[arg-type]
+
+
+def _contradicts(modality: str | None, volume: Volume, changes: Mapping[str, str]) -> bool:
+    belongs = _UNIT_OF.get(volume.unit)
+    return "unit" not in changes and None not in (modality, belongs) and modality != belongs
+
+
+def infer(volume: Volume, path: Path | None = None) -> Volume:
+    """Fill in what nothing states, from names and values, within limits.
+
+    The modality and contrast come from the name of the file or its folders. A CT of unknown unit
+    is in HU if its lowest value is that of air; the assumption is a note.
+
+    Parameters
+    ----------
+    volume : Volume
+    path : Path, optional
+        What it was read from.
+
+    Returns
+    -------
+    Volume
+    """
+    said = dict(volume.sources)
+    changes: dict[str, Any] = {}
+    notes: list[str] = []
+    modality, contrast = volume.modality, volume.contrast
+    if path is not None and volume.unit != LABEL_UNIT:
+        named = facts_in_name(path)
+        if modality is None and named.modality is not None:
+            modality = changes["modality"] = named.modality
+            said["modality"] = named.source
+        if modality == "MR" and contrast is None and named.contrast is not None:
+            changes["contrast"] = named.contrast
+            said["contrast"] = named.source
+    belongs = _UNIT_OF.get(volume.unit)
+    if modality is None and belongs is not None:
+        modality = changes["modality"] = belongs
+        said["modality"] = said.get("unit", "file")
+    unit_open = volume.unit == "a.u." and said.get("unit", "unknown") == "unknown"
+    if modality == "CT" and unit_open and not volume.rgb and _reaches_air(volume):
+        changes["unit"], said["unit"] = "HU", "values"
+        notes.append(
+            "The lowest value of this CT is that of air, so its values were taken as Hounsfield "
+            "units; state the unit if they are not."
+        )
+    if not changes and said == dict(volume.sources):
+        return volume
+    if notes:
+        old = tuple(volume.metadata.get("notes", ()))
+        changes["metadata"] = {**volume.metadata, "notes": (*old, *notes)}
+    return replace(volume, sources=said, **changes)
+
+
+def _reaches_air(volume: Volume) -> bool:
+    """Tell whether the lowest value, but for one padding value below, is that of air in HU."""
+    from .arrays import sampled
+
+    array = sampled(volume).array
+    if array.dtype.kind == "u":
+        return False
+    values = array[np.isfinite(array)] if array.dtype.kind == "f" else array.ravel()
+    if not values.size:
+        return False
+    low = float(values.min())
+    if low < AIR_HU[0]:  # scanners pad the corners with -1024 - 1000 and the like
+        inside = values[values > low]
+        low = float(inside.min()) if inside.size else low
+    return AIR_HU[0] <= low <= AIR_HU[1] and float(values.max()) > 100
+
+
+def by_role(value: Any, name: str) -> dict[str, str | None]:
+    """Spread an option over both images.
+
+    Parameters
+    ----------
+    value : str, mapping of {"a", "b"} to str, or None
+        A single word is meant for both.
+    name : str
+        Of the option, for messages.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    if value is None or isinstance(value, str):
+        return {"a": value, "b": value}
+    if not isinstance(value, Mapping) or set(value) - {"a", "b"}:
+        raise InputError(
+            f"{name} must be a word, or a mapping such as {{'a': ..., 'b': ...}}, not {value!r}."
+        )
+    if not all(v is None or isinstance(v, str) for v in value.values()):
+        raise InputError(f"{name} must name words, not {value!r}.")
+    return {role: value.get(role) for role in ("a", "b")}

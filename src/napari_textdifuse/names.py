@@ -1,0 +1,205 @@
+"""What the name of a file or folder says about the image in it.
+
+Only whole words count: ``CT_AVM`` is a CT, an octopus is none. A word that names something else as
+often (``pd`` may be Parkinson's disease, ``t2`` a second visit) counts only where nothing stronger
+contradicts it, and words of scenes count only in the names of pictures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+#: Contrasts of MR images. "T1Gd" is T1 weighting after gadolinium.
+CONTRASTS = ("T1", "T1Gd", "T2", "PD", "FLAIR", "DWI", "ADC", "T2*", "MRA")
+#: How many folders above a file may name what it holds.
+DEPTH = 3
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+_MODALITY: dict[str, str] = {
+    **dict.fromkeys(
+        ("ct", "cta", "cbct", "hrct", "ncct", "cect", "ldct", "ctac", "hounsfield"), "CT"
+    ),
+    **dict.fromkeys(("pet", "fdg", "suv", "suvbw", "pt"), "PT"),
+    **dict.fromkeys(("spect", "spet"), "NM"),
+    **dict.fromkeys(("mr", "mri", "fmri", "mra", "mrt", "irm"), "MR"),
+}
+_MR_CONTRAST: dict[str, str | None] = {
+    **dict.fromkeys(("t1", "t1w", "t1n", "mprage", "mp2rage", "spgr", "bravo"), "T1"),
+    **dict.fromkeys(("t1c", "t1ce", "t1gd", "t1wce", "t1post", "t1km", "gdt1", "cet1"), "T1Gd"),
+    **dict.fromkeys(("t2", "t2w", "t2tse", "t2fse"), "T2"),
+    **dict.fromkeys(("pd", "pdw"), "PD"),
+    **dict.fromkeys(("flair", "t2f", "t2flair"), "FLAIR"),
+    **dict.fromkeys(("dwi", "tracew"), "DWI"),
+    "adc": "ADC",
+    **dict.fromkeys(("t2star", "t2starw", "swi", "bold"), "T2*"),
+    **dict.fromkeys(("mra", "tof"), "MRA"),
+    **dict.fromkeys(("t1map", "t2map", "t1rho", "inplanet1", "inplanet2"), None),
+}
+_SCENE: dict[str, str] = {
+    **dict.fromkeys(("ir", "infrared", "thermal", "lwir", "nir"), "IR"),
+    **dict.fromkeys(("vis", "vi", "visible", "rgb"), "VIS"),
+}
+#: Folders of BIDS and of common data sets; their whole name must be the word.
+_FOLDERS = {"anat": "MR", "func": "MR", "dwi": "MR", "perf": "MR", "nm": "NM"}
+#: Words with another common meaning: a time point, a disease, a car, a German county.
+_WEAK = ("t1", "t2", "pd", "pt", "suv", "fdg")
+#: Contrast agents, as words after T1.
+_AGENTS = ("gd", "gad", "gado", "gadolinium", "ce", "contrast", "post", "postcontrast", "km")
+#: A mask of something in a PET is no PET.
+_MASKS = ("mask", "masks", "seg", "segmentation", "label", "labels", "roi", "dseg", "atlas")
+#: What follows says where the image lies, not what it is: "ct_to_mr", "PET in MRI space".
+_ONTO = ("to", "onto", "on", "in")
+#: BIDS entities that say something else than what kind of image this is.
+_ENTITY = re.compile(
+    r"^(sub|ses|space|desc|from|to|task|acq|run|rec|dir|echo|res|den|label|hemi|trc|part|split"
+    r"|sample|chunk|inv|flip|proc|seg|atlas|mode|template)-[A-Za-z0-9+]+$"
+)
+
+
+@dataclass(frozen=True)
+class NameFacts:
+    """What a name says; None where it says nothing, or two things.
+
+    Parameters
+    ----------
+    modality : str or None
+        As in `Volume.modality`.
+    contrast : str or None
+        One of `CONTRASTS`.
+    source : str
+        "file name" or "folder name".
+    """
+
+    modality: str | None = None
+    contrast: str | None = None
+    source: str = "file name"
+
+
+def facts_in_name(path: Path) -> NameFacts:
+    """Return what a file's name says, else what the folders above it say.
+
+    Parameters
+    ----------
+    path : Path
+        Need not exist.
+
+    Examples
+    --------
+    >>> facts_in_name(Path("sub-01_ce-gadolinium_T1w.nii.gz"))
+    NameFacts(modality='MR', contrast='T1Gd', source='file name')
+    >>> [facts_in_name(Path(p)).modality for p in ("pet/case01.nii.gz", "octopus.png")]
+    ['PT', None]
+    """
+    picture = path.suffix.lower() in _PICTURES
+    stem = re.sub(r"(\.nii)?\.[A-Za-z0-9]+$", "", path.name)
+    own = _said(stem, picture, weak=path.suffix.lower() not in (".tif", ".tiff"))
+    if own is not None:
+        return own
+    for folder in list(path.absolute().parents)[:DEPTH]:
+        word = folder.name.casefold()
+        if word in _FOLDERS and not picture:
+            return NameFacts(_FOLDERS[word], source="folder name")
+        said = _said(folder.name, picture, weak=True)
+        if said is not None:
+            return NameFacts(said.modality, said.contrast, "folder name")
+    return NameFacts(source="unknown")
+
+
+def contrast_in(text: str) -> str | None:
+    """Return the MR contrast that a series or protocol description names, if any.
+
+    Examples
+    --------
+    >>> contrast_in("ax T2 FLAIR fs"), contrast_in("t1_mprage_sag post Gd"), contrast_in("scout")
+    ('FLAIR', 'T1Gd', None)
+    """
+    return _contrast(_words(text))
+
+
+def _said(name: str, picture: bool, weak: bool) -> NameFacts | None:
+    """Return what a name says; None if it says nothing."""
+    words = _without_target(_words(name))
+    if any(w in _MASKS for w in words):
+        return NameFacts()
+    strong = {_MODALITY[w] for w in words if w in _MODALITY and w not in _WEAK}
+    strong |= {"MR" for w in words if w in _MR_CONTRAST and w not in _WEAK}
+    if picture:
+        words = [w for w in words if w not in ("suv", "pt", "pd")]
+        scenes = {_SCENE[w] for w in words if w in _SCENE}
+        strong = strong or scenes
+    if len(strong) > 1:
+        last = words[-1]
+        suffix = _MODALITY.get(last) or ("MR" if last in _MR_CONTRAST else None)
+        if not (name.casefold().startswith("sub-") and suffix):
+            return NameFacts()  # "PET_MRI": two answers are none
+        strong = {suffix}
+    if not strong and weak:
+        found = [w for w in words if w in _WEAK]
+        # the initials of a disease or a patient stand first, a suffix stands last
+        found = [w for w in found if w not in ("pd", "pt") or w == words[-1]]
+        kinds = {_MODALITY.get(w, "MR") for w in found}
+        strong = kinds if len(kinds) == 1 else set()
+    if not strong:
+        return None
+    modality = strong.pop()
+    return NameFacts(modality, _contrast(words) if modality == "MR" else None)
+
+
+def _contrast(words: Sequence[str]) -> str | None:
+    found = [_MR_CONTRAST[w] for w in words if w in _MR_CONTRAST]
+    kinds = {k for k in found if k is not None}
+    agent = any(
+        w in _AGENTS and (w, after) not in (("post", "op"), ("post", "treatment"))
+        for w, after in pairwise([*words, ""])
+    )
+    if "FLAIR" in kinds:  # "T2 FLAIR", "T1 FLAIR" is not told apart
+        return "FLAIR"
+    if kinds == {"T1"} and agent:
+        return "T1Gd"
+    if kinds == {"T1", "T1Gd"}:
+        return "T1Gd"
+    for special in ("ADC", "DWI", "MRA", "T2*"):
+        if special in kinds:
+            return special
+    if len(kinds) == 1:
+        return kinds.pop()
+    return None
+
+
+def _words(name: str) -> list[str]:
+    """Split a name into lower-case words: at signs, at ``aB``, and digits off known words."""
+    parts: list[str] = []
+    for token in re.split(r"[_\s./\\+()\[\],]+", name.replace("*", "star")):
+        if _ENTITY.match(token):  # a BIDS entity, such as space-MNI or acq-ct
+            continue
+        bids = token.startswith("ce-")
+        for piece in [token] if not bids else ["ce"]:
+            parts += re.split(r"-|(?<=[a-z])(?=[A-Z])", piece)
+    words: list[str] = []
+    for part in filter(None, parts):
+        word = part.casefold()
+        crossed = re.fullmatch(
+            r"(ct|mri?|pet|spect|t1w?|t2w?)(?:2|to)(ct|mri?|pet|spect|t1|t2)", word
+        )
+        if crossed:
+            words += [crossed[1], "to", crossed[2]]
+            continue
+        numbered = re.fullmatch(r"(ct|mri?|pet|spect|flair|ir|infrared|vis|visible)\d{1,5}", word)
+        words.append(numbered[1] if numbered and numbered[1] != "vis" else word)
+    return words
+
+
+def _without_target(words: list[str]) -> list[str]:
+    """Drop the word that says onto what an image was laid."""
+    kept = list(words)
+    for i, word in enumerate(words[:-1]):
+        if word in _ONTO and any(w in _MODALITY or w in _MR_CONTRAST for w in words[:i]):
+            kept[i + 1] = ""
+    for i, word in enumerate(words):
+        if word == "space" and i > 0:  # "mri_space"
+            kept[i - 1] = ""
+    return [w for w in kept if w] or list(words)
