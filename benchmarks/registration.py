@@ -54,10 +54,10 @@ def library_schedule(fixed: Volume, moving: Volume) -> Registration:
     """Register with SimpleITK's own initializer and multi-resolution schedule."""
     import SimpleITK as sitk
 
-    from napari_textdifuse.spatial._mutual_information import Search, _one_thread, frame_of
+    from napari_textdifuse.spatial.registration_search import Search, frame_of, one_thread
 
     search = Search(fixed, moving, frame_of(fixed, moving), None)
-    with _one_thread(sitk):
+    with one_thread(sitk):
         start = sitk.CenteredTransformInitializer(
             search.fixed,
             search.moving,

@@ -18,9 +18,9 @@ from napari_textdifuse.errors import (
 from napari_textdifuse.samples import load_sample
 from napari_textdifuse.spatial import (
     Registration,
-    _mutual_information,
     aligned,
     register,
+    registration_search,
     resample_to,
 )
 from napari_textdifuse.volume import Volume
@@ -31,7 +31,7 @@ SimpleITK = pytest.importorskip("SimpleITK", reason="registration is an extra")
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     """Fewer points suffice for a phantom."""
-    monkeypatch.setattr(_mutual_information, "POINTS", 20_000)
+    monkeypatch.setattr(registration_search, "POINTS", 20_000)
 
 
 def movement(shift=(0, 0, 0), **degrees):
@@ -94,7 +94,7 @@ MOVES = {
 
 @pytest.mark.parametrize(("name", "invert"), [("small", True), ("large", True), ("apart", False)])
 def test_known_movements_are_undone(monkeypatch, name, invert):
-    monkeypatch.setattr(_mutual_information, "POINTS", 80_000)
+    monkeypatch.setattr(registration_search, "POINTS", 80_000)
     fixed, moving = phantom(), phantom((32, 40, 36), 3.4, invert)
     true = MOVES[name]
     before = moving.array.copy()

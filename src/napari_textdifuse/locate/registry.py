@@ -20,6 +20,7 @@ _BUILT_IN = {
     "lexicon": ("lexicon", "LexiconLocator"),
     "owlvit-sam": ("owlvit_sam", "OwlVitSamLocator"),
     "owlv2-sam": ("owlvit_sam", "OwlV2SamLocator"),
+    "atlas": ("atlas", "AtlasLocator"),
     "command": ("command", "CommandLocator"),
 }
 

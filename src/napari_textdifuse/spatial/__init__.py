@@ -1,11 +1,16 @@
-"""Bring two images onto one grid."""
+"""Where images lie: one grid for two, registration, and whether they lie on each other.
+
+In come `Volume` objects with affines in RAS mm (or without), out come volumes on another grid or
+with another affine, masks of what is covered, and rigid or affine transforms; no napari, no files
+but transforms.
+"""
 
 from __future__ import annotations
 
-from ._registration_progress import RegistrationProgress
 from .agreement import Alignment, check_alignment
 from .checkerboard import checkerboard
 from .registration import Aligned, Registration, aligned, register
+from .registration_search import RegistrationProgress
 from .resample import Resampled, resample_to
 
 __all__ = [

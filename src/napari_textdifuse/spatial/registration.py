@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ..errors import InputError, ReadError
 from ..volume import Volume
-from ._registration_progress import Callback
+from .registration_search import Callback
 from .transform_files import decode_tfm, encode_tfm
 
 Matrix = npt.NDArray[np.float64]
@@ -201,7 +201,7 @@ def register(
     Cancelled
         If the callback asked for it.
     """
-    from ._mutual_information import Search, frame_of
+    from .registration_search import Search, frame_of
 
     if kind not in KINDS:
         raise InputError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from ..errors import Cancelled, GeometryError, InputError, MissingDependencyError
 from ..volume import Volume
-from ._registration_progress import Callback, RegistrationProgress
 from .grid import check_plane
 from .resample import resample_to
 
@@ -43,6 +42,33 @@ _LOST = (
     "Registration lost the overlap of the two images; check that they show the same part of the "
     "body."
 )
+
+
+@dataclass(frozen=True)
+class RegistrationProgress:
+    """Where a running registration stands.
+
+    Parameters
+    ----------
+    level, levels : int
+        Resolution being worked at, from 1 (coarsest).
+    iteration : int
+        Since the level's start.
+    metric : float
+        Mutual information at the moment, in nats; grows.
+    fraction : float
+        A guess of what part is done, in [0, 1]; never falls.
+    """
+
+    level: int
+    levels: int
+    iteration: int
+    metric: float
+    fraction: float
+
+
+#: Called now and then; returning False cancels.
+Callback = Callable[[RegistrationProgress], bool | None]
 
 
 @dataclass(frozen=True)
@@ -133,7 +159,7 @@ class Search:
     def __init__(
         self, fixed: Volume, moving: Volume, frame: Matrix, callback: Callback | None
     ) -> None:
-        self.sitk = _simpleitk()
+        self.sitk = simpleitk()
         self.ndim = fixed.ndim
         self.fixed, self.moving = (self._image(v, frame) for v in (fixed, moving))
         side = max(self.fixed.GetSize())
@@ -144,7 +170,7 @@ class Search:
 
     def run(self, kind: str) -> Found:
         """Search for a rigid movement, and from there for an affine one if that is wanted."""
-        with _one_thread(self.sitk):
+        with one_thread(self.sitk):
             return self._run(kind)
 
     def _run(self, kind: str) -> Found:
@@ -242,7 +268,7 @@ class Search:
         if volume.rgb:
             brightness = np.asarray(volume.array)[..., :3].mean(axis=-1)
             volume = replace(volume, array=brightness, rgb=False)
-        grid = _working_grid(volume)
+        grid = working_grid(volume)
         array = resample_to(volume, grid).volume.array.astype(np.float32)
         if not np.isfinite(array).all():
             array = np.nan_to_num(array, nan=float(np.nanmin(array)))
@@ -375,7 +401,7 @@ class Search:
 
 
 @contextmanager
-def _one_thread(sitk: Any) -> Iterator[None]:
+def one_thread(sitk: Any) -> Iterator[None]:
     """Sum in one order, so that equal inputs give equal results.
 
     The metric's threads follow ITK's default only, not what a registration method is set to.
@@ -388,7 +414,8 @@ def _one_thread(sitk: Any) -> Iterator[None]:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
 
 
-def _simpleitk() -> Any:
+def simpleitk() -> Any:
+    """Import SimpleITK, or raise `MissingDependencyError`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # SWIG's own, on import
@@ -400,8 +427,8 @@ def _simpleitk() -> Any:
         ) from None
 
 
-def _working_grid(volume: Volume) -> Volume:
-    """Return an orthogonal grid around a volume, coarse enough to be quick."""
+def working_grid(volume: Volume) -> Volume:
+    """Return an orthogonal grid around a volume, coarse enough to be quick; without values."""
     n = volume.ndim
     affine = _affine(volume)
     axes = _orthonormal(affine)

@@ -1,0 +1,433 @@
+"""`AtlasLocator`: the names of an atlas that the user has, brought onto the subject's T1.
+
+Affine registration by mutual information, then diffeomorphic demons (Vercauteren et al. 2009, DOI
+10.1016/j.neuroimage.2008.10.040), both from SimpleITK, on one thread: equal inputs give equal
+masks.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ..errors import Cancelled, GeometryError, InputError, PromptError, WeightsError
+from ..volume import LABEL_UNIT, Volume
+from .cache import ContentCache
+from .phrases import phrases as read_phrases
+from .protocol import Detections, Location, LocatorInfo
+from .regions import otsu
+from .views import image_names
+
+#: The folder of an atlas, where none is given.
+VARIABLE = "TEXTDIFUSE_ATLAS"
+#: Voxels are averaged so, and searched with so many iterations.
+LEVELS = ((4, 60), (2, 40), (1, 15))
+#: Smoothing of the displacements, in working voxels.
+SMOOTH = 1.5
+#: Below this overlap of the tissue classes the fit is bad, below the other it is refused.
+DOUBTFUL, REFUSED = 0.65, 0.4
+
+Floats = npt.NDArray[np.float64]
+_SIDES = {"l": "left", "lh": "left", "lt": "left", "r": "right", "rh": "right", "rt": "right"}
+_NIFTI = (".nii.gz", ".nii")
+
+
+class AtlasLocator:
+    """Finds anatomical structures by an atlas, offline and without a network.
+
+    Parameters
+    ----------
+    atlas : str or PathLike, optional
+        A folder with three files: the labels (NIfTI; ``dseg``, ``label`` or ``atlas`` in the name),
+        the T1 image that they belong to (NIfTI; any other, or ``T1`` or ``template`` in the name),
+        and the names (``.csv``, ``.tsv`` or ``.txt``: a number and a name in each line, also the
+        tables of FreeSurfer and ITK-SNAP). By default the environment variable
+        ``TEXTDIFUSE_ATLAS``.
+    callback : callable, optional
+        Called with the steps done and their number; returning False cancels.
+    """
+
+    name = "atlas"
+
+    def __init__(
+        self,
+        atlas: str | os.PathLike[str] | None = None,
+        *,
+        callback: Callable[[int, int], bool | None] | None = None,
+    ) -> None:
+        given = atlas if atlas is not None else os.environ.get(VARIABLE)
+        self.folder = Path(given) if given else None
+        self.callback = callback
+        self.cache = ContentCache(1 << 28)
+        self._loaded: tuple[Volume, Volume, dict[int, str]] | None = None
+
+    @classmethod
+    def describe(cls) -> LocatorInfo:
+        """Say what this locator is; loads nothing."""
+        there = os.environ.get(VARIABLE)
+        missing = () if there else (f"Name the folder of an atlas with --atlas or {VARIABLE}.",)
+        return LocatorInfo(
+            name=cls.name,
+            summary="the names of an atlas that you have, registered to the subject's T1",
+            good_at="structures of a healthy brain in T1-weighted MR; needs SimpleITK",
+            licence="the atlas's own",
+            missing=missing,
+        )
+
+    def load(self) -> tuple[Volume, Volume, dict[int, str]]:
+        """Read template, labels and names, once.
+
+        Raises
+        ------
+        WeightsError
+            If there is no atlas, or one of its files is missing or unreadable.
+        """
+        if self._loaded is None:
+            if self.folder is None:
+                raise WeightsError(
+                    "The locator 'atlas' has no atlas; name its folder with --atlas (atlas= in "
+                    f"Python), or set {VARIABLE}."
+                )
+            self._loaded = read_atlas(self.folder)
+        return self._loaded
+
+    def settings(self) -> dict[str, Any]:
+        """Return what a mask depends on, as plain values."""
+        from .checkpoints import sha256
+
+        self.load()
+        assert self.folder is not None
+        files = _files(self.folder)
+        return {"atlas": self.folder.name, "sha256": sha256(files[1])}
+
+    def locate(self, images: Sequence[Volume], prompt: str) -> Location:
+        """Find the structures that `prompt` names.
+
+        Parameters
+        ----------
+        images : sequence of Volume
+            Three-dimensional, on one grid with geometry; an MR image must be among them.
+        prompt : str
+            Names of the atlas. Without a side both are meant: "hippocampus", "left putamen".
+
+        Raises
+        ------
+        PromptError
+            If the atlas has no such name; similar ones are listed.
+        GeometryError
+            If the atlas does not fit the image.
+        InputError
+            If there is no MR volume with geometry.
+        WeightsError, MissingDependencyError
+            See `load`; SimpleITK is needed.
+        Cancelled
+            If the callback asked for it.
+        """
+        words = read_phrases(prompt)
+        template, labels, names = self.load()
+        values = {word: _matching(word, names) for word in words}
+        subject, source = _subject(images)
+        found = self._fit(subject, template, labels)
+        mask = np.zeros(subject.shape, np.uint8)
+        for k, word in enumerate(words, start=1):
+            mask[np.isin(found.labels, values[word])] = k
+        rows = _detections(mask, words, source)
+        notes = [
+            f"{word}: {', '.join(names[v] for v in values[word])} of the atlas "
+            f"{self.folder.name if self.folder else ''}, {found.milliliters(mask == k):.1f} mL."
+            for k, word in enumerate(words, start=1)
+        ]
+        notes.append(
+            f"The atlas was registered to {source}; tissue overlaps by {found.overlap:.0%}"
+            + (
+                ", which is little: check the outline, it may be wrong."
+                if found.overlap < DOUBTFUL
+                else "."
+            )
+        )
+        return Location(mask, rows, dict(enumerate(words, start=1)), tuple(notes))
+
+    def _fit(self, subject: Volume, template: Volume, labels: Volume) -> _Fitted:
+        """Bring the labels onto the subject; kept for the next prompt."""
+        key = np.ascontiguousarray(subject.array).view(np.uint8).reshape(-1)
+        return self.cache.get("atlas", key, lambda: fit(subject, template, labels, self.callback))
+
+
+class _Fitted:
+    """Labels on the subject's grid, and how well tissue overlaps."""
+
+    def __init__(self, labels: npt.NDArray[Any], overlap: float, voxel: float) -> None:
+        self.labels, self.overlap, self.voxel = labels, overlap, voxel
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.labels.nbytes)
+
+    def milliliters(self, mask: npt.NDArray[np.bool_]) -> float:
+        return float(mask.sum() * self.voxel / 1000)
+
+
+def fit(
+    subject: Volume,
+    template: Volume,
+    labels: Volume,
+    callback: Callable[[int, int], bool | None] | None = None,
+) -> _Fitted:
+    """Register a template to a subject, and bring its labels along.
+
+    Parameters
+    ----------
+    subject, template : Volume
+        T1-weighted, with geometry.
+    labels : Volume
+        In the template's world.
+    callback : callable, optional
+
+    Raises
+    ------
+    GeometryError
+        If tissue overlaps too little.
+    """
+    from ..spatial import RegistrationProgress, register, resample_to
+    from ..spatial.registration_search import working_grid
+
+    def report(state: RegistrationProgress) -> bool:
+        return callback is None or callback(int(50 * state.fraction), 100) is not False
+
+    moved = register(subject, template, "affine", report).apply(template)
+    placed = _affine(moved) @ np.linalg.inv(_affine(template)) @ _affine(labels)
+    grid = working_grid(subject)
+    fixed, moving = (
+        resample_to(v, grid, fill=0.0).volume.array.astype(np.float32) for v in (subject, moved)
+    )
+    spacing = np.linalg.norm(_affine(grid)[:3, :3], axis=0)
+    field, warped = _deform(fixed, moving, spacing, callback)
+    overlap = _tissue_overlap(fixed, warped)
+    if overlap < REFUSED:
+        raise GeometryError(
+            f"The atlas does not fit the image: tissue overlaps by {overlap:.0%}. Is it a whole "
+            "T1-weighted head, and does the template show the same (with or without skull)?"
+        )
+    result = _carried(subject, grid, field, labels.array, placed)
+    return _Fitted(result, overlap, float(abs(np.linalg.det(_affine(subject)[:3, :3]))))
+
+
+def _deform(
+    fixed: npt.NDArray[np.float32],
+    moving: npt.NDArray[np.float32],
+    spacing: Floats,
+    callback: Callable[[int, int], bool | None] | None,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return displacements (Z, Y, X, 3) in mm along the grid's x, y, z, and the moving image."""
+    from ..spatial.registration_search import one_thread, simpleitk
+
+    sitk = simpleitk()
+
+    def image(array: npt.NDArray[np.float32]) -> Any:
+        made = sitk.GetImageFromArray(array)
+        made.SetSpacing(spacing.tolist())
+        return made
+
+    with one_thread(sitk):
+        target = image(fixed)
+        source = sitk.HistogramMatching(image(moving), target, 256, 12, True)
+        field = None
+        for done, (shrink, iterations) in enumerate(LEVELS):
+            if callback is not None and callback(50 + 15 * done, 100) is False:
+                raise Cancelled("The registration of the atlas was cancelled; nothing was located.")
+            one, other = (
+                sitk.BinShrink(i, [min(shrink, max(1, n // 8)) for n in i.GetSize()])
+                for i in (target, source)
+            )
+            demons = sitk.DiffeomorphicDemonsRegistrationFilter()
+            demons.SetNumberOfIterations(iterations)
+            demons.SetSmoothDisplacementField(True)
+            demons.SetStandardDeviations(SMOOTH)
+            if field is None:
+                field = demons.Execute(one, other)
+            else:
+                start = sitk.Resample(field, one, sitk.Transform(), sitk.sitkLinear)
+                field = demons.Execute(one, other, start)
+        field = sitk.Resample(
+            sitk.Cast(field, sitk.sitkVectorFloat64), target, sitk.Transform(), sitk.sitkLinear
+        )
+        array = sitk.GetArrayFromImage(field).astype(np.float32)
+        warped = sitk.Resample(source, target, sitk.DisplacementFieldTransform(field))
+        return array, sitk.GetArrayFromImage(warped)
+
+
+def _carried(
+    subject: Volume,
+    grid: Volume,
+    field: npt.NDArray[np.float32],
+    labels: npt.NDArray[Any],
+    placed: Floats,
+) -> npt.NDArray[Any]:
+    """Look every voxel of the subject up in the labels, through the displacements."""
+    spacing = np.linalg.norm(_affine(grid)[:3, :3], axis=0)
+    axes = _affine(grid)[:3, :3] / spacing
+    into_grid = np.linalg.inv(_affine(grid)) @ _affine(subject)
+    into_labels = np.linalg.inv(placed)
+    result = np.zeros(subject.shape, labels.dtype)
+    depth, height, width = subject.shape
+    y, x = np.mgrid[:height, :width]
+    for z in range(depth):
+        index = np.stack([x, y, np.full_like(x, z), np.ones_like(x)]).reshape(4, -1)
+        at = (into_grid @ index)[2::-1]
+        moved = [
+            ndimage.map_coordinates(field[..., k], at, order=1, mode="nearest") for k in range(3)
+        ]
+        world = _affine(subject) @ index
+        world[:3] += axes @ np.array(moved)
+        where = (into_labels @ world)[2::-1]
+        plane = ndimage.map_coordinates(labels, where, order=0, mode="constant", cval=0)
+        result[z] = plane.reshape(height, width)
+    return result
+
+
+def _affine(volume: Volume) -> Floats:
+    if volume.affine is None:
+        raise GeometryError(f"{volume.name} has no geometry.")
+    return volume.affine
+
+
+def _tissue_overlap(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
+    """Return the mean Dice of three classes of brightness: about fluid, grey and white matter."""
+    head = (other > otsu(other, 2)[0]) & (one > 0)
+    if head.sum() < 100:
+        return 0.0
+    classes = []
+    for values in (one, other):
+        limits = otsu(values[head], 3)
+        if len(limits) < 2:
+            return 0.0
+        classes.append(np.digitize(values, limits))
+    dice = []
+    for k in range(3):
+        a, b = ((c == k) & head for c in classes)
+        dice.append(2 * float((a & b).sum()) / max(float(a.sum() + b.sum()), 1.0))
+    return float(np.mean(dice))
+
+
+def read_atlas(folder: Path) -> tuple[Volume, Volume, dict[int, str]]:
+    """Read template, labels and names of an atlas; see `AtlasLocator`.
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing or cannot be used.
+    """
+    from ..io import read
+
+    image, labels, table = _files(folder)
+    try:
+        template, values = read(image), read(labels)
+    except InputError as error:
+        raise WeightsError(f"The atlas in {folder} cannot be read: {error}") from None
+    whole = np.rint(values.array)
+    if values.rgb or np.abs(values.array - whole).max(initial=0) > 1e-3 or whole.min() < 0:
+        raise WeightsError(f"{labels.name} holds no labels (whole numbers from 0).")
+    for volume in (template, values):
+        if volume.affine is None or volume.ndim != 3:
+            raise WeightsError(f"{volume.name} of the atlas is no volume with geometry.")
+    names = read_table(table)
+    there = set(np.unique(whole).astype(int).tolist())
+    names = {k: v for k, v in names.items() if k in there and k > 0}
+    if not names:
+        raise WeightsError(f"{table.name} names none of the labels in {labels.name}.")
+    values = values.with_array(whole.astype(np.int32), unit=LABEL_UNIT)
+    return template, values, names
+
+
+def _files(folder: Path) -> tuple[Path, Path, Path]:
+    """Return template, labels and table of a folder."""
+    if not folder.is_dir():
+        raise WeightsError(f"There is no folder {str(folder)!r} with an atlas; check the path.")
+    images = sorted(p for p in folder.iterdir() if p.name.endswith(_NIFTI))
+    labels = [p for p in images if re.search(r"dseg|label|atlas|parc|aseg", p.name, re.I)]
+    templates = [p for p in images if p not in labels]
+    named = [p for p in templates if re.search(r"t1|template", p.name, re.I)]
+    tables = sorted(p for p in folder.iterdir() if p.suffix in (".csv", ".tsv", ".txt", ".lut"))
+    for what, there in (
+        ("labels (dseg, label or atlas in the name)", labels),
+        ("T1 image that the labels belong to", templates),
+        ("table of names (.csv, .tsv, .txt)", tables),
+    ):
+        if not there:
+            raise WeightsError(f"{folder} has no {what}.")
+    return (named or templates)[0], labels[0], tables[0]
+
+
+def read_table(path: Path) -> dict[int, str]:
+    """Read which number stands for which name, from the usual kinds of table.
+
+    Raises
+    ------
+    WeightsError
+        If no line has a number and a name.
+    """
+    names = {}
+    text = path.read_text("utf-8-sig", errors="replace")
+    for line in text.splitlines():
+        parts = re.findall(r'"[^"]*"|[^\s,;]+', line) if "\t" not in line else line.split("\t")
+        parts = [part.strip().strip('"') for part in parts]
+        numbers = [p for p in parts if re.fullmatch(r"\d+", p)]
+        words = [p for p in parts if re.search(r"[^\W\d]", p) and not p.startswith("#")]
+        if numbers and words and not line.lstrip().startswith("#"):
+            names[int(numbers[0])] = " ".join(words)
+    if not names:
+        raise WeightsError(f"{path.name} has no line with a number and a name.")
+    return names
+
+
+def _tokens(name: str) -> frozenset[str]:
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    words = re.findall(r"[^\W_]+", spaced.casefold())
+    return frozenset(_SIDES.get(word, word) for word in words)
+
+
+def _matching(word: str, names: dict[int, str]) -> list[int]:
+    """Return the labels that a phrase means."""
+    wanted = _tokens(word)
+    exact = [k for k, name in names.items() if _tokens(name) == wanted]
+    found = exact or [k for k, name in names.items() if wanted <= _tokens(name)]
+    if found:
+        return found
+    from rapidfuzz import process
+
+    near = [hit[0] for hit in process.extract(word, list(names.values()), limit=4, score_cutoff=50)]
+    listed = ", ".join(near or list(names.values())[:6])
+    raise PromptError(f"The atlas has no {word!r}; it has, for example: {listed}.")
+
+
+def _subject(images: Sequence[Volume]) -> tuple[Volume, str]:
+    for image, name in zip(images, image_names(images), strict=True):
+        if image.modality == "MR" and image.ndim == 3 and image.affine is not None:
+            return image, name
+    raise InputError(
+        "The locator 'atlas' needs a three-dimensional T1-weighted MR image with geometry; choose "
+        "it as one of the images, and state its modality if the file does not."
+    )
+
+
+def _detections(mask: npt.NDArray[np.uint8], words: Sequence[str], source: str) -> Detections:
+    windows = ndimage.find_objects(mask)
+    values = [k for k, window in enumerate(windows, start=1) if window is not None]
+    boxes = []
+    for k in values:
+        low, high = zip(*((p.start, p.stop) for p in windows[k - 1][::-1]), strict=True)
+        boxes.append([*low, *high])
+    return Detections(
+        boxes=np.array(boxes, np.float32).reshape(-1, 2 * mask.ndim),
+        scores=np.ones(len(values), np.float32),
+        labels=tuple(words[k - 1] for k in values),
+        label_values=np.array(values, np.uint8),
+        sources=(source,) * len(values),
+    )
