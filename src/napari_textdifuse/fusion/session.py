@@ -193,6 +193,7 @@ class FusionSession:
                 self._fuser.run(
                     ready, slab.start - pair.selection.start, labels, strength, out, counter
                 )
+                notes |= dict.fromkeys(sorted(out.notes))
         except Cancelled:
             if not out.done:
                 raise

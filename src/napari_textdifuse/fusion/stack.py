@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..colour import lost_anatomy, measured_to_rgb, ycbcr_to_rgb
 from .backend import Backend, NetworkChoice
 from .chrominance import ChromaDecision, ChromaEngine, guide
+from .emphasis import ensure_seen
 from .engine import BaseSlice, SliceEngine
 from .options import FusionOptions, Strength
 from .prepare import Prepared
@@ -39,6 +40,8 @@ class FusedSlices:
     uncertainty : ndarray of float32, shape (N, Y, X), or None
     done : int
         How many slices are finished.
+    notes : set of str
+        One sentence per object that had to be shown in another colour.
     """
 
     def __init__(self, shape: tuple[int, int, int], coloured: bool, uncertain: bool) -> None:
@@ -46,9 +49,18 @@ class FusedSlices:
         self.contribution = np.empty(shape, np.float32)
         self.uncertainty = np.empty(shape, np.float32) if uncertain else None
         self.done = 0
+        self.notes: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.fused)
+
+    def put(self, index: int, picture: Floats) -> None:
+        """Take a finished slice; a grey stack gets colour with its first slice that has some."""
+        if picture.ndim == self.fused.ndim:
+            self.fused = np.repeat(self.fused[..., None], 3, axis=-1)
+        elif picture.ndim < self.fused.ndim - 1:
+            picture = picture[..., None]
+        self.fused[index] = np.clip(picture, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -168,23 +180,51 @@ class StackFuser:
                 )
                 for k in range(self.samples)
             ]
-            lumas, shares = zip(*runs, strict=True)
-            luma = np.mean(lumas, axis=0) if self.samples > 1 else lumas[0]
-            fused = luma
+            lumas, shares, bases = zip(*runs, strict=True)
+            luma, plain = (_average(images) for images in (lumas, bases))
+            chroma = None
             if ready.chroma is not None:
                 chroma = self._chroma(ready, part, numbers, luma, counter)
-                if self.colourless:
-                    chroma = chroma * np.float32(1 - self.colourless)
-                if anatomy is None:
-                    fused = ycbcr_to_rgb(luma, chroma)
-                else:
-                    fused = measured_to_rgb(luma, chroma, self.single)
+            fused = self._composed(luma, chroma)
+            for i, number in enumerate(numbers):
+                before = self._composed(plain[i], None if chroma is None else chroma[i])
+                out.put(number, self._seen(before, fused[i], objects[i], strength, out.notes))
             place = slice(numbers.start, numbers.stop)
-            out.fused[place] = np.clip(fused, 0, 1)
             out.contribution[place] = 1 - shares[0] if self.swapped else shares[0]
             if out.uncertainty is not None:
                 out.uncertainty[place] = np.std(lumas, axis=0)
             out.done = numbers.stop
+
+    def _composed(self, luma: Floats, chroma: Floats | None) -> Floats:
+        """Put brightness and colours together."""
+        if chroma is None:
+            return luma
+        if self.colourless:
+            chroma = chroma * np.float32(1 - self.colourless)
+        if self.anatomy is None:
+            return ycbcr_to_rgb(luma, chroma)
+        return measured_to_rgb(luma, chroma, self.single)
+
+    def _seen(
+        self,
+        plain: Floats,
+        fused: Floats,
+        labels: Labels | None,
+        strength: Strength,
+        notes: set[str],
+    ) -> Floats:
+        """See to it that every object of a slice stands out."""
+        if not _any(labels):
+            return fused
+        assert labels is not None
+        measured = self.anatomy is not None
+        picture, recoloured = ensure_seen(plain, fused, labels, strength, measured)
+        for label in recoloured:
+            notes.add(
+                f"Label {label} has no room to stand out by brightness; it is shown in another "
+                "colour."
+            )
+        return picture
 
     def _sample(
         self,
@@ -195,10 +235,10 @@ class StackFuser:
         labels: Sequence[Labels | None],
         strength: Strength,
         counter: ProgressCounter,
-    ) -> tuple[Floats, Floats]:
+    ) -> tuple[Floats, Floats, Floats]:
         x, y = sources
         shape = (x.shape[1], x.shape[2])
-        luma, share = np.zeros_like(x), np.full_like(x, 0.5)
+        luma, plain, share = np.zeros_like(x), np.zeros_like(x), np.full_like(x, 0.5)
         empty = [not x[i].any() and not y[i].any() for i in range(len(x))]  # outside the body
         bases = self._bases(k, x, y, numbers, labels, empty, counter)
         for i, number in enumerate(numbers):
@@ -221,11 +261,13 @@ class StackFuser:
                     self._kept[k, number] = _KeptSlice(
                         kept.base, _copy(labels[i]), strength, luma[i].copy()
                     )
+            plain[i] = bases[i].luma
             if anatomy is not None:  # of the base, so that emphasis is not taken back
-                lost = lost_anatomy(bases[i].luma, anatomy[i])
-                luma[i] = luma[i] + np.float32(1 - self.single) * lost
+                lost = np.float32(1 - self.single) * lost_anatomy(bases[i].luma, anatomy[i])
+                luma[i] += lost
+                plain[i] += lost
             share[i] = bases[i].share
-        return luma, share
+        return luma, share, plain
 
     def _bases(
         self,
@@ -282,6 +324,10 @@ class StackFuser:
                 self.memory -= restored[i].nbytes
                 self._colours[number] = restored[i].copy()
         return restored
+
+
+def _average(images: Sequence[Floats]) -> Floats:
+    return images[0] if len(images) == 1 else np.mean(images, axis=0)
 
 
 def _stack(image: Floats) -> Floats:

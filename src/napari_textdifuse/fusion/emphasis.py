@@ -1,0 +1,158 @@
+"""The last word on objects that should stand out: each must be seen, whatever it looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..colour import rgb_to_ycbcr
+from .remodulation import soft_mask, surround
+
+Floats = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.uint8]
+
+#: CIEDE2000 by which strength 1 raises an object's contrast at least; 1 is just noticeable.
+LEAST = 5.0
+#: Part of an object's own texture that is left at least.
+REST = 0.15
+#: For objects whose brightness and colour have no room: yellow and a dark blue, which differ most
+#: from dark and from bright surrounds, and the other corners of the gamut.
+TINTS = ((1, 1, 0), (0, 0, 0.3), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1), (0.3, 0, 0))
+#: Bisections towards the wanted contrast.
+HALVINGS = 8
+
+
+def ensure_seen(
+    plain: Floats,
+    shown: Floats,
+    labels: Labels,
+    strength: float | Mapping[int, float],
+    measured: bool = False,
+) -> tuple[Floats, list[int]]:
+    """Raise the contrast of objects that re-modulation could not raise.
+
+    Re-modulation works on brightness, so an object at full brightness gains nothing. It is then
+    moved, as little as needed, towards fuller colour or further away in brightness, and only if
+    that does not do, towards another colour.
+
+    Parameters
+    ----------
+    plain, shown : ndarray of float32, shape (Y, X) or (Y, X, 3)
+        The picture without and with re-modulation, in [0, 1].
+    labels : ndarray of uint8, shape (Y, X)
+    strength : float or mapping of int to float
+        See `remodulation.gain_map`.
+    measured : bool
+        Whether colours stand for measured values: their hue is then changed last of all.
+
+    Returns
+    -------
+    picture : ndarray of float32, shape (Y, X) or (Y, X, 3)
+        `shown`, amended inside the objects and equal to the bit elsewhere; in colour where a grey
+        object had to be shown in colour.
+    recoloured : list of int
+        Labels that got another colour.
+    """
+    picture, recoloured = shown, []
+    for value in map(int, np.unique(labels[labels != 0])):
+        wanted = strength.get(value, 1.0) if isinstance(strength, Mapping) else strength
+        inside, ring = labels == value, surround(labels, value)
+        if not wanted or not ring.any():
+            continue
+        around = _mean(plain[ring])
+        before = _difference(_mean(plain[inside]), around)
+        target = before + LEAST * wanted
+        start = _mean(picture[inside])
+        if _difference(start, around) >= target:
+            continue
+        objects = picture[inside]
+        weight = soft_mask(np.where(inside, labels, 0).astype(np.uint8))[inside]
+        best: tuple[float, Floats, bool] = (_difference(start, around), objects, False)
+        brighter = bool(start[0] >= around[0])
+        for changed, new_colour in _candidates(objects, brighter, measured):
+            reached = _difference(_blend_mean(objects, changed, weight, 1.0), around)
+            if reached > best[0]:
+                best = reached, changed, new_colour
+            if reached >= target:
+                break
+        reached, changed, new_colour = best
+        share = _share(objects, changed, weight, around, target) if reached > target else 1.0
+        if changed.ndim == 2 and picture.ndim == 2:
+            picture = np.repeat(picture[..., None], 3, axis=-1)
+        picture = picture.copy() if picture is shown else picture
+        picture[inside] = _blended(_like(objects, changed), changed, weight, share)
+        recoloured += [value] if new_colour else []
+    return picture, recoloured
+
+
+def _candidates(objects: Floats, brighter: bool, measured: bool) -> Iterator[tuple[Floats, bool]]:
+    """Yield what object pixels could become, the least intrusive first, and whether hue is new."""
+    away, back = (1.0, 0.0) if brighter else (0.0, 1.0)
+    yield _towards(objects, away), False
+    if objects.ndim == 2:
+        vivid = _vivid(objects)
+        yield vivid, False
+        yield _towards(vivid, away), False
+        if measured:
+            yield _towards(vivid, back), False
+    for tint in TINTS:
+        yield _towards(_like(objects, np.empty((1, 3))), tint), True
+
+
+def _towards(objects: Floats, goal: npt.ArrayLike) -> Floats:
+    goal = np.asarray(goal, np.float32)
+    return np.asarray(goal + np.float32(REST) * (objects - goal), np.float32)
+
+
+def _vivid(objects: Floats) -> Floats:
+    """Colours of the same brightness and hue with all the chroma that fits."""
+    y = rgb_to_ycbcr(objects)[0][:, None]
+    offset = objects - y
+    with np.errstate(divide="ignore", invalid="ignore"):
+        room = np.where(offset > 1e-3, (1 - y) / offset, np.inf)
+        room = np.minimum(room, np.where(offset < -1e-3, -y / offset, np.inf))
+    scale = np.nan_to_num(room.min(axis=-1, keepdims=True), posinf=1.0).clip(1, 4)
+    return np.clip(y + scale * offset, 0, 1).astype(np.float32)
+
+
+def _share(
+    objects: Floats, changed: Floats, weight: Floats, around: Floats, target: float
+) -> float:
+    """Find how far to go for the wanted contrast."""
+    low, high = 0.0, 1.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        reached = _difference(_blend_mean(objects, changed, weight, middle), around)
+        low, high = (low, middle) if reached >= target else (middle, high)
+    return high
+
+
+def _like(objects: Floats, changed: npt.NDArray[Any]) -> Floats:
+    return objects if objects.ndim == changed.ndim else np.repeat(objects[:, None], 3, axis=-1)
+
+
+def _blended(objects: Floats, changed: Floats, weight: Floats, share: float) -> Floats:
+    part = np.float32(share) * (weight if changed.ndim == 1 else weight[:, None])
+    return (objects + part * (changed - objects)).astype(np.float32)
+
+
+def _blend_mean(objects: Floats, changed: Floats, weight: Floats, share: float) -> Floats:
+    return _mean(_blended(_like(objects, changed), changed, weight, share))
+
+
+def _mean(pixels: Floats) -> Floats:
+    """Mean CIELAB of sRGB or grey pixels."""
+    from skimage.color import rgb2lab
+
+    rgb = pixels if pixels.ndim == 2 else np.repeat(pixels[:, None], 3, axis=-1)
+    return np.asarray(rgb2lab(np.clip(rgb, 0, 1)).mean(axis=0, dtype=np.float64))
+
+
+def _difference(colour: Floats, other: Floats) -> float:
+    """CIEDE2000 of two CIELAB colours."""
+    from skimage.color import deltaE_ciede2000
+
+    return float(deltaE_ciede2000(colour, other))
