@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from napari_textdifuse.colour import rgb_to_ycbcr, ycbcr_to_rgb
-from napari_textdifuse.evaluation import METRICS, luminance8
+from napari_textdifuse.evaluation import METRICS, luminance8, readback
 from napari_textdifuse.evaluation.artefacts import artefacts
 from napari_textdifuse.evaluation.chromaticity import colour_difference, hue_difference
 from napari_textdifuse.evaluation.metrics import evaluate_luminance
@@ -40,6 +40,8 @@ def measure(pair: Pair, fused: Bytes) -> dict[str, float]:
     """
     a, b, f = (luminance8(image) for image in (pair.a, pair.b, fused))
     values = dict.fromkeys(MEASURES, math.nan) | evaluate_luminance(a, b, f) | artefacts(a, b, f)
+    both = readback(*(as_floats(image) for image in (pair.a, pair.b, fused)))
+    values["readback"] = min(both)
     if not pair.scene and pair.a.ndim == fused.ndim == 3:  # colour that stands for a value
         hues = hue_difference(as_floats(fused), as_floats(pair.a))
         values |= dict(zip(HUE, hues, strict=True))

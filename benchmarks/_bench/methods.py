@@ -131,9 +131,9 @@ def _ours(device: str, steps: int | str | None, weights: str | None) -> Method:
 
 def pipeline_method(name: str, pipe: FusionPipeline, steps: int | str | None = None) -> Method:
     """Make a method of a pipeline that is loaded already."""
-    made_by = _checksum([*pipe.weights.path.iterdir(), *_code()])
+    made_by = _checksum([*pipe.backend.weights.path.iterdir(), *_code()])
     version = f"{napari_textdifuse.__version__} {made_by} steps={steps or 'default'}"
-    version += f" {pipe.device.type}"
+    version += f" {pipe.backend.device.type}"
 
     def run(pair: Pair, seen: tuple[Bytes, Bytes], condition: str) -> Bytes:
         a, b = map(as_floats, seen)

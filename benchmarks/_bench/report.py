@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from napari_textdifuse.evaluation import METRICS
+from napari_textdifuse.evaluation import LUMINANCE_METRICS, METRICS
 
 from .conditions import GRID
 from .measures import COLOUR, FIDELITY, PUBLISHED
@@ -92,13 +92,13 @@ def _chapter(block: Block) -> list[str]:
 
 def _metrics(block: Block) -> str:
     ranked = {method: block.means[method] for method in block.ranked}
-    extra: dict[str, Mapping[str, str]] = {"rank": _ranks(ranked, METRICS)}
+    extra: dict[str, Mapping[str, str]] = {"rank": _ranks(ranked, LUMINANCE_METRICS)}
     if block.condition != "none":
         extra[f"rank ({' '.join(FIDELITY)})"] = _ranks(ranked, FIDELITY)
         extra["first of these 4"] = {
             m: str(wins(ranked, m, list(ranked), FIDELITY)) for m in ranked
         }
-    rest = [name for name in METRICS if name != "EN"]
+    rest = [name for name in LUMINANCE_METRICS if name != "EN"]
     extra["first of 5"] = {m: str(wins(ranked, m, list(ranked), PUBLISHED)) for m in ranked}
     extra["below median"] = {m: str(below_median(ranked, m, rest)) for m in ranked}
     best = {name: max((m[name] for m in ranked.values()), default=math.nan) for name in METRICS}

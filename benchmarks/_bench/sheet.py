@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from napari_textdifuse.colour import hot
+from napari_textdifuse.colormaps import hot
 from napari_textdifuse.evaluation import luminance8
 from napari_textdifuse.evaluation.artefacts import new_structure
 

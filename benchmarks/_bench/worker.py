@@ -140,7 +140,7 @@ def profile(options: Options) -> Options:
     b = rng.random((options["height"], options["width"]), dtype=np.float32)
     pipe = FusionPipeline.from_pretrained(options.get("weights"), device=options["device"])
     pipe(a, b, steps=options.get("steps"))
-    cuda = pipe.device.type == "cuda"
+    cuda = pipe.backend.device.type == "cuda"
     kinds = [torch.profiler.ProfilerActivity.CPU]
     kinds += [torch.profiler.ProfilerActivity.CUDA] if cuda else []
     with torch.profiler.profile(activities=kinds) as profiler:

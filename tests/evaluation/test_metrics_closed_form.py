@@ -99,9 +99,9 @@ def test_inverted_copy_carries_no_fidelity(texture):
 @pytest.mark.parametrize(
     ("shape", "undefined"),
     [
-        ((1, 1), {"AG", "SF", "VIF", "Qabf", "SSIM"}),
-        ((1, 50), {"AG", "SF", "VIF", "SSIM"}),
-        ((6, 6), {"VIF", "SSIM"}),
+        ((1, 1), {"AG", "SF", "VIF", "Qabf", "SSIM", "readback"}),
+        ((1, 50), {"AG", "SF", "VIF", "SSIM", "readback"}),
+        ((6, 6), {"VIF", "SSIM", "readback"}),
         ((40, 60), {"VIF"}),
         ((41, 41), set()),
     ],

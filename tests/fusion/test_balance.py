@@ -9,7 +9,7 @@ from scipy import ndimage
 from skimage.metrics import structural_similarity
 
 from napari_textdifuse import FusionPipeline, Volume
-from napari_textdifuse.diffusion import Schedule, make_sampler
+from napari_textdifuse.diffusion import make_sampler
 from napari_textdifuse.errors import InputError
 from napari_textdifuse.fusion.chain import FusionChain
 from napari_textdifuse.models.fusion_control import leaning
@@ -39,7 +39,7 @@ def restored_alone(pipe: FusionPipeline, image: np.ndarray, steps: int) -> np.nd
     times = pipe.backend.timesteps(steps)
     noise = torch.randn((1, *image.shape), generator=torch.Generator().manual_seed(0))
     z, condition = noise[None], torch.from_numpy(image)[None, None] * 2 - 1
-    sampler = make_sampler("ddim", Schedule(pipe.schedule.name), times, None)
+    sampler = make_sampler("ddim", pipe.backend.schedule, times, None)
     with torch.inference_mode():
         for i, t in enumerate(times):
             estimate, variance = network.restore(z, condition, torch.full((1,), t))
@@ -110,7 +110,7 @@ def test_the_chain_leans_at_every_step(pipe, pair):
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
     for other in (-x, 0 * x):
         chains = [
-            FusionChain(network, pipe.schedule, pipe.backend.timesteps(3), balance=1.0)
+            FusionChain(network, pipe.backend.schedule, pipe.backend.timesteps(3), balance=1.0)
             for _ in range(2)
         ]
         with torch.inference_mode():

@@ -27,7 +27,7 @@ class Report:
     Parameters
     ----------
     images : dict of str to dict
-        The nine `METRICS` of each image, by name (the common stem), in alphabetical order.
+        The ten `METRICS` of each image, by name (the common stem), in alphabetical order.
     missing : dict of str to tuple of str
         Names that were not measured, with the folders ("a", "b", "fused") they are absent from.
     """

@@ -87,6 +87,28 @@ def source_luminance(image: ImageLike, role: str) -> tuple[Bytes, Volume]:
     return luminance8(array, volume.rgb), volume
 
 
+def shown_colours(volume: Volume, brightness: Bytes, source: bool) -> npt.NDArray[np.float64]:
+    """Return what is seen of an image, in [0, 1].
+
+    Parameters
+    ----------
+    volume, brightness
+        From `source_luminance` or `result_luminance`.
+    source : bool
+        Whether measured values are shown with their window.
+
+    Returns
+    -------
+    ndarray, shape of the grid, with a last axis of 3 for a colour image
+    """
+    if not volume.rgb:
+        return brightness / 255.0
+    array = volume.array[..., :3]
+    if source and array.dtype not in (np.uint8, np.bool_):
+        array = default_window(volume.with_array(array)).normalise(array)
+    return np.asarray(array / 255.0 if array.dtype == np.uint8 else _to_255(array) / 255.0)
+
+
 def result_luminance(image: ImageLike, role: str) -> tuple[Bytes, Volume]:
     """Brightness of a fused image: display values, scaled by type and never stretched.
 

@@ -1,4 +1,4 @@
-"""The nine metrics of image fusion, on 8-bit brightness in float64.
+"""The metrics of image fusion: nine on 8-bit brightness in float64, one on colours.
 
 Definitions follow the cited articles and the conventions of the evaluation code that recent
 fusion articles share, so that numbers can be compared with published tables. Each function takes
@@ -17,13 +17,22 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ..errors import InputError
-from .luminance import ImageLike, check_same_grid, result_luminance, source_luminance
+from .luminance import (
+    ImageLike,
+    check_same_grid,
+    result_luminance,
+    shown_colours,
+    source_luminance,
+)
+from .readback import readback
 
 Image = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
-#: Names in the order of every table. Higher is better for all of them.
-METRICS = ("EN", "AG", "SD", "SCD", "VIF", "SF", "MI", "Qabf", "SSIM")
+#: Those of brightness alone, in the order of every table. Higher is better for all of them.
+LUMINANCE_METRICS = ("EN", "AG", "SD", "SCD", "VIF", "SF", "MI", "Qabf", "SSIM")
+#: And what can be read back from the colours: the worse of both sources.
+METRICS = (*LUMINANCE_METRICS, "readback")
 
 
 def evaluate(a: ImageLike, b: ImageLike, fused: ImageLike) -> dict[str, float]:
@@ -42,7 +51,7 @@ def evaluate(a: ImageLike, b: ImageLike, fused: ImageLike) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        The nine `METRICS`. For a volume, the mean over the slices (first axis) in which at least
+        The ten `METRICS`. For a volume, the mean over the slices (first axis) in which at least
         one source is not uniform; ``nan`` where a metric is defined in no slice.
 
     Raises
@@ -61,15 +70,24 @@ def evaluate(a: ImageLike, b: ImageLike, fused: ImageLike) -> dict[str, float]:
     yf, volume_f = result_luminance(fused, name_f)
     check_same_grid(volume_a, volume_b, (name_a, name_b))
     check_same_grid(volume_a, volume_f, (name_a, name_f))
+    shown = [
+        shown_colours(volume_a, ya, True),
+        shown_colours(volume_b, yb, True),
+        shown_colours(volume_f, yf, False),
+    ]
     if ya.ndim == 2:
-        return evaluate_luminance(ya, yb, yf)
+        return evaluate_luminance(ya, yb, yf) | {"readback": worse_readback(*shown)}
     slices = [z for z in range(len(ya)) if np.ptp(ya[z]) or np.ptp(yb[z])] or range(len(ya))
-    rows = [evaluate_luminance(ya[z], yb[z], yf[z]) for z in slices]
+    rows = [
+        evaluate_luminance(ya[z], yb[z], yf[z])
+        | {"readback": worse_readback(*(s[z] for s in shown))}
+        for z in slices
+    ]
     return mean_of(rows)
 
 
 def evaluate_luminance(a: Image, b: Image, f: Image) -> dict[str, float]:
-    """Nine `METRICS` of one image, from brightness alone.
+    """`LUMINANCE_METRICS` of one image.
 
     Parameters
     ----------
@@ -108,9 +126,15 @@ def mean_of(rows: list[dict[str, float]]) -> dict[str, float]:
     """Mean of each metric over the rows in which it is defined; ``nan`` if in none."""
     means = {}
     for name in METRICS:
-        defined = [row[name] for row in rows if not math.isnan(row[name])]
+        defined = [row[name] for row in rows if not math.isnan(row.get(name, math.nan))]
         means[name] = math.fsum(defined) / len(defined) if defined else math.nan
     return means
+
+
+def worse_readback(a: Image, b: Image, f: Image) -> float:
+    """Return the lower of both sources' `readback`; ``nan`` if neither is defined."""
+    defined = [value for value in readback(a, b, f) if not math.isnan(value)]
+    return min(defined, default=math.nan)
 
 
 def entropy(f: Image) -> float:
@@ -212,21 +236,9 @@ def structural_similarity(source: Image, f: Image) -> float:
     """
     if min(f.shape) < 7:
         return math.nan
-    size, c1, c2 = 7, (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    inside = (slice(size // 2, -(size // 2)),) * 2
+    from skimage.metrics import structural_similarity as ssim
 
-    def mean(image: Floats) -> Floats:
-        local: Floats = ndimage.uniform_filter(image, size)[inside]
-        return local
-
-    sample = size**2 / (size**2 - 1)
-    ms, mf = mean(source), mean(f)
-    var_s = sample * (mean(source * source) - ms * ms)
-    var_f = sample * (mean(f * f) - mf * mf)
-    cov = sample * (mean(source * f) - ms * mf)
-    luminance = (2 * ms * mf + c1) / (ms**2 + mf**2 + c1)
-    structure = (2 * cov + c2) / (var_s + var_f + c2)
-    return float((luminance * structure).mean())
+    return float(ssim(np.asarray(source, float), np.asarray(f, float), data_range=255))
 
 
 def _levels(image: Image) -> npt.NDArray[np.int64]:

@@ -176,7 +176,13 @@ class FusionSession:
 
         def finish(complete: bool) -> FusionResult:
             record = make_record(
-                pair, options, self._backend, self._choice, self._colours, location, [*notes]
+                pair,
+                options,
+                self._backend,
+                self._choice,
+                self._colours,
+                location,
+                [*notes, *sorted(out.notes)],
             )
             record |= {
                 "locator": locator.name if locator else None,
@@ -193,7 +199,6 @@ class FusionSession:
                 self._fuser.run(
                     ready, slab.start - pair.selection.start, labels, strength, out, counter
                 )
-                notes |= dict.fromkeys(sorted(out.notes))
         except Cancelled:
             if not out.done:
                 raise

@@ -120,8 +120,8 @@ def measure(
     Cancelled
         If `report` returned False.
     """
-    from ...evaluation.luminance import result_luminance, source_luminance
-    from ...evaluation.metrics import evaluate_luminance, mean_of
+    from ...evaluation.luminance import result_luminance, shown_colours, source_luminance
+    from ...evaluation.metrics import evaluate_luminance, mean_of, worse_readback
 
     def tell(done: int, total: int, words: str) -> None:
         if report is not None and not report(done, total, words):
@@ -129,13 +129,17 @@ def measure(
 
     tell(0, 1, "Reading the images")
     flat = fused.ndim == 2
-    shown = result_luminance(fused, f"the fused image ({fused.name})")[0]
+    shown, volume = result_luminance(fused, f"the fused image ({fused.name})")
+    colours = [shown_colours(volume, shown, source=False)]
     sources = []
     for volume, role in ((a, "image A"), (b, "image B")):
         tell(0, 1, f"Reading {volume.name}")
         placed = _on_grid(_with_window(volume), fused, 1)
-        sources.append(source_luminance(placed, f"{role} ({volume.name})")[0])
+        luma, placed = source_luminance(placed, f"{role} ({volume.name})")
+        sources.append(luma)
+        colours.insert(-1, shown_colours(placed, luma, source=True))
     x, y, z = (image[None] if flat else image for image in (*sources, shown))
+    seen = [image[None] if flat else image for image in colours]
     regions = [] if labels is None else _regions(_on_grid(labels, fused, 0), flat)
 
     # as `evaluate` does, one slice after the other so that it can be stopped
@@ -143,7 +147,8 @@ def measure(
     rows, total = [], len(chosen) + len(regions)
     for done, i in enumerate(chosen):
         tell(done, total, f"Slice {done + 1} of {len(chosen)}")
-        rows.append(evaluate_luminance(x[i], y[i], z[i]))
+        read = {"readback": worse_readback(*(image[i] for image in seen))}
+        rows.append(evaluate_luminance(x[i], y[i], z[i]) | read)
     result = [Row(WHOLE, int(z.size), mean_of(rows))]
     for done, (label, inside) in enumerate(regions, len(chosen)):
         name = (names or {}).get(label, f"Label {label}")

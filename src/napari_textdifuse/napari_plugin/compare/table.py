@@ -21,6 +21,7 @@ MEANINGS = {
     "MI": "Mutual information with both sources, nats.",
     "Qabf": "Preservation of the sources' edges, 0 to 1.",
     "SSIM": "Structural similarity, summed over both sources.",
+    "readback": "How well the worse of both sources can be read from the fused colours, up to 1.",
 }
 
 
