@@ -172,17 +172,30 @@ def head_picture():
     return np.where(((y - 48) / 40) ** 2 + ((x - 48) / 34) ** 2 < 1, 90.0, 0.0)
 
 
-def test_plain_arrays_are_used_with_a_warning(dice):
+@pytest.mark.parametrize("prompt", ["tumour", "lesion", "stroke", "haemorrhage", "hot spot"])
+def test_a_finding_in_images_of_which_nothing_is_known_is_refused(prompt):
+    functional = ndimage.gaussian_filter(np.where(blob(), 220.0, head_picture()), 2)
+    rgb = np.stack([functional, functional * 0.6, functional * 0.1], -1).astype(np.uint8)
+    for other in (Volume(functional), Volume(rgb, rgb=True)):
+        with pytest.raises(PromptError, match=r"is a finding.*state the modality \(modality="):
+            LOCATOR.locate([Volume(head_picture()), other], prompt)
+
+
+def test_a_grey_picture_is_never_taken_for_a_pet():
+    functional = ndimage.gaussian_filter(np.where(blob(), 220.0, head_picture()), 2)
+    with pytest.raises(PromptError, match="'tumour' needs a PET"):
+        LOCATOR.locate([Volume(head_picture(), modality="MR"), Volume(functional)], "tumour")
+
+
+def test_false_colour_beside_an_mri_is_used_with_a_warning(dice):
     lesion = blob()
     functional = ndimage.gaussian_filter(np.where(lesion, 220.0, head_picture()), 2)
-    anatomical = head_picture()
-    location = LOCATOR.locate([Volume(functional, name="image A")], "tumour")
-    assert dice(location.mask, lesion) > 0.7
-    assert any("uncalibrated" in note and "image A" in note for note in location.notes)
     rgb = np.stack([functional, functional * 0.6, functional * 0.1], -1).astype(np.uint8)
-    location = LOCATOR.locate([Volume(anatomical), Volume(rgb, rgb=True, name="B")], "tumour")
+    mri = Volume(head_picture(), modality="MR")
+    location = LOCATOR.locate([mri, Volume(rgb, rgb=True, name="B")], "tumour")
     assert dice(location.mask, lesion) > 0.7
     assert set(location.detections.sources) == {"B"}
+    assert any("uncalibrated" in note for note in location.notes)
 
 
 def test_a_rainbow_picture_is_ranked_by_hue(dice):
@@ -192,8 +205,30 @@ def test_a_rainbow_picture_is_ranked_by_hue(dice):
     level = ndimage.gaussian_filter(np.where(lesion, 1.0, head_picture() / 90 * 0.35), 2)
     hue = 0.66 * (1 - level)  # blue to red
     rgb = hsv2rgb(np.stack([hue, np.ones_like(hue), np.clip(level * 6, 0, 1)], -1))
-    location = LOCATOR.locate([Volume((rgb * 255).astype(np.uint8), rgb=True)], "tumour")
-    assert dice(location.mask, lesion) > 0.7
+    mri = Volume(head_picture(), modality="MR")
+    picture = Volume((rgb * 255).astype(np.uint8), rgb=True)
+    assert dice(LOCATOR.locate([mri, picture], "tumour").mask, lesion) > 0.7
+
+
+def test_findings_are_candidates_with_a_reason_and_structures_are_not(head):
+    location = LOCATOR.locate([head.make("MR"), head.make("PT")], "tumour, ventricle")
+    rows = location.detections
+    kinds = dict(zip(rows.labels, rows.kinds, strict=True))
+    assert kinds == {"tumour": "candidate", "ventricle": "structure"}
+    assert len(rows.reasons) == len(rows)
+    assert "mL, mean" in rows.reasons[rows.labels.index("tumour")]
+    notes = " ".join(location.notes)
+    assert "tumour: 1 candidate in PT, to be accepted or rejected" in notes
+    assert "tumour: found" not in notes
+
+
+def test_an_implausible_structure_is_not_marked(head):
+    # three times as wide: the brain has 27 times its volume
+    mri = head.make("MR")
+    affine = mri.affine @ np.diag([3.0, 3.0, 3.0, 1.0])
+    location = LOCATOR.locate([mri.with_array(mri.array, affine=affine)], "white matter")
+    assert not location.mask.any()
+    assert any("mL, where 200 to 950 mL are plausible" in note for note in location.notes)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -214,7 +249,7 @@ def test_grey_beside_colour_is_taken_as_infrared(channels):
 def test_what_is_known_depends_on_the_images(pet):
     everything = known_terms()
     assert {k.term for k in everything} == {t.name for t in TERMS}
-    assert {k.term for k in known_terms([pet])} == {"tumour", "hot spot"}
+    assert {k.term for k in known_terms([pet])} == {"tumour", "lesion", "hot spot"}
     for known in everything:
         assert re.search(r"\b(19|20)\d\d\b", known.source), known.term  # a dated publication
         assert known.rule

@@ -158,18 +158,61 @@ def test_t2_and_flair(head, plane, dice, contrast, prompt, truth, noise):
     assert dice(find([plane(image, 43)], prompt).mask, wanted[43]) > 0.9
 
 
-def test_rules_of_another_contrast_find_nothing(head):
-    for contrast in ("T2", "FLAIR"):
-        for prompt in ("white matter", "grey matter"):
-            location = find([head.make(contrast)], prompt)
-            assert not location.mask.any(), (contrast, prompt)
-            assert any("for T1-weighted contrast" in note for note in location.notes)
+@pytest.mark.parametrize("contrast", ["T2", "FLAIR"])
+@pytest.mark.parametrize(("prompt", "truth"), [("white matter", "white"), ("grey matter", "grey")])
+def test_tissues_follow_the_contrast(head, dice, contrast, prompt, truth):
+    assert dice(find([head.make(contrast)], prompt).mask, getattr(head, truth)) > 0.8
+
+
+def test_hyperintensity_only_on_flair_and_only_where_it_is(head):
     for contrast in ("MR", "T2"):
         location = find([head.make(contrast)], "hyperintensity")
         assert not location.mask.any()
-        assert any("for FLAIR contrast" in note for note in location.notes)
+        assert any("for FLAIR" in note for note in location.notes)
     healthy = head.make("FLAIR", lesion=400)
     assert not find([healthy], "hyperintensity").mask.any()
+
+
+@pytest.mark.parametrize("contrast", ["T2", "FLAIR"])
+def test_a_stroke_is_a_candidate_on_the_side_where_it_is(head, dice, contrast):
+    location = find([head.make(contrast)], "stroke")
+    assert dice(location.mask, head.lesion) > 0.7
+    assert set(location.detections.kinds) == {"candidate"}
+    assert set(location.detections.labels) == {"infarct"}
+
+
+def test_a_stated_contrast_wins_over_the_values(head):
+    flair = head.make("FLAIR")
+    named = Volume(flair.array, affine=flair.affine, modality="MR", name="sub-01_T1w")
+    location = find([named], "hyperintensity")
+    assert not location.mask.any()
+    stated = find([named], "brain")
+    assert any("T1 contrast by its name" in note for note in stated.notes)
+    unnamed = find([flair], "brain")
+    assert any("not stated; it was taken as FLAIR-weighted" in note for note in unnamed.notes)
+
+
+def test_spongy_bone_is_no_vessel(head):
+    ct = head.make("CT")
+    plain = ct.array.copy()
+    plain[ndimage.binary_dilation(head.vessel, iterations=2) & (plain > 60) & ~head.skull] = 40
+    inner = ndimage.binary_erosion(head.skull, iterations=1)
+    plain[inner] = 220
+    location = find([ct.with_array(plain)], "vessel")
+    assert not location.mask.any()
+
+
+def test_body_scan_in_becquerel_goes_by_the_bodys_mean(dice):
+    z, y, x = (np.arange(n)[(...,) + (None,) * k] * 5.0 for n, k in ((120, 2), (60, 1), (80, 0)))
+    body = (((y - 150) / 110) ** 2 + ((x - 200) / 160) ** 2 < 1) & (z >= 0)
+    lesion = (z - 300) ** 2 + (y - 150) ** 2 + (x - 150) ** 2 < 25**2
+    array = ndimage.gaussian_filter(np.where(lesion, 12.0, np.where(body, 1.5, 0)), 0.5) * 4321
+    pet = Volume(
+        array.astype(np.float32), affine=np.diag([5.0, 5, 5, 1]), unit="Bq/mL", modality="PT"
+    )
+    location = find([pet], "metastasis")
+    assert dice(location.mask, lesion) > 0.9
+    assert any("mean of the body in view" in note for note in location.notes)
 
 
 def street(seed=0, noise=6.0):

@@ -47,14 +47,15 @@ def format_for(source: Path, volume: Volume) -> str:
 def full_record(result: FusionResult) -> dict[str, Any]:
     """Return the result's record with the objects that were found; no file names."""
     found = result.detections
-    return result.record | {
-        "detections": [
-            {"label": label, "score": float(score), "box": box.tolist(), "source": source}
-            for label, score, box, source in zip(
-                found.labels, found.scores, found.boxes, found.sources, strict=True
-            )
-        ],
-    }
+    rows: list[dict[str, Any]] = [
+        {"label": label, "score": float(score), "box": box.tolist(), "source": source}
+        for label, score, box, source in zip(
+            found.labels, found.scores, found.boxes, found.sources, strict=True
+        )
+    ]
+    for row, kind, reason in zip(rows, found.kinds, found.reasons, strict=False):
+        row |= {"kind": kind, "reason": reason}
+    return result.record | {"detections": rows}
 
 
 def refuse_overwriting(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
+from .intracranial import filled, interior, inward
+from .mirror import mirrored
 from .regions import (
     Mask,
     closed,
+    components,
     deep_fluid,
-    depth,
     drop_small,
     empty,
     fill,
@@ -25,14 +28,19 @@ from .views import View
 #: Compact and spongy bone, from here up.
 BONE_HU = 300.0
 METAL_HU = 2500.0
+#: Rise in HU per mm of an edge; within clotted blood there is less.
+STEEP_HU = 4.0
+#: Nearer to the skull than this, blood must be so much denser than the other side.
+DEEP_MM, ONE_SIDED_HU = 15.0, 10.0
+#: Longest extent of what shows contrast agent; calcifications of the brain are shorter.
+VESSEL_MM, VESSEL_SLICE_MM = 20.0, 6.0
 AIR_HU = -900.0
 
 
 def bone(view: View) -> Mask:
-    """300 HU and more."""
-    dense = drop_small(view.array > BONE_HU, 4.0, view.mm)
-    # an enhanced vessel above 300 HU has no dense cortex
-    return touching(dense, view.array > 600) & (view.array < METAL_HU)
+    """Return 300 HU and more within the body, below metal."""
+    dense = (view.array >= BONE_HU) & (view.array < METAL_HU) & body(view)
+    return drop_small(dense, 3.0, view.mm)
 
 
 def bone_uncalibrated(view: View) -> Mask:
@@ -72,9 +80,9 @@ def soft_tissue(view: View) -> Mask:
 
 
 def brain(view: View) -> Mask:
-    """20 to 50 HU inside the skull."""
+    """Return 15 to 60 HU inside the skull, after smoothing."""
     array = smooth(view.array, view.mm, 1.5)
-    tissue = opened(cranial_cavity(view) & (array >= 18) & (array <= 50), view.mm, 2.0)
+    tissue = opened(cranial_cavity(view) & (array >= 15) & (array <= 60), view.mm, 2.0)
     return largest(tissue)
 
 
@@ -91,8 +99,17 @@ def haemorrhage(view: View) -> Mask:
     """52 to 90 HU inside the skull, off its inner edge and off vessels' blurred edges."""
     array = smooth(view.array, view.mm, 1.5)
     cavity = cranial_cavity(view)
-    inner = cavity & (depth(cavity, view.mm) > 3.0) & ~rim(array > 110, view.mm, 3.0)
-    return opened(inner & (array >= 52) & (array <= 90), view.mm, 1.5)
+    inner = cavity & (inward(cavity, view.mm) > 3.0) & ~rim(array > 110, view.mm, 3.0)
+    dense = inner & (array >= 52) & (array <= 90)
+    # bone blurred into the brain passes through the same values, but steeply
+    slopes = np.gradient(array, *view.mm)
+    even = np.sqrt(np.sum(np.square(slopes), axis=0)) < STEEP_HU
+    # bone of the base blurred into the brain looks alike on both sides, and lies near the edge
+    axis = view.left_right[0] if view.left_right else view.array.ndim - 1
+    other = mirrored(array, cavity, axis, nearby_mm=16.0, mm=view.mm)
+    apart = (inward(cavity, view.mm) > DEEP_MM) | (array > other + ONE_SIDED_HU)
+    seeds = opened(dense & even & apart, view.mm, 1.5)
+    return opened(dense, view.mm, 1.5) & grow(seeds, view.mm, 3.0)
 
 
 def calcification(view: View) -> Mask:
@@ -105,14 +122,46 @@ def calcification(view: View) -> Mask:
 
 
 def vessel(view: View) -> Mask:
-    """130 to 500 HU that is no rim of bone."""
+    """Return 130 to 500 HU apart from bone, given evidence of contrast agent."""
     array = smooth(view.array, view.mm, 0.6)
     skeleton = drop_small(view.array > 550, 4.0, view.mm)
-    candidates = (array >= 130) & (array <= 500) & ~skeleton
+    candidates = (array >= 130) & (array <= 500) & ~skeleton & ~_within_bone(view)
+    if not has_contrast_agent(view, candidates):
+        return empty(view.array)
     core = candidates & ~rim(skeleton, view.mm, 2.0)
     # a branch may come near bone: take back what lies next to a vessel's core
     near = touching(candidates & grow(core, view.mm, 1.0), core)
     return touching(drop_small(near, 4.0, view.mm), array > 160)
+
+
+def has_contrast_agent(view: View, candidates: Mask) -> bool:
+    """Tell whether a vessel is there that no bone or calcification explains.
+
+    Blood without contrast agent stays below 90 HU. In a head, something of 130 to 500 HU must lie
+    away from the skull; elsewhere it must be thick and away from bone. It is longer than a
+    calcification (`VESSEL_MM`), and its peak is below 600 HU.
+    """
+    cavity = cranial_cavity(view)
+    if cavity.any():
+        away = candidates & cavity & (inward(cavity, view.mm) > 6.0)
+    else:
+        hard = rim(drop_small(view.array > 550, 4.0, view.mm), view.mm, 5.0)
+        away = opened(candidates & body(view) & ~hard, view.mm, 2.0)
+    labels, _ = components(away)
+    for index, box in enumerate(ndimage.find_objects(labels), start=1):
+        extent = max((s.stop - s.start) * m for s, m in zip(box, view.mm, strict=True))
+        part = labels[box] == index
+        long_enough = extent >= (VESSEL_MM if view.array.ndim == 3 else VESSEL_SLICE_MM)
+        if long_enough and view.array[box][part].max() < 600:
+            return True
+    return False
+
+
+def _within_bone(view: View) -> Mask:
+    """Return marrow: what bone encloses, but for the cavity of the skull."""
+    dense = drop_small(view.array > 250, 4.0, view.mm)
+    enclosed = filled(closed(dense, view.mm, 3.0)) if dense.any() else dense
+    return np.asarray(enclosed & ~cranial_cavity(view))
 
 
 def body(view: View) -> Mask:
@@ -121,11 +170,33 @@ def body(view: View) -> Mask:
 
 
 def cranial_cavity(view: View) -> Mask:
-    """Return what the skull encloses, slice by slice along the first axis; empty without one."""
-    skull = bone(view)
-    planes = skull[None] if skull.ndim == 2 else skull
-    mm = view.mm[-2:]
-    cavity = np.stack([fill(closed(plane, mm, 4.0)) & ~plane for plane in planes])
-    inside = cavity.reshape(skull.shape) & (view.array < BONE_HU)
+    """Return what the skull encloses; empty without one. In volumes in three dimensions."""
+    if "cavity" not in view.memo:
+        found = _cavity_in_slice(view) if view.array.ndim == 2 else _cavity(view)
+        view.memo["cavity"] = found
+    result: Mask = view.memo["cavity"]
+    return result
+
+
+def _cavity(view: View) -> Mask:
+    # bone and air are dark here, as in an MR image
+    soft = np.where((view.array > 0) & (view.array < 110), view.array, 0).astype(np.float32)
+    if not (view.array > BONE_HU).any():
+        return empty(soft)
+    found = interior(soft, view.mm, view.up)
+    # vessels with contrast agent lie inside; bone only at the edge
+    edge = (found.depth <= 8.0) & (view.array >= 200)
+    inside = found.mask & ~edge & (view.array > -100)
+    if not inside.any():
+        return inside
+    # a skull is around it on most sides
+    shell = grow(inside, view.mm, 15.0) & ~inside
+    hard = grow(drop_small(view.array > 200, 4.0, view.mm), view.mm, 8.0)
+    return inside if hard[shell].mean() > 0.6 else empty(soft)
+
+
+def _cavity_in_slice(view: View) -> Mask:
+    skull = drop_small(view.array > BONE_HU, 4.0, view.mm)
+    inside = fill(closed(skull, view.mm, 4.0)) & ~skull & (view.array < BONE_HU)
     # marrow and sinuses are enclosed too, but small
     return largest(opened(inside & (view.array > -100), view.mm, 3.0))

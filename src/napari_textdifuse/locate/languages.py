@@ -11,11 +11,11 @@ from collections.abc import Mapping
 #: By language (ISO 639-1) and term.
 NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "de": {
+        "lesion": ("Läsion", "Läsionen", "Herd"),
+        "infarct": ("Infarkt", "Hirninfarkt", "Schlaganfall", "Ischämie"),
         "tumour": (
             "Tumor",
             "Tumoren",
-            "Läsion",
-            "Läsionen",
             "Metastase",
             "Metastasen",
             "Krebs",
@@ -31,7 +31,6 @@ NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "Perfusionsdefekt",
             "Minderperfusion",
             "Minderdurchblutung",
-            "Infarkt",
         ),
         "bone": (
             "Knochen",
@@ -85,16 +84,17 @@ NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "lamp": ("Lampe", "Lampen", "Leuchte", "Laterne", "Straßenlaterne", "Scheinwerfer"),
     },
     "fr": {
+        "lesion": ("lésion",),
+        "infarct": ("infarctus", "ischémie", "AVC"),
         "tumour": (
             "tumeur",
-            "lésion",
             "métastase",
             "carcinome",
             "gliome",
             "lymphome",
         ),
         "hot spot": ("hyperfixation", "foyer hypermétabolique", "point chaud"),
-        "perfusion deficit": ("déficit de perfusion", "défaut de perfusion", "infarctus"),
+        "perfusion deficit": ("déficit de perfusion", "défaut de perfusion"),
         "bone": ("os", "crâne", "squelette", "vertèbre", "côte", "colonne vertébrale", "rachis"),
         "ventricle": ("ventricule", "liquide céphalorachidien", "liquide céphalo-rachidien", "LCR"),
         "vessel": ("vaisseau", "vaisseaux", "vaisseau sanguin", "vaisseaux sanguins", "artère"),
@@ -114,16 +114,16 @@ NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "lamp": ("lampadaire", "réverbère", "phare"),
     },
     "es": {
+        "lesion": ("lesión", "lesiones"),
+        "infarct": ("infarto", "isquemia", "ictus"),
         "tumour": (
             "tumores",
-            "lesión",
-            "lesiones",
             "metástasis",
             "cáncer",
             "linfoma",
         ),
         "hot spot": ("hipercaptación", "foco hipermetabólico", "punto caliente"),
-        "perfusion deficit": ("déficit de perfusión", "defecto de perfusión", "infarto"),
+        "perfusion deficit": ("déficit de perfusión", "defecto de perfusión"),
         "bone": ("hueso", "cráneo", "esqueleto", "vértebra", "costilla", "columna vertebral"),
         "ventricle": ("ventrículo", "líquido cefalorraquídeo", "LCR"),
         "vessel": ("vaso", "vaso sanguíneo", "vasos sanguíneos", "arteria", "vena"),
@@ -143,9 +143,11 @@ NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "lamp": ("lámpara", "farola", "faro"),
     },
     "zh": {
-        "tumour": ("肿瘤", "病灶", "病变", "转移灶", "转移瘤", "癌", "胶质瘤", "淋巴瘤"),
+        "lesion": ("病灶", "病变"),
+        "infarct": ("梗死", "中风", "脑梗"),
+        "tumour": ("肿瘤", "转移灶", "转移瘤", "癌", "胶质瘤", "淋巴瘤"),
         "hot spot": ("热点", "高摄取", "高代谢"),
-        "perfusion deficit": ("灌注缺损", "低灌注", "梗死"),
+        "perfusion deficit": ("灌注缺损", "低灌注"),
         "bone": ("骨", "骨骼", "骨头", "颅骨", "头骨", "脊柱", "肋骨", "椎骨"),
         "ventricle": ("脑室", "侧脑室", "脑脊液"),
         "vessel": ("血管", "动脉", "静脉"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,8 @@ class KnownTerm:
     synonyms : tuple of str
     unit : str or None
         The unit the image must have; None if any will do.
+    kind : str
+        "structure" or "finding".
     """
 
     term: str
@@ -47,6 +50,7 @@ class KnownTerm:
     unit: str | None
     rule: str
     source: str
+    kind: str = "structure"
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,8 @@ class LexiconLocator:
         if unknown:
             raise PromptError(self._unknown(unknown[0], views))
         for request in requests:
+            if request.term.finding and not request.term.scene:
+                _refuse_unknown(request.term, images)
             if not _usable(request.term, views):
                 raise PromptError(self._missing_image(request.term, images, views))
         if len(requests) > 255:
@@ -125,7 +131,7 @@ class LexiconLocator:
         """List terms and rules; with images, only those that can be used on them."""
         views = None if images is None else views_of(images)
         return [
-            KnownTerm(t.name, t.synonyms, r.modality, r.unit, r.description, r.source)
+            KnownTerm(t.name, t.synonyms, r.modality, r.unit, _conditions(t, r), r.source, t.kind)
             for t in self.terms
             for r in t.rules
             if views is None or any(r.fits(view) for view in views)
@@ -160,6 +166,24 @@ class LexiconLocator:
         return ", ".join(names) if names else "nothing"
 
 
+def _conditions(term: Term, rule: Rule) -> str:
+    """Return every condition of a rule in words."""
+    smallest = f"objects below a ball (in slices: a disc) of {rule.smallest_mm:g} mm are dropped"
+    gate = f"; in a volume {term.gate.text}, else it is not marked" if term.gate else ""
+    return f"{rule.description}; {smallest}{gate}"
+
+
+def _refuse_unknown(term: Term, images: Sequence[Volume]) -> None:
+    """Refuse to look for a finding in images of which nothing is known."""
+    if all(image.modality is None for image in images):
+        kinds = dict.fromkeys(_KINDS[rule.modality] for rule in term.rules)
+        raise PromptError(
+            f"{term.name!r} is a finding in {' or '.join(kinds)}, and neither image says what it "
+            "is; state the modality (modality=, such as {'a': 'CT', 'b': 'MR'}, or the choices "
+            f"at the images), or {_ALTERNATIVES}."
+        )
+
+
 def _usable(term: Term, views: list[View]) -> list[tuple[Rule, View]]:
     return [(rule, view) for rule in term.rules for view in views if rule.fits(view)]
 
@@ -178,26 +202,58 @@ def _find(request: Request, views: list[View]) -> _Found:
     for rule, view in _usable(request.term, views):
         mask = _apply(rule, view)
         mask, side_note = _on_side(mask, view, request)
-        text = f"{rule.description} [{rule.source}]"
+        text = f"{_conditions(request.term, rule)} [{rule.source}]"
+        failure = request.term.gate.failure(mask, view) if request.term.gate else ""
+        if failure and request.side is None:
+            notes.append(
+                f"{name}: not marked: what the rule gives in {view.name} is not plausible "
+                f"({failure}); draw it, or choose another locator."
+            )
+            tried.append(f"{text} in {view.name}")
+            continue
         if not mask.any():
             tried.append(f"{text} in {view.name}")
             continue
-        notes.append(f"{name}: found in {view.name} by the rule: {text}.")
-        if view.assumed:
-            kind = _KINDS[view.modality]
-            notes.append(
-                f"{name}: values are uncalibrated; {view.name} has no modality and was taken as "
-                f"{kind} on relative intensity."
-            )
+        notes += _about(request.term, mask, view, text)
         return _Found(request, mask, view, (*notes, *side_note))
     notes.append(f"{name}: not found ({'; '.join(dict.fromkeys(tried))}).")
     return _Found(request, empty(views[0].array), None, tuple(notes))
+
+
+def _about(term: Term, mask: Mask, view: View, text: str) -> list[str]:
+    """Say what was marked, and what was assumed about the image."""
+    if term.finding:
+        count = components(mask)[1]
+        several = "s" if count > 1 else ""
+        notes = [
+            f"{term.name}: {count} candidate{several} in {view.name}, to be accepted or rejected, "
+            f"by the rule: {text}."
+        ]
+    else:
+        notes = [f"{term.name}: marked in {view.name} by the rule: {text}."]
+    if view.assumed:
+        notes.append(
+            f"{term.name}: values are uncalibrated; {view.name} has no modality and was taken as "
+            f"{_KINDS[view.modality]} on relative intensity."
+        )
+    inferred = getattr(view.memo.get("tissues"), "note", "")
+    if inferred:
+        notes.append(
+            f"{view.name}: its contrast is not stated; it was {inferred}; state it if that is "
+            "wrong."
+        )
+    elif view.contrast is not None:
+        notes.append(f"{view.name}: {view.contrast} contrast {view.contrast_source}.")
+    return notes
 
 
 def _apply(rule: Rule, view: View) -> Mask:
     """Run a rule and clean its result."""
     if view.array.size < 2 or view.array.min() == view.array.max():
         return empty(view.array)
+    if view.is_slab and view.modality in ("CT", "MR"):
+        mask = np.stack([_apply(rule, plane) for plane in view.planes()])
+        return mask
     return drop_small(np.asarray(rule.find(view), bool), rule.smallest_mm, view.mm)
 
 
@@ -227,7 +283,7 @@ def _assemble(found: list[_Found], shape: tuple[int, ...]) -> Location:
     order = sorted(range(len(found)), key=lambda k: -int(found[k].mask.sum()))
     for k in order:
         mask[found[k].mask] = k + 1
-    rows: list[tuple[npt.NDArray[np.float32], float, str, int, str, int]] = []
+    rows: list[tuple[npt.NDArray[np.float32], float, str, int, str, int, str, str]] = []
     number = 0
     for k, item in enumerate(found, start=1):
         if item.view is None:
@@ -238,10 +294,12 @@ def _assemble(found: list[_Found], shape: tuple[int, ...]) -> Location:
         for index, box in enumerate(ndimage.find_objects(labels), start=1):
             low = [s.start for s in box[::-1]]
             high = [s.stop for s in box[::-1]]
-            score = _score(item.view, labels, index, box)
+            score, reason = _score(item.view, labels, index, box)
             edges = np.array(low + high, np.float32)
             number += 1
-            rows.append((edges, score, item.request.term.name, k, item.view.name, number))
+            term = item.request.term
+            kind = "candidate" if term.finding else "structure"
+            rows.append((edges, score, term.name, k, item.view.name, number, kind, reason))
     rows.sort(key=lambda row: (row[3], -row[1]))
     detections = Detections(
         boxes=np.array([r[0] for r in rows], np.float32).reshape(-1, 2 * len(shape)),
@@ -249,6 +307,8 @@ def _assemble(found: list[_Found], shape: tuple[int, ...]) -> Location:
         labels=tuple(r[2] for r in rows),
         label_values=np.array([r[3] for r in rows], np.uint8),
         sources=tuple(r[4] for r in rows),
+        kinds=tuple(r[6] for r in rows),
+        reasons=tuple(r[7] for r in rows),
     )
     row_of = np.zeros(number + 1, np.uint32)
     row_of[[r[5] for r in rows]] = np.arange(1, number + 1)
@@ -257,14 +317,24 @@ def _assemble(found: list[_Found], shape: tuple[int, ...]) -> Location:
     return Location(mask, detections, names, notes, row_of[objects])
 
 
-def _score(view: View, labels: npt.NDArray[np.int32], index: int, box: tuple[slice, ...]) -> float:
-    """Contrast to the surround, three pixels wide, as ``d / (1 + d)``."""
+def _score(
+    view: View, labels: npt.NDArray[np.int32], index: int, box: tuple[slice, ...]
+) -> tuple[float, str]:
+    """Contrast to the surround, three pixels wide, as ``d / (1 + d)``; and the reason in words."""
     around = tuple(slice(max(0, s.start - 3), s.stop + 3) for s in box)
     here, values = labels[around], view.array[around]
     inside = here == index
+    amount = float(inside.sum()) * math.prod(view.mm)
+    if view.spacing is None:
+        size = f"{int(inside.sum())} pixels"
+    else:
+        size = f"{amount / 1000:.3g} mL" if inside.ndim == 3 else f"{amount:.3g} mm²"
     ring = ndimage.binary_dilation(inside, iterations=3) & (here == 0)
+    mean = float(values[inside].mean())
     if not ring.any():
-        return 0.5
+        return 0.5, f"{size}, mean {mean:.3g} {view.unit}"
+    outside = float(values[ring].mean())
     spread = (float(values[inside].std()) + float(values[ring].std())) / 2
-    difference = abs(float(values[inside].mean()) - float(values[ring].mean()))
-    return difference / (difference + spread) if difference + spread > 0 else 0.5
+    difference = abs(mean - outside)
+    score = difference / (difference + spread) if difference + spread > 0 else 0.5
+    return score, f"{size}, mean {mean:.3g} {view.unit} against {outside:.3g} around it"

@@ -1,143 +1,90 @@
-"""Rules on tissue classes of MR images (T1, T2, FLAIR), whose values have no unit."""
+"""Rules on MR images, whose values have no unit: tissues by contrast, bright lesions."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from .intracranial import inward
+from .mirror import mirrored
 from .regions import (
-    Floats,
     Mask,
     closed,
+    components,
     deep_fluid,
-    depth,
     drop_small,
     empty,
     fill,
     grow,
-    largest,
-    otsu,
-    shrink,
+    opened,
     smooth,
 )
+from .slices import brain_in_slice, classes_in_slice, fluid_in_slice, white_is_darker
+from .tissue import BRIGHT_FLUID, DARK_FLUID, WHITE_BRIGHTEST, tissues
 from .views import View
 
 #: Standard deviations above the usual brain; chosen for this program.
 HYPERINTENSE = 3.5
-
-
-def head(view: View) -> Mask:
-    """Everything brighter than the background, and what it encloses."""
-    array = smooth(view.array, view.mm, 1.5)  # first: noise in the air is not a class of its own
-    levels = otsu(array, 3)
-    if not levels:
-        return empty(view.array)
-    planes = array[None] if array.ndim == 2 else array
-    mm = view.mm[-2:]
-    solid = np.stack([fill(closed(plane > 0.6 * levels[0], mm, 6.0)) for plane in planes])
-    return largest(solid.reshape(array.shape))
+#: How much brighter than the mirrored place a lesion is; chosen for this program.
+BRIGHTER_SIDE = 1.15
+#: Smaller ventricles are not looked for.
+VENTRICLE_MM3 = 2500.0
 
 
 def brain(view: View) -> Mask:
-    """Grey and white matter: the part of the head that a skull, or nothing, surrounds."""
-    inside, bright = _enclosed(view)
-    return empty(view.array) if bright else inside
+    """Grey and white matter, by the contrast."""
+    if view.array.ndim == 3:
+        return drop_small(tissues(view).brain, 20.0, view.mm)
+    if view.contrast in BRIGHT_FLUID:
+        return _brain_slice_t2(view)
+    inside, bright = brain_in_slice(view)
+    if bright and view.contrast is None:
+        return _brain_slice_t2(view)
+    return inside
 
 
-def brain_t2(view: View) -> Mask:
-    """Return the same where fluid is bright, without the fluid."""
-    inside, level = _fluid_level_t2(view)
+def _brain_slice_t2(view: View) -> Mask:
+    inside, level = fluid_in_slice(view)
     array = smooth(view.array, view.mm, 0.5)
     return drop_small(inside & (array < level), 20.0, view.mm)
 
 
-def ventricle_t2(view: View) -> Mask:
-    """Return the brightest of three classes, deep inside the skull."""
-    inside, level = _fluid_level_t2(view)
-    if not inside.any():
-        return inside
-    return deep_fluid(smooth(view.array, view.mm, 0.6) >= level, inside, view.mm)
-
-
-def hyperintensity(view: View) -> Mask:
-    """Return brain far above what is usual in it, on an image with the contrast of FLAIR."""
-    whole, levels = _classes(view)
-    if not levels or not _white_is_darker(view, whole, levels):
-        return empty(view.array)
-    array = smooth(view.array, view.mm, 0.5)
-    # percentiles, which a lesion hardly moves, in place of mean and standard deviation
-    low, middle, high = np.percentile(array[whole & (array >= levels[0])], (16, 50, 84))
-    return whole & (array > middle + HYPERINTENSE * (high - low) / 2)
-
-
-def _fluid_level_t2(view: View) -> tuple[Mask, float]:
-    """Return what the skull encloses, and from where it is fluid; nothing if that is not bright."""
-    inside, bright = _enclosed(view)
-    if not bright:
-        return empty(view.array), 0.0
-    planes = inside[None] if inside.ndim == 2 else inside
-    whole = np.stack([fill(closed(p, view.mm[-2:], 8.0)) for p in planes]).reshape(inside.shape)
-    levels = otsu(view.array[whole], 3)
-    return (whole, levels[-1]) if levels else (empty(view.array), 0.0)
-
-
-def _enclosed(view: View) -> tuple[Mask, bool]:
-    """Return what is not dark inside the skull, and whether fluid is bright there, as on T2."""
-    inside = head(view)
-    if not inside.any():
-        return inside, False
-    levels = otsu(view.array[inside], 3)
-    if not levels:
-        return empty(view.array), False
-    array = smooth(view.array, view.mm, 0.7)
-    inward = depth(inside, view.mm)
-    deep = inward > min(25.0, 0.5 * float(inward.max()))
-    fluid_is_bright = _fluid_is_bright(view.array[deep])
-    # bright fluid takes a class of its own, and leaves grey and white matter in the middle one
-    level = (
-        0.5 * levels[0] + 0.5 * float(np.percentile(array[inside], 2))
-        if fluid_is_bright
-        else (levels[0])
-    )
-    bright = inside & (array > level)
-    # erosion cuts the bridges through the skull; the part that reaches deep is the brain
-    core = largest(shrink(bright, view.mm, 2.0) & (inward > 6.0))
-    if not (core & deep).any():
-        return empty(view.array), fluid_is_bright
-    return bright & grow(core, view.mm, 3.0), fluid_is_bright
-
-
-def _fluid_is_bright(deep: Floats) -> bool:
-    """Tell T2 from T1 by the tail of the histogram inside the head: bright fluid, not dark."""
-    low, middle, high = np.percentile(deep, (2, 50, 98))
-    return bool(high - middle > 1.25 * (middle - low))
-
-
-def _white_is_darker(view: View, whole: Mask, levels: tuple[float, ...]) -> bool:
-    """Tell FLAIR from T1: white matter, which lies deeper than the cortex, is the darker one."""
-    inward, array = depth(whole, view.mm), smooth(view.array, view.mm, 0.5)
-    darker = whole & (array >= levels[0]) & (array < levels[1])
-    brighter = whole & (array >= levels[1])
-    if not (darker.any() and brighter.any()):
-        return False
-    return bool(np.median(inward[darker]) > np.median(inward[brighter]))
-
-
-def _classes(view: View) -> tuple[Mask, tuple[float, ...]]:
-    """Return brain with the fluid in it, and the two thresholds fluid | grey | white."""
-    solid = brain(view)
-    planes = solid[None] if solid.ndim == 2 else solid
-    hull = np.stack([fill(closed(plane, view.mm[-2:], 8.0)) for plane in planes])
-    whole = hull.reshape(solid.shape)
-    values = view.array[whole]
-    if not values.size:
-        return whole, ()
-    low, high = np.percentile(values, (0.5, 99.5))
-    return whole, otsu(values[(values >= low) & (values <= high)], 3)
-
-
 def ventricle(view: View) -> Mask:
-    """Return the darkest of three classes, deep inside the brain."""
-    whole, levels = _classes(view)
+    """Return fluid deep in the brain, dark or bright by the contrast."""
+    if view.array.ndim == 2:
+        _, bright = brain_in_slice(view)
+        if view.contrast in BRIGHT_FLUID or (view.contrast is None and bright):
+            inside, level = fluid_in_slice(view)
+            fluid = smooth(view.array, view.mm, 0.6) >= level
+            return deep_fluid(fluid, inside, view.mm) if inside.any() else inside
+        return _dark_in_slice(view)
+    found = tissues(view)
+    if found.contrast in BRIGHT_FLUID:
+        return _separated(view, found.fluid, found.inside.mask, 1)
+    if found.contrast in DARK_FLUID:
+        return _separated(view, found.fluid, found.inside.mask, -1)
+    return empty(view.array)
+
+
+def _separated(view: View, fluid: Mask, inside: Mask, sign: int) -> Mask:
+    """Return ventricles at the first level of fluid that parts them from cisterns."""
+    if not fluid.any():
+        return fluid
+    array = sign * smooth(view.array, view.mm, 0.6)
+    deep = fluid & (inward(inside, view.mm) > 25.0)
+    if not deep.any():
+        return empty(view.array)
+    start, top = float(array[fluid].min()), float(np.percentile(array[deep], 95))
+    for share in (0.0, 0.2, 0.35, 0.5, 0.65, 0.8):
+        found = deep_fluid(inside & (array >= start + share * (top - start)), inside, view.mm)
+        if found.sum() * math.prod(view.mm) >= VENTRICLE_MM3:
+            return grow(found, view.mm, 2.0) & (array >= start + min(share, 0.35) * (top - start))
+    return empty(view.array)
+
+
+def _dark_in_slice(view: View) -> Mask:
+    whole, levels = classes_in_slice(view)
     if not levels:
         return empty(view.array)
     array = smooth(view.array, view.mm, 0.6)
@@ -150,18 +97,95 @@ def ventricle(view: View) -> Mask:
 
 
 def grey_matter(view: View) -> Mask:
-    """Return the middle of three classes."""
-    whole, levels = _classes(view)
-    if not levels or _white_is_darker(view, whole, levels):
-        return empty(view.array)
+    """Return the grey matter of a volume, or of a T1-weighted slice."""
+    if view.array.ndim == 3:
+        return tissues(view).grey
+    levels, whole = _slice_levels(view)
     array = smooth(view.array, view.mm, 0.5)
+    if not levels:
+        return empty(view.array)
     return drop_small(whole & (array >= levels[0]) & (array < levels[1]), 5.0, view.mm)
 
 
 def white_matter(view: View) -> Mask:
-    """Return the brightest of three classes."""
-    whole, levels = _classes(view)
-    if not levels or _white_is_darker(view, whole, levels):
-        return empty(view.array)
+    """Return the white matter of a volume, or of a T1-weighted slice."""
+    if view.array.ndim == 3:
+        return tissues(view).white
+    levels, whole = _slice_levels(view)
     array = smooth(view.array, view.mm, 0.5)
+    if not levels:
+        return empty(view.array)
     return drop_small(whole & (array >= levels[1]), 5.0, view.mm)
+
+
+def _slice_levels(view: View) -> tuple[tuple[float, ...], Mask]:
+    whole, levels = classes_in_slice(view)
+    other = view.contrast is not None and view.contrast not in WHITE_BRIGHTEST
+    if not levels or other or white_is_darker(view, whole, levels):
+        return (), whole
+    return levels, whole
+
+
+def hyperintensity(view: View) -> Mask:
+    """Return brain far above what is usual in it, on FLAIR or a diffusion-weighted image."""
+    array = smooth(view.array, view.mm, 0.5)
+    if view.array.ndim == 2:
+        if view.contrast not in (None, "FLAIR"):
+            return empty(view.array)
+        whole, levels = classes_in_slice(view)
+        if not levels or not white_is_darker(view, whole, levels):
+            return empty(view.array)
+        return _far_above(array, whole, whole & (array >= levels[0]))
+    found = tissues(view)
+    if found.contrast == "FLAIR":
+        # between skull and cortex bone marrow and fat are bright
+        inner = found.inside.mask & (found.inside.depth > 4.0)
+        return _far_above(array, inner, found.brain)
+    if found.contrast == "DWI":
+        inner = found.inside.mask & (found.inside.depth > 4.0)
+        return _far_above(array, inner, inner)
+    return empty(view.array)
+
+
+def _far_above(array: np.typing.NDArray[np.float32], where: Mask, usual: Mask) -> Mask:
+    if usual.sum() < 64:
+        return empty(array)
+    # percentiles, which a lesion hardly moves, in place of mean and standard deviation
+    low, middle, high = np.percentile(array[usual], (16, 50, 84))
+    return where & (array > middle + HYPERINTENSE * (high - low) / 2)
+
+
+def bright_lesion(view: View) -> Mask:
+    """Return what is bright on one side only: T2, FLAIR, DWI volumes and slices."""
+    array = smooth(view.array, view.mm, 1.0)
+    if view.array.ndim == 3:
+        found = tissues(view)
+        contrast, inside = found.contrast, found.inside.mask
+        depth = found.inside.depth
+    else:
+        contrast, (inside, _) = view.contrast, brain_in_slice(view)
+        inside = fill(closed(inside, view.mm, 8.0))
+        depth = inward(inside, view.mm)
+    if contrast not in ("T2", "FLAIR", "DWI") or not inside.any():
+        return empty(view.array)
+    inner = inside & (depth > 8.0)
+    if inner.sum() < 64:
+        return inner
+    low, middle, high = (float(v) for v in np.percentile(array[inner], (16, 50, 84)))
+    level = middle + 2.0 * min(high - middle, middle - low)
+    if contrast == "T2" and view.array.ndim == 3:
+        grey, fluid = tissues(view).grey & inner, tissues(view).fluid
+        if grey.any() and fluid.any():  # above grey matter, towards fluid
+            usual, brightest = float(np.median(array[grey])), float(np.median(array[fluid]))
+            level = usual + 0.2 * (brightest - usual)
+    axis = view.left_right[0] if view.left_right else view.array.ndim - 1
+    other = mirrored(array, inside, axis, nearby_mm=16.0, mm=view.mm)
+    seeds = inner & (array > level) & (array > BRIGHTER_SIDE * other)
+    seeds = drop_small(opened(seeds, view.mm, 3.0), 9.0, view.mm)
+    result = empty(view.array)
+    labels, count = components(seeds)
+    for index in range(1, count + 1):  # outlined half-way to each one's own brightness
+        part = labels == index
+        half = (middle + float(np.percentile(array[part], 75))) / 2
+        result |= inside & (array > max(half, level)) & grow(part, view.mm, 5.0)
+    return result

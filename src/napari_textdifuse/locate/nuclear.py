@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from .mirror import mirror
 from .regions import (
     Floats,
     Mask,
@@ -51,12 +52,24 @@ def reference_uptake(array: Floats) -> float:
     return float(np.percentile(high[high <= 2 * np.median(high)], 90))
 
 
+def in_body_units(view: View) -> Floats:
+    """Return SUV, or uptake over its mean in the body where the unit is another.
+
+    Activity that spreads evenly over the body has SUV 1, so that the mean of what is in view stands
+    for it.
+    """
+    if view.unit == "SUVbw":
+        return view.array
+    inside = view.array[tissue(view.array)]
+    return view.array / float(inside.mean()) if inside.size else view.array
+
+
 def is_whole_body(view: View) -> bool:
-    """Tell a body scan in SUV from a brain scan by the extent of tissue."""
-    if view.unit != "SUVbw" or view.spacing is None:
+    """Tell a body scan from a brain scan by the extent of tissue."""
+    if view.spacing is None:
         return False
     # 0.3 lies above the noise outside the body and below fat and muscle
-    inside = largest(smooth(view.array, view.mm, 4.0) > 0.3)
+    inside = largest(smooth(in_body_units(view), view.mm, 4.0) > 0.3)
     for axis in range(inside.ndim):
         others = tuple(i for i in range(inside.ndim) if i != axis)
         along = np.flatnonzero(inside.any(axis=others))
@@ -94,8 +107,8 @@ def _one_sided(view: View, array: Floats, seeds: Mask, brain: Mask) -> Mask:
     width = [1 + 2 * round(6.0 / s) for s in view.mm]
     labels, count = components(seeds)
     keep = np.zeros(count + 1, bool)
-    other = _mirror(ndimage.maximum_filter(array, width), brain, axis)
-    twin = _mirror(labels.astype(np.float32), brain, axis)
+    other = mirror(ndimage.maximum_filter(array, width), brain, axis)
+    twin = mirror(labels.astype(np.float32), brain, axis)
     for index in range(1, count + 1):
         region = labels == index
         crosses_middle = (twin[region] == index).mean() > 0.3
@@ -104,8 +117,9 @@ def _one_sided(view: View, array: Floats, seeds: Mask, brain: Mask) -> Mask:
 
 
 def body_lesion(view: View) -> Mask:
-    """Uptake above SUV 4, outlined at 41 % of each lesion's maximum."""
-    return _contour(view, view.array, drop_small(view.array > 4.0, 5.0, view.mm), lowest=0.0)
+    """Uptake above SUV 4 (or 4 times the body's mean), outlined at 41 % of each maximum."""
+    array = in_body_units(view)
+    return _contour(view, array, drop_small(array > 4.0, 5.0, view.mm), lowest=0.0)
 
 
 def _contour(view: View, array: Floats, seeds: Mask, lowest: float) -> Mask:
@@ -157,7 +171,7 @@ def perfusion_deficit(view: View) -> Mask:
     reference = reference_uptake(array)
     brain = fill(closed(array > 0.4 * reference, view.mm, 15.0))
     inner = shrink(brain, view.mm, 6.0)
-    mirrored = _mirror(array, brain, axis)
+    mirrored = mirror(array, brain, axis)
     # no head is quite symmetric: the other side's lowest value nearby is what counts
     width = [1 + 2 * round(8.0 / s) for s in view.mm]
     expected = ndimage.minimum_filter(mirrored, width)
@@ -165,24 +179,3 @@ def perfusion_deficit(view: View) -> Mask:
         inner & (array < 0.7 * expected) & (expected > 0.5 * reference), 6.0, view.mm
     )
     return inner & grow(seeds, view.mm, 8.0) & (array < 0.8 * mirrored)
-
-
-def _mirror(array: Floats, brain: Mask, axis: int) -> Floats:
-    """Reflect at the plane that makes the brain's outline overlap its own image best."""
-    profile = np.flatnonzero(brain.any(axis=tuple(i for i in range(brain.ndim) if i != axis)))
-    if not profile.size:
-        return array
-    middle = float(profile[0] + profile[-1])
-    best, best_overlap = round(middle), -1
-    for twice in range(round(middle) - 8, round(middle) + 9):
-        index = twice - np.arange(brain.shape[axis])
-        valid = (index >= 0) & (index < brain.shape[axis])
-        overlap = np.take(brain, np.where(valid, index, 0), axis) & brain
-        count = int(np.moveaxis(overlap, axis, 0)[valid].sum())
-        if count > best_overlap:
-            best, best_overlap = twice, count
-    index = best - np.arange(array.shape[axis])
-    valid = (index >= 0) & (index < array.shape[axis])
-    mirrored = np.moveaxis(np.take(array, np.where(valid, index, 0), axis), axis, 0)
-    mirrored[~valid] = 0
-    return np.moveaxis(mirrored, 0, axis)

@@ -29,6 +29,11 @@ class Detections:
         The value of the object's pixels in `Location.mask`.
     sources : tuple of str
         Which image each object was found in: its modality or name.
+    kinds : tuple of str
+        Per object ``"structure"`` (anatomy that passed a plausibility check) or ``"candidate"``
+        (a finding to be accepted or rejected); empty where a locator does not tell them apart.
+    reasons : tuple of str
+        Per object why it was marked; empty where a locator gives none.
     """
 
     boxes: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
@@ -36,6 +41,8 @@ class Detections:
     labels: tuple[str, ...] = ()
     label_values: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     sources: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .regions import Mask
+import numpy as np
+
+from .regions import Mask, largest
 from .views import View
+
+#: An image at least this wide in each direction should hold a whole structure of the head.
+WHOLE_MM = 120.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,72 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """What a structure must be like in a volume; else it is not marked, and a note says why.
+
+    Parameters
+    ----------
+    least, most : float
+        Volume in mL. The lower limit counts where the image is at least `WHOLE_MM` wide in each
+        direction.
+    balance : float
+        Largest share on one side of the middle of the image's tissue, left to right.
+    largest_part : float
+        Smallest share of the largest connected part.
+    """
+
+    least: float
+    most: float
+    balance: float = 1.0
+    largest_part: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The conditions in words."""
+        said = [f"{self.least:g} to {self.most:g} mL"]
+        if self.balance < 1:
+            said.append(f"at most {self.balance:.0%} on one side")
+        if self.largest_part > 0:
+            said.append(f"at least {self.largest_part:.0%} in one piece")
+        return ", ".join(said)
+
+    def failure(self, mask: Mask, view: View) -> str:
+        """Say which condition a mask does not meet; empty if it meets all.
+
+        Parameters
+        ----------
+        mask : ndarray of bool
+            In slices and thin stacks nothing is judged.
+        view : View
+        """
+        if mask.ndim < 3 or view.spacing is None or view.is_slab or not mask.any():
+            return ""
+        volume = float(mask.sum()) * math.prod(view.mm) / 1000
+        whole = min(n * s for n, s in zip(mask.shape, view.mm, strict=True)) >= WHOLE_MM
+        if volume > self.most or (whole and volume < self.least):
+            return f"{volume:.3g} mL, where {self.least:g} to {self.most:g} mL are plausible"
+        if self.balance < 1 and view.left_right is not None:
+            share = _one_side(mask, view, view.left_right[0])
+            if share > self.balance:
+                return f"{share:.0%} on one side, where at most {self.balance:.0%} is plausible"
+        if self.largest_part > 0:
+            share = float(largest(mask).sum() / mask.sum())
+            if share < self.largest_part:
+                return f"in pieces, the largest {share:.0%} of it"
+        return ""
+
+
+def _one_side(mask: Mask, view: View, axis: int) -> float:
+    others = tuple(i for i in range(3) if i != axis)
+    tissue = view.array > view.array.min() + 0.1 * float(np.ptp(view.array))
+    along = tissue.sum(axis=others)
+    middle = float((along * np.arange(len(along))).sum() / max(int(along.sum()), 1))
+    counts = mask.sum(axis=others)
+    low = float(counts[: round(middle)].sum() / counts.sum())
+    return max(low, 1 - low)
+
+
+@dataclass(frozen=True)
 class Term:
     """A word of the lexicon.
 
@@ -67,10 +139,23 @@ class Term:
     rules : tuple of Rule
         In order of preference.
     finding : bool
-        True for what is found *in* anatomy: "brain tumour" asks for the tumour, not the brain.
+        True for what is found *in* anatomy or a scene, as candidates: "brain tumour" asks for the
+        tumour, not the brain. False for structures.
+    gate : Gate, optional
+        What the structure must be like to be marked.
+    scene : bool
+        Whether it belongs to a scene. Other findings are looked for only where at least one
+        image's modality is known.
     """
 
     name: str
     synonyms: tuple[str, ...]
     rules: tuple[Rule, ...]
     finding: bool = False
+    gate: Gate | None = None
+    scene: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Either "finding" or "structure"."""
+        return "finding" if self.finding else "structure"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-#: Shorter words are not corrected (one letter less, where two are exchanged): too many real words
-#: lie one letter apart.
+#: Shorter words are not corrected (one letter less, where two are exchanged or one of the known
+#: word's is missing): too many real words lie one letter apart.
 SHORTEST = 5
 #: From this length on two letters may be wrong, else one.
 LONG = 10
@@ -35,8 +35,9 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
     for name in known:
         shorter = min(len(word), len(name))
         swapped = len(word) == len(name) and sorted(word) == sorted(name)
+        missing = len(word) == SHORTEST - 1 and len(name) == SHORTEST
         if name[:1] != word[:1] or not (
-            shorter >= SHORTEST or (shorter == SHORTEST - 1 and swapped)
+            shorter >= SHORTEST or (shorter == SHORTEST - 1 and swapped) or missing
         ):
             continue
         most = 2 if shorter >= LONG else 1

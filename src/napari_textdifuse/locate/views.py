@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
 from ..volume import Volume
+from .contrast import stated_contrast
 
 Floats = npt.NDArray[np.float32]
 
 #: Channels that differ by no more than this fraction of the range are grey stored as colour.
 _GREY_TOLERANCE = 0.02
+#: A thinner stack of slices is taken slice by slice.
+SLAB_MM = 40.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,15 @@ class View:
         its index grows towards the patient's right, else -1; None if unknown.
     assumed : bool
         True when the modality is a guess.
+    up : tuple of (int, int), optional
+        The axis that runs most nearly from feet to head, and +1 if its index grows towards the
+        head, else -1; None if unknown.
+    contrast : str or None
+        Of an MR image, see `contrast.stated_contrast`.
+    contrast_source : str
+        What says so.
+    memo : dict
+        What rules have worked out about this image, so that the next one need not.
     """
 
     array: Floats
@@ -46,11 +59,33 @@ class View:
     name: str
     left_right: tuple[int, int] | None = None
     assumed: bool = False
+    up: tuple[int, int] | None = None
+    contrast: str | None = None
+    contrast_source: str = ""
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def mm(self) -> tuple[float, ...]:
         """Spacing, where a pixel without geometry counts as 1 mm."""
         return self.spacing or (1.0,) * self.array.ndim
+
+    @property
+    def is_slab(self) -> bool:
+        """Whether a volume is too thin to be judged in three dimensions."""
+        return self.array.ndim == 3 and (
+            self.array.shape[0] < 6 or self.array.shape[0] * self.mm[0] < SLAB_MM
+        )
+
+    def planes(self) -> list[View]:
+        """Return the slices along the first axis, each as a picture."""
+        sideways = self.left_right
+        if sideways is not None:
+            sideways = (sideways[0] - 1, sideways[1]) if sideways[0] > 0 else None
+        spacing = self.spacing[1:] if self.spacing else None
+        return [
+            replace(self, array=a, spacing=spacing, left_right=sideways, up=None, memo={})
+            for a in self.array
+        ]
 
 
 def views_of(images: Sequence[Volume]) -> list[View]:
@@ -58,7 +93,7 @@ def views_of(images: Sequence[Volume]) -> list[View]:
 
     An image without modality is guessed at only as far as rules on relative values need it: a
     colour picture may be a scene (VIS) or a functional image in false colour (PT); a grey one
-    may be infrared (IR), anatomical (MR) or functional (PT). Every guess is marked.
+    may be infrared (IR) or anatomical (MR), never functional. Every guess is marked.
 
     Parameters
     ----------
@@ -82,14 +117,12 @@ def views_of(images: Sequence[Volume]) -> list[View]:
         raise InputError(f"The images have shapes {listed}; resample them onto one grid first.")
     known = [_view(image, image.modality) for image in images if image.modality]
     taken = {view.modality for view in known}
-    if any(image.modality is None and is_colour(image) for image in images):
-        taken.add("PT")  # of a colour and a grey picture, the grey one is not the functional
     guesses: list[View] = []
     for image in sorted(images, key=is_colour, reverse=True):
         if image.modality is None and is_colour(image):
             guesses += [_view(image, m, assumed=True) for m in ("VIS", "PT")]
         elif image.modality is None:
-            free = [m for m in ("IR", "MR", "PT") if m not in taken]
+            free = [m for m in ("IR", "MR") if m not in taken]
             guesses += [_view(image, m, assumed=True) for m in free]
     if known:  # a guess must not contradict what the other image is known to be
         allowed = ("VIS", "IR") if taken & {"VIS", "IR"} else ("MR", "PT")
@@ -128,21 +161,27 @@ def _view(image: Volume, modality: str, assumed: bool = False) -> View:
     finite = np.isfinite(array)
     if not finite.all():
         array = np.where(finite, array, array[finite].min() if finite.any() else 0)
+    contrast, contrast_source = stated_contrast(image) if modality == "MR" else (None, "")
     return View(
         array=array,
         modality=modality,
         unit="a.u." if image.rgb else image.unit,
         spacing=image.spacing,
         name=image.modality or image.name,
-        left_right=_left_right(image),
+        left_right=_array_axis(image, 0),
         assumed=assumed,
+        up=_array_axis(image, 2),
+        contrast=contrast,
+        contrast_source=contrast_source,
     )
 
 
-def _left_right(image: Volume) -> tuple[int, int] | None:
+def _array_axis(image: Volume, world: int) -> tuple[int, int] | None:
+    """Return the array's axis nearest to a world axis, and the sign."""
     if image.affine is None or image.modality in (None, "VIS", "IR"):
         return None
-    row = image.affine[0, : image.ndim] / np.linalg.norm(image.affine[:3, : image.ndim], axis=0)
+    sizes = np.linalg.norm(image.affine[:3, : image.ndim], axis=0)
+    row = image.affine[world, : image.ndim] / sizes
     xyz = int(np.argmax(np.abs(row)))
     if abs(row[xyz]) < 0.7:  # a sagittal slice, or tilted by more than 45 degrees
         return None

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from . import ct, mr, nuclear, scene
-from .regions import Mask
-from .terms import Rule, Term
-from .views import View
+from .terms import Gate, Rule, Term
 
 _BUSHBERG = (
     "Hounsfield ranges: Bushberg et al., The Essential Physics of Medical Imaging, 3rd ed. 2012"
@@ -28,19 +24,33 @@ _PEDESTRIAN = (
 _PERCIST = "Wahl et al. 2009, PERCIST, DOI 10.2967/jnumed.108.057307 (background mean + 2 SD)"
 
 
-def _mr(description: str, find: Callable[[View], Mask], smallest_mm: float) -> Rule:
-    return Rule("MR", description, _OTSU, find, smallest_mm=smallest_mm)
+_BRIGHT = (
+    "on T2, FLAIR or DWI, brain 8 mm or more from the skull that is 2 standard deviations above "
+    "the median (in T2 volumes: a fifth of the way from grey matter to fluid) and 1.15 times the "
+    "brightest within 8 mm of the mirrored place, 6 mm thick; outlined half-way from the median to "
+    "its own brightness"
+)
+_OTHER_SIDE = (
+    "comparison with the other side after Joshi et al. 2003, IEEE Trans Med Imaging 22:88 (the "
+    "levels are this program's choice)"
+)
+_INTERIOR = (
+    "within the skull: brighter than 70 % (bright fluid: 80 %) of the brain nearby, 7 mm or more "
+    "under the scalp, apart from bridges up to 12 mm wide, at most 155 mm below the vertex"
+)
+_MORPHOLOGY = "Brummer et al. 1993, IEEE Trans Med Imaging 12:153 (threshold and morphology)"
+_CLASSES = (
+    "three Gaussian classes of the brain by the image's contrast (T1 also after gadolinium, T2, "
+    "PD, FLAIR); in single slices three Otsu classes on T1-weighted contrast"
+)
+_WELLS = "Wells et al. 1996, IEEE Trans Med Imaging 15:429 (without its bias field); Otsu 1979"
 
-
-_T1 = "for T1-weighted contrast, told by white matter brighter than grey and both than fluid"
-_DARK = "for T1 and FLAIR contrast, told by dark fluid"
-_T2 = "for T2-weighted contrast, told by bright fluid"
+_BRIGHT_LESION = Rule("MR", _BRIGHT, _OTHER_SIDE, mr.bright_lesion, smallest_mm=8.0, guess=False)
 
 
 TUMOUR = Term(
     "tumour",
     (
-        "lesion",
         "metastasis",
         "cancer",
         "carcinoma",
@@ -74,6 +84,19 @@ TUMOUR = Term(
         ),
         Rule(
             "PT",
+            "body scan in another unit: uptake above 4 times the mean of the body in view (which "
+            "stands for SUV 1), outlined at 41 % of each lesion's maximum; normal uptake of brain, "
+            "heart, kidneys and bladder is not told apart",
+            "Boellaard et al. 2015, DOI 10.1007/s00259-014-2961-x (the body's mean as the "
+            "reference is this program's choice)",
+            nuclear.body_lesion,
+            smallest_mm=6.0,
+            applies=lambda view: (
+                not view.assumed and view.unit != "SUVbw" and nuclear.is_whole_body(view)
+            ),
+        ),
+        Rule(
+            "PT",
             "uptake above 1.6 times normal grey matter, outlined at 41 % of the way from its "
             "surround to its maximum and not below 1.3 times normal; in a single slice, uptake "
             "that is alike on both sides counts as normal",
@@ -103,8 +126,32 @@ TUMOUR = Term(
     finding=True,
 )
 
+_DEFICIT = Rule(
+    "NM",
+    "brain with less than 70 % of the counts around the mirrored place, outlined at "
+    "80 % (both levels are this program's choice)",
+    "comparison with the other side: Kapucu et al. 2009, EANM guideline for brain "
+    "perfusion SPECT, Eur J Nucl Med Mol Imaging 36:2093; Juni et al. 2009, J Nucl Med "
+    "Technol 37:191",
+    nuclear.perfusion_deficit,
+    smallest_mm=10.0,
+    guess=False,
+)
+
 TERMS: tuple[Term, ...] = (
     TUMOUR,
+    Term(
+        "lesion",
+        ("focal lesion", "abnormality", "abnormal area"),
+        (*TUMOUR.rules, _BRIGHT_LESION),
+        finding=True,
+    ),
+    Term(
+        "infarct",
+        ("stroke", "infarction", "ischaemia", "ischemia", "ischaemic lesion", "ischemic lesion"),
+        (_BRIGHT_LESION, _DEFICIT),
+        finding=True,
+    ),
     Term(
         "hot spot",
         ("hotspot", "high uptake", "uptake", "focal uptake", "increased uptake", "hyperperfusion"),
@@ -122,20 +169,8 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         "perfusion deficit",
-        ("perfusion defect", "hypoperfusion", "low uptake", "reduced uptake", "infarct"),
-        (
-            Rule(
-                "NM",
-                "brain with less than 70 % of the counts around the mirrored place, outlined at "
-                "80 % (both levels are this program's choice)",
-                "comparison with the other side: Kapucu et al. 2009, EANM guideline for brain "
-                "perfusion SPECT, Eur J Nucl Med Mol Imaging 36:2093; Juni et al. 2009, J Nucl Med "
-                "Technol 37:191",
-                nuclear.perfusion_deficit,
-                smallest_mm=10.0,
-                guess=False,
-            ),
-        ),
+        ("perfusion defect", "hypoperfusion", "low uptake", "reduced uptake"),
+        (_DEFICIT,),
         finding=True,
     ),
     Term(
@@ -153,7 +188,14 @@ TERMS: tuple[Term, ...] = (
             "spine",
         ),
         (
-            Rule("CT", "300 HU and more", _BUSHBERG, ct.bone, unit="HU", smallest_mm=5.0),
+            Rule(
+                "CT",
+                "300 HU and more and below 2500 HU (metal), within the body",
+                _BUSHBERG,
+                ct.bone,
+                unit="HU",
+                smallest_mm=3.0,
+            ),
             Rule(
                 "CT",
                 "brightest of three Otsu classes, as the CT is not in HU",
@@ -178,15 +220,23 @@ TERMS: tuple[Term, ...] = (
         (
             Rule(
                 "CT",
-                "-10 to 17 HU (fluid), deep inside the skull",
+                "-10 to 17 HU (fluid) after smoothing by 1.2 mm, thick, deep inside the skull and "
+                "enclosed by brain",
                 _BUSHBERG,
                 ct.ventricle,
                 unit="HU",
                 smallest_mm=6.0,
             ),
-            _mr(f"darkest of three Otsu classes, deep in the brain; {_DARK}", mr.ventricle, 6.0),
-            _mr(f"brightest of three Otsu classes, deep in the brain; {_T2}", mr.ventricle_t2, 6.0),
+            Rule(
+                "MR",
+                "fluid deep inside the skull, thick and enclosed by brain: the darkest of three "
+                "classes on T1 and FLAIR, the brightest on T2 and PD",
+                f"{_WELLS}; {_OTSU}",
+                mr.ventricle,
+                smallest_mm=6.0,
+            ),
         ),
+        gate=Gate(3, 250, balance=0.9),
     ),
     Term(
         "vessel",
@@ -202,7 +252,10 @@ TERMS: tuple[Term, ...] = (
         (
             Rule(
                 "CT",
-                "130 to 500 HU (blood with contrast agent), apart from the edges of bone",
+                "130 to 500 HU (blood with contrast agent) with 160 HU somewhere, apart from the "
+                "edges of bone and from what bone encloses; only with evidence of contrast agent: "
+                "such values over 20 mm or more (in a slice 6 mm) with a peak below 600 HU, in a "
+                "head 6 mm or more inside the skull, elsewhere 5 mm or more from bone",
                 "Bae 2010, Radiology 256:32, DOI 10.1148/radiol.10090908",
                 ct.vessel,
                 unit="HU",
@@ -216,7 +269,10 @@ TERMS: tuple[Term, ...] = (
         (
             Rule(
                 "CT",
-                "52 to 90 HU (clotted blood) inside the skull",
+                "52 to 90 HU (clotted blood) after smoothing by 1.5 mm, inside the skull, 3 mm or "
+                "more from its inner edge and from anything above 110 HU, 3 mm thick, within 3 mm "
+                "of a part with a slope below 4 HU/mm that lies 15 mm or more from the "
+                "skull or is 10 HU denser than all within 8 mm of the mirrored place",
                 "Parizel et al. 2001, Intracranial hemorrhage, Eur Radiol 11:1770",
                 ct.haemorrhage,
                 unit="HU",
@@ -301,25 +357,34 @@ TERMS: tuple[Term, ...] = (
         (
             Rule(
                 "CT",
-                "18 to 50 HU inside the skull",
+                "15 to 60 HU after smoothing by 1.5 mm, in one piece inside the skull, where bone "
+                "of 200 HU and more is near on most sides",
                 _BUSHBERG,
                 ct.brain,
                 unit="HU",
                 smallest_mm=20.0,
             ),
-            _mr(f"upper two of three Otsu classes, inside the skull; {_DARK}", mr.brain, 20.0),
-            _mr(f"lower two of three Otsu classes, inside the skull; {_T2}", mr.brain_t2, 20.0),
+            Rule(
+                "MR",
+                f"{_INTERIOR}, without fluid; in single slices by three Otsu classes",
+                f"{_MORPHOLOGY}; {_OTSU}",
+                mr.brain,
+                smallest_mm=20.0,
+            ),
         ),
+        gate=Gate(700, 1950, balance=0.62, largest_part=0.9),
     ),
     Term(
         "grey matter",
         ("cortex", "cerebral cortex", "gm"),
-        (_mr(f"middle of three Otsu classes of the brain; {_T1}", mr.grey_matter, 6.0),),
+        (Rule("MR", f"grey among {_CLASSES}", _WELLS, mr.grey_matter, smallest_mm=6.0),),
+        gate=Gate(200, 1300, balance=0.62),
     ),
     Term(
         "white matter",
         ("wm",),
-        (_mr(f"brightest of three Otsu classes of the brain; {_T1}", mr.white_matter, 6.0),),
+        (Rule("MR", f"white among {_CLASSES}", _WELLS, mr.white_matter, smallest_mm=6.0),),
+        gate=Gate(200, 950, balance=0.62),
     ),
     Term(
         "hyperintensity",
@@ -336,8 +401,8 @@ TERMS: tuple[Term, ...] = (
             Rule(
                 "MR",
                 "brain more than 3.5 standard deviations above its median (deviation from "
-                "percentiles 16 and 84); for FLAIR contrast, told by dark fluid and grey matter "
-                "brighter than white",
+                "percentiles 16 and 84), in volumes 4 mm or more from the skull; for FLAIR and DWI "
+                "contrast (in slices FLAIR, by grey matter brighter than white)",
                 "threshold on the brain's own intensities: Jeerakathil et al. 2004, Stroke 35:1857 "
                 "(the estimate and the level are this program's choice)",
                 mr.hyperintensity,
@@ -371,6 +436,7 @@ TERMS: tuple[Term, ...] = (
             ),
         ),
         finding=True,
+        scene=True,
     ),
     Term(
         "car",
@@ -388,6 +454,7 @@ TERMS: tuple[Term, ...] = (
             ),
         ),
         finding=True,
+        scene=True,
     ),
     Term(
         "lamp",
@@ -403,5 +470,6 @@ TERMS: tuple[Term, ...] = (
             ),
         ),
         finding=True,
+        scene=True,
     ),
 )

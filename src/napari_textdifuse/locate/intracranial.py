@@ -1,0 +1,207 @@
+"""The space inside the skull of a head volume, found in three dimensions on a coarse grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from .regions import Floats, Mask, closed, empty, grow, largest, opened, otsu
+
+#: Voxel size of the coarse grid.
+WORK_MM = 3.0
+#: Scalp: nothing this near to the outside of a head is brain.
+SCALP_MM = 7.0
+#: From the vertex to the foramen magnum.
+HEIGHT_MM = 155.0
+#: Radii of erosion that cut bridges through the skull, smallest first.
+RADII_MM = (6.0, 7.0, 8.0, 10.0)
+#: No skull encloses more, in mL.
+LARGEST_ML = 2200.0
+#: Share of the local brightness of the brain from where something is brain.
+DARK_SKULL = 0.7
+#: A layer this much darker than the brain, as a share of it, is a skull.
+SKULL_SHARE = 0.77
+
+
+@dataclass(frozen=True)
+class Interior:
+    """What a skull encloses.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (Z, Y, X)
+        On the image's own grid.
+    depth : ndarray of float32
+        Distance in mm to the outside of `mask`; where the image ends does not count.
+    volume : float
+        In mL.
+    """
+
+    mask: Mask
+    depth: Floats
+    volume: float
+
+
+def interior(
+    array: Floats, mm: Sequence[float], up: tuple[int, int] | None, share: float = DARK_SKULL
+) -> Interior:
+    """Find what the skull encloses in an image where bone is dark.
+
+    Scalp is cut off by its depth under the head's surface. What is left and brighter than bone is
+    eroded until bridges are cut, the largest part is grown back and closed. Brightness is judged
+    against the brain's own nearby, so that shading does not matter. An image without a skull (a
+    brain that was extracted before) is taken as it is.
+
+    Parameters
+    ----------
+    array : ndarray of float32, shape (Z, Y, X)
+    mm : sequence of float
+        Spacing.
+    up : tuple of (int, int), optional
+        The axis that runs from feet to head, and +1 if its index grows towards the head, else -1.
+    share : float
+        See `DARK_SKULL`.
+
+    Returns
+    -------
+    Interior
+        Empty if there is nothing like a head.
+
+    Notes
+    -----
+    After Brummer et al. 1993, IEEE Trans Med Imaging 12:153 (threshold and morphology); the sizes
+    are this program's choice.
+    """
+    coarse, wide = _coarse(array, mm)
+    found = _coarse_interior(coarse, wide, up, share)
+    if found.shape == array.shape:
+        mask = found
+    else:
+        size = [a / b for a, b in zip(array.shape, found.shape, strict=True)]
+        # linear, so that the outline is smooth on the fine grid
+        mask = _fitted(ndimage.zoom(found.astype(np.float32), size, order=1) > 0.5, array.shape)
+    return Interior(mask, inward(mask, mm), float(mask.sum()) * math.prod(mm) / 1000)
+
+
+def inward(mask: Mask, mm: Sequence[float]) -> Floats:
+    """Return the distance in mm to the outside of a mask; the image's edge is not outside."""
+    padded = np.pad(mask, 1, mode="edge")
+    distance = ndimage.distance_transform_edt(padded, mm)
+    return np.asarray(distance[(slice(1, -1),) * mask.ndim], np.float32)
+
+
+def _coarse_interior(
+    array: Floats, mm: Sequence[float], up: tuple[int, int] | None, share: float
+) -> Mask:
+    head = _head(array, mm)
+    if not head.any():
+        return head
+    region = _below_vertex(head, mm, up)
+    depth = inward(head, mm)
+    low = float(np.percentile(array, 2))
+    deep = region & (depth > 0.4 * depth.max())
+    typical = float(np.median(array[deep])) if deep.any() else 0.0
+    if typical <= low:
+        return empty(array)
+    covered = _has_skull(array, region, depth, low, typical)
+    region = region & (depth > (SCALP_MM if covered else 0.0))
+    local = _local_level(array, region & (depth > 12), mm, low + share * (typical - low), typical)
+    solid = region & (array > low + share * (local - low))
+    distance = inward(solid, mm)
+    result = empty(array)
+    for radius in RADII_MM if covered else (1.0,):
+        core = largest(distance > radius)
+        if not core.any():
+            break
+        result = solid & grow(core, mm, radius + 1.5)
+        result = filled(_closed(result, mm, 8.0)) & region
+        if result.sum() * math.prod(mm) / 1000 <= LARGEST_ML - 150:
+            break
+    return result
+
+
+def _head(array: Floats, mm: Sequence[float]) -> Mask:
+    low, high = (float(v) for v in np.percentile(array, (1, 99)))
+    levels = otsu(np.clip(array, low, high), 2)
+    if not levels:
+        return empty(array)
+    bright = largest(opened(array > low + 0.35 * (levels[0] - low), mm, WORK_MM))
+    return largest(filled(_closed(bright, mm, 9.0)))
+
+
+def _below_vertex(head: Mask, mm: Sequence[float], up: tuple[int, int] | None) -> Mask:
+    """Cut off the neck, where the image says which way is up."""
+    if up is None:
+        return head
+    axis, direction = up
+    others = tuple(i for i in range(3) if i != axis)
+    area = head.sum(axis=others) * math.prod(mm) / mm[axis]
+    rows = np.flatnonzero(area > 500)
+    if not rows.size:
+        return head
+    index = np.arange(head.shape[axis])
+    below = (rows[-1] - index if direction > 0 else index - rows[0]) * mm[axis]
+    shape = [-1 if i == axis else 1 for i in range(3)]
+    return np.asarray(head & (below <= HEIGHT_MM).reshape(shape))
+
+
+def _has_skull(array: Floats, region: Mask, depth: Floats, low: float, typical: float) -> bool:
+    """Tell a head from an extracted brain by a dark layer under the surface."""
+    rings = [region & (depth > d) & (depth <= d + 3) for d in range(5, 15, 2)]
+    levels = [float(np.median(array[ring])) for ring in rings if ring.any()]
+    return bool(levels) and min(levels) < low + SKULL_SHARE * (typical - low)
+
+
+def _local_level(
+    array: Floats, deep: Mask, mm: Sequence[float], level: float, typical: float
+) -> Floats:
+    """Return the brain's brightness around each voxel, where shading changes it."""
+    core = largest(inward(deep & (array > level), mm) > 3)
+    if not core.any():
+        return np.full_like(array, typical)
+    sigma = [25.0 / s for s in mm]
+    weight = ndimage.gaussian_filter(core.astype(np.float32), sigma)
+    kept = np.minimum(array, 1.15 * typical)  # bright fluid is not shading
+    level_sum = ndimage.gaussian_filter(np.where(core, kept, 0).astype(np.float32), sigma)
+    local = np.where(weight > 0.02, level_sum / np.maximum(weight, 1e-4), typical)
+    return np.asarray(np.clip(local, 0.6 * typical, 1.4 * typical), np.float32)
+
+
+def filled(mask: Mask) -> Mask:
+    """Fill what is enclosed in any plane of any direction."""
+    for axis in range(mask.ndim):
+        planes = np.moveaxis(mask, axis, 0)
+        solid = np.stack([ndimage.binary_fill_holes(plane) for plane in planes])
+        mask = np.moveaxis(solid, 0, axis)
+    return np.asarray(mask)
+
+
+def _closed(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
+    """Close, where the image's edge continues what it cuts."""
+    widths = [math.ceil(radius_mm / s) + 2 for s in mm]
+    padded = np.pad(mask, [(w, w) for w in widths], mode="edge")
+    return closed(padded, mm, radius_mm)[tuple(slice(w, -w) for w in widths)]
+
+
+def _coarse(array: Floats, mm: Sequence[float]) -> tuple[Floats, tuple[float, ...]]:
+    """Bring an image to about `WORK_MM`; thicker slices stay as they are."""
+    size = [min(1.0, s / WORK_MM) for s in mm]
+    size = [k if n * k >= 4 else 1.0 for n, k in zip(array.shape, size, strict=True)]
+    if min(size) > 0.8:
+        return array, tuple(mm)
+    sigma = [0.45 / k if k < 1 else 0.0 for k in size]
+    small = ndimage.zoom(ndimage.gaussian_filter(array, sigma), size, order=1)
+    wide = tuple(s * n / m for s, n, m in zip(mm, array.shape, small.shape, strict=True))
+    return np.asarray(small, np.float32), wide
+
+
+def _fitted(mask: Mask, shape: tuple[int, ...]) -> Mask:
+    """Cut or repeat the last planes, should rounding have missed the shape by one."""
+    for axis, size in enumerate(shape):
+        index = np.minimum(np.arange(size), mask.shape[axis] - 1)
+        mask = np.take(mask, index, axis)
+    return mask

@@ -1,0 +1,204 @@
+"""Fluid, grey and white matter of a head volume, by the way the MR image is weighted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .intracranial import Interior, interior
+from .regions import Floats, Mask, drop_small, empty, grow, otsu, smooth
+from .views import View
+
+#: Where fluid is darker than the brain, and white matter brighter than grey.
+DARK_FLUID = ("T1", "T1Gd", "FLAIR")
+BRIGHT_FLUID = ("T2", "PD", "T2*")
+WHITE_BRIGHTEST = ("T1", "T1Gd")
+#: Bright fluid hides the edge of the brain: a higher share of its brightness there.
+_SHARE_BRIGHT_FLUID = 0.8
+#: More fluid than this share of what is inside is grey matter as bright as fluid.
+_MOST_FLUID = 0.3
+#: A smaller class of the brain than this share is not one of its tissues.
+_LEAST_SHARE = 0.12
+#: Nearer to the skull than this, dark is bone blurred with cortex, not white matter.
+_EDGE_MM = 6.0
+
+
+@dataclass(frozen=True)
+class Tissues:
+    """What lies inside a skull.
+
+    Parameters
+    ----------
+    inside : Interior
+    fluid, grey, white : ndarray of bool
+        Empty where the contrast is not known.
+    contrast : str or None
+    note : str
+        What the contrast was taken from, where that was not stated; else empty.
+    """
+
+    inside: Interior
+    fluid: Mask
+    grey: Mask
+    white: Mask
+    contrast: str | None
+    note: str = ""
+
+    @property
+    def brain(self) -> Mask:
+        """Grey and white matter; all that is inside where the classes are not known."""
+        both = self.grey | self.white
+        return both if both.any() else self.inside.mask
+
+
+def tissues(view: View) -> Tissues:
+    """Classify a volume once; rules share the answer."""
+    if "tissues" not in view.memo:
+        view.memo["tissues"] = _classified(view)
+    found: Tissues = view.memo["tissues"]
+    return found
+
+
+def _classified(view: View) -> Tissues:
+    array, mm = view.array, view.mm
+    inside = interior(array, mm, view.up)
+    nothing = empty(array)
+    if not inside.mask.any():
+        return Tissues(inside, nothing, nothing, nothing, view.contrast)
+    contrast, note = view.contrast, ""
+    if contrast is None:
+        contrast, note = _by_values(view, inside)
+    if contrast in BRIGHT_FLUID:
+        inside = interior(array, mm, view.up, _SHARE_BRIGHT_FLUID)
+        fluid, grey, white = _bright_fluid(array, inside)
+    elif contrast in DARK_FLUID:
+        fluid, grey, white = _dark_fluid(view, inside, contrast in WHITE_BRIGHTEST)
+    else:
+        fluid, grey, white = nothing, nothing, nothing
+    return Tissues(inside, fluid, grey, white, contrast, note)
+
+
+def _by_values(view: View, inside: Interior) -> tuple[str | None, str]:
+    """Infer the contrast: a last resort, always said."""
+    deep = view.array[inside.depth > 20]
+    if deep.size < 100:
+        return None, ""
+    low, middle, high = (float(v) for v in np.percentile(deep, (2, 50, 98)))
+    even = smooth(view.array, view.mm, 2.0)
+    outer = float(np.median(even[(inside.depth > 6) & (inside.depth <= 9)]))
+    inner = even[(inside.depth > 15) & (inside.depth <= 24)]
+    slope = outer / float(np.median(inner)) if inner.size else 1.0
+    found: str | None = None
+    if high - middle > 1.25 * (middle - low) and high > 1.25 * middle:
+        found, why = "T2", "fluid is much brighter than the brain"
+    elif slope < 0.985 and low < 0.8 * middle:
+        found, why = "T1", "fluid is dark and the brain is darker towards the cortex"
+    elif low < 0.68 * middle:
+        found, why = "FLAIR", "fluid is dark and the brain is not darker towards the cortex"
+    elif low > 0.8 * middle and high < 1.25 * middle:
+        found, why = "PD", "fluid and brain are much alike"
+    if found is None:
+        return None, ""
+    return found, f"taken as {found}-weighted by its values, as {why}"
+
+
+def _dark_fluid(view: View, inside: Interior, white_brightest: bool) -> tuple[Mask, Mask, Mask]:
+    array, mm = view.array, view.mm
+    values = array[inside.mask]
+    means, levels = gaussian_classes(values)
+    if not levels:
+        return (empty(array),) * 3
+    shares = np.histogram(values, (-np.inf, *levels, np.inf))[0] / values.size
+    if min(shares[1:]) < _LEAST_SHARE:  # vessels with contrast agent make a class of their own
+        values = values[values < 1.25 * np.median(values)]
+        levels = otsu(values, 3) or levels
+        means = (means[0], float(np.mean(levels)), max(means[2], levels[1]))
+    deep = array[inside.depth > 20]
+    fluid_mean = min(means[0], float(np.percentile(deep, 2))) if deep.size else means[0]
+    # most of the darkest class is cortex blurred with fluid; fluid itself lies deep
+    lower = 0.5 * (fluid_mean + means[1])
+    whole = inside.mask
+    # folds that were cut off together with the bridges
+    near = grow(whole, mm, 3.0) & (array > lower) & (array < 1.5 * means[2])
+    whole = whole | near
+    fluid = whole & (array < lower)
+    middle = whole & ~fluid & (array < levels[1])
+    bright = whole & (array >= levels[1])
+    grey, white = (middle, bright) if white_brightest else (bright, middle)
+    return fluid, drop_small(grey, 5.0, mm), drop_small(white, 5.0, mm)
+
+
+def _bright_fluid(array: Floats, inside: Interior) -> tuple[Mask, Mask, Mask]:
+    away = inside.depth > _EDGE_MM + 1
+    _, levels = gaussian_classes(array[away])
+    if not levels:
+        return (empty(array),) * 3
+    whole = inside.mask
+    fluid = whole & (array >= levels[1])
+    if fluid.sum() > _MOST_FLUID * whole.sum():  # as bright as grey matter: PD
+        cut = otsu(array[away], 2)
+        levels, fluid = (cut[0], float("inf")), empty(array)
+    white = whole & (array < levels[0]) & (inside.depth > _EDGE_MM)
+    return fluid, whole & ~fluid & ~white, white
+
+
+def gaussian_classes(
+    values: npt.NDArray[np.floating], rounds: int = 60
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Fit three Gaussian classes by expectation maximisation.
+
+    Parameters
+    ----------
+    values : ndarray
+        At most 20 000 of them are used, evenly spread.
+    rounds : int
+
+    Returns
+    -------
+    means, levels : tuple of float
+        Sorted means, and the two values where the more probable class changes; empty if there is
+        too little to fit.
+
+    Notes
+    -----
+    Wells et al. 1996, IEEE Trans Med Imaging 15:429, without the bias field.
+    """
+    values = np.ravel(values).astype(np.float64)
+    if values.size < 64:
+        return (), ()
+    low, high = np.percentile(values, (0.5, 99.5))
+    kept = values[(values >= low) & (values <= high)]
+    kept = kept[:: max(1, kept.size // 20_000)]
+    cuts = otsu(kept, 3)
+    groups = [kept[np.digitize(kept, cuts) == k] for k in range(3)] if cuts else []
+    if not groups or min(group.size for group in groups) < 8:
+        return (), ()
+    start = np.array([group.mean() for group in groups])
+    mean, share = start.copy(), np.array([group.size / kept.size for group in groups])
+    spread = np.array([group.std() for group in groups]) + 1e-3 * (start[2] - start[0])
+    least = 1e-3 * (start[2] - start[0])
+    for _ in range(rounds):
+        weight = _densities(kept, mean, spread, share)
+        weight /= weight.sum(axis=1, keepdims=True)
+        total = weight.sum(axis=0) + 1e-9
+        share, mean = total / total.sum(), (weight * kept[:, None]).sum(axis=0) / total
+        spread = np.sqrt((weight * (kept[:, None] - mean) ** 2).sum(axis=0) / total) + least
+    order = np.argsort(mean)
+    mean, spread, share = mean[order], spread[order], share[order]
+    between = np.linspace(mean[0], mean[2], 512)
+    densities = _densities(between, mean, spread, share)
+    first, second = densities[:, 1:].max(axis=1) > densities[:, 0], densities.argmax(axis=1) == 2
+    levels = (float(between[first.argmax()]), float(between[second.argmax()]))
+    return tuple(float(m) for m in mean), levels
+
+
+def _densities(
+    values: npt.NDArray[np.float64],
+    mean: npt.NDArray[np.float64],
+    spread: npt.NDArray[np.float64],
+    share: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    exponent = -0.5 * ((values[:, None] - mean) / spread) ** 2
+    return np.asarray(share * np.exp(exponent) / spread + 1e-12)
