@@ -37,3 +37,16 @@ def test_the_core_knows_nothing_of_napari():
     loaded = {name.split(".")[0] for name in in_a_new_process(code).split()}
     assert "torch" in loaded  # the pipeline itself was imported
     assert not loaded & {"napari", "qtpy", "PySide6", "PyQt6", "magicgui", "superqt"}
+
+
+def test_threads_wait_passively_unless_the_policy_is_set():
+    """Spinning threads make a fusion many times slower beside other busy programs."""
+    code = "import os, napari_textdifuse; print(os.environ['OMP_WAIT_POLICY'])"
+    assert (
+        in_a_new_process(f"import os; os.environ.pop('OMP_WAIT_POLICY', None); {code}")
+        == "PASSIVE\n"
+    )
+    assert (
+        in_a_new_process(f"import os; os.environ['OMP_WAIT_POLICY'] = 'ACTIVE'; {code}")
+        == "ACTIVE\n"
+    )

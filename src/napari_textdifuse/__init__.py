@@ -5,10 +5,16 @@ Importing this package is instant: torch, transformers and the readers load on f
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
+
+# OpenMP threads that spin while they wait starve one another on a busy machine: beside as
+# many busy processes as cores a fusion then takes many times as long. Read when torch is loaded;
+# whoever has set the policy keeps it.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from .evaluation import evaluate
