@@ -94,8 +94,8 @@ def test_a_run_adds_the_fused_image_and_the_mask(
     assert [layer.name for layer in viewer.layers] == [
         "t1",
         "pet",
-        "Fused: t1 + pet",
-        "Mask: tumour",
+        "Fused: t1 + pet, tumour",
+        "Mask: tumour (t1 + pet)",
     ]
     fused, mask = viewer.layers[2:]
     assert isinstance(fused, Image)
@@ -121,7 +121,13 @@ def test_a_run_adds_the_fused_image_and_the_mask(
     assert seen[-1] == 1
     assert widget.fuse.enabled
     assert not widget.cancel.enabled
-    assert len(notifications) == 1, "the record's notes come in one message"
+    assert viewer.layers.selection.active is mask
+    assert mask.contour == 1, "what the mask marks stays in sight"
+    assert notifications == []
+    assert widget.message.level == "info"
+    assert widget.message.text.startswith("tumour: 1 object, ")
+    assert "SUVmax 14.0 (in PT)" in widget.message.text
+    assert any("rule" in note for note in widget.message.details)
 
 
 def test_a_moved_layer_gives_results_where_it_lies(make, viewer, images, tiny_pipeline, qtbot):
@@ -130,21 +136,30 @@ def test_a_moved_layer_gives_results_where_it_lies(make, viewer, images, tiny_pi
     np.testing.assert_allclose(viewer.layers[2].extent.world, images[0].extent.world)
 
 
-def test_running_again_updates_the_results_in_place(
+def test_the_same_again_updates_the_result_in_place(
     make, viewer, images, tiny_pipeline, notifications, qtbot
 ):
     widget = make(viewer, tiny_pipeline)
     run(widget, qtbot)
     fused = viewer.layers[2]
     assert "Mask" not in " ".join(layer.name for layer in viewer.layers)
-    first, fused.opacity = fused.data.copy(), 0.4
-    widget.seed.value, widget.quality.value = 3, "fast"
+    first, fused.opacity = fused.metadata[KEY]["record"], 0.4
     run(widget, qtbot)
     assert [layer.name for layer in viewer.layers] == ["t1", "pet", "Fused: t1 + pet"]
     assert viewer.layers[2] is fused
-    assert not np.array_equal(fused.data, first)
-    assert fused.metadata[KEY]["record"]["seed"] == 3
+    assert fused.metadata[KEY]["record"] is not first
     assert fused.opacity == 0.4
+
+
+def test_other_settings_make_another_result(make, viewer, tiny_pipeline, notifications, qtbot):
+    widget = make(viewer, tiny_pipeline)
+    run(widget, qtbot)
+    widget.seed.value, widget.quality.value = 3, "fast"
+    run(widget, qtbot)
+    assert [(layer.name, layer.visible) for layer in viewer.layers[2:]] == [
+        ("Fused: t1 + pet", False),
+        ("Fused: t1 + pet, fast, seed 3", True),
+    ]
 
 
 def test_a_layer_of_the_user_with_a_results_name_is_left_alone(
@@ -157,16 +172,16 @@ def test_a_layer_of_the_user_with_a_results_name_is_left_alone(
     assert viewer.layers[3].name == "Fused: t1 + pet [1]"
 
 
-def test_a_grey_result_replaces_a_coloured_one_of_the_same_name(
+def test_results_are_no_inputs_and_other_images_make_another_result(
     make, viewer, images, tiny_pipeline, notifications, qtbot
 ):
     widget = make(viewer, tiny_pipeline)
     run(widget, qtbot)
-    assert viewer.layers[2].rgb
+    assert set(widget.image_a.choices) == {None, *images}
     images[1].metadata[KEY]["modality"] = "CT"
     run(widget, qtbot)
-    assert len(viewer.layers) == 3
-    assert not viewer.layers[2].rgb
+    assert [layer.rgb for layer in viewer.layers[2:]] == [True, False]
+    assert [layer.visible for layer in viewer.layers[2:]] == [False, True]
 
 
 def test_cancel_really_stops_and_says_so(make, viewer, slow_pipeline, notifications, qtbot):
@@ -228,7 +243,7 @@ def test_without_further_ado_the_embedded_weights_are_used(notifications, qtbot)
     qtbot.addWidget(widget.native)
     widget.quality.value, widget.device.value = "fast", "cpu"
     run(widget, qtbot)
-    fused = viewer.layers["Fused: image 0 + image 1"]
+    fused = viewer.layers["Fused: image 0 + image 1, fast"]
     assert fused.data.shape == (32, 40)
     assert tuple(fused.scale) == (2, 3)
     assert fused.metadata[KEY]["record"]["weights"].startswith("light")
@@ -258,9 +273,12 @@ def test_an_unknown_prompt_is_one_sentence(
     widget = make(viewer, tiny_pipeline)
     widget.prompt.value = prompt
     run(widget, qtbot)
-    assert len(notifications) == 1
-    assert word in notifications[0]
-    assert "Traceback" not in notifications[0]
+    assert notifications == []
+    assert widget.message.level == "warning"
+    said = " ".join([widget.message.text, *widget.message.details])
+    assert word in said
+    assert "Traceback" not in said
+    assert "mask=" not in said
     assert len(viewer.layers) in (2, 4)  # a locator may go on with the terms it knows
     assert widget.fuse.enabled
 

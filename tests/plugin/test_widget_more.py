@@ -15,7 +15,7 @@ from napari_textdifuse import FusionPipeline, Volume
 from napari_textdifuse.cli import main
 from napari_textdifuse.io import read, write
 from napari_textdifuse.napari_plugin.fuse.extent_box import CURRENT, RANGE
-from napari_textdifuse.napari_plugin.fuse.memory import estimate
+from napari_textdifuse.napari_plugin.fuse.extent_box import estimate
 from napari_textdifuse.napari_plugin.fuse.settings import settings_path
 from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
 from napari_textdifuse.napari_plugin.layers import KEY, to_layer
@@ -147,7 +147,7 @@ def every_preview(monkeypatch):
 
 
 @pytest.mark.parametrize("kinds", [("MR", "PT"), ("MR", "CT")])
-def test_the_result_grows_in_its_own_layer(make, qtbot, every_preview, notifications, kinds):
+def test_the_result_grows_in_a_preview(make, qtbot, every_preview, notifications, kinds):
     viewer = ViewerModel()
     for seed, kind in enumerate(kinds):
         viewer.add_layer(Layer.create(*to_layer(scan(kind, seed))))
@@ -157,33 +157,34 @@ def test_the_result_grows_in_its_own_layer(make, qtbot, every_preview, notificat
     def look(event):
         layer = event.value
         assert layer not in widget.image_a.choices
-        assert layer.rgb == (kinds[1] == "PT")
-        axes = tuple(range(1, layer.data.ndim))
-        layer.events.set_data.connect(lambda: grown.append(layer.data.any(axis=axes).sum()))
+        if "(running)" in layer.name:
+            assert not layer.data[..., 3].all(), "the images below stay in sight"
+            layer.events.set_data.connect(lambda: grown.append(layer.data.any((1, 2, 3)).sum()))
 
     viewer.layers.events.inserted.connect(look)
     run(widget, qtbot)
     assert {1, 2, 3, 4, 5} <= set(grown)
     (fused,) = viewer.layers[2:]
-    assert fused.name.startswith("Fused: mr + ")
+    assert fused.name == f"Fused: mr + {kinds[1].lower()}"
     assert fused.metadata[KEY]["record"]["complete"]
-    assert fused in widget.image_a.choices
+    assert fused not in widget.image_a.choices
 
 
-def test_a_cancelled_run_gives_back_what_it_drew_over(
+def test_a_cancelled_run_changes_no_earlier_result(
     make, viewer, qtbot, every_preview, notifications
 ):
     widget = make(viewer)
     run(widget, qtbot)
     fused = only(viewer, "Fused")
     before = fused.data.copy()
-    widget.seed.value, widget.quality.value = 5, "best"
+    widget.quality.value = "best"
     widget.fuse.native.click()
-    qtbot.waitUntil(lambda: not np.array_equal(fused.data, before), timeout=30_000)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=30_000)
     widget.cancel.native.click()
     qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
+    assert fused in viewer.layers
     np.testing.assert_array_equal(fused.data, before)
-    assert fused.metadata[KEY]["record"]["seed"] == 0
+    assert not any("(running)" in layer.name for layer in viewer.layers)
 
 
 def test_the_user_may_delete_the_preview(make, viewer, qtbot, every_preview, notifications):
@@ -237,8 +238,11 @@ def test_finished_slices_of_a_cancelled_volume_stay(make, viewer, qtbot, notific
     widget.cancel.native.click()
     qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
     part = only(viewer, "Fused")
-    assert part.name == "Fused: mr + pt (incomplete)"
-    assert 2 <= part.data.shape[0] < 5
+    done = part.data.shape[0]
+    assert 2 <= done < 5
+    assert part.name == f"Fused: mr + pt, slices 0-{done - 1}, best (incomplete)"
+    assert widget.message.text == f"Cancelled: {done} of 5 slices kept, slices 0-{done - 1}."
+    assert viewer.dims.current_step[0] == 0
     assert part.metadata[KEY]["record"]["complete"] is False
     assert notifications == []
 
@@ -253,14 +257,15 @@ def test_more_layers_of_a_result(make, viewer, qtbot, notifications):
     widget.extras.value = ["contribution", "uncertainty", "difference", "boxes"]
     run(widget, qtbot)
     names = [v.name for v in viewer.layers[3:]]
+    title = "drawn in Labels, 2 samples (mr + pt)"
     assert names == [
-        "Fused: mr + pt",
-        "Share of mr: mr + pt",
-        "Uncertainty: mr + pt",
-        "Fused less mr: mr + pt",
-        "Fused less pt: mr + pt",
-        "Mask: drawn",
-        "Boxes: drawn",
+        f"Share of mr: {title}",
+        f"Uncertainty: {title}",
+        f"Fused less mr: {title}",
+        f"Fused less pt: {title}",
+        "Fused: mr + pt, drawn in Labels, 2 samples",
+        f"Boxes: {title}",
+        f"Mask: {title}",
     ]
     fused, less_mr = only(viewer, "Fused: "), only(viewer, "Fused less mr")
     assert not less_mr.visible
@@ -271,9 +276,13 @@ def test_more_layers_of_a_result(make, viewer, qtbot, notifications):
     assert fused.metadata[KEY]["sources"] == {"a": "mr", "b": "pt"}
     run(widget, qtbot)
     assert len(viewer.layers) == 10, "replaced, not added"
+    widget.extras.value = []
+    run(widget, qtbot)
+    assert len(viewer.layers) == 5, "replaced whole"
     widget.replace.value = False
     run(widget, qtbot)
-    assert len(viewer.layers) == 17
+    assert len(viewer.layers) == 7
+    assert viewer.layers[-1].name == "Mask: drawn in Labels, 2 samples, no. 2 (mr + pt)"
 
 
 def test_a_rectangle_in_a_slice_is_a_prompt(make, viewer, qtbot, notifications):
@@ -362,9 +371,8 @@ def test_live_corrections_follow_the_brush(corrected, viewer, qtbot):
 
 def test_a_deleted_mask_is_said(corrected, viewer, qtbot, notifications):
     viewer.layers.remove(only(viewer, "Mask"))
-    corrected.again.native.click()
-    assert notifications[-1].startswith("There is no mask to update from")
     assert not corrected.again.enabled
+    assert corrected.again.tooltip.startswith("There is no mask yet")
 
 
 def test_another_strength_reuses_the_chains(make, viewer, qtbot, notifications, tiny_pipeline):

@@ -7,6 +7,7 @@ from napari.layers import Image
 from napari.utils.notifications import show_error
 
 from .fuse.roles import guess_pair
+from .results import is_result
 
 
 def fuse_selected(viewer: napari.viewer.Viewer) -> None:
@@ -17,7 +18,9 @@ def fuse_selected(viewer: napari.viewer.Viewer) -> None:
     viewer : napari.viewer.Viewer
     """
     selected = set(viewer.layers.selection)
-    images = [v for v in viewer.layers if v in selected and isinstance(v, Image)]
+    images = [
+        v for v in viewer.layers if v in selected and isinstance(v, Image) and not is_result(v)
+    ]
     if len(images) != 2:
         show_error(f"Select the two image layers to fuse; {len(images)} are selected.")
         return

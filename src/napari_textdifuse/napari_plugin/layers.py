@@ -156,7 +156,9 @@ def to_layer(volume: Volume, name: str | None = None, kind: str = "image") -> La
     if kind == "labels":
         attributes["features"] = label_features(known.get("objects", {}))
         return array if array.dtype.kind in "iu" else array.astype(np.uint8), attributes, kind
-    return array, attributes | _display(volume), kind
+    display = _display(volume)
+    known["shown"] = [display.get("contrast_limits"), display.get("colormap", "gray")]
+    return array, attributes | display, kind
 
 
 def label_features(objects: Mapping[Any, str]) -> dict[str, list[Any]]:

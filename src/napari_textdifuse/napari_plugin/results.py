@@ -1,8 +1,16 @@
-"""A fusion's result as layers, and their place in the viewer."""
+"""A fusion's result as layer data: its identity, its names and its geometry.
+
+A result belongs to its two images, the chosen slices, the terms that were emphasised and the
+settings. ``layer.metadata["textdifuse"]["result"]`` holds ``id`` (the same for the same result),
+``role`` (which of its layers this is) and ``complete``.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -13,30 +21,150 @@ from ..volume import LABEL_UNIT, Array, Volume
 from .layers import GEOMETRY, KEY, LayerCopy, LayerData, label_features
 
 if TYPE_CHECKING:
-    from napari.components import LayerList
-    from napari.layers import Layer
-
     from ..fusion import FusionResult
 
 #: Colours of labels 1, 2, ... that neither grey nor the hot map has.
 LABEL_COLOURS = ("cyan", "lime", "magenta", "dodgerblue", "violet", "springgreen")
-
-
 #: Images that may be shown besides the fused one and its mask.
 EXTRAS = ("contribution", "uncertainty", "difference", "boxes")
+#: In ``metadata["textdifuse"]``: which result a layer belongs to, and as what.
+RESULT = "result"
+#: Width of a mask's outline, in pixels of the mask.
+OUTLINE = 1
+#: What of a record makes another result of the same images.
+_IDENTITY = (
+    "weights",
+    "weights_sha256",
+    "quality",
+    "steps",
+    "seed",
+    "samples",
+    "sampler",
+    "strength",
+    "locator",
+    "slices",
+    "time",
+    "colour_from",
+    "chroma",
+    "restore",
+    "balance",
+    "colormap",
+    "tint",
+)
+#: More terms than this are counted.
+_TERMS = 3
+
+
+@dataclass(frozen=True)
+class Title:
+    """What tells a result from others, in words.
+
+    Parameters
+    ----------
+    pair : str
+        Both images.
+    terms : str
+        What was emphasised; empty if nothing was.
+    rest : str
+        Slices and settings that are not the default, with a leading comma; or empty.
+    """
+
+    pair: str
+    terms: str = ""
+    rest: str = ""
+
+    @property
+    def fused(self) -> str:
+        """Name of the fused layer."""
+        terms = f", {self.terms}" if self.terms else ""
+        return f"Fused: {self.pair}{terms}{self.rest}"
+
+    def other(self, what: str) -> str:
+        """Name of another layer of the result."""
+        return f"{what}: {self.terms or 'no prompt'}{self.rest} ({self.pair})"
+
+
+def make_title(
+    pair: str, names: Iterable[str], slices: dict[str, Any] | None, settings: Sequence[str] = ()
+) -> Title:
+    """Name a result.
+
+    Parameters
+    ----------
+    pair : str
+    names : iterable of str
+        The terms, in the words of the lexicon.
+    slices : dict or None
+        As in the record: ``axis``, ``first``, ``last`` and ``of``.
+    settings : sequence of str
+        Those that are not the default.
+    """
+    terms = list(dict.fromkeys(names))
+    shown = ", ".join(terms[:_TERMS])
+    if len(terms) > _TERMS:
+        shown += f" and {len(terms) - _TERMS} more"
+    rest = [part for part in (extent_words(slices), *settings) if part]
+    return Title(pair, shown, "".join(f", {part}" for part in rest))
+
+
+def extent_words(slices: dict[str, Any] | None) -> str:
+    """Return what of a volume a record's ``slices`` are; empty for all of it."""
+    if not slices:
+        return ""
+    first, last = int(slices["first"]), int(slices["last"])
+    axis = ("", " of y", " of x")[int(slices.get("axis", 0))]
+    if first == 0 and last + 1 == int(slices.get("of", -1)):
+        return f"sliced along {'zyx'[int(slices['axis'])]}" if axis else ""
+    return f"slice {first}{axis}" if first == last else f"slices {first}-{last}{axis}"
+
+
+def identity(record: dict[str, Any], names: Iterable[str], drawn: str | None = None) -> str:
+    """Return what is the same for the same result, whatever the prompt was typed like.
+
+    Parameters
+    ----------
+    record : dict
+    names : iterable of str
+        The terms, in the words of the lexicon.
+    drawn : str, optional
+        Name of the layer that was the prompt.
+    """
+    images = record.get("inputs", {})
+    parts: dict[str, Any] = {key: record.get(key) for key in _IDENTITY}
+    parts["inputs"] = {
+        role: {key: image.get(key) for key in ("sha256", "shape", "window", "modality", "unit")}
+        for role, image in images.items()
+    }
+    parts["registration"] = (record.get("registration") or {}).get("kind")
+    parts["terms"] = [drawn] if drawn is not None else sorted(set(names))
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def result_of(layer: Any) -> dict[str, Any]:
+    """Return which result a layer belongs to; empty for all other layers."""
+    found = layer.metadata.get(KEY, {}).get(RESULT, {})
+    return found if isinstance(found, dict) else {}
+
+
+def is_result(layer: Any) -> bool:
+    """Tell whether a fusion made this layer, now or before it was saved."""
+    known = layer.metadata.get(KEY, {})
+    return "record" in known or RESULT in known
 
 
 def result_layers(
     result: FusionResult,
     a: LayerCopy,
     name_b: str,
-    prompt: str | None,
+    title: Title,
     *,
+    key: str = "",
     start: tuple[int, int] = (0, 0),
     sources: Sequence[tuple[str, Volume]] = (),
     shown: Sequence[str] = (),
 ) -> list[LayerData]:
-    """Make the layers of a result: the fused image, the mask if there is one, and what is asked.
+    """Make the layers of a result, from the lowest to the highest; the mask is the last.
 
     Parameters
     ----------
@@ -45,7 +173,9 @@ def result_layers(
         Image A; every layer gets exactly its geometry, or that of its chosen slices.
     name_b : str
         Name of image B's layer.
-    prompt : str or None
+    title : Title
+    key : str
+        See `identity`.
     start : tuple of int
         Axis of the chosen slices and the first of them.
     sources : sequence of (str, Volume)
@@ -56,12 +186,11 @@ def result_layers(
     Returns
     -------
     list of (ndarray, dict, str)
-        ``metadata["textdifuse"]`` holds ``affine``, ``record``, ``objects`` (label: name) and
-        ``sources`` (names of the layers).
+        ``metadata["textdifuse"]`` holds ``affine``, ``record``, ``objects`` (label: name),
+        ``sources`` (names of the layers) and ``result``.
     """
-    from napari.utils.colormaps import direct_colormap
-
     geometry = cut_geometry(a, *start)
+    complete = bool(result.record.get("complete", True))
     known: dict[str, Any] = {
         "record": result.record,
         "objects": {str(label): name for label, name in result.label_names.items()},
@@ -71,54 +200,40 @@ def result_layers(
         placed = a.matrix.copy()
         placed[:, -1] = a.matrix @ _first(a, *start)
         known |= {"affine": result.affine.tolist(), "placed": placed.tolist()}
-    title = f"{a.name} + {name_b}"
-    grey = {"rgb": False, "contrast_limits": (0.0, 1.0)}
-    incomplete = "" if result.record.get("complete", True) else " (incomplete)"
 
-    def image(array: Array, name: str, **attributes: Any) -> LayerData:
-        meta = {"name": name, "metadata": {KEY: known | {"unit": "a.u."}}}
-        return array, geometry | meta | attributes, "image"
+    def attributes(role: str, name: str, unit: str = "a.u.") -> dict[str, Any]:
+        belongs = {"id": key, "role": role, "complete": complete}
+        meta = {KEY: known | {"unit": unit, RESULT: belongs}}
+        return geometry | {"name": name + ("" if complete else " (incomplete)"), "metadata": meta}
 
-    fused = {"rgb": True} if result.rgb else grey | {"colormap": "gray"}
-    layers = [image(result.fused, fused_name(a.name, name_b) + incomplete, **fused)]
-    extra = {"visible": False, **grey}
+    def extra(array: Array, role: str, what: str, **look: Any) -> LayerData:
+        hidden = {"visible": False, "rgb": False, "contrast_limits": (0.0, 1.0)}
+        return array, attributes(role, title.other(what)) | hidden | look, "image"
+
+    layers = []
     if "contribution" in shown:
-        share = f"Share of {a.name}: {title}{incomplete}"
-        layers.append(image(result.contribution, share, colormap="viridis", **extra))
+        what = f"Share of {a.name}"
+        layers.append(extra(result.contribution, "contribution", what, colormap="viridis"))
     if "uncertainty" in shown and result.uncertainty is not None:
-        limits = {"contrast_limits": (0.0, max(float(result.uncertainty.max()), 1e-3))}
-        name = f"Uncertainty: {title}{incomplete}"
-        layers.append(image(result.uncertainty, name, **{**extra, **limits, "colormap": "inferno"}))
+        limits = (0.0, max(float(result.uncertainty.max()), 1e-3))
+        look = {"contrast_limits": limits, "colormap": "inferno"}
+        layers.append(extra(result.uncertainty, "uncertainty", "Uncertainty", **look))
     if "difference" in shown:
         luma = _brightness(result)
-        for name, volume in sources:
-            signed = {"contrast_limits": (-1.0, 1.0), "colormap": "PiYG"}
-            title_of = f"Fused less {name}: {title}{incomplete}"
-            layers.append(image(luma - volume.array, title_of, **{**extra, **signed}))
-    if result.mask is not None:
-        mask = {
-            "name": f"Mask: {prompt or 'drawn'}{incomplete}",
-            "metadata": {KEY: known | {"unit": LABEL_UNIT}},
-            "colormap": direct_colormap(_colours(result.label_names)),
-            "features": label_features(result.label_names),
-        }
-        layers.append((result.mask, geometry | mask, "labels"))
+        look = {"contrast_limits": (-1.0, 1.0), "colormap": "PiYG"}
+        for role, (name, volume) in zip("ab", sources, strict=False):
+            difference = luma - volume.array
+            layers.append(extra(difference, f"less {role}", f"Fused less {name}", **look))
+    grey = {"rgb": False, "contrast_limits": (0.0, 1.0), "colormap": "gray"}
+    display = {"rgb": True} if result.rgb else grey
+    layers.append((result.fused, attributes("fused", title.fused) | display, "image"))
     if "boxes" in shown and len(result.detections):
-        layers.append(_boxes(result, geometry, known, f"Boxes: {prompt or 'drawn'}{incomplete}"))
+        corners, look = _boxes(result)
+        layers.append((corners, attributes("boxes", title.other("Boxes")) | look, "shapes"))  # type: ignore[arg-type]
+    if result.mask is not None:
+        layers.append((result.mask, attributes("mask", title.other("Mask"), LABEL_UNIT), "labels"))
+        layers[-1][1].update(_mask_look(result))
     return layers
-
-
-def fused_name(a: str, b: str) -> str:
-    """Return the name of the fused layer of two layers."""
-    return f"Fused: {a} + {b}"
-
-
-def earlier_result(layers: LayerList, name: str) -> Any | None:
-    """Return the layer of this name that a fusion made, if there is one."""
-    for layer in layers:
-        if layer.name == name and "record" in layer.metadata.get(KEY, {}):
-            return layer
-    return None
 
 
 def cut_geometry(a: LayerCopy, axis: int = 0, first: int = 0) -> dict[str, Any]:
@@ -148,9 +263,20 @@ def _brightness(result: FusionResult) -> npt.NDArray[np.float32]:
     return rgb_to_ycbcr(result.fused)[0] if result.rgb else result.fused
 
 
-def _boxes(
-    result: FusionResult, geometry: dict[str, Any], known: dict[str, Any], name: str
-) -> LayerData:
+def _mask_look(result: FusionResult) -> dict[str, Any]:
+    """Return how a mask looks: as outlines, so that what it marks stays in sight."""
+    from napari.utils.colormaps import direct_colormap
+
+    colours: dict[int | None, str] = {None: "transparent", 0: "transparent"}
+    colours |= dict(zip(result.label_names, cycle(LABEL_COLOURS), strict=False))
+    return {
+        "colormap": direct_colormap(colours),
+        "features": label_features(result.label_names),
+        "opacity": 1.0,
+    }
+
+
+def _boxes(result: FusionResult) -> tuple[list[npt.NDArray[np.float64]], dict[str, Any]]:
     """Return rectangles around the objects; in a volume in the middle slice of each."""
     corners = []
     for box in result.detections.boxes.astype(float):
@@ -162,8 +288,7 @@ def _boxes(
             rectangle = np.c_[np.full(4, middle), rectangle]
         corners.append(rectangle)
     found = result.detections
-    attributes = {
-        "name": name,
+    return corners, {
         "shape_type": "rectangle",
         "face_color": "transparent",
         "edge_color": "yellow",
@@ -172,70 +297,26 @@ def _boxes(
             "score": [float(v) for v in found.scores],
             "found in": list(found.sources),
         },
-        "metadata": {KEY: known},
     }
-    return corners, geometry | attributes, "shapes"  # type: ignore[return-value]
 
 
-def _colours(labels: Iterable[int]) -> dict[int | None, str]:
-    shown = zip(labels, cycle(LABEL_COLOURS), strict=False)
-    return {None: "transparent", 0: "transparent", **dict(shown)}
-
-
-def show_layer(
-    layers: LayerList, layer_data: LayerData, *, replace: bool = True, target: Any = None
-) -> Layer:
-    """Add a result to the viewer, or update the earlier result of the same name in place.
-
-    A layer of that name that this plugin did not make is left alone; the new one then gets
-    another name from napari. How the user displays an updated layer is kept.
-
-    Parameters
-    ----------
-    layers : LayerList
-    layer_data : tuple of (ndarray, dict, str)
-    replace : bool
-        False always adds a layer.
-    target : Layer, optional
-        A layer that was made for this result.
-
-    Returns
-    -------
-    Layer
-        The one in the viewer.
-    """
-    from napari.layers import Layer
-
+def fits(layer: Any, layer_data: LayerData) -> bool:
+    """Tell whether a layer can hold a result in place of the one that it holds."""
     data, attributes, kind = layer_data
-    earlier = earlier_result(layers, attributes["name"]) if replace else None
-    if target is not None:
-        if earlier is not None and earlier is not target:
-            layers.remove(earlier)  # it did not fit, so the preview was a layer of its own
-            target.name = attributes["name"]
-        earlier = target
-    if earlier is None:
-        made = Layer.create(*layer_data)
-        layers.append(made)
-        return made
-    if _fits(earlier, layer_data):
-        earlier.data = data
-        for key in (*GEOMETRY, "metadata", "features"):
-            if key in attributes:
-                setattr(earlier, key, attributes[key])
-        return earlier
-    index = layers.index(earlier)
-    layers.remove(earlier)
-    made = Layer.create(data, attributes, kind)
-    layers.insert(index, made)
-    return made
-
-
-def _fits(layer: Any, layer_data: LayerData) -> bool:
-    data, attributes, kind = layer_data
-    same_kind = layer._type_string == kind
     return (
-        same_kind
+        layer._type_string == kind
         and kind != "shapes"
         and layer.data.ndim == data.ndim
         and getattr(layer, "rgb", False) == attributes.get("rgb", False)
     )
+
+
+def update(layer: Any, layer_data: LayerData) -> None:
+    """Put a result into a layer; how the user displays it is kept."""
+    data, attributes, _ = layer_data
+    layer.data = data
+    for key in (*GEOMETRY, "metadata", "features"):
+        if key in attributes:
+            setattr(layer, key, attributes[key])
+    if layer.name != attributes["name"]:
+        layer.name = attributes["name"]

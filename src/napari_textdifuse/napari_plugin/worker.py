@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import create_worker
-from qtpy.QtCore import QEvent, QObject, Signal
+from qtpy.QtCore import QEvent, QObject, QTimer, Signal
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from ..errors import Cancelled
 
@@ -81,8 +82,12 @@ class FusionRun(QObject):  # type: ignore[misc]
         self.finished.emit(outcome)
 
 
+#: Name of every panel of this plugin, as a Qt object.
+PANEL = "textdifuse-panel"
+
+
 class Watch(QObject):  # type: ignore[misc]
-    """Call a function when a panel is taken out of its window, or destroyed with it.
+    """Put a panel behind the plugin's others when it is docked; call a function when it goes.
 
     Closing a dock in napari only takes the panel out; hiding it leaves it in, and is no reason to
     stop anything.
@@ -91,16 +96,44 @@ class Watch(QObject):  # type: ignore[misc]
     ----------
     panel : QWidget
     closed : callable
+        Called when the panel is taken out of its window, or destroyed with it.
     """
 
     def __init__(self, panel: Any, closed: Callable[[], None]) -> None:
         super().__init__()
         self._closed = closed
+        self._docked = QTimer(self)  # once the dock has its place
+        self._docked.setSingleShot(True)
+        self._docked.timeout.connect(lambda: tabify(panel))
+        panel.setObjectName(PANEL)
         panel.installEventFilter(self)
         panel.destroyed.connect(closed)
+        panel.destroyed.connect(self._docked.stop)
 
     def eventFilter(self, panel: Any, event: QEvent) -> bool:
         """See what happens to the panel; hinder nothing."""
-        if event.type() == QEvent.Type.ParentChange and panel.parent() is None:
-            self._closed()
+        if event.type() == QEvent.Type.ParentChange:
+            if panel.parent() is None:
+                self._docked.stop()
+                self._closed()
+            else:
+                self._docked.start(0)
         return False
+
+
+def tabify(panel: Any) -> None:
+    """Let a docked panel share its place with the plugin's other panels, as a tab in front."""
+    dock = panel.parent()
+    while dock is not None and not isinstance(dock, QDockWidget):
+        dock = dock.parent()
+    if dock is None or not isinstance(dock.parent(), QMainWindow):
+        return
+    window = dock.parent()
+    area = window.dockWidgetArea(dock)
+    for other in window.findChildren(QDockWidget):
+        ours = other is not dock and other.findChild(QWidget, PANEL) is not None
+        if ours and not other.isFloating() and window.dockWidgetArea(other) == area:
+            if other not in window.tabifiedDockWidgets(dock):
+                window.tabifyDockWidget(other, dock)
+            dock.raise_()
+            return

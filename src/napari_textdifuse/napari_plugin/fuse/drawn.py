@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ def is_drawn(layer: Any) -> bool:
     return isinstance(layer, (Shapes, Points, Labels))
 
 
-def prompt_of(layer: Any, image: Any, *, follow: bool = False) -> dict[str, Any]:
+def prompt_of(
+    layer: Any, image: Any, *, follow: bool = False, point: Sequence[float] = ()
+) -> dict[str, Any]:
     """Return what a drawn layer says, as options of `FusionSession.fuse`.
 
     Rectangles become boxes, other shapes their outline, points mark what they lie on (a feature
@@ -35,6 +38,8 @@ def prompt_of(layer: Any, image: Any, *, follow: bool = False) -> dict[str, Any]
         Image A.
     follow : bool
         In volumes, follow what was drawn in one slice through its neighbours.
+    point : sequence of float
+        Where the viewer is, in the world. A drawing with fewer axes than the image lies there.
 
     Raises
     ------
@@ -48,13 +53,13 @@ def prompt_of(layer: Any, image: Any, *, follow: bool = False) -> dict[str, Any]
     if not len(layer.data):
         raise InputError(f"Layer {layer.name!r} is empty; draw something on it, or choose none.")
     if isinstance(layer, Points):
-        points = _pixels(layer, image, np.asarray(layer.data))
+        points = _pixels(layer, image, np.asarray(layer.data), point)
         signs = layer.features.get("label")
         labels = None if signs is None else [int(bool(v)) for v in signs]
         return {"drawing": Drawing(points=points, point_labels=labels, follow=follow)}
     boxes, polygons = [], []
     for corners, kind in zip(layer.data, layer.shape_type, strict=True):
-        placed = _pixels(layer, image, np.asarray(_outline(corners, kind)))
+        placed = _pixels(layer, image, np.asarray(_outline(corners, kind)), point)
         if kind == "rectangle":
             boxes.append(_box(placed))
         else:
@@ -62,14 +67,18 @@ def prompt_of(layer: Any, image: Any, *, follow: bool = False) -> dict[str, Any]
     return {"drawing": Drawing(boxes=boxes or None, polygons=polygons, follow=follow)}
 
 
-def _pixels(layer: Any, image: Any, points: Floats) -> Floats:
+def _pixels(layer: Any, image: Any, points: Floats, where: Sequence[float] = ()) -> Floats:
     """Return points in image A's pixels, x first; pixel 0 reaches from 0 to 1."""
     n = 3 if image.ndim >= 3 else 2
     placed = []
+    missing = max(0, image.ndim - layer.ndim)
+    before = np.r_[np.zeros(image.ndim), np.asarray(where, float)][-image.ndim :][:missing]
     for point in points:
         world = np.asarray(layer.data_to_world(point), float)
-        world = np.r_[np.zeros(max(0, image.ndim - len(world))), world][-image.ndim :]
-        placed.append(np.asarray(image.world_to_data(world), float)[-n:])
+        world = np.r_[before, world][-image.ndim :]
+        index = np.asarray(image.world_to_data(world), float)
+        index[:missing] = np.round(index[:missing])  # the slice on show
+        placed.append(index[-n:])
     # a slice's number is a whole one; what remains is rounding
     return np.asarray(np.round(np.array(placed), 6)[:, ::-1] + 0.5)
 

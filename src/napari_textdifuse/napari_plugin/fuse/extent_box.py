@@ -1,7 +1,8 @@
-"""What of a volume is fused: all of it, a range, or the slice on show."""
+"""What of a volume is fused: all of it, a range, or the slice on show; and what memory it takes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,11 @@ WHOLE, CURRENT, RANGE = "whole volume", "current slice", "range"
 #: As the viewer shows it: slices follow the axis that it has a slider for.
 AS_SHOWN = "as shown"
 AXES = {AS_SHOWN: None, "axis 0 (z)": 0, "axis 1 (y)": 1, "axis 2 (x)": 2}
+GIB = 2**30
+#: Measured with ``benchmarks/speed.py`` and ``benchmarks/volume.py`` on a CPU: libraries and
+#: weights, a pixel that goes through the network (in tiles of `TILE`), a pixel of all results.
+FIXED, IN_NETWORK, IN_RESULT = 0.3 * GIB, 1000, 80
+TILE = 1024**2
 
 
 class ExtentBox(Container):  # type: ignore[type-arg]
@@ -23,21 +29,38 @@ class ExtentBox(Container):  # type: ignore[type-arg]
         )
         self.first = SpinBox(value=0, min=0, max=10**6, tooltip="First slice of the range, from 0.")
         self.last = SpinBox(value=0, min=0, max=10**6, tooltip="Last slice of the range.")
-        super().__init__(
-            widgets=[self.what, self.axis, self.first, self.last],
-            layout="horizontal",
-            labels=False,
-            label="Fuse",
+        top: Container[Any] = Container(
+            widgets=[self.what, self.axis], layout="horizontal", labels=False
         )
+        self._range: Container[Any] = Container(
+            widgets=[self.first, self.last], layout="horizontal", labels=False
+        )
+        for row in (top, self._range):
+            row.margins = (0, 0, 0, 0)
+        super().__init__(widgets=[top, self._range], labels=False, label="Fuse")
         self.margins = (0, 0, 0, 0)
+        for box in (self.what, self.axis):
+            box.native.setSizeAdjustPolicy(box.native.SizeAdjustPolicy.AdjustToContents)
         self._layer: Any | None = None
+        self._sliced: int = 0
         self.what.changed.connect(self._show)
+        self.axis.changed.connect(self._limit)
+        self.first.changed.connect(self._push_last)
+        self.last.changed.connect(self._push_first)
         self._show()
 
     def follow(self, layer: Any | None) -> None:
         """Offer what image A has."""
+        changed = layer is not self._layer
         self._layer = layer
         self._show()
+        if changed and self._deep:
+            self.first.value, self.last.value = 0, int(self.last.max)
+
+    def follow_view(self, viewer: Any) -> None:
+        """Note which axis the viewer has a slider for."""
+        self._sliced = _axis_on_show(viewer)
+        self._limit()
 
     def selection(self, viewer: Any) -> dict[str, Any]:
         """Return ``slices`` and ``axis`` as `fuse` takes them; empty for the whole volume.
@@ -52,14 +75,10 @@ class ExtentBox(Container):  # type: ignore[type-arg]
             return {}
         axis = AXES[self.axis.value]
         if axis is None:
-            sliced = [d for d in viewer.dims.order if d not in viewer.dims.displayed]
-            spatial = [d - (viewer.dims.ndim - 3) for d in sliced]
-            axis = next((d for d in reversed(spatial) if d >= 0), 0)
+            axis = _axis_on_show(viewer)
         chosen: dict[str, Any] = {"axis": axis} if axis else {}
         if self.what.value == CURRENT:
-            count = _shape(layer)[axis]
-            place = layer.world_to_data(viewer.dims.point)[-3:][axis]
-            return chosen | {"slices": int(np.clip(round(float(place)), 0, count - 1))}
+            return chosen | {"slices": slice_on_show(viewer, layer, axis)}
         if self.what.value == RANGE:
             return chosen | {"slices": (self.first.value, self.last.value + 1)}
         return chosen
@@ -79,14 +98,60 @@ class ExtentBox(Container):  # type: ignore[type-arg]
     def _deep(self) -> bool:
         return self._layer is not None and len(_shape(self._layer)) == 3
 
+    def _limit(self, *_: Any) -> None:
+        """Keep the range within the image."""
+        if self._layer is None or not self._deep:
+            return
+        chosen = AXES[self.axis.value]
+        most = _shape(self._layer)[self._sliced if chosen is None else chosen] - 1
+        for number, which in ((self.first, "First"), (self.last, "Last")):
+            number.value = min(number.value, most)
+            number.max = most
+            number.tooltip = f"{which} slice of the range, 0 to {most}."
+
+    def _push_last(self, first: int) -> None:
+        self.last.value = max(self.last.value, first)
+
+    def _push_first(self, last: int) -> None:
+        self.first.value = min(self.first.value, last)
+
     def _show(self, *_: Any) -> None:
         deep = self._deep
         reason = "" if deep else "Image A is a single picture."
         for box in (self.what, self.axis):
             box.enabled = deep
             box.tooltip = reason or "Slices go through the network one by one."
-        for number in (self.first, self.last):
-            number.visible = deep and self.what.value == RANGE
+        self._range.visible = deep and self.what.value == RANGE
+        self._limit()
+
+
+def slice_on_show(viewer: Any, layer: Any, axis: int) -> int:
+    """Return which slice of a layer along an array axis the viewer shows."""
+    place = layer.world_to_data(viewer.dims.point)[-3:][axis]
+    return int(np.clip(round(float(place)), 0, _shape(layer)[axis] - 1))
+
+
+def estimate(shape: Sequence[int], slices: int | None = None, samples: int = 1) -> float:
+    """Return how much memory a fusion will take, roughly, in GiB.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Spatial shape of image A.
+    slices : int, optional
+        How many of a volume's slices are fused; default all.
+    samples : int
+    """
+    plane = shape[-1] * shape[-2]
+    count = 1 if len(shape) < 3 else slices if slices is not None else shape[0]
+    kept = plane * count * (IN_RESULT + 8 * (samples - 1))
+    return (FIXED + IN_NETWORK * min(plane, TILE) + kept) / GIB
+
+
+def _axis_on_show(viewer: Any) -> int:
+    dims = viewer.dims
+    sliced = [d - (dims.ndim - 3) for d in dims.order if d not in dims.displayed]
+    return next((d for d in reversed(sliced) if d >= 0), 0)
 
 
 def _shape(layer: Any) -> tuple[int, ...]:

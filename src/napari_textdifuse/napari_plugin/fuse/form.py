@@ -1,8 +1,10 @@
-"""The controls of the fusion widget; what they do is in `widget`."""
+"""The controls of the fusion panel: fields that scroll above a footer that stays in sight."""
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 from magicgui.widgets import (
@@ -16,17 +18,21 @@ from magicgui.widgets import (
     Select,
     SpinBox,
 )
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QScrollArea
 
 from ...locate import locator_names
 from ..results import EXTRAS
+from .drawing_box import DrawingBox
 from .extent_box import ExtentBox
+from .message_line import MessageLine
 from .strength_box import StrengthBox
 from .window_box import WindowBox
 
 #: As `device.DEVICES`, whose import would load torch.
 DEVICES = ("auto", "cpu", "cuda", "mps")
-#: What is kept after napari is closed.
-KEPT = (
+#: What is remembered after napari is closed.
+REMEMBERED = (
     "quality",
     "strength",
     "seed",
@@ -39,6 +45,8 @@ KEPT = (
     "replace",
 )
 NONE = "none"
+#: Key and the name of the button; bound here, as napari ignores the manifest's.
+KEYS = {"Control-Alt-F": "fuse", "Control-Alt-X": "cancel", "Control-Alt-U": "again"}
 
 
 class Form(Container):  # type: ignore[type-arg]
@@ -51,7 +59,7 @@ class Form(Container):  # type: ignore[type-arg]
     """
 
     def __init__(self, images: Callable[..., list[Any]], drawn: Callable[..., list[Any]]) -> None:
-        super().__init__()
+        super().__init__(labels=False)
         self.image_a = ComboBox(
             label="Image A",
             choices=images,
@@ -67,7 +75,8 @@ class Form(Container):  # type: ignore[type-arg]
         self.swap = PushButton(text="Swap A and B")
         self.prompt = LineEdit(
             label="Prompt",
-            tooltip="What should stand out, such as: tumour. Empty: nothing is emphasised.",
+            tooltip="What should stand out, such as: tumour. Empty: nothing is emphasised. Enter "
+            "fuses.",
         )
         self.prompt.native.setPlaceholderText("tumour, bone, person ... or empty")
         self.drawn = ComboBox(
@@ -77,6 +86,7 @@ class Form(Container):  # type: ignore[type-arg]
             tooltip="A Shapes, Points or Labels layer that marks what should stand out, in place "
             "of a prompt.",
         )
+        self.drawing = DrawingBox()
         self.extent = ExtentBox()
         self.quality = ComboBox(
             label="Quality",
@@ -104,14 +114,34 @@ class Form(Container):  # type: ignore[type-arg]
             label="Register",
             choices=(NONE, "rigid", "affine"),
             value=NONE,
-            tooltip="Move image B onto A by mutual information; needs SimpleITK.",
+            tooltip="Move image B onto A by mutual information, before they are fused.",
         )
-        self.locator = ComboBox(label="Locator", choices=locator_names(), tooltip="Reads prompts.")
+        if find_spec("SimpleITK") is None:
+            self.register.enabled = False
+            self.register.tooltip = (
+                "Registration needs SimpleITK: pip install 'napari-textdifuse[register]'."
+            )
+        self.locator = ComboBox(
+            label="Locator",
+            choices=locator_names(),
+            tooltip="The locator finds in the images what the prompt names. lexicon: a list of "
+            "words with a published rule each; others: detectors, whose models the Models panel "
+            "downloads.",
+        )
         self.seed = SpinBox(
-            label="Seed", value=0, min=0, max=2**31 - 1, tooltip="Same seed, same result."
+            label="Seed",
+            value=0,
+            min=0,
+            max=2**31 - 1,
+            tooltip="The start of the random numbers. Same seed, same result.",
         )
         self.samples = SpinBox(
-            label="Samples", value=1, min=1, max=20, tooltip="Seeds; from 2 on with uncertainty."
+            label="Samples",
+            value=1,
+            min=1,
+            max=20,
+            tooltip="How many results of different seeds are averaged; from 2 on with a map of "
+            "their spread, the uncertainty.",
         )
         self.device = ComboBox(
             label="Device", choices=DEVICES, tooltip="auto: a GPU if there is one."
@@ -124,16 +154,20 @@ class Form(Container):  # type: ignore[type-arg]
             tooltip="More layers of the result, hidden at first.",
         )
         self.extras.native.setMaximumHeight(84)
-        self.replace = CheckBox(text="Replace the earlier result", value=True)
+        self.replace = CheckBox(
+            text="Replace the same result",
+            value=True,
+            tooltip="The same images, slices, terms and settings again replace their result. "
+            "Off: every run adds one. Other results are never replaced.",
+        )
         self.reset = PushButton(text="Reset settings")
+        self.strengths = StrengthBox()
+        self.message = MessageLine()
         self.progress = ProgressBar(label="Progress", value=0, min=0, max=1)
         self.fuse = PushButton(text="Fuse", tooltip="For research, not for diagnosis.")
         self.cancel = PushButton(text="Cancel", enabled=False)
         self.again = PushButton(text="Update from mask", enabled=False)
         self.live = CheckBox(text="Live", value=False, enabled=False)
-        self.strengths = StrengthBox()
-        self.buttons = _row(self.fuse, self.cancel)
-        self.correction = _row(self.again, self.live)
         self._folded: list[Any] = [
             self.window_a,
             self.window_b,
@@ -147,39 +181,44 @@ class Form(Container):  # type: ignore[type-arg]
             self.replace,
             self.reset,
         ]
-        self.extend(
-            [
+        self._fields: Container[Any] = Container(
+            widgets=[
                 self.image_a,
                 self.image_b,
                 self.swap,
                 self.prompt,
                 self.drawn,
+                self.drawing,
                 self.extent,
                 self.quality,
                 self.strength,
+                self.strengths,
                 self.more,
                 *self._folded,
-                self.buttons,
-                self.correction,
-                self.strengths,
-                self.progress,
             ]
         )
-        self.native.setMinimumWidth(320)  # names of layers stay readable
+        self._lay_out()
         self._defaults = self.settings
         self.more.changed.connect(self._fold)
         self.strength.changed.connect(self._show_strength)
+        for box in (self.image_a, self.image_b, self.drawn):
+            box.changed.connect(self._show_names)
         self._fold()
+
+    def reset_choices(self, *_: Any) -> None:
+        """List the layers again."""
+        self._fields.reset_choices()
+        self._show_names()
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Values that are kept, as plain ones."""
-        return {name: getattr(self, name).value for name in KEPT}
+        """Values that are remembered, as plain ones."""
+        return {name: getattr(self, name).value for name in REMEMBERED}
 
     def apply(self, values: dict[str, Any]) -> None:
-        """Set what can be set of kept values."""
+        """Set what can be set of remembered values."""
         for name, value in values.items():
-            if name in KEPT:
+            if name in REMEMBERED:
                 try:
                     getattr(self, name).value = value
                 except (ValueError, TypeError):
@@ -191,6 +230,48 @@ class Form(Container):  # type: ignore[type-arg]
         for window in (self.window_a, self.window_b):
             window.choice.value = window.choice.choices[0]
 
+    def settings_words(self) -> tuple[str, ...]:
+        """Return what is not the default and changes the result, for its name."""
+        words = []
+        if self.quality.value != "standard":
+            words.append(str(self.quality.value))
+        if self.strength.value != 1:
+            words.append(f"strength {self.strength.value:g}")
+        if self.seed.value:
+            words.append(f"seed {self.seed.value}")
+        if self.samples.value > 1:
+            words.append(f"{self.samples.value} samples")
+        if self.register.value != NONE:
+            words.append(str(self.register.value))
+        if self.locator.value != "lexicon":
+            words.append(str(self.locator.value))
+        for window in (self.window_a, self.window_b):
+            if window.words:
+                words.append(window.words)
+        return tuple(words)
+
+    def _lay_out(self) -> None:
+        area = QScrollArea()
+        area.setWidget(self._fields.native)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setMinimumHeight(120)
+        self._fields.native.setMinimumWidth(300)  # names of layers stay readable
+        area.setMinimumWidth(320)
+        self._area = area
+        footer: Container[Any] = Container(
+            widgets=[_row(self.again, self.live), _row(self.fuse, self.cancel), self.progress],
+            labels=False,
+        )
+        footer.margins = (0, 0, 0, 0)
+        self.append(footer)
+        layout = self.native.layout()
+        layout.insertWidget(0, area, 1)
+        layout.insertWidget(1, self.message)
+        self.progress.native.setTextVisible(True)
+        self.progress.native.setFormat("")
+
     def _fold(self, *_: Any) -> None:
         for widget in self._folded:
             widget.visible = self.more.value
@@ -198,8 +279,36 @@ class Form(Container):  # type: ignore[type-arg]
     def _show_strength(self, value: float) -> None:
         self.strength.label = f"Strength {value:.2f}"
 
+    def _show_names(self, *_: Any) -> None:
+        """Let a name that the box cuts be read in full."""
+        for box in (self.image_a, self.image_b, self.drawn):
+            for k in range(box.native.count()):
+                box.native.setItemData(k, box.native.itemText(k), Qt.ItemDataRole.ToolTipRole)
+            view = box.native.view()
+            view.setMinimumWidth(view.sizeHintForColumn(0) + 24)
 
-def _row(*widgets: Any) -> Container:  # type: ignore[type-arg]
-    row: Container = Container(widgets=widgets, layout="horizontal", labels=False)  # type: ignore[type-arg]
+
+def bind_keys(viewer: Any, form: Form) -> None:
+    """Bind the keys for as long as the form is there, and name them in the buttons' tooltips."""
+    for key, name in KEYS.items():
+        button = getattr(form, name)
+        native = weakref.ref(button.native)
+
+        def press(_: Any, native: Any = native) -> None:
+            if (found := native()) is not None:
+                found.click()
+
+        viewer.bind_key(key, press, overwrite=True)
+        button.tooltip = f"{button.tooltip or ''} ({key})".strip()
+
+
+def unbind_keys(viewer: Any) -> None:
+    """Free the keys."""
+    for key in KEYS:
+        viewer.bind_key(key, None, overwrite=True)
+
+
+def _row(*widgets: Any) -> Container[Any]:
+    row: Container[Any] = Container(widgets=widgets, layout="horizontal", labels=False)
     row.margins = (0, 0, 0, 0)
     return row

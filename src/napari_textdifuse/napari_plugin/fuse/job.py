@@ -6,9 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...errors import Cancelled
 from ..layers import LayerCopy
+from .outcome import Message, describe
+from .values import SourceValues, source_values
 
 if TYPE_CHECKING:
+    from napari.layers import Labels
+
     from ...fusion import FusionPipeline, FusionResult, FusionSession, Progress
 
 Report = Callable[["Progress"], bool]
@@ -34,8 +39,16 @@ class Job:
         Makes or finds the pipeline; called in the worker.
     session : FusionSession or None
         Kept from the run before where only prompt, mask or strength changed; set by `run`.
-    fused_only : bool
-        Whether only the fused layer is updated: its mask is what was painted.
+    corrects : Labels or None
+        The painted mask whose fused image is updated, and nothing else.
+    drawn : str or None
+        Name of the layer that is the prompt.
+    settings_words : tuple of str
+        Settings that are not the default, for the name of the result.
+    layers : tuple of weak references
+        Both layers.
+    values, message
+        Set by `run`: both images to look values up in, and what happened.
     start : tuple of int
         Axis of the chosen slices and the first of them; known once it runs.
     place : tuple of str
@@ -51,7 +64,12 @@ class Job:
     shown: tuple[str, ...] = ()
     replace: bool = True
     session: FusionSession | None = None
-    fused_only: bool = False
+    corrects: Labels | None = None
+    drawn: str | None = None
+    settings_words: tuple[str, ...] = ()
+    layers: tuple[Any, ...] = ()
+    values: SourceValues | None = None
+    message: Message | None = None
     start: tuple[int, int] = (0, 0)
     place: tuple[str, str | None] = ("auto", None)
 
@@ -63,7 +81,14 @@ class Job:
             )
         chosen = self.session.pair.selection
         self.start = chosen.axis, chosen.start
-        return self.session.fuse(self.prompt, callback=report, **self.asked)
+        self.values = source_values(self)
+        try:
+            result = self.session.fuse(self.prompt, callback=report, **self.asked)
+        except Cancelled as cancelled:
+            self.message = describe(cancelled, self)
+            raise
+        self.message = describe(result, self)
+        return result
 
     def can_reuse(self, other: Job) -> bool:
         """Tell whether another job's session serves this one: the same images and options."""

@@ -1,4 +1,4 @@
-"""The running estimate, in the layer that the result will be in."""
+"""The running estimate, in a layer of its own until the result is there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from napari.layers import Image
 
 from ..layers import KEY
-from ..results import cut_geometry, earlier_result, fused_name
+from ..results import cut_geometry
 
 if TYPE_CHECKING:
     from napari.components import LayerList
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 MARK = "preview"
 
 
+def is_preview(layer: Image) -> bool:
+    """Tell whether a layer's result is still to come."""
+    return MARK in layer.metadata.get(KEY, {})
+
+
 class Preview:
     """Shows one slice after the other while it becomes clear.
-
-    An earlier result that will be replaced is drawn over, and given back if nothing comes of it;
-    else there is a new layer.
 
     Parameters
     ----------
@@ -37,7 +39,6 @@ class Preview:
         self._layers = layers
         self._job = job
         self._layer: Image | None = None
-        self._before: npt.NDArray[np.float32] | None = None
         self._turned: npt.NDArray[np.float32] = np.zeros(0, np.float32)
 
     def show(self, index: int, estimate: npt.NDArray[np.float32]) -> None:
@@ -46,53 +47,37 @@ class Preview:
         if session is None or not self._fits(estimate, session.pair.turned_shape):
             return
         if self._layer is None:
-            self._begin(session.pair.turned_shape, session.coloured)
+            self._begin(session.pair.turned_shape)
         elif self._layer not in self._layers:
             return  # the user deleted it
         shape = session.pair.turned_shape
         plane = self._turned if len(shape) == 2 else self._turned[index]
         shown = estimate[: shape[-2], : shape[-1]]
-        plane[...] = shown[..., None] if session.coloured else shown
+        plane[..., :3] = shown if shown.ndim == 3 else shown[..., None]
+        plane[..., 3] = 1
         if self._layer is not None:
             self._layer.refresh()
 
-    def keep(self) -> Image | None:
-        """Return the layer, for a finished result; None if there is none."""
+    def close(self) -> None:
+        """Take the layer away."""
         layer, self._layer = self._layer, None
-        return layer if layer is not None and layer in self._layers else None
-
-    def undo(self) -> None:
-        """Give back what was drawn over, or take the layer away."""
-        layer = self.keep()
-        if layer is None:
-            return
-        if self._before is None:
+        if layer is not None and layer in self._layers:
             self._layers.remove(layer)
-        else:
-            layer.data = self._before
 
     @staticmethod
     def _fits(estimate: npt.NDArray[np.float32], shape: tuple[int, ...]) -> bool:
         """Tell whether it is a whole slice, padded to the network's multiple, and no tile."""
-        return all(0 <= e - n < 64 for e, n in zip(estimate.shape, shape[-2:], strict=True))
+        return all(0 <= e - n < 64 for e, n in zip(estimate.shape[:2], shape[-2:], strict=True))
 
-    def _begin(self, shape: tuple[int, ...], coloured: bool) -> None:
+    def _begin(self, shape: tuple[int, ...]) -> None:
         job, (axis, first) = self._job, self._job.start
-        shape = (*shape, 3) if coloured else shape
-        name = fused_name(job.a.name, job.b.name)
-        data = np.zeros(shape, np.float32)
-        deep = data.ndim - coloured == 3
-        layer = earlier_result(self._layers, name) if job.replace else None
-        image = np.moveaxis(data, 0, axis) if deep else data
-        same = isinstance(layer, Image) and layer.rgb == coloured
-        if layer is not None and same and layer.data.shape == image.shape:
-            self._before = layer.data
-            image[...] = layer.data
-            layer.data = image
-        else:
-            look = {} if coloured else {"colormap": "gray", "contrast_limits": (0, 1)}
-            meta = {KEY: {MARK: True}}
-            place = cut_geometry(job.a, axis, first)
-            layer = Image(image, name=name, rgb=coloured, metadata=meta, **look, **place)
-            self._layers.append(layer)
-        self._layer, self._turned = layer, data
+        # transparent where nothing is known yet: the images below stay in sight
+        self._turned = np.zeros((*shape, 4), np.float32)
+        self._layer = Image(
+            np.moveaxis(self._turned, 0, axis) if len(shape) == 3 else self._turned,
+            name=f"Fused: {job.a.name} + {job.b.name} (running)",
+            rgb=True,
+            metadata={KEY: {MARK: True}},
+            **cut_geometry(job.a, axis, first),
+        )
+        self._layers.append(self._layer)

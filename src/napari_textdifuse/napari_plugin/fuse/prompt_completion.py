@@ -1,37 +1,102 @@
-"""Completion of the lexicon's words in a line of several."""
+"""Completion of the lexicon's words inside a sentence."""
 
 from __future__ import annotations
 
+import locale
+import re
+from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QStringListModel, Qt
 from qtpy.QtWidgets import QCompleter
 
-from ...locate import term_names
+#: Where the word that is being typed begins.
+_BREAK = re.compile(r"[,;.:\s]+")
+#: Words that a term may hold, before the one that is being typed.
+_LONGEST = 3
+LANGUAGES = ("en", "de", "fr", "es", "zh")
 
 
 class PromptCompleter(QCompleter):  # type: ignore[misc]
-    """Completes the last of several words with commas between them."""
-
-    def splitPath(self, path: str) -> list[str]:
-        """Return what is to be completed."""
-        return [path.rpartition(",")[2].lstrip()]
-
-    def pathFromIndex(self, index: Any) -> str:
-        """Return the whole line, completed."""
-        before, comma, _ = self.widget().text().rpartition(",")
-        word = super().pathFromIndex(index)
-        return f"{before}{comma} {word}" if comma else word
-
-
-def complete_prompts(line: Any) -> None:
-    """Let a line complete the lexicon's words, in all languages.
+    """Completes the last words of a line; words that begin like them come first.
 
     Parameters
     ----------
     line : QLineEdit
     """
-    completer = PromptCompleter(term_names(), line)
-    completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-    completer.setFilterMode(Qt.MatchFlag.MatchContains)
+
+    def __init__(self, line: Any) -> None:
+        super().__init__(line)
+        self._words: list[str] = []
+        self._start = 0
+        self._model = QStringListModel(self)
+        self.setModel(self._model)
+        self.setCompletionMode(QCompleter.CompletionMode.UnfilteredPopupCompletion)
+        self.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self.setMaxVisibleItems(8)
+        line.textEdited.connect(self._rank)
+
+    def offer(self, words: Sequence[str]) -> None:
+        """Complete these from now on."""
+        self._words = list(words)
+
+    def splitPath(self, path: str) -> list[str]:
+        """Let every word of the model pass: they were chosen for what is typed."""
+        return [""]
+
+    def pathFromIndex(self, index: Any) -> str:
+        """Return the whole line, completed."""
+        return self.widget().text()[: self._start] + str(self._model.data(index))
+
+    def _rank(self, text: str) -> None:
+        self._start, found = ranked(text, self._words)
+        self._model.setStringList(found)
+
+
+def ranked(text: str, words: Sequence[str]) -> tuple[int, list[str]]:
+    """Return where the completed part begins, and what may stand there, best first.
+
+    Parameters
+    ----------
+    text : str
+        The line up to the cursor.
+    words : sequence of str
+    """
+    starts = [0, *(match.end() for match in _BREAK.finditer(text))]
+    for start in starts[-_LONGEST:]:  # "grey ma" before "ma"
+        typed = text[start:].casefold()
+        if not typed:
+            continue
+        first = [word for word in words if word.casefold().startswith(typed)]
+        inside = [
+            word
+            for word in words
+            if word not in first
+            and any(part.startswith(typed) for part in _BREAK.split(word.casefold()))
+        ]
+        found = [word for word in first + inside if word.casefold() != typed]
+        if found:
+            return start, found
+    return len(text), []
+
+
+def user_language() -> str:
+    """Return the language of the user's computer, English where the lexicon does not have it."""
+    name = (locale.getlocale()[0] or "")[:2].lower()
+    return name if name in LANGUAGES else "en"
+
+
+def complete_prompts(line: Any) -> PromptCompleter:
+    """Let a line complete the words that it is offered.
+
+    Parameters
+    ----------
+    line : QLineEdit
+    """
+    completer = PromptCompleter(line)
     line.setCompleter(completer)
+    popup = completer.popup()
+    popup.setStyleSheet(
+        "QListView { background: palette(base); color: palette(text); border: 1px solid gray; }"
+    )
+    return completer

@@ -1,4 +1,4 @@
-"""Which layer is the anatomy or the scene, and which one lies on top of it."""
+"""Which layer is the anatomy or the scene, which one lies on top of it, and which was chosen."""
 
 from __future__ import annotations
 
@@ -43,3 +43,61 @@ def guess_pair(layers: Sequence[Any]) -> tuple[Any | None, Any | None]:
     first = min(layers, key=rank)
     others = [layer for layer in layers if layer is not first]
     return first, max(others, key=rank)
+
+
+class ChosenPair:
+    """Keeps both choices filled, and chooses a deleted layer again when it returns.
+
+    Parameters
+    ----------
+    boxes : pair of ComboBox
+        Image A and image B.
+    """
+
+    def __init__(self, *boxes: Any) -> None:
+        self._boxes = boxes
+        #: Name of the layer that was chosen in each box, also while it is deleted.
+        self._names: list[str | None] = [None, None]
+        self._filling = False
+        for number, box in enumerate(boxes):
+            box.changed.connect(lambda layer, number=number: self._remember(number, layer))
+
+    def fill(self, images: Sequence[Any], list_again: Any) -> None:
+        """Choose for the layers that are there now.
+
+        Parameters
+        ----------
+        images : sequence of Image
+        list_again : callable
+            Offers them in the boxes.
+        """
+        self._filling = True
+        try:
+            list_again()
+            if all(box.value is None for box in self._boxes) and self._names == [None, None]:
+                pair = guess_pair(images)
+                for number, (box, layer) in enumerate(zip(self._boxes, pair, strict=True)):
+                    box.value = layer
+                    self._names[number] = None if layer is None else layer.name
+                return
+            for number, box in enumerate(self._boxes):
+                self._fill_one(number, box, images)
+        finally:
+            self._filling = False
+
+    def _fill_one(self, number: int, box: Any, images: Sequence[Any]) -> None:
+        name, other = self._names[number], self._boxes[1 - number]
+        current = box.value
+        if current is None or (name is not None and current.name != name):
+            back = [image for image in images if image.name == name]
+            free = [image for image in images if image is not other.value]
+            if back:
+                box.value = back[0]
+            elif current is None:
+                box.value = free[0] if free else None
+        if name is None and box.value is not None:
+            self._names[number] = box.value.name
+
+    def _remember(self, number: int, layer: Any) -> None:
+        if not self._filling:
+            self._names[number] = None if layer is None else layer.name

@@ -26,8 +26,7 @@ class Runner(QObject):  # type: ignore[misc]
     """A queue of jobs.
 
     ``began`` comes with each job, ``progressed`` and ``registering`` as `FusionRun` tells them,
-    and ``finished`` once for each, with the job, its `FusionResult` or exception, and the layer
-    that it was previewed in (None after an exception).
+    and ``finished`` once for each, with the job and its `FusionResult` or exception.
 
     Parameters
     ----------
@@ -38,7 +37,7 @@ class Runner(QObject):  # type: ignore[misc]
     began = Signal(object)
     progressed = Signal(int, int, int, int)
     registering = Signal(int)
-    finished = Signal(object, object, object)
+    finished = Signal(object, object)
 
     def __init__(self, layers: LayerList) -> None:
         super().__init__()
@@ -83,13 +82,13 @@ class Runner(QObject):  # type: ignore[misc]
         if run is not None:
             run.cancel()
         if self._preview is not None:
-            self._preview.undo()
+            self._preview.close()
             self._preview = None
 
     def _next(self) -> None:
         self._job = job = self._waiting.popleft()
         self._run = run = FusionRun(job.run)
-        self._preview = None if job.fused_only else Preview(self._layers, job)
+        self._preview = None if job.corrects is not None else Preview(self._layers, job)
         run.progressed.connect(self.progressed)
         run.registering.connect(self.registering)
         run.previewed.connect(self._show_preview)
@@ -100,13 +99,9 @@ class Runner(QObject):  # type: ignore[misc]
     def _finish(self, outcome: FusionResult | Exception) -> None:
         job, self._run, self._job = self._job, None, None
         preview, self._preview = self._preview, None
-        target = None
         if preview is not None:
-            if isinstance(outcome, Exception):
-                preview.undo()
-            else:
-                target = preview.keep()
-        self.finished.emit(job, outcome, target)
+            preview.close()
+        self.finished.emit(job, outcome)
         if self._waiting and self._run is None:
             self._next()
 

@@ -1,14 +1,28 @@
-"""A finished job's result in the viewer."""
+"""A finished job's result in the viewer: what it replaces, where it lies, what is in sight."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Image, Labels, Layer, Points, Shapes
 
 from ...volume import Volume
-from ..results import result_layers, show_layer
+from ..layers import KEY
+from ..results import (
+    OUTLINE,
+    RESULT,
+    Title,
+    fits,
+    identity,
+    is_result,
+    make_title,
+    result_layers,
+    result_of,
+    update,
+)
 
 if TYPE_CHECKING:
     from napari.components import LayerList
@@ -17,35 +31,182 @@ if TYPE_CHECKING:
     from .job import Job
 
 
-def show_result(
-    layers: LayerList, result: FusionResult, job: Job, target: Any = None
-) -> Labels | None:
-    """Add the layers of a result, or update the earlier ones of the same names.
+@dataclass(frozen=True)
+class Shown:
+    """The layers of a result.
+
+    Parameters
+    ----------
+    key : str
+        Which result it is.
+    fused : Image
+    mask : Labels or None
+    """
+
+    key: str
+    fused: Image
+    mask: Labels | None
+
+
+def show_result(layers: LayerList, result: FusionResult, job: Job) -> Shown | None:
+    """Add the layers of a result in place of the same result from before, and of no other.
+
+    An incomplete result replaces only an incomplete one. Other results are hidden. The new one
+    lies on top, below drawn points and shapes, and its mask is selected.
 
     Parameters
     ----------
     layers : LayerList
     result : FusionResult
     job : Job
-    target : Layer, optional
-        Where the fused image was previewed.
 
     Returns
     -------
-    Labels or None
-        The mask's layer.
+    Shown or None
+        None if a corrected image was deleted meanwhile.
     """
+    if job.corrects is not None:
+        return _update_fused(layers, result, job, job.corrects)
+    key = identity(result.record, result.label_names.values(), job.drawn)
+    title = title_of(job, result)
+    if not job.replace:
+        key, title = _another(layers, key, title)
     sources = _sources(result, job) if "difference" in job.shown else []
     made = result_layers(
-        result, job.a, job.b.name, job.prompt, start=job.start, sources=sources, shown=job.shown
+        result,
+        job.a,
+        job.b.name,
+        title,
+        key=key,
+        start=job.start,
+        sources=sources,
+        shown=job.shown,
     )
-    mask = None
-    for number, layer_data in enumerate(made[:1] if job.fused_only else made):
-        place = target if number == 0 else None
-        layer = show_layer(layers, layer_data, replace=job.replace, target=place)
+    complete = bool(result.record.get("complete", True))
+    earlier = [
+        layer
+        for layer in layers
+        if result_of(layer).get("id") == key and (complete or not result_of(layer)["complete"])
+    ]
+    roles = {result_of(layer)["role"]: layer for layer in earlier}
+    group = []
+    for layer_data in made:
+        role = layer_data[1]["metadata"][KEY][RESULT]["role"]
+        before = roles.get(role)
+        if before is not None and fits(before, layer_data):
+            update(before, layer_data)
+            group.append(before)
+            continue
+        if before is not None:
+            layers.remove(before)
+        layer = Layer.create(*layer_data)
         if isinstance(layer, Labels):
-            mask = layer
-    return mask
+            as_outline(layer)
+        layers.append(layer)
+        group.append(layer)
+    by_role = {result_of(layer)["role"]: layer for layer in group}
+    for layer in earlier:
+        if layer in layers and layer not in group:
+            layers.remove(layer)
+    _bring_to_front(layers, group)
+    return Shown(key, by_role["fused"], by_role.get("mask"))
+
+
+def _update_fused(layers: LayerList, result: FusionResult, job: Job, mask: Labels) -> Shown | None:
+    """Put a corrected fusion where the one was; what is in sight and selected stays."""
+    known = result_of(mask)
+    fused = fused_of(layers, mask)
+    if fused is None:
+        return None  # the user deleted it
+    title = title_of(job, result)
+    (layer_data,) = (
+        data
+        for data in result_layers(result, job.a, job.b.name, title, start=job.start)
+        if data[1]["metadata"][KEY][RESULT]["role"] == "fused"
+    )
+    layer_data[1]["name"] = fused.name
+    layer_data[1]["metadata"][KEY][RESULT] = dict(result_of(fused))
+    if fits(fused, layer_data):
+        update(fused, layer_data)
+    return Shown(known["id"], fused, mask)
+
+
+def fused_of(layers: LayerList, mask: Labels) -> Image | None:
+    """Return the fused image that a mask belongs to."""
+    known = result_of(mask)
+    for layer in layers:
+        other = result_of(layer)
+        same = all(other.get(key) == known.get(key) for key in ("id", "complete"))
+        if isinstance(layer, Image) and same and other.get("role") == "fused":
+            return layer
+    return None
+
+
+def title_of(job: Job, result: FusionResult) -> Title:
+    """Name a result by its images, terms, slices and settings."""
+    names = result.label_names.values() if job.drawn is None else [f"drawn in {job.drawn}"]
+    slices = result.record.get("slices")
+    if slices and len(job.a.data.shape) > slices["axis"]:
+        slices = slices | {"of": job.a.data.shape[slices["axis"]]}
+    if slices and not result.record.get("complete", True):
+        done = result.contribution.shape[slices["axis"]]
+        slices = slices | {"last": slices["first"] + done - 1}
+    return make_title(f"{job.a.name} + {job.b.name}", names, slices, job.settings_words)
+
+
+def mark_corrected(layers: LayerList, mask: Labels) -> None:
+    """Keep a result whose mask is painted on from being replaced by a run of its prompt."""
+    known = result_of(mask)
+    if not known or known.get("corrected"):
+        return
+    key = known["id"]
+    for layer in layers:
+        belongs = result_of(layer)
+        if belongs.get("id") == key and belongs["complete"] == known["complete"]:
+            belongs |= {"id": f"{key} corrected", "corrected": True}
+            layer.name = f"{layer.name}, corrected"
+
+
+def as_outline(mask: Labels) -> None:
+    """Show a mask as outlines, and filled for as long as a painting tool is chosen."""
+    mask.contour = OUTLINE
+    width = [OUTLINE]
+
+    def follow_tool(_: Any = None) -> None:
+        painting = str(mask.mode) not in ("pan_zoom", "transform")
+        if painting and mask.contour:
+            width[0], mask.contour, mask.opacity = mask.contour, 0, 0.5
+        elif not painting and not mask.contour:
+            mask.contour, mask.opacity = width[0], 1.0
+
+    mask.events.mode.connect(follow_tool)
+
+
+def _another(layers: LayerList, key: str, title: Title) -> tuple[str, Title]:
+    """Return an identity and a title that no result has yet."""
+    there = {result_of(layer).get("id") for layer in layers}
+    if key not in there:
+        return key, title
+    number = next(n for n in count(2) if f"{key} {n}" not in there)
+    return f"{key} {number}", replace(title, rest=f"{title.rest}, no. {number}")
+
+
+def _bring_to_front(layers: LayerList, group: list[Layer]) -> None:
+    """Let a result lie on top, below drawn points and shapes, and hide the others."""
+    drawn = [v for v in layers if isinstance(v, (Points, Shapes)) and not is_result(v)]
+    rest = [v for v in layers if v not in group and v not in drawn]
+    wanted = [*rest, *group, *drawn]
+    for place, layer in enumerate(wanted):
+        index = layers.index(layer)
+        if index != place:
+            layers.move(index, place)
+    for layer in rest:
+        if RESULT in layer.metadata.get(KEY, {}):
+            layer.visible = False
+    for layer in group:
+        if result_of(layer)["role"] in ("fused", "mask"):
+            layer.visible = True
+    layers.selection.active = group[-1]
 
 
 def _sources(result: FusionResult, job: Job) -> list[tuple[str, Volume]]:

@@ -1,15 +1,18 @@
-"""The display window of one input: automatic, a preset of its unit, or two numbers."""
+"""The display window of one input: as shown, automatic, a preset of its unit, or two numbers."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from magicgui.widgets import ComboBox, Container, FloatSpinBox
 
 from ...intensity import PRESETS, presets
 from ..layers import KEY
 
-AUTOMATIC, OWN = "automatic", "own"
+AUTOMATIC, AS_SHOWN, OWN = "automatic", "as shown", "own"
+#: In ``metadata["textdifuse"]``: the contrast limits that the layer was opened with.
+OPENED_WITH = "shown"
 
 
 class WindowBox(Container):  # type: ignore[type-arg]
@@ -24,9 +27,10 @@ class WindowBox(Container):  # type: ignore[type-arg]
     def __init__(self, role: str) -> None:
         self.role = role
         self.choice = ComboBox(
-            choices=(AUTOMATIC, OWN),
+            choices=(AUTOMATIC, AS_SHOWN, OWN),
             tooltip="automatic: the file's window, else one for the unit, else percentiles; the "
-            "record of the result says which.",
+            "record of the result says which. as shown: the layer's contrast limits and colour "
+            "map; the default once you have changed them.",
         )
         limits: dict[str, Any] = {"min": -1e9, "max": 1e9, "step": 1.0, "enabled": False}
         self.low, self.high = FloatSpinBox(value=0, **limits), FloatSpinBox(value=1, **limits)
@@ -34,9 +38,10 @@ class WindowBox(Container):  # type: ignore[type-arg]
             widgets=[self.choice, self.low, self.high],
             layout="horizontal",
             labels=False,
-            label=f"Range {role}",
+            label=f"Range {role} (SUVbw)",  # as wide as it gets, so that columns align
         )
         self.margins = (0, 0, 0, 0)
+        self._layer: Any | None = None
         self.choice.changed.connect(self._show_choice)
 
     @property
@@ -44,9 +49,29 @@ class WindowBox(Container):  # type: ignore[type-arg]
         """What `fuse` takes; None for automatic."""
         if self.choice.value == AUTOMATIC:
             return None
+        if self.choice.value == AS_SHOWN:
+            if self._layer is None or self._layer.rgb:
+                return None
+            low, high = self._layer.contrast_limits
+            return float(low), float(high)
         if self.choice.value == OWN:
             return self.low.value, self.high.value
         return str(self.choice.value)
+
+    @property
+    def colormap(self) -> str | None:
+        """Name of the layer's colour map, where the image is fused as shown."""
+        if self.choice.value != AS_SHOWN or self._layer is None or self._layer.rgb:
+            return None
+        return str(self._layer.colormap.name)
+
+    @property
+    def words(self) -> str:
+        """What was chosen, for the name of a result; empty for automatic."""
+        window = self.window
+        if window is None or isinstance(window, str):
+            return f"{self.role} {window}" if window else ""
+        return f"{self.role} {window[0]:.4g} to {window[1]:.4g}"
 
     @property
     def state(self) -> tuple[str, float, float]:
@@ -64,12 +89,35 @@ class WindowBox(Container):  # type: ignore[type-arg]
         """Offer what fits a layer's unit; a choice that still fits is kept."""
         unit = "a.u." if layer is None else layer.metadata.get(KEY, {}).get("unit", "a.u.")
         self.label = f"Range {self.role} ({unit})"
+        if unit == "a.u.":
+            self.low.tooltip = "a.u.: arbitrary units; the values have no physical unit."
         before = self.choice.value
-        self.choice.choices = (AUTOMATIC, *presets(unit), OWN)
+        self.choice.choices = (AUTOMATIC, AS_SHOWN, *presets(unit), OWN)
         self.choice.value = before if before in self.choice.choices else AUTOMATIC
+        if layer is not self._layer:
+            self._watch(layer)
+            if self.choice.value in (AUTOMATIC, AS_SHOWN):
+                self.choice.value = AS_SHOWN if _was_changed(layer) else AUTOMATIC
         if layer is not None and self.choice.value != OWN:
             self._fill(*layer.contrast_limits)
         self._show_choice()
+
+    def forget(self) -> None:
+        """Follow no layer any more."""
+        self._watch(None)
+
+    def _watch(self, layer: Any | None) -> None:
+        for known, connect in ((self._layer, False), (layer, True)):
+            if known is not None:
+                for event in (known.events.contrast_limits, known.events.colormap):
+                    (event.connect if connect else event.disconnect)(self._display_changed)
+        self._layer = layer
+
+    def _display_changed(self, _: Any = None) -> None:
+        if self.choice.value == AUTOMATIC and _was_changed(self._layer):
+            self.choice.value = AS_SHOWN
+        if self.choice.value == AS_SHOWN and self._layer is not None:
+            self._fill(*self._layer.contrast_limits)
 
     def _show_choice(self, *_: Any) -> None:
         preset = PRESETS.get(str(self.choice.value))
@@ -79,9 +127,22 @@ class WindowBox(Container):  # type: ignore[type-arg]
             number.enabled = self.choice.value == OWN
             number.visible = self.choice.value != AUTOMATIC
             number.tooltip = "" if number.enabled else "Choose 'own' to change the numbers."
+        if self.choice.value == AS_SHOWN and self._layer is not None:
+            self._fill(*self._layer.contrast_limits)
 
     def _fill(self, low: float, high: float) -> None:
         step = 10.0 ** max(-4, min(2, len(str(int(abs(high - low)))) - 3))
         for number, value in ((self.low, low), (self.high, high)):
             number.step = step
             number.value = float(value)
+
+
+def _was_changed(layer: Any | None) -> bool:
+    """Tell whether the user changed how a layer is displayed since it was opened."""
+    if layer is None or layer.rgb:
+        return False
+    limits, colormap = layer.metadata.get(KEY, {}).get(OPENED_WITH, (None, "gray"))
+    if limits is None:
+        limits = layer.contrast_limits_range  # napari's own: the data's range
+    same = np.allclose(limits, layer.contrast_limits)
+    return not same or layer.colormap.name != colormap

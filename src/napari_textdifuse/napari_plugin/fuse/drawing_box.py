@@ -1,0 +1,129 @@
+"""Buttons that make the layer to draw a prompt on, where the user looks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from magicgui.widgets import Container, PushButton
+from napari.layers import Image, Labels, Layer, Points, Shapes
+
+from ...volume import LABEL_UNIT
+from ..layers import KEY, copy_layer
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+#: Colours of points on the object, and of points that are not part of it.
+_SIGNS = {1: "lime", 0: "red"}
+
+
+class DrawingBox(Container):  # type: ignore[type-arg]
+    """Add a box, points or a brush; start again."""
+
+    def __init__(self) -> None:
+        self.box = PushButton(text="Box", tooltip="Draw a rectangle around the object.")
+        self.points = PushButton(
+            text="Points +",
+            tooltip="Click on the object. Again: click on what is not part of it.",
+        )
+        self.paint = PushButton(text="Paint", tooltip="Paint the object.")
+        self.clear_drawing = PushButton(
+            text="Clear", tooltip="Delete what was drawn on the chosen layer (Ctrl+Z undoes paint)."
+        )
+        super().__init__(
+            widgets=[self.box, self.points, self.paint, self.clear_drawing],
+            layout="horizontal",
+            labels=False,
+            label="Draw",
+        )
+        self.margins = (0, 0, 0, 0)
+        for button in (self.box, self.points, self.paint, self.clear_drawing):
+            button.native.setMinimumWidth(52)
+
+
+def add_boxes(viewer: ViewerModel, image: Image) -> Shapes:
+    """Add a layer for rectangles with as many axes as the image, ready to draw."""
+    layer = Shapes(
+        ndim=_spatial_axes(image),
+        name=f"Box on {image.name}",
+        edge_color="yellow",
+        face_color="transparent",
+        edge_width=_line_width(image),
+    )
+    _put(viewer, layer)
+    layer.mode = "add_rectangle"
+    return layer
+
+
+def add_points(viewer: ViewerModel, image: Image) -> Points:
+    """Add a layer for points, ready to click on the object."""
+    layer = Points(
+        np.zeros((0, _spatial_axes(image))),
+        ndim=_spatial_axes(image),
+        name=f"Points on {image.name}",
+        features={"label": np.zeros(0, int)},
+        size=6 * _line_width(image),
+        face_color="label",
+        face_color_cycle={str(k): v for k, v in _SIGNS.items()},
+    )
+    layer.feature_defaults = {"label": 1}
+    layer.current_face_color = _SIGNS[1]
+    _put(viewer, layer)
+    layer.mode = "add"
+    return layer
+
+
+def next_sign(layer: Points) -> int:
+    """Let the next points say the opposite of the last ones; return what they say, 1 or 0."""
+    before = int(layer.feature_defaults["label"].iloc[0])
+    layer.selected_data = set()
+    layer.feature_defaults = {"label": 1 - before}
+    layer.current_face_color = _SIGNS[1 - before]
+    layer.mode = "add"
+    return 1 - before
+
+
+def add_paint(viewer: ViewerModel, image: Image) -> Labels:
+    """Add a labels layer on the image's grid, with the brush in hand."""
+    copy = copy_layer(image)
+    shape = copy.data.shape[:-1] if copy.rgb else copy.data.shape
+    known = {key: copy.known[key] for key in ("affine", "placed") if key in copy.known}
+    layer = Labels(
+        np.zeros(shape, np.uint8),
+        name=f"Paint on {image.name}",
+        metadata={KEY: known | {"unit": LABEL_UNIT}},
+        opacity=0.5,
+        **copy.geometry,
+    )
+    layer.selected_label = 1
+    layer.brush_size = max(3, round(min(shape[-2:]) / 25))
+    _put(viewer, layer)
+    layer.mode = "paint"
+    return layer
+
+
+def clear(layer: Any) -> None:
+    """Delete what was drawn; painted labels can be brought back with undo."""
+    if isinstance(layer, Labels):
+        where = np.nonzero(layer.data)
+        if len(where[0]):
+            layer.data_setitem(where, 0)
+    else:
+        layer.data = [] if isinstance(layer, Shapes) else np.zeros((0, layer.ndim))
+
+
+def _put(viewer: ViewerModel, layer: Layer) -> None:
+    viewer.add_layer(layer)
+    viewer.dims.ndisplay = 2  # nothing can be drawn in 3-D
+    viewer.layers.selection.active = layer
+
+
+def _spatial_axes(image: Image) -> int:
+    return min(3, int(image.ndim))
+
+
+def _line_width(image: Image) -> float:
+    """Return about half a per cent of the picture's height, in the world's units."""
+    height = float(np.ptp(image.extent.world[:, -2]))
+    return max(height / 200, 1e-6)

@@ -1,0 +1,149 @@
+"""What both images hold at a place of the result, in their own units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...spatial.grid import index_map
+from ...volume import Array, Volume
+
+if TYPE_CHECKING:
+    from .job import Job
+
+Floats = npt.NDArray[np.float64]
+#: How units are written where the field has a word.
+_WORDS = {"SUVbw": "SUV", "label": ""}
+
+
+class SourceValues:
+    """Looks up values of both images, at the voxel that lies closest.
+
+    Parameters
+    ----------
+    a, b : Volume
+        As they were fused: `b` in its place after registration.
+    start : tuple of int
+        Axis of the chosen slices of `a` and the first of them.
+    """
+
+    def __init__(self, a: Volume, b: Volume, start: tuple[int, int] = (0, 0)) -> None:
+        self._volumes = {"a": a, "b": b}
+        n = a.ndim
+        self._first = np.zeros(n)
+        self._first[start[0] if n == 3 else 0] = start[1] if n == 3 else 0
+        self._maps: dict[str, tuple[Floats, Floats]] = {"a": (np.eye(n), np.zeros(n))}
+        if a.affine is not None and b.affine is not None:
+            self._maps["b"] = index_map(b, a)
+        else:  # without a place in space, pictures cover each other edge to edge
+            scale = np.array(b.shape) / np.array(a.shape)
+            self._maps["b"] = np.diag(scale), (scale - 1) / 2
+
+    def at(self, role: str, indices: npt.ArrayLike) -> Array:
+        """Return the values of image "a" or "b" at indices of the result; NaN outside.
+
+        Parameters
+        ----------
+        role : {"a", "b"}
+        indices : array_like, shape (N, n)
+
+        Returns
+        -------
+        ndarray of float64, shape (N,)
+            Brightness of colours.
+        """
+        volume = self._volumes[role]
+        matrix, offset = self._maps[role]
+        places = (np.atleast_2d(np.asarray(indices, float)) + self._first) @ matrix.T + offset
+        nearest = np.floor(places + 0.5).astype(np.intp)
+        inside = ((nearest >= 0) & (nearest < np.array(volume.shape))).all(axis=1)
+        values = np.full(len(nearest), np.nan)
+        if inside.any():
+            found = np.asarray(volume.array[tuple(nearest[inside].T)], float)
+            values[inside] = found[..., :3].mean(axis=-1) if volume.rgb else found
+        return values
+
+    def words(self, index: npt.ArrayLike, share: float | None = None) -> str:
+        """Return both values at one place, such as ``MR 512 a.u. | PT 4.2 SUV | from PT 63 %``.
+
+        Parameters
+        ----------
+        index : array_like
+            Of the result.
+        share : float, optional
+            How much of the fused value comes from image A, in [0, 1].
+        """
+        parts = []
+        for role, volume in self._volumes.items():
+            value = float(self.at(role, [index])[0])
+            shown = "outside" if np.isnan(value) else with_unit(value, volume.unit)
+            parts.append(f"{self.label(role)} {shown}")
+        if share is not None:
+            parts.append(f"from {self.label('b')} {100 * (1 - share):.0f} %")
+        return " | ".join(parts)
+
+    def label(self, role: str) -> str:
+        """Return the modality of an image, or its name where both have the same."""
+        volume, other = self._volumes[role], self._volumes["ab"[role == "a"]]
+        same = volume.modality is None or volume.modality == other.modality
+        return str(volume.name if same else volume.modality)
+
+    def unit(self, role: str) -> str:
+        """Return the unit of an image."""
+        return self._volumes[role].unit
+
+
+def with_unit(value: float, unit: str) -> str:
+    """Write a value with three digits and its unit."""
+    number = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{number} {_WORDS.get(unit, unit)}".rstrip()
+
+
+def source_values(job: Job) -> SourceValues | None:
+    """Return a finished job's images; None where they are lazy, and so slow to look into."""
+    pair = getattr(job.session, "pair", None)
+    a, b = getattr(pair, "a", None), getattr(pair, "b", None)
+    if not isinstance(a, Volume) or not isinstance(b, Volume):
+        return None
+    if not all(isinstance(volume.array, np.ndarray) for volume in (a, b)):
+        return None
+    return SourceValues(a, b, job.start)
+
+
+def show_values(layer: Any, values: SourceValues, share: Array | None) -> None:
+    """Let napari's status bar show both images' values over a layer of the result.
+
+    Parameters
+    ----------
+    layer : Image or Labels
+    values : SourceValues
+    share : ndarray, or None
+        How much of each pixel comes from image A.
+    """
+    # napari has no hook for a layer's status, so the method of this one layer is wrapped
+    plain = type(layer).get_status
+
+    def get_status(position: Any = None, **options: Any) -> dict[str, str]:
+        displayed = options.get("dims_displayed")
+        if options.get("view_direction") is None and displayed is not None and len(displayed) == 3:
+            position = None  # napari's Labels need a direction in 3-D, and have none at first
+        if position is None and hasattr(layer, "contour"):
+            return dict(super(type(layer), layer).get_status(None, **options))
+        status: dict[str, str] = dict(plain(layer, position, **options))
+        if position is None or (displayed is not None and len(displayed) == 3):
+            return status
+        point = np.asarray(position, float)[-layer.ndim :]
+        index = layer.world_to_data(point) if options.get("world") else point
+        shape = layer.data.shape[: layer.ndim]
+        place = tuple(int(np.floor(v + 0.5)) for v in index)
+        if any(not 0 <= v < n for v, n in zip(place, shape, strict=True)):
+            return status
+        known = share is not None and share.shape == shape
+        words = values.words(index, float(share[place]) if share is not None and known else None)
+        status["value"] = f"{status['value']} | {words}"
+        status["coordinates"] = f"{status['coordinates']} | {words}"
+        return status
+
+    layer.get_status = get_status

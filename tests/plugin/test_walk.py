@@ -1,0 +1,128 @@
+"""A whole session, recorded: two pairs, five prompts, three extents, a painted correction.
+
+At every step the layers' names, order, visibility and selection are what a person expects.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Layer
+
+from napari_textdifuse import Volume
+from napari_textdifuse.napari_plugin.fuse.extent_box import CURRENT, RANGE, WHOLE
+from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
+from napari_textdifuse.napari_plugin.layers import to_layer
+
+
+def head(name: str, modality: str, seed: int, unit: str = "a.u.") -> Layer:
+    """Make an image with a hot spot in slices 2 and 3."""
+    values = np.random.default_rng(seed).random((6, 20, 24)).astype(np.float32) + 1
+    values[2:4, 6:10, 7:11] = 14
+    affine = np.diag([-4.0, -4, 5, 1])
+    volume = Volume(values, affine=affine, modality=modality, unit=unit, name=name)
+    return Layer.create(*to_layer(volume))
+
+
+def in_sight(viewer: ViewerModel) -> list[str]:
+    return [layer.name for layer in viewer.layers if layer.visible]
+
+
+def test_a_whole_session(qtbot, tiny_pipeline, notifications):
+    viewer = ViewerModel()
+    for layer in (head("t1", "MR", 0), head("pet", "PT", 1, "SUVbw")):
+        viewer.add_layer(layer)
+    widget = FusionWidget(viewer, make_pipeline=lambda device: tiny_pipeline)
+    qtbot.addWidget(widget.native)
+    for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
+        event.connect(widget.reset_choices)
+    widget.quality.value = "fast"
+
+    def fuse(prompt: str | None = None, button: str = "fuse") -> None:
+        if prompt is not None:
+            widget.prompt.value = prompt
+        getattr(widget, button).native.click()
+        qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+        mask = viewer.layers.selection.active
+        if mask is not None and mask.name.startswith("Mask"):
+            below = viewer.layers[viewer.layers.index(mask) - 1]
+            assert below.name.startswith("Fused"), "the mask lies on its own fused image"
+
+    # open, fuse
+    fuse("")
+    assert in_sight(viewer) == ["t1", "pet", "Fused: t1 + pet, fast"]
+    # a prompt: its result comes into sight, the one before goes out of it
+    fuse("tumour")
+    first = ["Fused: t1 + pet, tumour, fast", "Mask: tumour, fast (t1 + pet)"]
+    assert in_sight(viewer) == ["t1", "pet", *first]
+    assert viewer.layers.selection.active.name == first[1]
+    # the same term in other words is the same result
+    for words in ("Tumor", "lession"):
+        fuse(words)
+        assert [layer.name for layer in viewer.layers[2:]] == ["Fused: t1 + pet, fast", *first]
+    whole = viewer.layers[first[1]]
+    # one slice: the result of all slices stays
+    viewer.dims.set_current_step(0, 3)
+    widget.extent.what.value = CURRENT
+    fuse("tumour")
+    one = [
+        "Fused: t1 + pet, tumour, slice 3, fast",
+        "Mask: tumour, slice 3, fast (t1 + pet)",
+    ]
+    assert in_sight(viewer) == ["t1", "pet", *one]
+    assert whole in viewer.layers
+    assert whole.data.shape == (6, 20, 24)
+    # a range
+    widget.extent.what.value = RANGE
+    widget.extent.first.value, widget.extent.last.value = 2, 4
+    fuse()
+    some = [name.replace("slice 3", "slices 2-4") for name in one]
+    assert in_sight(viewer) == ["t1", "pet", *some]
+    assert viewer.layers.selection.active.name == some[1]
+    # a painted correction keeps its own result, and nothing moves
+    widget.extent.what.value = WHOLE
+    fuse("tumour")
+    mask = viewer.layers.selection.active
+    assert mask is whole
+    assert in_sight(viewer) == ["t1", "pet", *first]
+    order = list(viewer.layers)
+    mask.mode = "paint"
+    assert mask.contour == 0, "filled while it is painted on"
+    mask.paint((4, 15, 15), 1)
+    fuse(button="again")
+    assert list(viewer.layers) == order
+    assert viewer.layers.selection.active is mask
+    assert mask.mode == "paint"
+    mask.mode = "pan_zoom"
+    assert mask.contour == 1
+    corrected = [f"{name}, corrected" for name in first]
+    assert in_sight(viewer) == ["t1", "pet", *corrected]
+    # the prompt again does not destroy the correction
+    fuse("tumour")
+    assert mask in viewer.layers
+    assert in_sight(viewer) == ["t1", "pet", *first]
+    # what is not there is a warning, and changes nothing of the others
+    fuse("xylophone")
+    assert widget.message.level == "warning"
+    assert "xylophone" in widget.message.text
+    # a second patient
+    for layer in (head("t1 B", "MR", 5), head("pet B", "PT", 6, "SUVbw")):
+        viewer.add_layer(layer)
+    widget.image_a.value, widget.image_b.value = viewer.layers["t1 B"], viewer.layers["pet B"]
+    assert not widget.again.enabled, "the corrected mask belongs to the other pair"
+    fuse("tumour")
+    other = [name.replace("t1 + pet", "t1 B + pet B") for name in first]
+    assert in_sight(viewer) == ["t1", "pet", "t1 B", "pet B", *other]
+    assert widget.again.enabled
+    # a deleted input is chosen again when it returns
+    pet = viewer.layers["pet B"]
+    viewer.layers.remove(pet)
+    assert widget.image_b.value is not pet
+    assert not widget.again.enabled
+    viewer.add_layer(pet)
+    assert widget.image_b.value is pet
+    assert widget.again.enabled
+    names = [layer.name for layer in viewer.layers]
+    assert len(set(names)) == len(names)
+    assert not [name for name in names if "[1]" in name or "(running)" in name]
+    assert notifications == []
