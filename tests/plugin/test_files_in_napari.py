@@ -236,3 +236,22 @@ def test_no_patient_in_layers(tmp_path, caplog):
     (layer,) = open_layers(tmp_path / "x.dcm")
     assert "Secretive" not in repr(layer.as_layer_data_tuple()[1])
     assert "Secretive" not in caplog.text
+
+
+def test_a_fused_image_and_its_mask_are_saved_together(make_napari_viewer, tmp_path):
+    viewer = make_napari_viewer()
+    affine = np.diag([-2.0, 2, 3, 1])
+    image = Volume(np.random.default_rng(0).random((3, 4, 5)).astype(np.float32), affine=affine)
+    labels = Volume(np.eye(4, 5, dtype=np.uint8)[None].repeat(3, 0), affine=affine, unit="label")
+    viewer._add_layer_from_data(*to_layer(image, "Fused: t1 + pet, tumour"))
+    viewer._add_layer_from_data(*to_layer(labels, "Mask: tumour (t1 + pet)", "labels"))
+    written = viewer.layers.save(str(tmp_path / "both.nii.gz"))
+    names = ["Fused t1 + pet, tumour.nii.gz", "Mask tumour (t1 + pet).nii.gz"]
+    assert written == [str(tmp_path / "both" / name) for name in names]
+    again = viewer.open(written, plugin="napari-textdifuse")
+    assert [layer.name for layer in again] == [name[:-7] for name in names]
+    np.testing.assert_allclose(again[0].data, viewer.layers[0].data)
+    np.testing.assert_array_equal(again[1].data, viewer.layers[1].data)
+    viewer.layers.selection = {viewer.layers[0]}
+    alone = viewer.layers.save(str(tmp_path / "one.nii.gz"), selected=True)
+    assert alone == [str(tmp_path / "one.nii.gz")]

@@ -14,8 +14,7 @@ from qtpy.QtCore import QTimer
 from napari_textdifuse import FusionPipeline, Volume
 from napari_textdifuse.cli import main
 from napari_textdifuse.io import read, write
-from napari_textdifuse.napari_plugin.fuse.extent_box import CURRENT, RANGE
-from napari_textdifuse.napari_plugin.fuse.extent_box import estimate
+from napari_textdifuse.napari_plugin.fuse.extent_box import CURRENT, RANGE, estimate
 from napari_textdifuse.napari_plugin.fuse.settings import settings_path
 from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
 from napari_textdifuse.napari_plugin.layers import KEY, to_layer

@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     a = _read(options.a, options.series_a, options.time, "image A")
     ending = format_for(options.a, a)
     inputs = [options.a, options.b] + ([options.mask] if options.mask else [])
-    names = [*_names(ending).values(), *_names(PARTIAL + ending).values(), RECORD, PREVIEW]
+    names = [*file_names(ending).values(), *file_names(PARTIAL + ending).values(), RECORD, PREVIEW]
     refuse_overwriting([options.out / name for name in names], inputs)
     fuse_into(options, a, _read(options.b, options.series_b, options.time, "image B"), ending)
     return 0
@@ -83,12 +83,12 @@ def fuse_into(options: argparse.Namespace, a: Volume, b: Volume, ending: str) ->
         if stop.partial is None:
             raise
         record = full_record(stop.partial)
-        save(stop.partial, options.out, _names(PARTIAL + ending), PARTIAL_RECORD, record)
+        save(stop.partial, options.out, file_names(PARTIAL + ending), PARTIAL_RECORD, record)
         raise Cancelled(f"{stop} They are in {options.out} as *{PARTIAL}{ending}.") from None
     record = full_record(result)
     shape_of = pair.grid(len(pair.selection))
     picture = montage(shape_of, pair.partner, result, anatomical=ending == ".nii.gz")
-    files = save(result, options.out, _names(ending), RECORD, record, (PREVIEW, picture))
+    files = save(result, options.out, file_names(ending), RECORD, record, (PREVIEW, picture))
     if options.json:
         names = {role: path.name for role, path in files.items()}
         written = load_record(files["record"])
@@ -153,5 +153,6 @@ def _read(path: Path, series: str | None, time: int | None, role: str) -> Volume
     return as_volume(read(path, series=series, time=time), role)
 
 
-def _names(ending: str) -> dict[str, str]:
+def file_names(ending: str) -> dict[str, str]:
+    """Return the name of each image's file, by role."""
     return {role: role + ending for role in ROLES}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +84,53 @@ def write_dicom(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         return [str(io.write_segmentation(path, volume, names=names, record=record))]
     target = Path(path) if volume.ndim == 2 else Path(path).with_suffix("")
     return [str(p) for p in io.write_dicom(target, volume, record=record)]
+
+
+def write_together(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]]) -> list[str]:
+    """Write several image and labels layers as NIfTI into one folder.
+
+    Parameters
+    ----------
+    path : str
+        Ends in ``.nii`` or ``.nii.gz``; the folder is named without it, the files by the layers.
+    layers : sequence of (array, dict, str)
+        As napari hands them to writers.
+
+    Returns
+    -------
+    list of str
+        The files.
+
+    Raises
+    ------
+    WriteError
+        If one of them cannot be written.
+    """
+    ending = next((e for e in (".nii.gz", ".nii") if path.lower().endswith(e)), None)
+    if ending is None:
+        raise WriteError(f"{path}: this plugin writes .nii and .nii.gz; choose one of the two.")
+    folder = Path(path[: -len(ending)])
+    written: list[str] = []
+    taken: set[str] = set()
+    for data, attributes, _ in layers:
+        name = stem = _file_name(str(attributes.get("name", "layer")))
+        for number in count(2):
+            if name.casefold() not in taken:
+                break
+            name = f"{stem} {number}"
+        taken.add(name.casefold())
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WriteError(f"{folder} cannot be made ({error.strerror}).") from None
+        written += write_nifti(str(folder / f"{name}{ending}"), data, attributes)
+    return written
+
+
+def _file_name(name: str) -> str:
+    """Return a layer's name without what file systems do not take."""
+    cleaned = re.sub(r'[\\/:*?"<>|\x00-\x1f]+', "", name).strip(" .")
+    return cleaned or "layer"
 
 
 def _volume(data: Any, attributes: dict[str, Any]) -> tuple[Volume, dict[str, Any]]:

@@ -35,6 +35,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 REMEMBERED = (
     "quality",
     "strength",
+    "balance",
     "seed",
     "samples",
     "device",
@@ -103,6 +104,15 @@ class Form(Container):  # type: ignore[type-arg]
             step=0.05,
             tooltip="How far the named objects are moved from their surround; 0 changes nothing.",
         )
+        self.balance = FloatSlider(
+            label="Balance 0.00",
+            readout=False,
+            value=0.0,
+            min=-1.0,
+            max=1.0,
+            step=0.05,
+            tooltip="More of image A (left) or of image B (right) in the whole picture.",
+        )
         self.more = CheckBox(text="More settings", value=False)
         self.window_a, self.window_b = WindowBox("A"), WindowBox("B")
         self.follow = CheckBox(
@@ -167,7 +177,15 @@ class Form(Container):  # type: ignore[type-arg]
         self.fuse = PushButton(text="Fuse", tooltip="For research, not for diagnosis.")
         self.cancel = PushButton(text="Cancel", enabled=False)
         self.again = PushButton(text="Update from mask", enabled=False)
-        self.live = CheckBox(text="Live", value=False, enabled=False)
+        self.live = CheckBox(
+            text="Live", value=False, enabled=False, tooltip="Update after every stroke."
+        )
+        self.save = PushButton(
+            text="Save...",
+            enabled=False,
+            tooltip="Save the result in a folder: its images and the record of how it was made, "
+            "as the command line does.",
+        )
         self._folded: list[Any] = [
             self.window_a,
             self.window_b,
@@ -192,6 +210,7 @@ class Form(Container):  # type: ignore[type-arg]
                 self.extent,
                 self.quality,
                 self.strength,
+                self.balance,
                 self.strengths,
                 self.more,
                 *self._folded,
@@ -201,6 +220,7 @@ class Form(Container):  # type: ignore[type-arg]
         self._defaults = self.settings
         self.more.changed.connect(self._fold)
         self.strength.changed.connect(self._show_strength)
+        self.balance.changed.connect(self._show_balance)
         for box in (self.image_a, self.image_b, self.drawn):
             box.changed.connect(self._show_names)
         self._fold()
@@ -237,6 +257,8 @@ class Form(Container):  # type: ignore[type-arg]
             words.append(str(self.quality.value))
         if self.strength.value != 1:
             words.append(f"strength {self.strength.value:g}")
+        if self.balance.value:
+            words.append(f"balance {self.balance.value:+g}")
         if self.seed.value:
             words.append(f"seed {self.seed.value}")
         if self.samples.value > 1:
@@ -261,7 +283,11 @@ class Form(Container):  # type: ignore[type-arg]
         area.setMinimumWidth(320)
         self._area = area
         footer: Container[Any] = Container(
-            widgets=[_row(self.again, self.live), _row(self.fuse, self.cancel), self.progress],
+            widgets=[
+                _row(self.again, self.live, self.save),
+                _row(self.fuse, self.cancel),
+                self.progress,
+            ],
             labels=False,
         )
         footer.margins = (0, 0, 0, 0)
@@ -278,6 +304,9 @@ class Form(Container):  # type: ignore[type-arg]
 
     def _show_strength(self, value: float) -> None:
         self.strength.label = f"Strength {value:.2f}"
+
+    def _show_balance(self, value: float) -> None:
+        self.balance.label = f"Balance {value:+.2f}" if value else "Balance 0.00"
 
     def _show_names(self, *_: Any) -> None:
         """Let a name that the box cuts be read in full."""

@@ -47,8 +47,8 @@ class Job:
         Settings that are not the default, for the name of the result.
     layers : tuple of weak references
         Both layers.
-    values, message
-        Set by `run`: both images to look values up in, and what happened.
+    values, message, result
+        Set by `run`: both images to look values up in, what happened, what came of it.
     start : tuple of int
         Axis of the chosen slices and the first of them; known once it runs.
     place : tuple of str
@@ -70,6 +70,7 @@ class Job:
     layers: tuple[Any, ...] = ()
     values: SourceValues | None = None
     message: Message | None = None
+    result: FusionResult | None = None
     start: tuple[int, int] = (0, 0)
     place: tuple[str, str | None] = ("auto", None)
 
@@ -87,7 +88,7 @@ class Job:
         except Cancelled as cancelled:
             self.message = describe(cancelled, self)
             raise
-        self.message = describe(result, self)
+        self.message, self.result = describe(result, self), result
         return result
 
     def can_reuse(self, other: Job) -> bool:

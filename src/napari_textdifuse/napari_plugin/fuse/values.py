@@ -77,7 +77,7 @@ class SourceValues:
         """
         parts = []
         for role, volume in self._volumes.items():
-            value = float(self.at(role, [index])[0])
+            value = float(self.at(role, np.asarray(index, float)[None])[0])
             shown = "outside" if np.isnan(value) else with_unit(value, volume.unit)
             parts.append(f"{self.label(role)} {shown}")
         if share is not None:

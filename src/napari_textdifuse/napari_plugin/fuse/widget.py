@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
@@ -12,12 +13,14 @@ from napari.layers import Image, Labels, Points
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QFileDialog
 
 from ...errors import Cancelled, TextDiFuseError
 from ..compare.mode import is_comparison
 from ..layers import KEY, copy_layer, same_world
 from ..models.store import chosen_weights
 from ..results import is_result, result_of
+from ..task import Task, message_of
 from ..worker import Watch
 from . import drawing_box
 from .drawn import is_drawn, prompt_of
@@ -30,6 +33,7 @@ from .preview import is_preview
 from .prompt_completion import complete_prompts, user_language
 from .roles import ChosenPair
 from .runner import Runner
+from .save import save_result
 from .settings import forget_settings, load_settings, save_settings
 from .show import Shown, fused_of, mark_corrected, show_result
 from .values import show_values
@@ -62,7 +66,10 @@ class FusionWidget(Form):
         self._begun = 0.0
         #: The job before, whose base chains serve the next one of the same pair.
         self._last: Job | None = None
-        #: Masks that were shown, and the jobs that made them.
+        #: Layers of results, and the jobs that made what they show now.
+        self._made: weakref.WeakKeyDictionary[Any, Job] = weakref.WeakKeyDictionary()
+        self._saving: Task | None = None
+        #: Masks that were shown, and the jobs that found them.
         self._jobs: weakref.WeakKeyDictionary[Labels, Job] = weakref.WeakKeyDictionary()
         self._mask: weakref.ref[Labels] | None = None
         super().__init__(self._images, self._drawings)
@@ -83,6 +90,7 @@ class FusionWidget(Form):
             (self.fuse.changed, self._ask),
             (self.cancel.changed, self._cancel),
             (self.again.changed, self._correct),
+            (self.save.changed, self._save),
             (self.drawing.box.changed, self._draw_box),
             (self.drawing.points.changed, self._draw_points),
             (self.drawing.paint.changed, self._draw_paint),
@@ -272,6 +280,9 @@ class FusionWidget(Form):
         windows = {"a": self.window_a.window, "b": self.window_b.window}
         if any(window is not None for window in windows.values()):
             options["windows"] = windows
+        options |= self.window_a.colours | self.window_b.colours
+        if self.balance.value:
+            options["balance"] = self.balance.value
         if self.samples.value > 1:
             options["samples"] = self.samples.value
         if self.register.value != NONE:
@@ -350,7 +361,11 @@ class FusionWidget(Form):
     def _take(self, shown: Shown, job: Job, result: FusionResult) -> None:
         """Connect the layers of a result with the panel."""
         for layer in (shown.fused, shown.mask):
-            if layer is not None and job.values is not None:
+            if layer is None:
+                continue
+            if job.result is not None:
+                self._made[layer] = job
+            if job.values is not None:
                 show_values(layer, job.values, result.contribution)
         if job.corrects is not None:
             return
@@ -360,6 +375,45 @@ class FusionWidget(Form):
             if shown.mask not in self._jobs:
                 shown.mask.events.paint.connect(self._painted)
             self._jobs[shown.mask] = job
+
+    def _savable(self) -> Job | None:
+        """Return the job of the selected layer, else of the latest result that is there."""
+        layers = self._viewer.layers
+        active = layers.selection.active
+        if active in self._made:
+            return self._made[active]
+        return next((self._made[v] for v in reversed(layers) if v in self._made), None)
+
+    def _save(self) -> None:
+        """Ask for a folder and write the result into it, in a worker thread."""
+        if self._savable() is not None:
+            folder = QFileDialog.getExistingDirectory(self.native, "Save the result in this folder")
+            if folder:
+                self.save_to(Path(folder))
+
+    def save_to(self, folder: Path) -> None:
+        """Write the selected or latest result into a folder.
+
+        Parameters
+        ----------
+        folder : Path
+            Made if missing.
+        """
+        job = self._savable()
+        if job is None or job.result is None or self._saving is not None:
+            return
+        result = job.result
+        self._saving = Task(lambda _: save_result(folder, result, job))
+        self._saving.finished.connect(lambda outcome: self._saved(folder, outcome))
+        self._saving.start()
+
+    def _saved(self, folder: Path, outcome: Any) -> None:
+        self._saving = None
+        if isinstance(outcome, Exception):
+            self._say(Message(message_of(outcome, "Saving"), "error"))
+        else:
+            names = ", ".join(path.name for path in outcome.values())
+            self._say(Message(f"Saved in {folder}: {names}."))
 
     def _go_to(self, job: Job) -> None:
         """Show the first of the slices that were kept."""
@@ -395,6 +449,7 @@ class FusionWidget(Form):
     def _show_correction(self) -> None:
         if not hasattr(self, "_pair"):
             return
+        self.save.enabled = self._savable() is not None
         mask, reason = self._target()
         for control in (self.again, self.live):
             control.enabled = mask is not None
@@ -441,6 +496,8 @@ def _abandon(widget: FusionWidget | None) -> None:
     if widget is None:
         return
     widget._runner.abandon()
+    if widget._saving is not None:
+        widget._saving.abandon()
     for mask in list(widget._jobs):
         mask.events.paint.disconnect(widget._painted)
     widget._jobs.clear()

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 from magicgui.widgets import ComboBox, Container, FloatSpinBox
+from napari.utils.colormaps import AVAILABLE_COLORMAPS
 
 from ...intensity import PRESETS, presets
+from ...volume import FUNCTIONAL
 from ..layers import KEY
 
 AUTOMATIC, AS_SHOWN, OWN = "automatic", "as shown", "own"
@@ -59,11 +61,19 @@ class WindowBox(Container):  # type: ignore[type-arg]
         return str(self.choice.value)
 
     @property
-    def colormap(self) -> str | None:
-        """Name of the layer's colour map, where the image is fused as shown."""
-        if self.choice.value != AS_SHOWN or self._layer is None or self._layer.rgb:
-            return None
-        return str(self._layer.colormap.name)
+    def colours(self) -> dict[str, Any]:
+        """Options ``colormap`` and ``tint`` of `fuse`, where a coloured layer is fused as shown."""
+        layer = self._layer
+        if self.choice.value != AS_SHOWN or layer is None or layer.rgb:
+            return {}
+        name = str(layer.colormap.name)
+        if name in ("gray", "grey"):
+            return {}
+        known = name in AVAILABLE_COLORMAPS
+        colormap = name if known else tuple(map(tuple, layer.colormap.colors.tolist()))
+        modality = layer.metadata.get(KEY, {}).get("modality")
+        tint = {} if modality in FUNCTIONAL else {"tint": self.role.lower()}
+        return {"colormap": colormap} | tint
 
     @property
     def words(self) -> str:
@@ -71,7 +81,9 @@ class WindowBox(Container):  # type: ignore[type-arg]
         window = self.window
         if window is None or isinstance(window, str):
             return f"{self.role} {window}" if window else ""
-        return f"{self.role} {window[0]:.4g} to {window[1]:.4g}"
+        words = f"{self.role} {window[0]:.4g} to {window[1]:.4g}"
+        colours = self.colours.get("colormap")
+        return f"{words} {colours}" if isinstance(colours, str) else words
 
     @property
     def state(self) -> tuple[str, float, float]:
