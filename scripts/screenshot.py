@@ -2,7 +2,8 @@
 
 ``python scripts/screenshot.py`` where there is a screen, or
 ``xvfb-run -a -s "-screen 0 1920x1200x24" python scripts/screenshot.py`` where there is none, makes
-the pictures of the README and the site; with ``--all DIR`` every panel in both sizes and themes.
+the pictures of the README and the site; with ``--all DIR`` every panel in both sizes and themes. With
+``QT_SCALE_FACTOR=1.5`` the second size is that of a screen of 1600 x 1000 pixels at 150 %.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from qtpy.QtCore import QEventLoop, QTimer
 
 PLUGIN = "napari-textdifuse"
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
-SIZES = ((1280, 800), (1920, 1080))
+SIZES = ((1280, 800), (1066, 666))
 THEMES = ("dark", "light")
 
 
@@ -83,7 +84,6 @@ def fuse(viewer: Any, widget: Any, options: argparse.Namespace) -> None:
         raise SystemExit(f"Nothing was found for {options.prompt!r}.")
     centre = np.argwhere(mask.data).mean(axis=0).round()
     viewer.dims.set_point(range(viewer.dims.ndim), mask.data_to_world(centre))
-    mask.contour = 2
     for layer in inputs:
         layer.visible = False
     viewer.reset_view()

@@ -198,7 +198,7 @@ def test_the_user_may_delete_the_preview(make, viewer, qtbot, every_preview, not
 
     viewer.layers.events.inserted.connect(delete)
     run(widget, qtbot)
-    assert [v.name for v in viewer.layers] == ["pt", "mr", "Fused: mr + pt"]
+    assert [v.name for v in viewer.layers] == ["pt", "mr", "Fused: mr + pt, best"]
     assert viewer.layers[2] is not deleted[0]
 
 
@@ -256,13 +256,13 @@ def test_more_layers_of_a_result(make, viewer, qtbot, notifications):
     widget.extras.value = ["contribution", "uncertainty", "difference", "boxes"]
     run(widget, qtbot)
     names = [v.name for v in viewer.layers[3:]]
-    title = "drawn in Labels, 2 samples (mr + pt)"
+    title = "drawn in labels, 2 samples (mr + pt)"
     assert names == [
         f"Share of mr: {title}",
         f"Uncertainty: {title}",
         f"Fused less mr: {title}",
         f"Fused less pt: {title}",
-        "Fused: mr + pt, drawn in Labels, 2 samples",
+        "Fused: mr + pt, drawn in labels, 2 samples",
         f"Boxes: {title}",
         f"Mask: {title}",
     ]
@@ -281,7 +281,7 @@ def test_more_layers_of_a_result(make, viewer, qtbot, notifications):
     widget.replace.value = False
     run(widget, qtbot)
     assert len(viewer.layers) == 7
-    assert viewer.layers[-1].name == "Mask: drawn in Labels, 2 samples, no. 2 (mr + pt)"
+    assert viewer.layers[-1].name == "Mask: drawn in labels, 2 samples, no. 2 (mr + pt)"
 
 
 def test_a_rectangle_in_a_slice_is_a_prompt(make, viewer, qtbot, notifications):
@@ -487,12 +487,12 @@ def test_the_memory_estimate_is_near_what_was_measured():
 
 def test_the_device_says_what_it_needs(make, viewer):
     widget = make(viewer)
-    assert widget.device.label == "Device (0.3 GiB)"
+    assert "About 0.3 GiB" in widget.device.tooltip
     big = da.zeros((300, 512, 512), dtype="u1")
     widget.image_a.value = viewer.add_image(big, name="big")
-    assert widget.device.label == "Device (6.4 GiB)"
+    assert "About 6.4 GiB" in widget.device.tooltip
     widget.extent.what.value = CURRENT
-    assert widget.device.label == "Device (0.6 GiB)"
+    assert "About 0.6 GiB" in widget.device.tooltip
 
 
 def test_each_object_has_its_strength(make, viewer, qtbot, notifications, tiny_pipeline):

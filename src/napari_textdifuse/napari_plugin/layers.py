@@ -295,6 +295,8 @@ def _display(volume: Volume) -> dict[str, Any]:
     shown: dict[str, Any] = {"rgb": False, "colormap": "gray"}
     if volume.modality in FUNCTIONAL:
         shown |= {"colormap": "hot", "blending": "additive"}
+    elif volume.modality == "CT":
+        shown["blending"] = "additive"  # bone over MRI: both are seen
     if volume.array.dtype.kind != "f" or np.isfinite(volume.array).any():
         window = default_window(volume)
         shown["contrast_limits"] = (window.low, window.high)

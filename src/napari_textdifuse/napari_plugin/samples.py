@@ -8,7 +8,9 @@ from .layers import LayerData, to_layer
 def _sample(name: str) -> list[LayerData]:
     from ..samples import load_sample
 
-    return [to_layer(volume) for volume in load_sample(name)]
+    volumes = list(load_sample(name))
+    volumes.sort(key=lambda volume: volume.modality == "CT")  # over the MRI, which it lets through
+    return [to_layer(volume) for volume in volumes]
 
 
 def pet_mri() -> list[LayerData]:

@@ -41,6 +41,31 @@ class DrawingBox(Container):  # type: ignore[type-arg]
         for button in (self.box, self.points, self.paint, self.clear_drawing):
             button.native.setMinimumWidth(52)
 
+    def follow(self, drawn: Any | None) -> None:
+        """Show what the buttons do now that a layer is chosen."""
+        signed = isinstance(drawn, Points) and "label" in drawn.features
+        sign = int(drawn.feature_defaults["label"].iloc[0]) if signed and drawn is not None else 0
+        self.points.text = "Points -" if sign else "Points +"
+        self.clear_drawing.enabled = drawn is not None
+
+    def draw(self, tool: str, viewer: ViewerModel, image: Image, drawn: Any | None) -> Any:
+        """Return the layer to draw on, with the tool in hand.
+
+        Parameters
+        ----------
+        tool : {"box", "points", "paint"}
+        viewer : ViewerModel
+        image : Image
+        drawn : Layer or None
+            The layer that is chosen; it is drawn on again if it fits the tool.
+        """
+        if tool == "points" and isinstance(drawn, Points) and "label" in drawn.features:
+            viewer.layers.selection.active = drawn
+            next_sign(drawn)
+            return drawn
+        add = {"box": add_boxes, "points": add_points, "paint": add_paint}[tool]
+        return add(viewer, image)
+
 
 def add_boxes(viewer: ViewerModel, image: Image) -> Shapes:
     """Add a layer for rectangles with as many axes as the image, ready to draw."""
@@ -105,6 +130,8 @@ def add_paint(viewer: ViewerModel, image: Image) -> Labels:
 
 def clear(layer: Any) -> None:
     """Delete what was drawn; painted labels can be brought back with undo."""
+    if layer is None:
+        return
     if isinstance(layer, Labels):
         where = np.nonzero(layer.data)
         if len(where[0]):

@@ -46,6 +46,9 @@ REMEMBERED = (
     "replace",
 )
 NONE = "none"
+PROMPT_TOOLTIP = (
+    "What should stand out, such as: tumour. Empty: nothing is emphasised. Enter fuses."
+)
 #: Key and the name of the button; bound here, as napari ignores the manifest's.
 KEYS = {"Control-Alt-F": "fuse", "Control-Alt-X": "cancel", "Control-Alt-U": "again"}
 
@@ -76,8 +79,7 @@ class Form(Container):  # type: ignore[type-arg]
         self.swap = PushButton(text="Swap A and B")
         self.prompt = LineEdit(
             label="Prompt",
-            tooltip="What should stand out, such as: tumour. Empty: nothing is emphasised. Enter "
-            "fuses.",
+            tooltip=PROMPT_TOOLTIP,
         )
         self.prompt.native.setPlaceholderText("tumour, bone, person ... or empty")
         self.drawn = ComboBox(

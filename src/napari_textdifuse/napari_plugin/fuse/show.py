@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Image, Labels, Layer, Points, Shapes
@@ -48,7 +48,9 @@ class Shown:
     mask: Labels | None
 
 
-def show_result(layers: LayerList, result: FusionResult, job: Job) -> Shown | None:
+def show_result(
+    layers: LayerList, result: FusionResult, job: Job, ndisplay: int = 2
+) -> Shown | None:
     """Add the layers of a result in place of the same result from before, and of no other.
 
     An incomplete result replaces only an incomplete one. Other results are hidden. The new one
@@ -59,6 +61,8 @@ def show_result(layers: LayerList, result: FusionResult, job: Job) -> Shown | No
     layers : LayerList
     result : FusionResult
     job : Job
+    ndisplay : int
+        How many axes the viewer displays.
 
     Returns
     -------
@@ -101,7 +105,7 @@ def show_result(layers: LayerList, result: FusionResult, job: Job) -> Shown | No
             layers.remove(before)
         layer = Layer.create(*layer_data)
         if isinstance(layer, Labels):
-            as_outline(layer)
+            as_outline(layer, ndisplay)
         layers.append(layer)
         group.append(layer)
     by_role = {result_of(layer)["role"]: layer for layer in group}
@@ -167,19 +171,26 @@ def mark_corrected(layers: LayerList, mask: Labels) -> None:
             layer.name = f"{layer.name}, corrected"
 
 
-def as_outline(mask: Labels) -> None:
+def as_outline(mask: Labels, ndisplay: int = 2) -> None:
     """Show a mask as outlines, and filled for as long as a painting tool is chosen."""
-    mask.contour = OUTLINE
-    width = [OUTLINE]
+    mask.events.mode.connect(lambda: _outline(mask, 2))
+    _outline(mask, ndisplay)
 
-    def follow_tool(_: Any = None) -> None:
-        painting = str(mask.mode) not in ("pan_zoom", "transform")
-        if painting and mask.contour:
-            width[0], mask.contour, mask.opacity = mask.contour, 0, 0.5
-        elif not painting and not mask.contour:
-            mask.contour, mask.opacity = width[0], 1.0
 
-    mask.events.mode.connect(follow_tool)
+def follow_display(layers: LayerList, ndisplay: int) -> None:
+    """Fill masks in 3-D, where napari draws no outlines and says so in a warning."""
+    for layer in layers:
+        if isinstance(layer, Labels) and result_of(layer).get("role") == "mask":
+            _outline(layer, ndisplay)
+
+
+def _outline(mask: Labels, ndisplay: int) -> None:
+    painting = str(mask.mode) not in ("pan_zoom", "transform")
+    if painting or ndisplay == 3:
+        mask.contour = 0
+        mask.opacity = 0.5 if painting else 1.0
+    elif not mask.contour:
+        mask.contour, mask.opacity = OUTLINE, 1.0
 
 
 def _another(layers: LayerList, key: str, title: Title) -> tuple[str, Title]:

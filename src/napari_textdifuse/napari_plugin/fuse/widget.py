@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
-from napari.layers import Image, Labels, Points
+from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut
@@ -19,13 +19,13 @@ from ...errors import Cancelled, TextDiFuseError
 from ..compare.mode import is_comparison
 from ..layers import KEY, copy_layer, same_world
 from ..models.store import chosen_weights
-from ..results import is_result, result_of
+from ..results import is_result
 from ..task import Task, message_of
 from ..worker import Watch
 from . import drawing_box
 from .drawn import is_drawn, prompt_of
 from .extent_box import estimate
-from .form import KEYS, NONE, Form, bind_keys, unbind_keys
+from .form import KEYS, NONE, PROMPT_TOOLTIP, Form, bind_keys, unbind_keys
 from .job import Job
 from .outcome import Message, describe, in_panel_words
 from .pipelines import MakePipeline, Pipelines
@@ -35,8 +35,8 @@ from .roles import ChosenPair
 from .runner import Runner
 from .save import save_result
 from .settings import forget_settings, load_settings, save_settings
-from .show import Shown, fused_of, mark_corrected, show_result
-from .values import show_values
+from .show import follow_display, mark_corrected, show_result
+from .shown_results import ShownResults
 
 if TYPE_CHECKING:
     from ...fusion import FusionResult
@@ -66,12 +66,8 @@ class FusionWidget(Form):
         self._begun = 0.0
         #: The job before, whose base chains serve the next one of the same pair.
         self._last: Job | None = None
-        #: Layers of results, and the jobs that made what they show now.
-        self._made: weakref.WeakKeyDictionary[Any, Job] = weakref.WeakKeyDictionary()
+        self._shown = ShownResults(napari_viewer.layers, self._painted)
         self._saving: Task | None = None
-        #: Masks that were shown, and the jobs that found them.
-        self._jobs: weakref.WeakKeyDictionary[Labels, Job] = weakref.WeakKeyDictionary()
-        self._mask: weakref.ref[Labels] | None = None
         super().__init__(self._images, self._drawings)
         self._pair = ChosenPair(self.image_a, self.image_b)
         self.apply(load_settings())
@@ -91,10 +87,10 @@ class FusionWidget(Form):
             (self.cancel.changed, self._cancel),
             (self.again.changed, self._correct),
             (self.save.changed, self._save),
-            (self.drawing.box.changed, self._draw_box),
-            (self.drawing.points.changed, self._draw_points),
-            (self.drawing.paint.changed, self._draw_paint),
-            (self.drawing.clear_drawing.changed, self._clear_drawing),
+            (self.drawing.box.changed, lambda: self._draw("box")),
+            (self.drawing.points.changed, lambda: self._draw("points")),
+            (self.drawing.paint.changed, lambda: self._draw("paint")),
+            (self.drawing.clear_drawing.changed, lambda: drawing_box.clear(self.drawn.value)),
             (self.extent.what.changed, self._show_memory),
             (self.samples.changed, self._show_memory),
         ):
@@ -150,6 +146,7 @@ class FusionWidget(Form):
 
     def _show_view(self, _: Any = None) -> None:
         self.extent.follow_view(self._viewer)
+        follow_display(self._viewer.layers, self._viewer.dims.ndisplay)
         self._show_correction()
 
     def _follow(self, *_: Any) -> None:
@@ -184,14 +181,22 @@ class FusionWidget(Form):
         drawn = self.drawn.value
         self.prompt.enabled = drawn is None
         self.prompt.tooltip = (
-            "What should stand out, such as: tumour. Empty: nothing is emphasised. Enter fuses."
+            PROMPT_TOOLTIP
             if drawn is None
             else f"{drawn.name} says what stands out; choose no drawn layer to use the prompt."
         )
-        points = isinstance(drawn, Points) and "label" in drawn.features
-        sign = int(drawn.feature_defaults["label"].iloc[0]) if points else 0
-        self.drawing.points.text = "Points -" if sign else "Points +"
-        self.drawing.clear_drawing.enabled = drawn is not None
+        self.drawing.follow(drawn)
+
+    def _draw(self, tool: str) -> None:
+        """Make a layer to draw a prompt on, or go on with the one that is chosen."""
+        image, drawn = self.image_a.value, self.drawn.value
+        if image is None:
+            self._say(Message("Choose image A first: a drawing belongs to an image.", "error"))
+            return
+        layer = self.drawing.draw(tool, self._viewer, image, drawn)
+        self.reset_choices()
+        self.drawn.value = layer
+        self._show_prompt()
 
     def _show_memory(self, *_: Any) -> None:
         shape = self.extent.shape
@@ -206,34 +211,6 @@ class FusionWidget(Form):
     def _reset(self) -> None:
         self.restore_defaults()
         forget_settings()
-
-    def _draw_box(self) -> None:
-        self._draw(drawing_box.add_boxes)
-
-    def _draw_points(self) -> None:
-        drawn = self.drawn.value
-        if isinstance(drawn, Points) and "label" in drawn.features:
-            self._viewer.layers.selection.active = drawn
-            drawing_box.next_sign(drawn)
-            self._show_prompt()
-        else:
-            self._draw(drawing_box.add_points)
-
-    def _draw_paint(self) -> None:
-        self._draw(drawing_box.add_paint)
-
-    def _draw(self, add: Any) -> None:
-        image = self.image_a.value
-        if image is None:
-            self._say(Message("Choose image A first: a drawing belongs to an image.", "error"))
-            return
-        layer = add(self._viewer, image)
-        self.reset_choices()
-        self.drawn.value = layer
-
-    def _clear_drawing(self) -> None:
-        if self.drawn.value is not None:
-            drawing_box.clear(self.drawn.value)
 
     def _shown_time(self, layer: Any) -> int:
         """Time point of a (T, Z, Y, X) layer that the viewer shows."""
@@ -345,48 +322,22 @@ class FusionWidget(Form):
         expected = not isinstance(outcome, Exception) or (cancelled and result is not None)
         self._say(job.message if expected and job.message else describe(outcome, job))
         if result is not None and not isinstance(result, Exception):
-            shown = show_result(self._viewer.layers, result, job)
+            shown = show_result(self._viewer.layers, result, job, self._viewer.dims.ndisplay)
             if shown is not None:
-                self._take(shown, job, result)
+                self._shown.take(shown, job, result)
+                if job.corrects is None:
+                    self.strengths.follow(result.label_names, self.strength.value)
             if cancelled:
                 self._go_to(job)
             else:
                 self._last = job
-                for other in self._jobs.values():  # one session is kept: they hold many chains
-                    if other.session is not job.session:
-                        other.session = None
+                self._shown.keep_only(job.session)
         self.reset_choices()  # a preview was no image to choose, its result is
         self._show_waiting()
 
-    def _take(self, shown: Shown, job: Job, result: FusionResult) -> None:
-        """Connect the layers of a result with the panel."""
-        for layer in (shown.fused, shown.mask):
-            if layer is None:
-                continue
-            if job.result is not None:
-                self._made[layer] = job
-            if job.values is not None:
-                show_values(layer, job.values, result.contribution)
-        if job.corrects is not None:
-            return
-        self.strengths.follow(result.label_names, self.strength.value)
-        self._mask = None if shown.mask is None else weakref.ref(shown.mask)
-        if shown.mask is not None:
-            if shown.mask not in self._jobs:
-                shown.mask.events.paint.connect(self._painted)
-            self._jobs[shown.mask] = job
-
-    def _savable(self) -> Job | None:
-        """Return the job of the selected layer, else of the latest result that is there."""
-        layers = self._viewer.layers
-        active = layers.selection.active
-        if active in self._made:
-            return self._made[active]
-        return next((self._made[v] for v in reversed(layers) if v in self._made), None)
-
     def _save(self) -> None:
         """Ask for a folder and write the result into it, in a worker thread."""
-        if self._savable() is not None:
+        if self._shown.savable() is not None:
             folder = QFileDialog.getExistingDirectory(self.native, "Save the result in this folder")
             if folder:
                 self.save_to(Path(folder))
@@ -399,7 +350,7 @@ class FusionWidget(Form):
         folder : Path
             Made if missing.
         """
-        job = self._savable()
+        job = self._shown.savable()
         if job is None or job.result is None or self._saving is not None:
             return
         result = job.result
@@ -426,31 +377,11 @@ class FusionWidget(Form):
             place = self._viewer.dims.ndim - 3 + axis
             self._viewer.dims.set_point(place, world[image.ndim - 3 + axis])
 
-    def _target(self) -> tuple[Labels | None, str]:
-        """Return the mask that can be updated from; else None and the reason."""
-        active = self._viewer.layers.selection.active
-        latest = self._mask() if self._mask is not None else None
-        mask = active if isinstance(active, Labels) and active in self._jobs else latest
-        layers = self._viewer.layers
-        if mask is None or mask not in layers or mask not in self._jobs:
-            return None, "There is no mask yet: fuse with a prompt or a drawing first."
-        job = self._jobs[mask]
-        images = [known() for known in job.layers]
-        if not result_of(mask).get("complete", True):
-            return None, "This fusion was cancelled; fuse again to correct its mask."
-        if any(image is None or image not in layers for image in images):
-            return None, "An image of this result was deleted."
-        if images != [self.image_a.value, self.image_b.value]:
-            return None, f"This mask belongs to {job.a.name} + {job.b.name}; choose these images."
-        if fused_of(layers, mask) is None:
-            return None, "The fused image of this mask was deleted; fuse again."
-        return mask, "Paint on the mask, then fuse again where it changed."
-
     def _show_correction(self) -> None:
         if not hasattr(self, "_pair"):
             return
-        self.save.enabled = self._savable() is not None
-        mask, reason = self._target()
+        self.save.enabled = self._shown.savable() is not None
+        mask, reason = self._shown.correctable(self.image_a.value, self.image_b.value)
         for control in (self.again, self.live):
             control.enabled = mask is not None
             control.tooltip = reason + (" (Control-Alt-U)" if control is self.again else "")
@@ -470,25 +401,13 @@ class FusionWidget(Form):
 
     def _correct(self) -> None:
         """Re-modulate from the mask as it is now; the unmodulated chains are not run again."""
-        mask, reason = self._target()
+        mask, reason = self._shown.correctable(self.image_a.value, self.image_b.value)
         if mask is None:
             self._say(Message(reason, "error"))
             self._show_correction()
             return
-        from ...locate.drawn import Drawing
-
-        last = self._jobs[mask]
-        names = {int(k): str(v) for k, v in mask.metadata[KEY].get("objects", {}).items()}
-        drawing = Drawing(labels=mask.data.copy(), names=names)
-        asked: dict[str, Any] = {}
-        if mask.data.any():
-            strength = self.strengths.strengths or self.strength.value
-            asked = {"drawing": drawing, "strength": strength}
-        job = Job(last.a, last.b, None, asked, last.options, last.pipeline)
-        job.session, job.corrects = last.session, mask
-        job.place, job.layers, job.drawn = last.place, last.layers, last.drawn
-        job.settings_words = last.settings_words
-        self._put(job)
+        strength = self.strengths.strengths or self.strength.value
+        self._put(self._shown.correction(mask, strength))
 
 
 def _abandon(widget: FusionWidget | None) -> None:
@@ -498,9 +417,7 @@ def _abandon(widget: FusionWidget | None) -> None:
     widget._runner.abandon()
     if widget._saving is not None:
         widget._saving.abandon()
-    for mask in list(widget._jobs):
-        mask.events.paint.disconnect(widget._painted)
-    widget._jobs.clear()
+    widget._shown.close()
     for event in widget._viewer_events():
         event.disconnect(widget._show_view)
     for window in (widget.window_a, widget.window_b):

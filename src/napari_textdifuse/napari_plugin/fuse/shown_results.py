@@ -1,0 +1,132 @@
+"""The results in the viewer, and the jobs that made them: what can be corrected, what saved."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+
+from ..layers import KEY
+from ..results import result_of
+from .job import Job
+from .show import Shown, fused_of
+from .values import show_values
+
+if TYPE_CHECKING:
+    from napari.components import LayerList
+
+    from ...fusion import FusionResult
+
+LAYERS_GONE = "An image of this result was deleted."
+
+
+class ShownResults:
+    """Knows for every layer of a result which job made it, for as long as the layer lives.
+
+    Parameters
+    ----------
+    layers : LayerList
+    painted : callable
+        Called with napari's event when a mask was painted on.
+    """
+
+    def __init__(self, layers: LayerList, painted: Callable[[Any], None]) -> None:
+        self._layers = layers
+        self._on_paint = painted
+        #: Masks, and the jobs that found them; fused images and masks, and what they show now.
+        self._masks: weakref.WeakKeyDictionary[Labels, Job] = weakref.WeakKeyDictionary()
+        self._made: weakref.WeakKeyDictionary[Any, Job] = weakref.WeakKeyDictionary()
+        self._latest: weakref.ref[Labels] | None = None
+
+    def take(self, shown: Shown, job: Job, result: FusionResult) -> None:
+        """Note a result that was just shown."""
+        for layer in (shown.fused, shown.mask):
+            if layer is None:
+                continue
+            if job.result is not None:
+                self._made[layer] = job
+            if job.values is not None:
+                show_values(layer, job.values, result.contribution)
+        if job.corrects is not None:
+            return
+        self._latest = None if shown.mask is None else weakref.ref(shown.mask)
+        if shown.mask is not None:
+            if shown.mask not in self._masks:
+                shown.mask.events.paint.connect(self._on_paint)
+            self._masks[shown.mask] = job
+
+    def keep_only(self, session: Any) -> None:
+        """Let go of all sessions but one: each holds the chains of many slices."""
+        for job in (*self._masks.values(), *self._made.values()):
+            if job.session is not session:
+                job.session = None
+
+    def close(self) -> None:
+        """Follow no mask any more."""
+        for mask in list(self._masks):
+            mask.events.paint.disconnect(self._on_paint)
+        self._masks.clear()
+        self._made.clear()
+
+    def savable(self) -> Job | None:
+        """Return the job of the selected layer, else of the uppermost result."""
+        active = self._layers.selection.active
+        if active is not None and active in self._made:
+            return self._made[active]
+        return next((self._made[v] for v in reversed(self._layers) if v in self._made), None)
+
+    def correctable(self, a: Any, b: Any) -> tuple[Labels | None, str]:
+        """Return the mask that the result of two images can be updated from.
+
+        The selected one, else that of the latest result.
+
+        Parameters
+        ----------
+        a, b : Image or None
+            The images on show in the panel.
+
+        Returns
+        -------
+        mask : Labels or None
+        reason : str
+            Why there is none, or what to do with it.
+        """
+        active = self._layers.selection.active
+        latest = self._latest() if self._latest is not None else None
+        mask = active if isinstance(active, Labels) and active in self._masks else latest
+        if mask is None or mask not in self._layers or mask not in self._masks:
+            return None, "There is no mask yet: fuse with a prompt or a drawing first."
+        job = self._masks[mask]
+        images = [known() for known in job.layers]
+        if not result_of(mask).get("complete", True):
+            return None, "This fusion was cancelled; fuse again to correct its mask."
+        if any(image is None or image not in self._layers for image in images):
+            return None, LAYERS_GONE
+        if images != [a, b]:
+            return None, f"This mask belongs to {job.a.name} + {job.b.name}; choose these images."
+        if fused_of(self._layers, mask) is None:
+            return None, "The fused image of this mask was deleted; fuse again."
+        return mask, "Paint on the mask, then fuse again where it changed."
+
+    def correction(self, mask: Labels, strength: Any) -> Job:
+        """Return a job that re-modulates from a mask as it is now.
+
+        Parameters
+        ----------
+        mask : Labels
+            See `correctable`.
+        strength : float or mapping of int to float
+        """
+        from ...locate.drawn import Drawing
+
+        last = self._masks[mask]
+        names = {int(k): str(v) for k, v in mask.metadata[KEY].get("objects", {}).items()}
+        drawing = Drawing(labels=mask.data.copy(), names=names)
+        asked = {"drawing": drawing, "strength": strength} if mask.data.any() else {}
+        job = Job(last.a, last.b, None, asked, last.options, last.pipeline)
+        job.session, job.corrects = last.session, mask
+        job.place, job.layers, job.drawn = last.place, last.layers, last.drawn
+        job.settings_words = last.settings_words
+        return job

@@ -1,0 +1,199 @@
+"""The fusion panel in use: size, drawing, values under the cursor, saving, words."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+
+from napari_textdifuse import Volume
+from napari_textdifuse.errors import InputError
+from napari_textdifuse.napari_plugin.fuse.drawn import prompt_of
+from napari_textdifuse.napari_plugin.fuse.outcome import in_panel_words
+from napari_textdifuse.napari_plugin.fuse.prompt_completion import ranked
+from napari_textdifuse.napari_plugin.fuse.values import SourceValues
+from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
+from napari_textdifuse.napari_plugin.fuse.window_box import AS_SHOWN, AUTOMATIC
+from napari_textdifuse.napari_plugin.layers import to_layer
+
+
+def scan(modality, seed, unit="a.u."):
+    values = np.random.default_rng(seed).random((5, 20, 24)).astype(np.float32) * 4 + 1
+    affine = np.diag([-1.0, -1, 2, 1])
+    return Volume(values, affine=affine, modality=modality, unit=unit, name=modality.lower())
+
+
+def pair(viewer):
+    for volume in (scan("MR", 0), scan("PT", 1, "SUVbw")):
+        viewer.add_layer(Layer.create(*to_layer(volume)))
+
+
+@pytest.fixture
+def panel(qtbot, tiny_pipeline):
+    viewer = ViewerModel()
+    pair(viewer)
+    widget = FusionWidget(viewer, make_pipeline=lambda device: tiny_pipeline)
+    for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
+        event.connect(widget.reset_choices)
+    qtbot.addWidget(widget.native)
+    widget.quality.value = "fast"
+    return viewer, widget
+
+
+def run(widget, qtbot):
+    widget.fuse.native.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+
+
+def test_three_panels_fit_a_small_window_as_tabs(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    pair(viewer)
+    names = ("Fuse two images", "Compare images", "Models")
+    docks = []
+    for name in names:
+        docks.append(viewer.window.add_plugin_dock_widget("napari-textdifuse", name)[0])
+        qtbot.wait(200)
+    window = viewer.window._qt_window
+    qtbot.waitUntil(lambda: len(window.tabifiedDockWidgets(docks[0])) == 2, timeout=10_000)
+    needed = window.minimumSizeHint()
+    assert needed.width() <= 1066, "1600 pixels at 150 %"
+    assert needed.height() <= 666, "1000 pixels at 150 %"
+
+
+def test_first_run_in_3d_and_values_of_both_sources(panel, qtbot, notifications):
+    viewer, widget = panel
+    viewer.dims.ndisplay = 3
+    labels = np.zeros((5, 20, 24), np.uint8)
+    labels[2, 4:9, 5:11] = 1
+    a, b = widget.image_a.value, widget.image_b.value
+    viewer.add_labels(labels, scale=a.scale, translate=a.translate, name="mine")
+    widget.drawn.value = viewer.layers["mine"]
+    assert not widget.prompt.enabled, "the drawing says what stands out"
+    run(widget, qtbot)
+    mask, fused = viewer.layers[-1], viewer.layers[-2]
+    # the status asked for before the cursor was over the canvas
+    status = mask.get_status((0, 0, 0), view_direction=None, dims_displayed=[0, 1, 2], world=True)
+    assert "value" in status
+    viewer.dims.ndisplay = 2
+    assert mask.contour == 1
+    world = a.data_to_world((2, 6, 7))
+    share = f"from PT {100 * (1 - widget._shown.savable().result.contribution[2, 6, 7]):.0f} %"
+    for layer in (fused, mask):
+        shown = layer.get_status(world, dims_displayed=[1, 2], world=True)["coordinates"]
+        assert f"MR {a.data[2, 6, 7]:.3g} a.u. | PT {b.data[2, 6, 7]:.3g} SUV | {share}" in shown
+    assert notifications == []
+
+
+def test_values_follow_the_place_in_space():
+    a = Volume(np.zeros((2, 3, 4)), affine=np.diag([2.0, 2, 2, 1]), modality="MR")
+    shifted = np.diag([1.0, 1, 1, 1])
+    shifted[0, 3] = 2
+    b = Volume(np.arange(4 * 6 * 8.0).reshape(4, 6, 8), affine=shifted, modality="PT", unit="SUVbw")
+    values = SourceValues(a, b, start=(0, 1))
+    # slice 0 of the result is slice 1 of A at 2 mm; x = 2 mm is the first column of B
+    assert values.at("b", [(0, 1, 1)])[0] == b.array[2, 2, 0]
+    assert np.isnan(values.at("b", [(0, 1, 0)])[0])
+    assert "PT outside" in values.words((0, 1, 0))
+
+
+def test_buttons_make_the_layer_to_draw_on(panel, qtbot):
+    viewer, widget = panel
+    viewer.dims.set_current_step(0, 3)
+    widget.drawing.box.native.click()
+    box = widget.drawn.value
+    assert (box.ndim, str(box.mode)) == (3, "add_rectangle")
+    assert viewer.layers.selection.active is box
+    widget.drawing.points.native.click()
+    points = widget.drawn.value
+    points.add(np.array([[6.0, 5, 5]]))
+    widget.drawing.points.native.click()
+    assert widget.drawn.value is points
+    points.add(np.array([[6.0, 15, 15]]))
+    assert points.features["label"].tolist() == [1, 0]
+    widget.drawing.paint.native.click()
+    paint = widget.drawn.value
+    assert isinstance(paint, Labels)
+    np.testing.assert_array_equal(paint.extent.world, widget.image_a.value.extent.world)
+    paint.paint((3, 5, 5), 1)
+    widget.drawing.clear_drawing.native.click()
+    assert not paint.data.any()
+    paint.undo()
+    assert paint.data.any()
+
+
+def test_a_flat_drawing_lies_on_the_slice_on_show(panel):
+    viewer, widget = panel
+    image = widget.image_a.value
+    flat = viewer.add_shapes([np.array([[4, 5], [4, 12], [10, 12], [10, 5]], float)], ndim=2)
+    world = image.data_to_world((3, 0, 0))
+    drawing = prompt_of(flat, image, point=world)["drawing"]
+    assert drawing.boxes[0][[2, 5]].tolist() == [3, 4]
+
+
+def test_images_are_fused_as_shown_once_the_user_changed_them(panel, qtbot, notifications):
+    viewer, widget = panel
+    pet = widget.image_b.value
+    assert widget.window_b.choice.value == AUTOMATIC
+    pet.contrast_limits = (1, 3)
+    pet.colormap = "viridis"
+    assert widget.window_b.choice.value == AS_SHOWN
+    run(widget, qtbot)
+    record = viewer.layers[-1].metadata["textdifuse"]["record"]
+    assert record["inputs"]["b"]["window"] == [1, 3]
+    assert "viridis" in json.dumps(record["colormap"])
+    assert widget.window_a.choice.value == AUTOMATIC
+
+
+def test_a_range_cannot_cross(panel):
+    _, widget = panel
+    widget.extent.what.value = "range"
+    assert (widget.extent.first.value, widget.extent.last.value) == (0, 4)
+    widget.extent.last.value = 2
+    widget.extent.first.value = 3
+    assert (widget.extent.first.value, widget.extent.last.value) == (3, 3)
+    with pytest.raises(ValueError, match="5"):
+        widget.extent.last.value = 5
+
+
+def test_a_result_is_saved_as_the_command_line_does(panel, qtbot, tmp_path, notifications):
+    _, widget = panel
+    assert not widget.save.enabled
+    run(widget, qtbot)
+    assert widget.save.enabled
+    widget.save_to(tmp_path / "out")
+    qtbot.waitUntil(lambda: "Saved" in widget.message.text, timeout=30_000)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"fused.nii.gz", "contribution.nii.gz", "record.json", "preview.png"} <= names
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert record["seed"] == 0
+
+
+def test_enter_fuses_and_errors_go_with_the_next_run(panel, qtbot, notifications):
+    viewer, widget = panel
+    widget.image_b.value = widget.image_a.value
+    widget.fuse.native.click()
+    assert widget.message.level == "error"
+    widget.image_b.value = next(v for v in viewer.layers if isinstance(v, Image) and v.name == "pt")
+    qtbot.keyClick(widget.prompt.native, "\r")
+    assert widget.running
+    assert widget.message.text == ""
+    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+    assert widget.message.level == "info"
+
+
+@pytest.mark.parametrize(
+    ("typed", "start", "first"),
+    [("tu", 0, "tumour"), ("show the tu", 9, "tumour"), ("grey ma", 0, "grey matter")],
+)
+def test_words_complete_inside_sentences_those_that_begin_like_it_first(typed, start, first):
+    words = ["pituitary tumor", "tumour", "grey matter", "white matter"]
+    assert ranked(typed, words)[0] == start
+    assert ranked(typed, words)[1][0] == first
+
+
+def test_messages_speak_of_the_panel():
+    error = InputError("'x' is not known; draw a mask, or pass mask= or boxes=.")
+    assert in_panel_words(str(error)) == "'x' is not known; draw a mask and choose it under Drawn."
