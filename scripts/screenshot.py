@@ -2,8 +2,8 @@
 
 ``python scripts/screenshot.py`` where there is a screen, or
 ``xvfb-run -a -s "-screen 0 1920x1200x24" python scripts/screenshot.py`` where there is none, makes
-the pictures of the README and the site; with ``--all DIR`` every panel in both sizes and themes. With
-``QT_SCALE_FACTOR=1.5`` the second size is that of a screen of 1600 x 1000 pixels at 150 %.
+the pictures of the README and the site; with ``--all DIR`` every panel in both sizes and themes.
+With ``QT_SCALE_FACTOR=1.5`` the second size is that of a screen of 1600 x 1000 pixels at 150 %.
 """
 
 from __future__ import annotations

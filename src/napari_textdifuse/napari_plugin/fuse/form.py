@@ -19,6 +19,7 @@ from magicgui.widgets import (
     SpinBox,
 )
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QFrame, QScrollArea
 
 from ...locate import locator_names
@@ -330,6 +331,11 @@ def bind_keys(viewer: Any, form: Form) -> None:
                 found.click()
 
         viewer.bind_key(key, press, overwrite=True)
+        # the viewer hears keys only while the canvas has the focus
+        sequence = QKeySequence(key.replace("Control", "Ctrl").replace("-", "+"))
+        shortcut = QShortcut(sequence, form.native)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(button.native.click)
         button.tooltip = f"{button.tooltip or ''} ({key})".strip()
 
 

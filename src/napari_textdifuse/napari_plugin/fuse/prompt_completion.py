@@ -7,8 +7,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from qtpy.QtCore import QStringListModel, Qt
 from qtpy.QtWidgets import QCompleter
+
+from ...volume import Volume
+from ..layers import KEY
 
 #: Where the word that is being typed begins.
 _BREAK = re.compile(r"[,;.:\s]+")
@@ -100,3 +104,26 @@ def complete_prompts(line: Any) -> PromptCompleter:
         "QListView { background: palette(base); color: palette(text); border: 1px solid gray; }"
     )
     return completer
+
+
+def terms_for(layers: Sequence[Any]) -> list[str]:
+    """Return words that a pair can show, and after them those that it cannot.
+
+    Parameters
+    ----------
+    layers : sequence of Image or None
+    """
+    from ...locate import term_names
+
+    language = user_language()
+    images = []
+    for layer in layers:
+        known = {} if layer is None else layer.metadata.get(KEY, {})
+        if known.get("modality") is not None:
+            unit = known.get("unit", "a.u.")
+            images.append(Volume(np.zeros((2, 2)), modality=known["modality"], unit=unit))
+    everything = term_names(language=language)
+    if not images:
+        return everything
+    able = term_names(images, language)
+    return able + [name for name in everything if name not in able]

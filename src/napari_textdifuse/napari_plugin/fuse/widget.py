@@ -11,13 +11,12 @@ import napari
 import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from ...errors import Cancelled, TextDiFuseError
 from ..compare.mode import is_comparison
-from ..layers import KEY, copy_layer, same_world
+from ..layers import copy_layer, same_world
 from ..models.store import chosen_weights
 from ..results import is_result
 from ..task import Task, message_of
@@ -25,12 +24,12 @@ from ..worker import Watch
 from . import drawing_box
 from .drawn import is_drawn, prompt_of
 from .extent_box import estimate
-from .form import KEYS, NONE, PROMPT_TOOLTIP, Form, bind_keys, unbind_keys
+from .form import NONE, PROMPT_TOOLTIP, Form, bind_keys, unbind_keys
 from .job import Job
 from .outcome import Message, describe, in_panel_words
 from .pipelines import MakePipeline, Pipelines
 from .preview import is_preview
-from .prompt_completion import complete_prompts, user_language
+from .prompt_completion import complete_prompts, terms_for
 from .roles import ChosenPair
 from .runner import Runner
 from .save import save_result
@@ -106,12 +105,6 @@ class FusionWidget(Form):
         me = weakref.ref(self)  # the watch must keep neither the panel nor the viewer alive
         self._watch = Watch(self.native, lambda: _abandon(me()))
         bind_keys(napari_viewer, self)
-        for key, name in KEYS.items():  # the viewer hears keys only while the canvas has the focus
-            shortcut = QShortcut(
-                QKeySequence(key.replace("Control", "Ctrl").replace("-", "+")), self.native
-            )
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(getattr(self, name).native.click)
 
     @property
     def running(self) -> bool:
@@ -156,25 +149,7 @@ class FusionWidget(Form):
         self.drawing.enabled = self.image_a.value is not None
         self._show_memory()
         self._show_correction()
-        self._completer.offer(self._terms())
-
-    def _terms(self) -> list[str]:
-        """Return words that this pair can show, those that it cannot after them."""
-        from ...locate import term_names
-        from ...volume import Volume
-
-        language = user_language()
-        images = []
-        for layer in (self.image_a.value, self.image_b.value):
-            known = {} if layer is None else layer.metadata.get(KEY, {})
-            if known.get("modality") is not None:
-                unit = known.get("unit", "a.u.")
-                images.append(Volume(np.zeros((2, 2)), modality=known["modality"], unit=unit))
-        everything = term_names(language=language)
-        if not images:
-            return everything
-        able = term_names(images, language)
-        return able + [name for name in everything if name not in able]
+        self._completer.offer(terms_for((self.image_a.value, self.image_b.value)))
 
     def _show_prompt(self, *_: Any) -> None:
         """Say that a drawing takes the place of the prompt."""
