@@ -21,7 +21,7 @@ from .._version import __version__
 from ..errors import Cancelled, InputError, TextDiFuseError
 from .extent_options import add_extent
 from .locator_options import add_locator
-from .numbers import balance, strength, whole
+from .numbers import balance, restore, strength, whole
 from .train_options import add_train
 
 DONE, UNEXPECTED, WRONG, CANCELLED = 0, 1, 2, 130
@@ -172,6 +172,9 @@ def _fusion_options() -> _Parser:
     add("--strength", type=strength, default=1.0, metavar="X", help="0 to 2; default 1")
     text = "-1 to 1: more of image A (negative) or of image B (positive); default 0"
     add("--balance", type=balance, default=0.0, metavar="X", help=text)
+    text = "0 to 1: how much is mended, or noise=X,light=X,colour=X; 0 fuses what was measured; "
+    text += "default 1"
+    add("--restore", type=restore, default=1.0, metavar="X", help=text)
     add("--samples", type=whole(1, 100), default=1, metavar="N", help="seeds, for uncertainty")
     add("--sampler", choices=SAMPLERS, help="default: what the weights were made for")
     text = "restore the colours of natural pictures (auto), always, or never"

@@ -35,6 +35,7 @@ SETTINGS = (
     "sampler",
     "chroma",
     "balance",
+    "restore",
     "colormap",
     "tint",
     "colour",

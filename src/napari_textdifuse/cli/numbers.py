@@ -50,6 +50,26 @@ def balance(text: str) -> float:
     return value
 
 
+def restore(text: str) -> float | dict[str, float]:
+    """Parse how much is mended: a number from 0 to 1, or such as ``noise=0,light=1``."""
+    values: dict[str, float] = {}
+    try:
+        if "=" not in text:
+            values["all"] = float(text)
+        else:
+            for part in text.split(","):
+                kind, _, number = part.partition("=")
+                values[kind.strip()] = float(number)
+    except ValueError:
+        values = {"all": float("nan")}
+    known = {"all"} if "=" not in text else {"noise", "light", "colour"}
+    if not values.keys() <= known or not all(0 <= v <= 1 for v in values.values()):
+        raise argparse.ArgumentTypeError(
+            f"must be a number from 0 to 1, or such as noise=0,light=0.5,colour=1, not {text!r}"
+        )
+    return values.get("all", values)
+
+
 def strength(text: str) -> float:
     """Parse how far objects are emphasised, 0 to 2."""
     try:

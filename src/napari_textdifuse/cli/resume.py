@@ -25,6 +25,7 @@ SETTINGS = (
     "sampler",
     "chroma",
     "balance",
+    "restore",
     "colormap",
     "tint",
     "colour",

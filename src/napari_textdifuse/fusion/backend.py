@@ -7,18 +7,23 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from ..device import choose_precision
 from ..diffusion import Schedule, even_timesteps, trailing_timesteps
+from ..errors import InputError
 from ..models import ChromaNetwork, cast
+from ..models.conditions import RESTORATIONS
 from ..models.modulation import emphasised
 from ..models.protocol import FusionNetwork
 from ..models.reference import ReferenceNetwork
 from ..weights import (
     ReleasedFolder,
     WeightsFolder,
+    calibration,
     load_chroma,
     load_control,
     load_light,
@@ -27,6 +32,8 @@ from ..weights import (
 from .chain import ChainStep, EncodeAndWeight, FusionChain
 from .prepare import Prepared
 from .source_order import order_sources
+
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,8 @@ class Backend(Protocol):
     batches: bool
     #: Restores the colours of natural pictures; None passes them through.
     chroma: ChromaNetwork | None
+    #: Whether the network tells, calibrated, how far a result may be off.
+    knows_error: bool
 
     @property
     def weights(self) -> WeightsFolder | ReleasedFolder:
@@ -79,6 +88,21 @@ class Backend(Protocol):
 
     def choose_network(self, ready: Prepared) -> NetworkChoice:
         """Choose network and roles for a pair."""
+
+    def restoration(self, wanted: Mapping[str, float]) -> tuple[float, ...] | None:
+        """Return what the network is told; None where all is wanted.
+
+        Raises
+        ------
+        InputError
+            If the network cannot be told.
+        """
+
+    def deviation(self, error: Floats) -> Floats:
+        """Return the standard deviation for an expected absolute error, as calibrated.
+
+        Nine in ten results lie within 1.645 deviations of what perfect images would have given.
+        """
 
     def modulation(
         self,
@@ -138,6 +162,8 @@ class LightBackend:
         chroma = load_chroma(weights)
         self.chroma = None if chroma is None else cast(chroma, self.precision).to(device)
         self.network = cast(load_light(weights), self.precision).to(device)
+        self._calibration = calibration(weights)
+        self.knows_error = self.network.error is not None and self._calibration is not None
 
     def timesteps(self, steps: int) -> list[int]:
         """See `Backend`; one step for weights without diffusion."""
@@ -149,6 +175,24 @@ class LightBackend:
         facts = {} if fusion == "fcm" and diffusion else {"fusion": fusion, "diffusion": diffusion}
         notes = () if diffusion else ("The weights have no diffusion, so one step was made.",)
         return NetworkChoice(self.network, facts=facts, notes=notes)
+
+    def restoration(self, wanted: Mapping[str, float]) -> tuple[float, ...] | None:
+        """See `Backend`."""
+        told = tuple(wanted[kind] for kind in RESTORATIONS)
+        if all(value == 1 for value in told):
+            return None
+        if not self.network.config.restore:
+            raise InputError(
+                f"The weights {self.weights.name} cannot be told how much noise and light to mend; "
+                "use restore=1, or the embedded weights."
+            )
+        return told
+
+    def deviation(self, error: Floats) -> Floats:
+        """See `Backend`."""
+        assert self._calibration is not None
+        expected, deviation = self._calibration
+        return np.exp(np.interp(np.log(error + 1e-9), expected, deviation)).astype(np.float32)
 
     def modulation(
         self,
@@ -190,6 +234,7 @@ class ReferenceBackend:
     tile: int | None = 640
     batches = False
     chroma: ChromaNetwork | None = None
+    knows_error = False
 
     def __init__(self, weights: ReleasedFolder, device: torch.device) -> None:
         self.weights, self.device = weights, device
@@ -216,6 +261,19 @@ class ReferenceBackend:
             "source_1": "b" if order.swapped else "a",
         }
         return NetworkChoice(self._network(kind), order.swapped, facts, notes)
+
+    def restoration(self, wanted: Mapping[str, float]) -> tuple[float, ...] | None:
+        """See `Backend`; the released network always restores in full."""
+        if any(wanted[kind] != 1 for kind in RESTORATIONS):
+            raise InputError(
+                "The authors' network cannot be told how much noise and light to mend; use "
+                "restore=1, or the embedded weights."
+            )
+        return None
+
+    def deviation(self, error: Floats) -> Floats:
+        """See `Backend`; never asked."""
+        raise NotImplementedError
 
     def modulation(
         self,

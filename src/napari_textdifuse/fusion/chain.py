@@ -31,11 +31,15 @@ class ChainStep:
         Clean estimate (Eq. 8), clamped to [-1, 1].
     share : Tensor, shape (B, 1, H, W)
         Pixel weight of X in the fused condition, in [0, 1].
+    error : Tensor, shape (B, 1, H, W), or None
+        Expected absolute error of the last estimate, of brightness in [0, 1]; None at earlier
+        steps and from networks that do not know it.
     """
 
     z: Tensor
     estimate: Tensor
     share: Tensor
+    error: Tensor | None = None
 
     def only(self, item: int) -> ChainStep:
         """Return one item of the batch, as a batch of one."""
@@ -57,6 +61,9 @@ class FusionChain:
         See `diffusion.make_sampler`.
     balance : float
         From -1, X alone, to 1, Y alone; see `FusionNetwork`.
+    restore : tuple of float, optional
+        How much of each of `models.conditions.RESTORATIONS` is wanted; by default all, as from
+        networks that cannot be told.
     """
 
     def __init__(
@@ -66,12 +73,14 @@ class FusionChain:
         timesteps: Sequence[int],
         sampler: str = "ddim",
         balance: float = 0.0,
+        restore: tuple[float, ...] | None = None,
     ) -> None:
         self.network = network
         self.schedule = schedule
         self.timesteps = list(timesteps)
         self.sampler = sampler
         self.balance = balance
+        self.restore = restore
 
     def base(
         self, x: Tensor, y: Tensor, noise: Tensor, generator: torch.Generator | None = None
@@ -89,9 +98,13 @@ class FusionChain:
         for i, t in enumerate(self.timesteps):
             ts = torch.full((len(z),), t, device=z.device)
             weighted = self.encode_and_weight(z, x, y, ts)
-            estimate, variance = self.network.decode(weighted, ts)
+            error = None
+            if i == len(self.timesteps) - 1:
+                estimate, variance, error = self.network.decode_with_error(weighted, ts)
+            else:
+                estimate, variance = self.network.decode(weighted, ts)
             estimate = estimate.clamp(-1, 1)
-            yield ChainStep(z, estimate, weighted.share)
+            yield ChainStep(z, estimate, weighted.share, error)
             z = sampler.step(i, z, estimate, variance)
 
     def modulated(
@@ -132,10 +145,13 @@ class FusionChain:
             z = sampler.step(i, z, estimate, variance)
 
     def encode_and_weight(self, z: Tensor, x: Tensor, y: Tensor, t: Tensor) -> Any:
-        """Encode and weight with the network, leaning as the chain does."""
+        """Encode and weight with the network, leaning and told as the chain is."""
+        told = None
+        if self.restore is not None:
+            told = torch.tensor([self.restore], device=z.device).expand(2 * len(z), -1)
         if not self.balance:
-            return self.network.encode_and_weight(z, x, y, t)
-        return self.network.encode_and_weight(z, x, y, t, balance=self.balance)
+            return self.network.encode_and_weight(z, x, y, t, told)
+        return self.network.encode_and_weight(z, x, y, t, told, balance=self.balance)
 
     def start(self, generator: torch.Generator | None = None) -> Sampler:
         """Return a fresh sampler for one chain over the same steps."""

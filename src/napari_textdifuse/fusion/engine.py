@@ -42,6 +42,8 @@ class BaseSlice:
         Sum of the tiles' blending weights.
     chains : dict of int to list of ChainStep
         By number of the tile, those that were kept.
+    error : ndarray of float32, shape (Y, X), or None
+        Expected absolute error of `luma`, where the network knows it.
     """
 
     x: Floats
@@ -50,11 +52,13 @@ class BaseSlice:
     share: Floats
     total: Floats
     chains: dict[int, list[ChainStep]]
+    error: Floats | None = None
 
     @property
     def nbytes(self) -> int:
         """Memory that it holds."""
         arrays = sum(v.nbytes for v in (self.x, self.y, self.luma, self.share, self.total))
+        arrays += 0 if self.error is None else self.error.nbytes
         steps = (step for chain in self.chains.values() for step in chain)
         return arrays + sum(v.nbytes for s in steps for v in (s.z, s.estimate, s.share))
 
@@ -72,6 +76,8 @@ class SliceEngine:
     sampler : str
     balance : float
         From -1, the network's X alone, to 1, its Y alone.
+    restore : tuple of float, optional
+        See `FusionChain`.
     """
 
     def __init__(
@@ -81,13 +87,14 @@ class SliceEngine:
         steps: int,
         sampler: str,
         balance: float = 0.0,
+        restore: tuple[float, ...] | None = None,
     ) -> None:
         self.device = backend.device
         self.backend = backend
         self.multiple = network.multiple
         self.tile = backend.tile or TILE
         self.chain = FusionChain(
-            network, backend.schedule, backend.timesteps(steps), sampler, balance
+            network, backend.schedule, backend.timesteps(steps), sampler, balance, restore
         )
 
     def base_cost(self, shape: tuple[int, int]) -> int:
@@ -138,7 +145,8 @@ class SliceEngine:
         x, y = (pad_to_multiple(v, self.multiple) * 2 - 1 for v in (x, y))
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn((1, *x.shape[1:]), generator=generator).expand(x.shape).numpy()
-        luma, share = (np.zeros(x.shape, np.float32) for _ in range(2))
+        luma, share, error = (np.zeros(x.shape, np.float32) for _ in range(3))
+        known = False
         total = np.zeros(x.shape[1:], np.float32)
         chains: list[dict[int, list[ChainStep]]] = [{} for _ in x]
         for number, tile in enumerate(self._tiles((height, width))):
@@ -153,11 +161,17 @@ class SliceEngine:
                         chains[i].setdefault(number, []).append(step.only(i))
             luma[part] += tile.weight * _images(step.estimate)
             share[part] += tile.weight * step.share[:, 0].cpu().numpy()
+            if step.error is not None:
+                known = True
+                error[part] += tile.weight * step.error[:, 0].float().cpu().numpy()
             total[part] += tile.weight
         cut = np.s_[:, :height, :width]
-        luma, share = (luma / total)[cut], (share / total)[cut]
+        luma, share, error = ((v / total)[cut] for v in (luma, share, error))
         return [
-            BaseSlice(x[i], y[i], luma[i], share[i], total, chain) for i, chain in enumerate(chains)
+            BaseSlice(
+                x[i], y[i], luma[i], share[i], total, chain, error[i].copy() if known else None
+            )
+            for i, chain in enumerate(chains)
         ]
 
     @torch.inference_mode()

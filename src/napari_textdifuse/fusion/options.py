@@ -30,6 +30,8 @@ TimePoints = int | tuple[int | None, int | None]
 QUALITIES = ("fast", "standard", "best")
 #: What may become of the colours of natural pictures.
 CHROMA = ("auto", "restore", "keep")
+#: What restoration consists of: noise and blur, light and contrast, colour cast and chroma noise.
+RESTORE = ("noise", "light", "colour")
 #: The two images.
 ROLES = ("a", "b")
 
@@ -67,6 +69,7 @@ class FusionOptions:
     sampler: str | None = None
     chroma: str = "auto"
     balance: float = 0.0
+    restore: float | Mapping[str, float] = 1.0
     colormap: Any = None
     tint: str | None = None
     colour: str | None = None
@@ -94,11 +97,19 @@ class FusionOptions:
         if not number or isinstance(self.balance, bool) or not -1 <= self.balance <= 1:
             raise InputError(f"balance must lie between -1 and 1, not {self.balance!r}.")
         object.__setattr__(self, "balance", float(self.balance))
+        object.__setattr__(self, "restore", _check_restore(self.restore))
         for name in ("tint", "colour"):
             if getattr(self, name) not in (None, *ROLES):
                 raise InputError(f"{name} must be 'a' or 'b', not {getattr(self, name)!r}.")
         if self.colormap is not None:
             colour_table(self.colormap)  # said before anything is read
+
+    @property
+    def restoration(self) -> dict[str, float]:
+        """How much of each of `RESTORE` is wanted."""
+        if isinstance(self.restore, Mapping):
+            return {kind: self.restore.get(kind, 1.0) for kind in RESTORE}
+        return dict.fromkeys(RESTORE, self.restore)
 
     @property
     def drawn(self) -> list[str]:
@@ -134,6 +145,20 @@ def _check_strength(strength: Any) -> None:
     values = strength.values() if isinstance(strength, Mapping) else [strength]
     if not all(isinstance(v, (int, float, np.number)) and 0 <= v <= 2 for v in values):
         raise InputError(f"strength must lie between 0 and 2, not {strength!r}.")
+
+
+def _check_restore(restore: Any) -> float | dict[str, float]:
+    values = dict(restore) if isinstance(restore, Mapping) else dict.fromkeys(RESTORE, restore)
+    unknown = [str(kind) for kind in values if kind not in RESTORE]
+    if unknown:
+        raise InputError(f"restore knows {', '.join(RESTORE)}, not {', '.join(unknown)}.")
+    for value in values.values():
+        number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        if not number or not 0 <= value <= 1:
+            raise InputError(f"restore must lie between 0 and 1, not {value!r}.")
+    if isinstance(restore, Mapping):
+        return {kind: float(value) for kind, value in values.items()}
+    return float(restore)
 
 
 def _check_whole(name: str, value: Any, low: int, high: int) -> int:

@@ -83,6 +83,7 @@ class FusionPipeline:
         sampler: str | None = None,
         chroma: str = "auto",
         balance: float = 0.0,
+        restore: float | Mapping[str, float] = 1.0,
         colormap: Any = None,
         tint: str | None = None,
         colour: str | None = None,
@@ -94,7 +95,7 @@ class FusionPipeline:
         Parameters
         ----------
         a, b, prompt, mask, boxes, drawing, strength, slices, axis, windows, time, register, \
-        quality, steps, seed, samples, sampler, chroma, balance, colormap, tint, colour, \
+        quality, steps, seed, samples, sampler, chroma, balance, restore, colormap, tint, colour, \
         locator, refiner, callback
             See `fuse`; the defaults are the same.
 
@@ -127,6 +128,7 @@ class FusionPipeline:
             sampler=sampler,
             chroma=chroma,
             balance=balance,
+            restore=restore,
             colormap=colormap,
             tint=tint,
             colour=colour,
@@ -151,6 +153,7 @@ class FusionPipeline:
         sampler: str | None = None,
         chroma: str = "auto",
         balance: float = 0.0,
+        restore: float | Mapping[str, float] = 1.0,
         colormap: Any = None,
         tint: str | None = None,
         colour: str | None = None,
@@ -162,7 +165,7 @@ class FusionPipeline:
         Parameters
         ----------
         a, b, slices, axis, windows, time, register, quality, steps, seed, samples, sampler, \
-        chroma, balance, colormap, tint, colour
+        chroma, balance, restore, colormap, tint, colour
             See `fuse`.
         callback : callable, optional
             Called while images are registered, with `Progress` of stage "registration".
@@ -194,6 +197,7 @@ class FusionPipeline:
             sampler=sampler,
             chroma=chroma,
             balance=balance,
+            restore=restore,
             colormap=colormap,
             tint=tint,
             colour=colour,
@@ -222,6 +226,7 @@ def fuse(
     sampler: str | None = None,
     chroma: str = "auto",
     balance: float = 0.0,
+    restore: float | Mapping[str, float] = 1.0,
     colormap: Any = None,
     tint: str | None = None,
     colour: str | None = None,
@@ -279,7 +284,7 @@ def fuse(
         Default: 0.
     samples : int
         Number of seeds, 1 to 100, counted up from `seed`. With more than one, the result is their
-        mean and ``result.uncertainty`` their standard deviation. Default: 1.
+        mean, and what they differ by adds to ``result.uncertainty``. Default: 1.
     sampler : {"ddim", "dpm++", "ancestral", "mean"}, optional
         See `diffusion.make_sampler`. Default: what the weights were made for.
     chroma : {"auto", "restore", "keep"}
@@ -289,6 +294,11 @@ def fuse(
         More of image A (down to -1) or of image B (up to 1) in the whole picture, through the
         coefficients of Eq. 12. At the ends a single image is restored: its brightness, and its
         colours if it has any. Default: 0, what the network chooses.
+    restore : float or mapping of str to float
+        How much is mended, 0 to 1, or for each of ``"noise"`` (with blur), ``"light"`` (with
+        contrast) and ``"colour"`` (cast and chroma noise); kinds that a mapping leaves out get 1.
+        With 0 what was measured is fused: nothing is brightened, denoised or recoloured.
+        Default: 1.
     colormap : str, array_like of shape (N, 3) or (N, 4), or colour map object, optional
         Colours of PET, SPECT or a tinted image from low to high: a name of `colormaps.BUILT_IN`,
         of matplotlib or of napari where installed, or colours in [0, 1]. Pictures that are in
@@ -349,6 +359,7 @@ def fuse(
         sampler=sampler,
         chroma=chroma,
         balance=balance,
+        restore=restore,
         colormap=colormap,
         tint=tint,
         colour=colour,

@@ -108,6 +108,7 @@ def make_record(
         "sampler": options.sampler or backend.default_sampler,
         "samples": int(options.samples),
         "balance": options.balance,
+        "restore": options.restoration,
         "device": str(backend.device),
         "precision": str(backend.precision).removeprefix("torch."),
         "prompt": options.prompt,

@@ -169,7 +169,7 @@ class FusionSession:
 
         shape = pair.stack_shape
         labels = None if location is None else location.mask.reshape(shape)
-        out = FusedSlices(shape, self.coloured, options.samples > 1)
+        out = FusedSlices(shape, self.coloured, self._fuser.uncertain)
         cost = self._fuser.cost(shape, labels, strength)
         counter = ProgressCounter(callback, len(out), cost)
         notes = dict.fromkeys([*pair.notes, *pair.slab_notes])

@@ -30,7 +30,7 @@ class FusedSlices:
         Number of slices, height and width.
     coloured : bool
     uncertain : bool
-        Whether there are several samples.
+        Whether it is known how far the result may be off.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class StackFuser:
     colours : ChromaDecision
         What becomes of the colours.
     options : FusionOptions
-        ``quality`` or ``steps``, ``sampler``, ``seed``, ``samples`` and ``balance``.
+        ``quality`` or ``steps``, ``sampler``, ``seed``, ``samples``, ``balance`` and ``restore``.
     memory : int
         Bytes that may be kept for later calls; what does not fit is computed again.
     """
@@ -106,9 +106,13 @@ class StackFuser:
         steps = options.evaluations(backend.qualities, backend.fewest_steps)
         sampler = options.sampler or backend.default_sampler
         balance = -options.balance if choice.swapped else options.balance
-        self.engine = SliceEngine(backend, choice.network, steps, sampler, balance)
+        told = backend.restoration(options.restoration)
+        self.engine = SliceEngine(backend, choice.network, steps, sampler, balance, told)
+        self.backend, self.colour = backend, options.restoration["colour"]
+        # the expected error was learned for what the network chooses between both images
+        self.knows_error = backend.knows_error and not options.balance
         self.restorer: ChromaEngine | None = None
-        if colours.restore and backend.chroma is not None:
+        if colours.restore and backend.chroma is not None and self.colour:
             self.restorer = ChromaEngine(backend.chroma, backend.schedule, backend.device, sampler)
         self.swapped, self.anatomy = choice.swapped, colours.anatomy
         # how far the balance leans towards a single image, and towards one without colours
@@ -118,6 +122,11 @@ class StackFuser:
         self.seed, self.samples, self.memory = options.seed, options.samples, memory
         self._kept: dict[tuple[int, int], _KeptSlice] = {}
         self._colours: dict[int, Floats] = {}
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether it is known how far a result may be off."""
+        return self.samples > 1 or self.knows_error
 
     def cost(self, shape: tuple[int, int, int], labels: Labels | None, strength: Strength) -> int:
         """Count the network evaluations that a run over all slices takes."""
@@ -180,7 +189,7 @@ class StackFuser:
                 )
                 for k in range(self.samples)
             ]
-            lumas, shares, bases = zip(*runs, strict=True)
+            lumas, shares, bases, errors = zip(*runs, strict=True)
             luma, plain = (_average(images) for images in (lumas, bases))
             chroma = None
             if ready.chroma is not None:
@@ -192,8 +201,16 @@ class StackFuser:
             place = slice(numbers.start, numbers.stop)
             out.contribution[place] = 1 - shares[0] if self.swapped else shares[0]
             if out.uncertainty is not None:
-                out.uncertainty[place] = np.std(lumas, axis=0)
+                out.uncertainty[place] = self._uncertainty(lumas, errors)
             out.done = numbers.stop
+
+    def _uncertainty(self, lumas: Sequence[Floats], errors: Sequence[Floats | None]) -> Floats:
+        """Return the deviation that the network expects, with that of the samples."""
+        variance = np.var(lumas, axis=0) if len(lumas) > 1 else np.zeros_like(lumas[0])
+        known = [self.backend.deviation(e) for e in errors if e is not None]
+        if known:
+            variance = variance + np.mean(np.square(known), axis=0)
+        return np.sqrt(variance).astype(np.float32)
 
     def _composed(self, luma: Floats, chroma: Floats | None) -> Floats:
         """Put brightness and colours together."""
@@ -235,10 +252,11 @@ class StackFuser:
         labels: Sequence[Labels | None],
         strength: Strength,
         counter: ProgressCounter,
-    ) -> tuple[Floats, Floats, Floats]:
+    ) -> tuple[Floats, Floats, Floats, Floats | None]:
         x, y = sources
         shape = (x.shape[1], x.shape[2])
         luma, plain, share = np.zeros_like(x), np.zeros_like(x), np.full_like(x, 0.5)
+        error = np.zeros_like(x) if self.knows_error else None
         empty = [not x[i].any() and not y[i].any() for i in range(len(x))]  # outside the body
         bases = self._bases(k, x, y, numbers, labels, empty, counter)
         for i, number in enumerate(numbers):
@@ -267,7 +285,9 @@ class StackFuser:
                 luma[i] += lost
                 plain[i] += lost
             share[i] = bases[i].share
-        return luma, share, plain
+            if error is not None:
+                error[i] = bases[i].error
+        return luma, share, plain, error
 
     def _bases(
         self,
@@ -320,6 +340,8 @@ class StackFuser:
                 self.seed,
                 lambda i=i, number=number: counter.advance(number, fused[i]),  # type: ignore[misc]
             )
+            if self.colour < 1:
+                restored[i] = seen[i] + np.float32(self.colour) * (restored[i] - seen[i])
             if restored[i].nbytes <= self.memory:
                 self.memory -= restored[i].nbytes
                 self._colours[number] = restored[i].copy()

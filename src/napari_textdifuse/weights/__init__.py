@@ -9,6 +9,7 @@ from .released import ReleasedFolder, load_control, load_released
 from .store import (
     EMBEDDED,
     WeightsFolder,
+    calibration,
     embedded_names,
     load_chroma,
     load_light,
@@ -20,6 +21,7 @@ __all__ = [
     "EMBEDDED",
     "ReleasedFolder",
     "WeightsFolder",
+    "calibration",
     "embedded_names",
     "load_chroma",
     "load_control",

@@ -163,6 +163,35 @@ def load_light(folder: WeightsFolder) -> LightNetwork:
     return _fill(folder.file, make, without="" if fusion == "fcm" else "fcm.")
 
 
+def calibration(folder: WeightsFolder) -> tuple[list[float], list[float]] | None:
+    """Return how the expected error was calibrated; None if it was not.
+
+    Returns
+    -------
+    expected, deviation : list of float
+        Natural logarithms of the expected absolute error, rising, and of the standard deviation
+        that stands for it.
+
+    Raises
+    ------
+    WeightsError
+        If the table is none.
+    """
+    table = folder.config.get("calibration")
+    if table is None:
+        return None
+    try:
+        expected, deviation = ([float(v) for v in table[k]] for k in ("expected", "deviation"))
+        if len(expected) != len(deviation) or expected != sorted(set(expected)) or not expected:
+            raise ValueError
+    except (KeyError, TypeError, ValueError):
+        raise WeightsError(
+            f"{folder.path / 'config.json'}: calibration needs two lists of numbers of one length, "
+            "expected (rising) and deviation."
+        ) from None
+    return expected, deviation
+
+
 def load_chroma(folder: WeightsFolder) -> ChromaNetwork | None:
     """Load the chrominance network in evaluation mode; None if there is none.
 

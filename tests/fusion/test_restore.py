@@ -1,0 +1,153 @@
+"""How much is mended, and how far the result may be off."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from napari_textdifuse import FusionPipeline
+from napari_textdifuse.cli.numbers import restore as parse_restore
+from napari_textdifuse.errors import InputError, WeightsError
+from napari_textdifuse.models import LightNetwork, UNetConfig
+from napari_textdifuse.weights import save_light
+
+SMALL = {"base": 8, "multipliers": (1, 2), "blocks": (1, 1), "time_dim": 16}
+
+
+def picture(seed: int, shape=(24, 32)) -> np.ndarray:
+    return np.random.default_rng(seed).integers(1, 256, shape).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[np.ndarray, np.ndarray]:
+    return picture(0), picture(1)
+
+
+@pytest.fixture(scope="module")
+def older(tmp_path_factory) -> FusionPipeline:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("older")
+    save_light(LightNetwork(UNetConfig(**SMALL, restore=0, uncertainty=0)), folder, "older-1")
+    return FusionPipeline.from_pretrained(folder, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def calibrated(tiny_weights, tmp_path_factory) -> FusionPipeline:
+    """Twice the expected error up to 0.1, then 0.2."""
+    folder = tmp_path_factory.mktemp("calibrated") / "weights"
+    shutil.copytree(tiny_weights, folder)
+    config = json.loads((folder / "config.json").read_text())
+    levels = [1e-6, 0.1]
+    config["calibration"] = {
+        "expected": list(np.log(levels)),
+        "deviation": list(np.log(2 * np.array(levels))),
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return FusionPipeline.from_pretrained(folder, device="cpu")
+
+
+def test_all_of_it_is_what_it_was_bit_for_bit(tiny_pipeline, pair):
+    plain = tiny_pipeline(*pair, steps=2)
+    for restore in (1, 1.0, {"noise": 1, "light": 1}, {}):
+        np.testing.assert_array_equal(
+            tiny_pipeline(*pair, steps=2, restore=restore).fused, plain.fused
+        )
+    assert plain.record["restore"] == {"noise": 1, "light": 1, "colour": 1}
+
+
+@pytest.mark.parametrize("restore", [0, 0.5, {"noise": 0}, {"light": 0.25}])
+def test_less_reaches_the_network_and_the_record(tiny_pipeline, pair, restore):
+    plain = tiny_pipeline(*pair, steps=1).fused
+    result = tiny_pipeline(*pair, steps=1, restore=restore)
+    assert not np.array_equal(result.fused, plain)
+    wanted = restore if isinstance(restore, dict) else dict.fromkeys(("noise", "light"), restore)
+    assert {k: result.record["restore"][k] for k in wanted} == wanted
+
+
+def test_both_kinds_are_told_apart(tiny_pipeline, pair):
+    dark, noisy = (
+        tiny_pipeline(*pair, steps=1, restore={kind: 0}).fused for kind in ("light", "noise")
+    )
+    assert not np.allclose(dark, noisy, atol=1e-4)
+
+
+def test_objects_stand_out_whatever_is_mended(tiny_pipeline, pair):
+    mask = np.zeros(pair[0].shape, np.uint8)
+    mask[4:12, 4:12] = 1
+    plain = tiny_pipeline(*pair, steps=2, restore=0).fused
+    shown = tiny_pipeline(*pair, steps=2, restore=0, mask=mask).fused
+    np.testing.assert_array_equal(shown[mask == 0], plain[mask == 0])
+    assert not np.array_equal(shown, plain)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (1.5, "between 0 and 1, not 1.5"),
+        (-0.1, "between 0 and 1"),
+        (True, "between 0 and 1, not True"),
+        ({"noise": "much"}, "between 0 and 1, not 'much'"),
+        ({"sound": 1}, "noise, light, colour, not sound"),
+        (float("nan"), "between 0 and 1"),
+    ],
+)
+def test_what_is_no_restoration(tiny_pipeline, pair, bad, message):
+    with pytest.raises(InputError, match=message):
+        tiny_pipeline(*pair, restore=bad)
+
+
+def test_weights_that_cannot_be_told_say_so(older, pair):
+    assert older(*pair, steps=1, restore={"colour": 0}).fused.shape == pair[0].shape
+    with pytest.raises(InputError, match="older-1 cannot be told how much noise and light"):
+        older(*pair, steps=1, restore=0.5)
+
+
+def test_uncertainty_is_shown_where_it_was_calibrated(tiny_pipeline, older, calibrated, pair):
+    assert tiny_pipeline(*pair, steps=1).uncertainty is None
+    assert older(*pair, steps=1).uncertainty is None
+    result = calibrated(*pair, steps=1)
+    network = calibrated.backend.network
+    x, y = (torch.from_numpy(v)[None, None].float() / 255 * 2 - 1 for v in pair)
+    z = torch.randn(x.shape[1:], generator=torch.Generator().manual_seed(0))[None]
+    t = torch.tensor([999])
+    with torch.inference_mode():
+        error = network.decode_with_error(network.encode_and_weight(z, x, y, t), t)[2][0, 0]
+    np.testing.assert_allclose(
+        result.uncertainty, np.minimum(2 * error.numpy(), 0.2), rtol=1e-3, atol=1e-6
+    )
+    np.testing.assert_array_equal(result.fused, tiny_pipeline(*pair, steps=1).fused)
+
+
+def test_samples_add_what_they_differ_by(calibrated, tiny_pipeline, pair):
+    spread = tiny_pipeline(*pair, steps=1, samples=2).uncertainty
+    each = [calibrated(*pair, steps=1, seed=seed).uncertainty for seed in (0, 1)]
+    both = calibrated(*pair, steps=1, samples=2).uncertainty
+    expected = np.sqrt(spread**2 + (each[0] ** 2 + each[1] ** 2) / 2)
+    np.testing.assert_allclose(both, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_no_uncertainty_where_the_user_chose_the_balance(calibrated, pair):
+    assert calibrated(*pair, steps=1, balance=0.5).uncertainty is None
+
+
+def test_a_calibration_that_is_none_is_refused(tiny_weights, tmp_path):
+    folder = tmp_path / "weights"
+    shutil.copytree(tiny_weights, folder)
+    config = json.loads((folder / "config.json").read_text())
+    for table in ({"expected": [0.0]}, {"expected": [0, 0], "deviation": [1, 1]}, []):
+        config["calibration"] = table
+        (folder / "config.json").write_text(json.dumps(config))
+        with pytest.raises(WeightsError, match="calibration needs two lists"):
+            FusionPipeline.from_pretrained(folder, device="cpu")
+
+
+def test_on_the_command_line():
+    assert parse_restore("0.5") == 0.5
+    assert parse_restore("noise=0, light=1") == {"noise": 0.0, "light": 1.0}
+    for text in ("2", "much", "noise=", "sound=1", "noise=2", "nan"):
+        with pytest.raises(Exception, match="0 to 1"):
+            parse_restore(text)
