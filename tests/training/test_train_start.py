@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from napari_textdifuse.errors import InputError, WeightsError
 from napari_textdifuse.models import LightNetwork, UNetConfig
+from napari_textdifuse.training.run import export
 from napari_textdifuse.training.start import build, infer_shape, open_start
 
 SMALL = UNetConfig(base=8, multipliers=(1, 2), blocks=(1, 2), time_dim=16)
@@ -82,3 +85,24 @@ def test_what_is_no_weights_is_one_sentence(tmp_path):
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"x")
     with pytest.raises(WeightsError, match="not finished"):
         open_start(str(tmp_path / "run"))
+
+
+def test_a_calibration_is_exported_and_read_back(tmp_path):
+    save(SMALL, tmp_path / "w.safetensors")
+    table = {"expected": [-4.0, -2.0], "deviation": [-3.5, -2.5]}
+    (tmp_path / "table.json").write_text(json.dumps(table))
+    start = str(tmp_path / "w.safetensors")
+    folder = export(start, tmp_path / "out", calibration=tmp_path / "table.json")
+    assert calibration(open_folder(folder)) == ([-4.0, -2.0], [-3.5, -2.5])
+    assert calibration(open_folder(export(start, tmp_path / "bare"))) is None
+    (tmp_path / "table.json").write_text("[]")
+    with pytest.raises(InputError, match="no calibration"):
+        export(start, tmp_path / "out", calibration=tmp_path / "table.json")
+
+
+def test_colours_are_taken_over_from_finished_weights(tmp_path):
+    save(SMALL, tmp_path / "w.safetensors")
+    embedded = open_folder(None)
+    start = str(tmp_path / "w.safetensors")
+    folder = open_folder(export(start, tmp_path / "out", chroma=embedded.path))
+    assert folder.config["chroma"]["sha256"] == embedded.config["chroma"]["sha256"]

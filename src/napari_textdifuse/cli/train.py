@@ -18,7 +18,9 @@ def run(options: argparse.Namespace) -> int:
     if options.stage == "export":
         from ..training.run import export
 
-        folder = export(options.start, options.out, options.name, options.chroma)
+        folder = export(
+            options.start, options.out, options.name, options.chroma, options.calibration
+        )
     else:
         folder = _train(options)
     if options.stage != "chroma":

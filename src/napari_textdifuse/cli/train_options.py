@@ -45,6 +45,8 @@ def add_train(train: argparse.ArgumentParser, debug: argparse.ArgumentParser) ->
     add("--name", help="name and version for records; default: that of the folder")
     text = "folder of a run of the stage chroma, to restore the colours of natural pictures"
     add("--chroma", metavar="DIR", type=Path, help=text)
+    text = "calibration of the expected error, as benchmarks/uncertainty.py writes it"
+    add("--calibration", metavar="FILE", type=Path, help=text)
 
 
 def _loss(stage: argparse.ArgumentParser) -> None:

@@ -107,7 +107,13 @@ def run_stage(request: Request) -> Path:
     return request.out
 
 
-def export(start: str, out: Path, name: str | None = None, chroma: Path | None = None) -> Path:
+def export(
+    start: str,
+    out: Path,
+    name: str | None = None,
+    chroma: Path | None = None,
+    calibration: Path | None = None,
+) -> Path:
     """Write weights in half precision as a folder for ``--weights``.
 
     Parameters
@@ -118,7 +124,11 @@ def export(start: str, out: Path, name: str | None = None, chroma: Path | None =
     name : str, optional
         For records; by default that of the folder.
     chroma : Path, optional
-        Folder of a run of the stage chroma, whose network is put beside.
+        Folder of a run of the stage chroma, whose network is put beside, or a weights folder that
+        has one.
+    calibration : Path, optional
+        JSON file with the calibration of the expected error, see `weights.calibration`; without it
+        no uncertainty is shown.
     """
     opened = open_start(start)
     network = build(opened, {}, 0)
@@ -128,7 +138,8 @@ def export(start: str, out: Path, name: str | None = None, chroma: Path | None =
     except OSError as error:
         raise WriteError(f"{out} cannot be made: {error.strerror or error}.") from error
     training = {"stages": list(opened.stages) + ["chroma"] * (colours is not None)}
-    _write_folder(network, out, name or out.resolve().name, training, colours)
+    table = None if calibration is None else _read_table(calibration)
+    _write_folder(network, out, name or out.resolve().name, training, colours, table)
     return out
 
 
@@ -230,10 +241,11 @@ def _write_folder(
     name: str,
     training: dict[str, Any],
     chroma: ChromaNetwork | None = None,
+    calibration: dict[str, Any] | None = None,
 ) -> None:
     partial = out / ".weights.partial"
     try:
-        save_light(network, partial, name, training, chroma)
+        save_light(network, partial, name, training, chroma, calibration)
         # the description comes last: it names the checksums of the others
         for file in sorted(partial.iterdir(), key=lambda f: f.name == "config.json"):
             os.replace(file, out / file.name)
@@ -241,3 +253,14 @@ def _write_folder(
         raise WriteError(f"{out} cannot be written: {error.strerror or error}.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _read_table(file: Path) -> dict[str, Any]:
+    try:
+        table: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        return {key: list(table[key]) for key in ("expected", "deviation")}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{file} is no calibration; it must be a JSON file with the lists expected and "
+            "deviation."
+        ) from None

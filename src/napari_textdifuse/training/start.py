@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import InputError, WeightsError
 from ..models import ChromaNetwork, LightNetwork, UNetConfig
-from ..weights import ReleasedFolder, embedded_names, open_folder
+from ..weights import ReleasedFolder, embedded_names, load_chroma, open_folder
 from .progress import note
 
 #: Weights in full precision, which the next stage begins with.
@@ -101,6 +101,11 @@ def open_chroma(folder: Path) -> ChromaNetwork:
     WeightsError
         If there is no finished chrominance network.
     """
+    if (folder / "config.json").is_file():
+        opened = open_folder(folder)
+        known = None if isinstance(opened, ReleasedFolder) else load_chroma(opened)
+        if known is not None:
+            return known
     path = folder / FULL
     if not path.is_file():
         raise WeightsError(f"{folder} is not the folder of a finished run of the stage chroma.")

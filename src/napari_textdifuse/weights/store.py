@@ -236,6 +236,7 @@ def save_light(
     name: str,
     training: dict[str, Any] | None = None,
     chroma: ChromaNetwork | None = None,
+    calibration: dict[str, Any] | None = None,
 ) -> WeightsFolder:
     """Write a network as a weights folder, in half precision.
 
@@ -250,6 +251,8 @@ def save_light(
         How the weights were made; stored in ``config.json``.
     chroma : ChromaNetwork, optional
         Chrominance network for natural pictures.
+    calibration : dict, optional
+        Table that `calibration` reads.
     """
     path.mkdir(parents=True, exist_ok=True)
     data = _half(network)
@@ -264,6 +267,8 @@ def save_light(
         "training": training or {},
     }
     (path / "model.safetensors").write_bytes(data)
+    if calibration is not None:
+        config["calibration"] = calibration
     if chroma is not None:
         colours = _half(chroma)
         sha256 = hashlib.sha256(colours).hexdigest()

@@ -1,0 +1,159 @@
+"""How far results are off, and how well the network knows: calibration and coverage.
+
+The error is the distance of a result from degraded images to that from the clean ones, one step
+each. The table is fitted on every other held-out pair and checked on the rest.
+
+    python benchmarks/uncertainty.py --data DIR --out benchmarks/results/uncertainty
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from _bench.pairs import load_pairs, selection
+from scipy import ndimage
+from scipy.stats import spearmanr
+
+from napari_textdifuse.evaluation.luminance import luminance8
+from napari_textdifuse.fusion.tiling import pad_to_multiple
+from napari_textdifuse.models import LightNetwork
+from napari_textdifuse.weights import WeightsFolder, load_light, open_folder
+
+Floats = npt.NDArray[np.float32]
+SETS = ("CT-MRI", "PET-MRI", "SPECT-MRI", "RoadScene", "LLVIP", "MSRS")
+#: Side of the middle part that is looked at.
+SIDE = 192
+#: Points of the calibration table, and the interval that must hold nine errors in ten.
+POINTS, SHARE, DEVIATIONS = 16, 0.9, 1.645
+
+
+def noisy(x: Floats, sigma: float, rng: np.random.Generator) -> Floats:
+    return np.clip(x + rng.normal(0, sigma / 255, x.shape), 0, 1).astype(np.float32)
+
+
+def blurred(x: Floats, width: float) -> Floats:
+    return ndimage.gaussian_filter(x, width)
+
+
+#: Picture, whether it is of visible light, and random numbers, to the degraded picture.
+Degrade = Callable[[Floats, bool, np.random.Generator], Floats]
+DEGRADATIONS: dict[str, Degrade] = {
+    "noise15": lambda x, _, rng: noisy(x, 15, rng),
+    "noise30": lambda x, _, rng: noisy(x, 30, rng),
+    "noise50": lambda x, _, rng: noisy(x, 50, rng),
+    "blur1": lambda x, _, rng: blurred(x, 1),
+    "blur1.5+noise20": lambda x, _, rng: noisy(blurred(x, 1.5), 20, rng),
+    "dark+noise25": lambda x, light, rng: noisy(x**2.2 if light else x, 25, rng),
+    "over-exposed": lambda x, light, rng: np.clip(1.5 * x, 0, 1) if light else x,
+}
+
+
+@torch.inference_mode()
+def fuse(network: LightNetwork, a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """Fused brightness and expected absolute error of one step from seed 0."""
+    x, y = (torch.from_numpy(pad_to_multiple(v, network.multiple))[None, None] for v in (a, b))
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    t = torch.full((1,), 999)
+    weighted = network.encode_and_weight(noise, 2 * x - 1, 2 * y - 1, t)
+    estimate, _, error = network.decode_with_error(weighted, t)
+    if error is None:
+        sys.exit("these weights have no head for the expected error.")
+    height, width = a.shape
+    shown = ((estimate + 1) / 2).clamp(0, 1)
+    return shown[0, 0, :height, :width].numpy(), error[0, 0, :height, :width].numpy()
+
+
+def middle(picture: npt.NDArray[np.uint8]) -> Floats:
+    luma = luminance8(picture)
+    top, left = (max(0, (n - SIDE) // 2) for n in luma.shape)
+    return luma[top : top + SIDE, left : left + SIDE].astype(np.float32) / 255
+
+
+def measure(
+    options: argparse.Namespace, network: LightNetwork
+) -> list[tuple[str, str, int, Floats, Floats]]:
+    """Set, degradation, number of the pair, errors and expected errors."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for name in SETS:
+        pairs = load_pairs(options.data, name, selection(None, "held-out"), options.limit)
+        for number, pair in enumerate(pairs):
+            a, b = middle(pair.a), middle(pair.b)
+            clean, _ = fuse(network, a, b)
+            for kind, change in DEGRADATIONS.items():
+                if kind == "over-exposed" and not pair.scene:
+                    continue
+                seen = (change(a, pair.scene, rng), change(b, False, rng))
+                fused, error = fuse(
+                    network, *(np.rint(v * 255).astype(np.float32) / 255 for v in seen)
+                )
+                rows.append((name, kind, number, np.abs(fused - clean).ravel(), error.ravel()))
+    return rows
+
+
+def fit(errors: Floats, expected: Floats) -> dict[str, list[float]]:
+    """Logarithms of the expected error and of the deviation that covers nine errors in ten."""
+    level = np.log(expected + 1e-9)
+    edges = np.unique(np.quantile(level, np.linspace(0, 1, POINTS + 1)))
+    table: dict[float, float] = {}
+    highest = -np.inf
+    for low, high in itertools.pairwise(edges):
+        inside = (level >= low) & (level <= high)
+        deviation = np.log(np.quantile(errors[inside], SHARE) / DEVIATIONS + 1e-6)
+        highest = max(highest, float(deviation))
+        table[round(float(level[inside].mean()), 4)] = round(highest, 4)
+    return {"expected": sorted(table), "deviation": [table[k] for k in sorted(table)]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", default=None)
+    parser.add_argument("--limit", type=int, default=8, help="held-out pairs per set; default 8")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    folder = open_folder(options.weights)
+    assert isinstance(folder, WeightsFolder)
+    rows = measure(options, load_light(folder))
+    even = [r for r in rows if r[2] % 2 == 0]
+    table = fit(np.concatenate([r[3] for r in even]), np.concatenate([r[4] for r in even]))
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "calibration.json").write_text(json.dumps(table, indent=2) + "\n")
+    lines = [
+        f"Coverage of nominal 90 % intervals on held-out pairs that the table was not fitted on "
+        f"({folder.name}).",
+        "Error and deviation are means in 1/255.",
+        "",
+        "| set | degradation | error | deviation | covered | Spearman |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in SETS:
+        for kind in DEGRADATIONS:
+            rest = [r for r in rows if r[0] == name and r[1] == kind and r[2] % 2]
+            if not rest:
+                continue
+            error, level = (np.concatenate([r[i] for r in rest]) for i in (3, 4))
+            deviation = np.exp(
+                np.interp(np.log(level + 1e-9), table["expected"], table["deviation"])
+            )
+            covered = float((error <= DEVIATIONS * deviation).mean())
+            rank = float(spearmanr(error[::5], deviation[::5])[0])
+            lines.append(
+                f"| {name} | {kind} | {255 * error.mean():.1f} | {255 * deviation.mean():.1f} | "
+                f"{100 * covered:.0f} % | {rank:.2f} |"
+            )
+    (options.out / "coverage.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
