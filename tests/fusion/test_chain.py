@@ -29,6 +29,9 @@ class Linear:
     def decode(self, weighted, t):
         return weighted.sample, torch.zeros_like(weighted.sample)
 
+    def decode_with_error(self, weighted, t):
+        return *self.decode(weighted, t), torch.full_like(weighted.sample, 0.1)
+
 
 def draw(seed):
     return 0.5 * torch.randn(1, 1, 6, 8, generator=torch.Generator().manual_seed(seed))
@@ -105,3 +108,10 @@ def test_ancestral_noise_is_not_the_starting_noise(tiny_pipeline, monkeypatch):
     assert torch.equal(noise, again)
     assert torch.equal(first, second)  # both chains get the same
     assert abs(np.corrcoef(noise.ravel(), first.ravel())[0, 1]) < 0.2
+
+
+def test_the_error_belongs_to_the_last_step():
+    chain = FusionChain(Linear(), Schedule("cosine"), [800, 500, 200])
+    steps = list(chain.base(draw(0), draw(1), draw(2)))
+    assert [step.error is None for step in steps] == [True, True, False]
+    assert steps[-1].only(0).z.shape == (1, 1, 6, 8)

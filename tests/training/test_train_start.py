@@ -10,6 +10,7 @@ from napari_textdifuse.errors import InputError, WeightsError
 from napari_textdifuse.models import LightNetwork, UNetConfig
 from napari_textdifuse.training.run import export
 from napari_textdifuse.training.start import build, infer_shape, open_start
+from napari_textdifuse.weights import calibration, open_folder
 
 SMALL = UNetConfig(base=8, multipliers=(1, 2), blocks=(1, 2), time_dim=16)
 OLD = UNetConfig(**{**SMALL.to_dict(), "refine": 0, "control_fine": 0, "control_cell": 0})

@@ -146,12 +146,11 @@ class FusionChain:
 
     def encode_and_weight(self, z: Tensor, x: Tensor, y: Tensor, t: Tensor) -> Any:
         """Encode and weight with the network, leaning and told as the chain is."""
-        told = None
+        told: dict[str, Any] = {"balance": self.balance} if self.balance else {}
         if self.restore is not None:
-            told = torch.tensor([self.restore], device=z.device).expand(2 * len(z), -1)
-        if not self.balance:
-            return self.network.encode_and_weight(z, x, y, t, told)
-        return self.network.encode_and_weight(z, x, y, t, told, balance=self.balance)
+            wanted = torch.tensor([self.restore], device=z.device)
+            told["restore"] = wanted.expand(2 * len(z), -1)
+        return self.network.encode_and_weight(z, x, y, t, **told)
 
     def start(self, generator: torch.Generator | None = None) -> Sampler:
         """Return a fresh sampler for one chain over the same steps."""
