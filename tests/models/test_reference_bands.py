@@ -45,3 +45,19 @@ def test_large_offsets_do_not_spoil_the_statistics(reference_network, maps, monk
     norm = reference_network.fcm.middleBlock1.norm
     scale, shift = bands._normalisation(norm, bands.Field(far))
     torch.testing.assert_close(far * scale + shift, norm(far), rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize(("balance", "kept"), [(1.0, 1), (-1.0, 0)])
+def test_balance_keeps_the_features_of_one_source(reference_network, balance, kept):
+    """At the ends the decoder gets what it gets for a single image (Eq. 1)."""
+    draw = torch.Generator().manual_seed(1)
+    z, *pair = (torch.randn(1, 1, 16, 16, generator=draw) for _ in range(3))
+    t = torch.tensor([500])
+    with torch.no_grad():
+        ends = reference_network.encode_and_weight(z, *pair, t, balance=balance)
+        half = reference_network.encode_and_weight(z, *pair, t, balance=balance / 2)
+        plain = reference_network.encode_and_weight(z, *pair, t)
+        alone = reference_network.encode(z, pair[kept], t)
+    torch.testing.assert_close(ends.fused, alone, rtol=0, atol=1e-5)
+    torch.testing.assert_close(half.fused, (plain.fused + alone) / 2, rtol=0, atol=1e-5)
+    torch.testing.assert_close(ends.share, torch.full_like(ends.share, 1.0 - kept))
