@@ -52,7 +52,7 @@ def test_palette_becomes_its_colours(tmp_path):
 
 def test_grey_with_alpha_and_cmyk(tmp_path):
     Image.fromarray(np.full((2, 2, 2), 128, np.uint8), "LA").save(tmp_path / "x.png")
-    assert io.read(tmp_path / "x.png").array.shape == (2, 2, 4)
+    assert io.read(tmp_path / "x.png").array.tolist() == [[128, 128], [128, 128]]
     Image.new("CMYK", (4, 4), (0, 255, 255, 0)).save(tmp_path / "x.jpg", quality=100)
     red = io.read(tmp_path / "x.jpg").array[0, 0].astype(int)
     assert np.abs(red - [255, 0, 0]).max() < 5
@@ -114,3 +114,65 @@ def test_a_bomb_is_refused_in_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(ReadError, match="4096 pixels"):
         io.read(tmp_path / "x.png")
+
+
+def png(path, values, colour_type):
+    """A PNG of 16 bits per sample, by the specification."""
+    import struct
+    import zlib
+
+    def chunk(kind, data):
+        crc = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
+
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    head = struct.pack(">2I5B", values.shape[1], values.shape[0], 16, colour_type, 0, 0, 0)
+    parts = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+    return path
+
+
+@pytest.mark.parametrize("opaque", [True, False])
+def test_sixteen_bit_grey_with_alpha_keeps_its_depth(tmp_path, opaque):
+    values = grey((5, 7), np.uint16) * 90 + 3
+    alpha = np.full_like(values, 65535)
+    if not opaque:
+        alpha[0] = 7
+    volume = io.read(png(tmp_path / "x.png", np.stack([values, alpha], -1), 4))
+    assert volume.array.dtype == np.uint16
+    np.testing.assert_array_equal(volume.array, values)
+    assert bool(volume.metadata["notes"]) == (not opaque)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".jpg"])
+def test_grey_saved_as_colours(tmp_path, suffix):
+    y, x = np.mgrid[:48, :64]
+    values = np.stack([2 * x + y] * 3, -1).astype(np.uint8)
+    Image.fromarray(values).save(tmp_path / f"x{suffix}")
+    volume = io.read(tmp_path / f"x{suffix}")
+    assert not volume.rgb
+    assert np.abs(volume.array.astype(int) - values[..., 0]).max() <= 3
+    assert "equal" in volume.metadata["notes"][0]
+
+
+def test_nearly_grey_and_faintly_coloured(tmp_path):
+    rng = np.random.default_rng(0)
+    base = rng.integers(60, 200, (40, 50, 1))
+    near = (base + rng.integers(0, 3, (40, 50, 3)) * [1, 0, 0]).astype(np.uint8)
+    Image.fromarray(near).save(tmp_path / "near.png")
+    assert not io.read(tmp_path / "near.png").rgb
+    faint = near.copy()
+    faint[10:14, 10:14] += np.array([40, 0, 0], np.uint8)  # a small mark in colour
+    Image.fromarray(faint).save(tmp_path / "faint.png")
+    assert io.read(tmp_path / "faint.png").rgb
+
+
+def test_temperatures_of_a_thermal_camera_are_said_to_be_unread(tmp_path):
+    Image.fromarray(grey((16, 16))).save(tmp_path / "x.jpg")
+    data = (tmp_path / "x.jpg").read_bytes()
+    flir = b"FLIR\0\x01\0\0" + bytes(100)
+    segment = b"\xff\xe1" + (len(flir) + 2).to_bytes(2, "big") + flir
+    (tmp_path / "x.jpg").write_bytes(data[:2] + segment + data[2:])
+    volume = io.read(tmp_path / "x.jpg")
+    assert "temperatures were not read" in volume.metadata["notes"][0]
+    assert volume.modality == "IR"

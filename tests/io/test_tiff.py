@@ -76,11 +76,27 @@ def test_ome_voxel_size(tmp_path):
     assert io.read(tmp_path / "y.ome.tif").affine is None
 
 
-def test_resolution_per_centimetre_counts_and_per_inch_does_not(tmp_path):
-    for unit, spacing in (("CENTIMETER", (0.25, 0.5)), ("INCH", None), ("NONE", None)):
-        tifffile.imwrite(tmp_path / "x.tif", ramp((5, 6)), resolution=(20, 40), resolutionunit=unit)
+@pytest.mark.parametrize("unit", ["CENTIMETER", "INCH", "NONE"])
+def test_the_resolution_of_a_picture_is_one_of_printing(tmp_path, unit):
+    tifffile.imwrite(tmp_path / "x.tif", ramp((5, 6)), resolution=(20, 40), resolutionunit=unit)
+    volume = io.read(tmp_path / "x.tif")
+    assert volume.affine is None
+    said = [n for n in volume.metadata["notes"] if "20 pixels per cm was taken as a print" in n]
+    assert len(said) == (unit == "CENTIMETER")
+
+
+def test_imagej_s_scale_counts_unless_it_is_a_print_resolution(tmp_path):
+    for per_cm, spacing in ((28.346, None), (20.0, (0.5, 0.5))):
+        tifffile.imwrite(
+            tmp_path / "x.tif",
+            ramp((5, 6)),
+            imagej=True,
+            resolution=(per_cm, per_cm),
+            metadata={"axes": "YX", "unit": "cm"},
+        )
         volume = io.read(tmp_path / "x.tif")
         assert volume.spacing == (None if spacing is None else pytest.approx(spacing))
+        assert bool(volume.metadata["notes"]) == (spacing is None)
 
 
 @pytest.mark.parametrize(
@@ -161,3 +177,241 @@ def test_ome_tiff_tells_the_voxel_size_to_others_and_everything_to_us(tmp_path, 
     np.testing.assert_allclose(back.affine, affine)
     assert (back.unit, back.modality, back.rgb) == ("HU", "CT", rgb)
     assert back.metadata["record"] == {"prompt": "Größe <&>"}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("colour", [False, True])
+def test_orientation_equals_pillow_s(tmp_path, orientation, colour):
+    values = ramp((5, 7, 3), np.uint8) * 2
+    tag = (274, "H", 1, orientation, True)
+    tifffile.imwrite(tmp_path / "c.tif", values, extratags=[tag])
+    tifffile.imwrite(tmp_path / "x.tif", values if colour else values[..., 0], extratags=[tag])
+    with Image.open(tmp_path / "c.tif") as image:
+        image.load()  # Pillow turns colour on loading
+        expected = np.array(image) if colour else np.array(image)[..., 0]
+    np.testing.assert_array_equal(io.read(tmp_path / "x.tif").array, expected)
+    assert expected.shape[0] == (5 if orientation < 5 else 7)
+
+
+def test_orientation_turns_the_voxel_size(tmp_path):
+    tifffile.imwrite(
+        tmp_path / "x.tif",
+        ramp((5, 6)),
+        imagej=True,
+        resolution=(2, 4),
+        metadata={"axes": "YX", "unit": "mm"},
+        extratags=[(274, "H", 1, 6, True)],
+    )
+    assert io.read(tmp_path / "x.tif").spacing == pytest.approx((0.5, 0.25))
+
+
+LOWEST = float(np.finfo(np.float32).min)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "text", "value"),
+    [
+        (np.float32, "-9999", -9999),
+        (np.float32, "-9999.0\0", -9999),
+        (np.float32, " -9999 ", -9999),
+        (np.float32, "-9999,0", -9999),
+        (np.float32, "-3.4028234663852886e+38", LOWEST),
+        (np.float32, "-3.40282346638529e+38", LOWEST),
+        (np.float32, "-3.4028235e+38", LOWEST),
+        (np.float32, "-inf", -np.inf),
+        (np.float32, "-1.#INF", -np.inf),
+        (np.float64, "1e-10", 1e-10),
+        (np.float32, "0.1", 0.1),
+        (np.int16, "-32768", -32768),
+        (np.int16, "-32768.0", -32768),
+        (np.int8, "-128", -128),
+        (np.uint8, "0", 0),
+        (np.uint16, "65535", 65535),
+        (np.uint32, "4294967295", 4294967295),
+        (np.int32, "-2147483648", -2147483648),
+    ],
+)
+def test_no_data_is_left_out(tmp_path, dtype, text, value):
+    values = (np.arange(30).reshape(5, 6) + 1).astype(dtype)
+    values[1, 2] = values[4, 0] = value
+    tag = (42113, "s", 0, text, True)
+    tifffile.imwrite(tmp_path / "x.tif", values, extratags=[tag])
+    volume = io.read(tmp_path / "x.tif")
+    assert volume.array.dtype.kind == "f"
+    assert np.argwhere(np.isnan(volume.array)).tolist() == [[1, 2], [4, 0]]
+    rest = ~np.isnan(volume.array)
+    np.testing.assert_array_equal(volume.array[rest], values[rest])
+    assert "2 of 30 pixels" in volume.metadata["notes"][0]
+
+
+@pytest.mark.parametrize("text", ["nan", "NaN", "-1.#IND", "1.#QNAN", "-9999", "255.5"])
+def test_no_data_that_no_pixel_has_changes_nothing(tmp_path, text):
+    values = ramp((5, 6), np.uint8)
+    tifffile.imwrite(tmp_path / "x.tif", values, extratags=[(42113, "s", 0, text, True)])
+    volume = io.read(tmp_path / "x.tif")
+    assert volume.array.dtype == np.uint8
+    assert not volume.metadata["notes"]
+
+
+def test_no_data_that_is_no_number_is_noted(tmp_path):
+    tag = (42113, "s", 0, "none", True)
+    tifffile.imwrite(tmp_path / "x.tif", ramp((5, 6)), extratags=[tag])
+    assert "'none' (GDAL_NODATA), is no number" in io.read(tmp_path / "x.tif").metadata["notes"][0]
+
+
+def bands(count, dtype=np.uint8):
+    return np.random.default_rng(0).integers(0, 250, (20, 30, count)).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("count", "photometric", "extra", "kept"),
+    [
+        (4, "rgb", ["unspecified"], [0, 1, 2]),  # near infrared
+        (5, "rgb", ["unassalpha", "unspecified"], [0, 1, 2, 3]),
+        (6, "rgb", ["unspecified"] * 3, [0, 1, 2]),
+        (2, "minisblack", ["unassalpha"], 0),
+        (2, "minisblack", ["unspecified"], 0),
+        (4, "minisblack", ["unspecified"] * 3, 0),
+    ],
+)
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_extra_bands_are_left_out(tmp_path, count, photometric, extra, kept, planar):
+    values = bands(count)
+    stored = np.moveaxis(values, -1, 0) if planar == "separate" else values
+    tifffile.imwrite(
+        tmp_path / "x.tif", stored, photometric=photometric, extrasamples=extra, planarconfig=planar
+    )
+    volume = io.read(tmp_path / "x.tif")
+    np.testing.assert_array_equal(volume.array, values[..., kept])
+    assert bool(volume.metadata["notes"]) == (count > 2 or extra == ["unspecified"])
+
+
+def test_grey_as_colours_and_opaque_alpha(tmp_path):
+    grey = bands(1, np.uint16) * 257
+    opaque = np.full_like(grey, 65535)
+    for channels in ([grey] * 3, [grey] * 3 + [opaque]):
+        tifffile.imwrite(
+            tmp_path / "x.tif",
+            np.concatenate(channels, axis=-1),
+            photometric="rgb",
+            extrasamples=["unassalpha"] * (len(channels) - 3),
+        )
+        volume = io.read(tmp_path / "x.tif")
+        assert not volume.rgb
+        np.testing.assert_array_equal(volume.array, grey[..., 0])
+        assert "equal" in volume.metadata["notes"][0]
+
+
+def compressed(path, values, **options):
+    """Written by Pillow's libtiff, whose bytes tifffile cannot decode here."""
+    image = Image.fromarray(values)
+    image.save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("compression", "predictor", "tile", "dtype"),
+    [
+        ("tiff_lzw", 1, None, np.uint8),
+        ("tiff_lzw", 2, None, np.uint16),
+        ("tiff_lzw", 2, 16, np.int32),
+        ("tiff_lzw", 3, None, np.float32),
+        ("tiff_lzw", 1, 16, np.float32),
+        ("packbits", 1, None, np.uint16),
+        ("tiff_adobe_deflate", 2, None, np.uint16),
+        ("tiff_adobe_deflate", 3, None, np.float32),
+        ("zstd", 1, None, np.uint16),
+    ],
+)
+def test_compressions(tmp_path, compression, predictor, tile, dtype):
+    values = (np.random.default_rng(0).random((37, 53)) * 250).astype(dtype)
+    info = {317: predictor} if predictor != 1 else {}
+    if tile:
+        info |= {322: tile, 323: tile}
+    else:
+        info[278] = 10
+    path = compressed(tmp_path / "x.tif", values, compression=compression, tiffinfo=info)
+    with tifffile.TiffFile(path) as file:
+        assert file.pages[0].is_tiled == bool(tile) or tile  # Pillow may ignore the wish
+    np.testing.assert_array_equal(io.read(path).array, values)
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_jpeg_in_tiff(tmp_path, colour):
+    y, x = np.mgrid[:40, :50]
+    values = np.stack([4 * x, 5 * y, 200 - 4 * x], -1).astype(np.uint8)
+    values = values if colour else values[..., 0]
+    compressed(tmp_path / "x.tif", values, compression="jpeg", quality=98)
+    volume = io.read(tmp_path / "x.tif")
+    assert volume.rgb == colour
+    assert np.abs(volume.array.astype(int) - values).mean() < 3
+
+
+@pytest.mark.parametrize("axes", ["ZYX", "TYX"])
+def test_a_compressed_stack_keeps_its_axes_and_voxel_size(tmp_path, axes):
+    values = ramp((3, 11, 13))
+    sizes = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.2, "PhysicalSizeZ": 2.0}
+    units = {f"{k}Unit": "mm" for k in sizes}
+    tifffile.imwrite(tmp_path / "n.ome.tif", values, metadata={"axes": axes, **sizes, **units})
+    with tifffile.TiffFile(tmp_path / "n.ome.tif") as file:
+        xml = file.ome_metadata
+    path = tmp_path / "x.ome.tif"
+    first, *rest = [Image.fromarray(v) for v in values]
+    first.save(path, save_all=True, append_images=rest, compression="tiff_lzw", tiffinfo={270: xml})
+    with tifffile.TiffFile(path) as file, pytest.raises(ValueError, match="imagecodecs"):
+        file.asarray()  # or this test tests nothing
+    volumes = io.read_times(path)
+    assert len(volumes) == (3 if axes == "TYX" else 1)
+    found = np.stack([v.array for v in volumes]) if axes == "TYX" else volumes[0].array
+    np.testing.assert_array_equal(found, values)
+    assert volumes[0].spacing[-2:] == pytest.approx((0.2, 0.25))
+    if axes == "ZYX":
+        assert volumes[0].spacing[0] == pytest.approx(2)
+
+
+def test_the_largest_image_is_read_not_its_thumbnail(tmp_path):
+    large, small = ramp((40, 60)), ramp((4, 6))
+    with tifffile.TiffWriter(tmp_path / "x.tif") as file:
+        file.write(small, subfiletype=1)
+        file.write(large)
+    np.testing.assert_array_equal(io.read(tmp_path / "x.tif").array, large)
+    with tifffile.TiffWriter(tmp_path / "y.tif") as file:  # a pyramid of SubIFDs
+        file.write(large, subifds=1)
+        file.write(large[::2, ::2], subfiletype=1)
+    np.testing.assert_array_equal(io.read(tmp_path / "y.tif").array, large)
+    with tifffile.TiffWriter(tmp_path / "z.tif") as file:
+        file.write(small)
+        file.write(large)
+    volume = io.read(tmp_path / "z.tif")
+    np.testing.assert_array_equal(volume.array, large)
+    assert "holds 2 images" in volume.metadata["notes"][0]
+
+
+def test_int8(tmp_path):
+    values = np.arange(-60, 60).reshape(10, 12).astype(np.int8)
+    tifffile.imwrite(tmp_path / "x.tif", values)
+    np.testing.assert_array_equal(io.read(tmp_path / "x.tif").array, values)
+
+
+def test_a_missing_decoder_is_named(tmp_path, monkeypatch):
+    tifffile.imwrite(tmp_path / "x.tif", ramp((5, 6)), compression="zlib")
+    data = (tmp_path / "x.tif").read_bytes()
+    with tifffile.TiffFile(tmp_path / "x.tif") as file:
+        where = file.pages[0].tags["Compression"].valueoffset
+    (tmp_path / "x.tif").write_bytes(
+        data[:where] + (34887).to_bytes(2, "little") + data[where + 2 :]
+    )
+    with pytest.raises(ReadError, match=r"LERC.*pip install imagecodecs"):
+        io.read(tmp_path / "x.tif")
+
+
+def test_nothing_is_printed_by_libtiff(tmp_path, capfd):
+    path = compressed(tmp_path / "x.tif", ramp((50, 60), np.uint8), compression="tiff_lzw")
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as file:
+        start = file.pages[0].dataoffsets[0]
+    data[start + 40 : start + 90] = b"\xff" * 50
+    path.write_bytes(bytes(data))
+    with pytest.raises(ReadError):
+        io.read(path)
+    assert capfd.readouterr().err == ""

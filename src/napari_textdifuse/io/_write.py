@@ -56,7 +56,7 @@ def write(
 
             data = encode_png(volume, record)
         elif name.endswith((".tif", ".tiff")):
-            from .tiff import encode_tiff
+            from .tiff_write import encode_tiff
 
             ome = name.endswith((".ome.tif", ".ome.tiff"))
             data = encode_tiff(volume, record, ome=ome)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from ..errors import ReadError, WriteError
 from ..volume import Array, Volume
 from ._plain import to_json
 from ._quiet import quiet, reason
+from .channels import simplify
+from .limits import check_size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,7 +37,9 @@ def read_picture(path: Path) -> Volume:
     -------
     Volume
         ``(Y, X)`` uint8 or uint16, or ``(Y, X, 3 or 4)`` uint8; without geometry, as the
-        resolution of a picture is one of printing.
+        resolution of a picture is one of printing. Three equal channels are grey, a constant
+        alpha channel is left out (see `napari_textdifuse.io.channels`). A JPEG of a thermal
+        camera has the modality ``"IR"``; the temperatures it carries are not read, as a note says.
 
     Raises
     ------
@@ -46,34 +50,131 @@ def read_picture(path: Path) -> Volume:
 
     notes = []
     try:
-        with Image.open(path) as image:
+        source: Any = path
+        if deep := _grey_alpha_16(path):
+            source = BytesIO(deep)
+        with Image.open(source) as image:
+            check_size(path.name, image.size[::-1], len(image.getbands()))
+            camera = thermal_camera(path, image) if image.format in ("JPEG", "MPO") else None
             image.load()
             if _is_deep_colour(path):
                 notes.append("The picture has 16 bits per colour; it was read with 8.")
-            array = to_array(ImageOps.exif_transpose(image))
-    except (*DAMAGE, Image.DecompressionBombError) as error:
+            array, rgb, more = to_array(ImageOps.exif_transpose(image), deep=bool(deep))
+    except Image.DecompressionBombError as error:
+        raise ReadError(
+            f"{path.name}: the picture has more pixels than can be read from this kind of file "
+            "(179 million); crop it, or save it as TIFF."
+        ) from error
+    except DAMAGE as error:
         raise ReadError(
             f"{path.name}: not a picture, or a damaged one ({reason(error)}); "
             "save or download it again."
         ) from error
-    return Volume(array, rgb=array.ndim == 3, name=path.stem, metadata={"notes": tuple(notes)})
+    metadata: dict[str, Any] = {"notes": (*notes, *more)}
+    if camera is not None:
+        metadata |= {
+            "modality_from": "thermal data in the file",
+            "notes": (
+                f"The file carries the raw data of a thermal camera ({camera}); the temperatures "
+                "were not read: the values are the grey levels or colours of the picture.",
+                *metadata["notes"],
+            ),
+        }
+    return Volume(
+        array,
+        rgb=rgb,
+        name=path.stem,
+        modality=None if camera is None else "IR",
+        metadata=metadata,
+    )
 
 
-def to_array(image: Image) -> Array:
-    """Turn any Pillow mode into grey (Y, X) or RGB(A) (Y, X, 3 or 4)."""
+def to_array(image: Image, *, deep: bool = False) -> tuple[Array, bool, list[str]]:
+    """Turn any Pillow mode into grey (Y, X) or colours (Y, X, 3 or 4).
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+    deep : bool
+        The image is grey with alpha, in 16 bits, with the bytes of both as its four channels.
+
+    Returns
+    -------
+    array : ndarray
+    rgb : bool
+    notes : list of str
+    """
+    if deep:
+        image_bytes = np.array(image)
+        pairs = image_bytes.view(">u2").astype(np.uint16)
+        return _without_alpha(pairs[..., 0], pairs[..., 1])
     if image.mode == "1":
-        return np.asarray(image).astype(np.uint8) * np.uint8(255)
-    if image.mode in ("P", "PA", "LA", "La"):
-        clear = "transparency" in image.info or image.mode != "P"
+        return np.asarray(image).astype(np.uint8) * np.uint8(255), False, []
+    if image.mode in ("LA", "La"):
+        pair = np.array(image.convert("LA"))
+        return _without_alpha(pair[..., 0], pair[..., 1])
+    if image.mode in ("P", "PA"):
+        clear = "transparency" in image.info or image.mode == "PA"
         image = image.convert("RGBA" if clear else "RGB")
     elif image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16)
+        return np.asarray(image).astype(np.uint16), False, []
     elif image.mode not in ("L", "RGB", "RGBA", "I", "F"):
         image = image.convert("RGB")  # CMYK, YCbCr, Lab, HSV
     array = np.array(image)
     if image.mode == "I" and array.min(initial=0) >= 0 and array.max(initial=0) <= 65535:
         array = array.astype(np.uint16)  # older versions of Pillow read 16-bit PNG so
-    return array
+    return simplify(array) if array.ndim == 3 else (array, False, [])
+
+
+def _without_alpha(grey: Array, alpha: Array) -> tuple[Array, bool, list[str]]:
+    constant = not alpha.size or bool((alpha == alpha.flat[0]).all())
+    notes = [] if constant else ["The transparency of the grey picture was left out."]
+    return np.ascontiguousarray(grey), False, notes
+
+
+def _grey_alpha_16(path: Path) -> bytes | None:
+    """Return a PNG of 16-bit grey with alpha as one of 8-bit RGBA, with the same bytes.
+
+    Pillow would drop the lower half of the depth. Both kinds have four bytes per pixel, so PNG's
+    filters work alike on them (PNG specification, 9.2); only the header differs.
+    """
+    with path.open("rb") as file:
+        head = file.read(33)  # signature and IHDR
+        if head[:8] != b"\x89PNG\r\n\x1a\n" or head[12:16] != b"IHDR" or head[24:26] != b"\x10\x04":
+            return None
+        rest = file.read()
+    header = head[12:24] + b"\x08\x06" + head[26:29]
+    return head[:12] + header + struct.pack(">I", zlib.crc32(header)) + rest
+
+
+def thermal_camera(path: Path, image: Image) -> str | None:
+    """Tell which thermal camera's raw data a JPEG carries, None if none.
+
+    Looks at the application segments: FLIR (APP1), DJI (APP3), InfiRay (APP2), and at XMP that
+    speaks of long-wave infrared or thermal data (Parrot, senseFly and others).
+    """
+    make = str(image.getexif().get(0x010F) or "").strip("\0 ")
+    for marker, data in _segments(path):
+        if data.startswith(b"FLIR\0"):
+            return "FLIR"
+        if marker == 0xE2 and b"IJPEG" in data[:16]:
+            return "InfiRay"
+        if marker == 0xE3 and make.upper().startswith(("DJI", "HASSELBLAD")) and len(data) > 1000:
+            return "DJI"
+        if data.startswith(b"http://ns.adobe.com/xap/1.0/\0") and any(
+            word in data for word in (b"LWIR", b"ThermalData", b"RadiometricJpeg", b"ns.flir.com")
+        ):
+            return make or "by its XMP"
+    return "FLIR" if make.upper().startswith("FLIR") else None
+
+
+def _segments(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the markers and contents of a JPEG's segments, up to the pixels."""
+    with path.open("rb") as file:
+        if file.read(2) != b"\xff\xd8":
+            return
+        while len(head := file.read(4)) == 4 and head[0] == 0xFF and head[1] != 0xDA:
+            yield head[1], file.read(int.from_bytes(head[2:], "big") - 2)
 
 
 def encode_png(volume: Volume, record: Mapping[str, Any] | None = None) -> bytes:

@@ -1,11 +1,9 @@
-"""TIFF: pictures and stacks, with the voxel size where it is in a unit of length."""
+"""Read TIFF: pictures and stacks, with the voxel size where the file says it was calibrated."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,36 +12,30 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from ..errors import InputError, ReadError, WriteError
+from ..errors import InputError, ReadError
 from ..volume import MODALITIES, Array, Volume
-from ._plain import to_json
 from ._quiet import quiet, reason
 from ._series import TimeSeries
+from .channels import simplify
 from .nifti import KEY, NOTICE
-from .raster import DAMAGE, to_array
+from .raster import DAMAGE
+from .tiff_decode import decode
+from .tiff_size import Size, pixel_size
 
 Affine = npt.NDArray[np.float64]
 
-_MM = {
-    "nm": 1e-6,
-    "um": 1e-3,
-    "µm": 1e-3,
-    "μm": 1e-3,
-    "\\u00b5m": 1e-3,  # ImageJ escapes the sign
-    "micron": 1e-3,
-    "microns": 1e-3,
-    "micrometer": 1e-3,
-    "mm": 1.0,
-    "millimeter": 1.0,
-    "cm": 10.0,
-    "centimeter": 10.0,
-    "m": 1000.0,
-}
+#: Tag in which GDAL says which value means "no data".
+_GDAL_NODATA = 42113
+_PHOTOMETRIC = tifffile.PHOTOMETRIC
 
 
-@quiet("tifffile")
+@quiet("tifffile", "PIL", "numpy")
 def open_tiff(path: Path) -> TimeSeries:
     """Open a TIFF: (Y, X), a stack (Z, Y, X), or either in colour or over time.
+
+    Of several images (thumbnails, pyramids) the one with most pixels is read. Pixels are turned as
+    the Orientation tag says; those that GDAL_NODATA marks become NaN; alpha and bands that are not
+    colours are left out, and three equal channels are grey.
 
     Parameters
     ----------
@@ -52,115 +44,185 @@ def open_tiff(path: Path) -> TimeSeries:
     Returns
     -------
     TimeSeries
-        With a diagonal affine where OME-XML, ImageJ's description or a resolution per centimetre
-        gives the pixel size; a resolution per inch is one of printing and gives none.
+        With a diagonal affine where OME-XML, ImageJ's description or a microscope's own tags give
+        the pixel size; the resolution of the baseline tags is one of printing and gives none.
 
     Raises
     ------
     ReadError
-        If the file is damaged or compressed in a way that cannot be decoded here.
+        If the file is damaged, too large, or compressed in a way that cannot be decoded here.
     InputError
         If it has channels to choose from.
     """
     try:
         with tifffile.TiffFile(path) as file:
-            pages = file.series[0]
-            array, axes = _squeeze(pages.asarray(), pages.axes)
-            page = pages.keyframe
+            series, notes = _largest(file)
+            page = series.keyframe
+            array, axes = _squeeze(decode(series, path), series.axes)
             ours = _own_description(file.ome_metadata or page.description)
-            size = _pixel_size(file, page)
-            photometric = int(page.photometric)
-            table = page.colormap
+            if ours:
+                restored = _restore(array, axes, ours, path.stem)
+                return TimeSeries(path.name, 1, lambda _: restored)
+            size, more = pixel_size(file, page)
+    except ReadError:
+        raise
     except (*DAMAGE, tifffile.TiffFileError, KeyError, IndexError, TypeError) as error:
-        if "imagecodecs" in str(error):
-            found = _with_pillow(path)
-            return TimeSeries(path.name, 1, lambda _: found)
         raise ReadError(
             f"{path.name}: not a TIFF, or a damaged one ({reason(error)}); save it again."
         ) from error
-    if ours:
-        restored = _restore(array, axes, ours, path.stem)
-        return TimeSeries(path.name, 1, lambda _: restored)
-    if array.dtype == np.bool_:
-        array = array.astype(np.uint8) * np.uint8(255)
-    if photometric == tifffile.PHOTOMETRIC.PALETTE and table is not None:
-        array, axes = (table.T[array] >> 8).astype(np.uint8), axes + "S"
-    series, rgb = _arrange(array, axes, path.name)
-    notes: tuple[str, ...] = ()
-    if photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-        notes = ("The image is meant to be shown inverted (min-is-white); values were kept.",)
+    notes += more
+    array, axes, marked = _values(array, axes, page, path.name)
+    notes += marked
+    stack, rgb = _arrange(array, axes, path.name)
+    stack, size = _turned(stack, rgb, page, size)
+    window = None
+    if rgb:
+        stack, rgb, more = simplify(stack)
+        notes += more
+    else:
+        stack, window, more = _without_nodata(stack, page)
+        notes += more
+    if int(page.photometric) == _PHOTOMETRIC.MINISWHITE:
+        notes.append(
+            "The image is meant to be shown inverted (min-is-white); its values were kept."
+        )
 
     def load(time: int) -> Volume:
         return Volume(
-            series[time],
+            stack[time],
             affine=_diagonal(size),
             rgb=rgb,
             name=path.stem,
-            metadata={"notes": notes},
+            window=window,
+            metadata={"notes": tuple(notes)},
         )
 
-    return TimeSeries(path.name, len(series), load)
+    return TimeSeries(path.name, len(stack), load)
 
 
-def encode_tiff(
-    volume: Volume, record: Mapping[str, Any] | None = None, *, ome: bool = False
-) -> bytes:
-    """Return a TIFF in the volume's own type, that `open_tiff` gives back as the same volume.
+def _largest(file: tifffile.TiffFile) -> tuple[Any, list[str]]:
+    """Choose the series with most pixels per plane, the first of equals."""
+    every = [s for s in file.series if s.keyframe is not None] or list(file.series)
+    if not every:
+        raise ReadError(f"{file.filename}: the TIFF holds no image; save it again.")
 
-    Parameters
-    ----------
-    volume : Volume
-    record : mapping, optional
-        Kept in the ImageDescription, as JSON.
-    ome : bool
-        Write OME-TIFF, in which other programs find the voxel size along z too.
+    def plane(series: Any) -> tuple[bool, int]:
+        page = series.keyframe
+        return not (page.is_reduced or page.is_mask), page.imagelength * page.imagewidth
 
-    Returns
-    -------
-    bytes
-    """
-    array = volume.array
-    if array.dtype == np.bool_:
+    chosen = max(every, key=plane)
+    others = [s for s in every if s is not chosen and plane(s)[0]]
+    if not others:
+        return chosen, []
+    sizes = ", ".join(f"{s.keyframe.imagelength} x {s.keyframe.imagewidth}" for s in others[:4])
+    return chosen, [
+        f"The file holds {len(others) + 1} images; the one with most pixels per plane was read "
+        f"(the others have {sizes}{' ...' if len(others) > 4 else ''})."
+    ]
+
+
+def _values(array: Array, axes: str, page: Any, name: str) -> tuple[Array, str, list[str]]:
+    """Turn stored samples into grey values or RGB(A), by the page's photometric interpretation."""
+    photometric = int(page.photometric)
+    if array.dtype == np.bool_ or (page.bitspersample == 1 and array.dtype == np.uint8):
         array = array.astype(np.uint8) * np.uint8(255)
-    elif array.dtype.kind not in "iuf":
-        raise WriteError(f"values of type {array.dtype} cannot be written as a TIFF.")
-    content = {
-        "modality": volume.modality,
-        "unit": volume.unit,
-        "affine_ras_mm_xyz": volume.affine,
-        "shape": array.shape,
-        "rgb": volume.rgb,
-        "record": record,
-    }
-    options: dict[str, Any] = {}
-    if volume.spacing is not None:
-        y, x = volume.spacing[-2:]
-        options = {"resolution": (10 / x, 10 / y), "resolutionunit": "CENTIMETER"}
-    if volume.rgb and array.shape[-1] == 4:
-        options["extrasamples"] = ["unassalpha"]
-    # text before the JSON, or tifffile takes any "shape" in it for its own
-    description = f"{NOTICE}\n{to_json({KEY: content}, ascii_only=True)}"
-    if ome:
-        options["metadata"] = _ome_metadata(volume) | {"Description": description}
-    else:
-        options |= {"metadata": None, "description": description}
-    buffer = BytesIO()
-    tifffile.imwrite(
-        buffer,
-        array,
-        ome=ome,
-        photometric="rgb" if volume.rgb else "minisblack",
-        planarconfig="contig" if volume.rgb else None,
-        **options,
+    if photometric == _PHOTOMETRIC.PALETTE and page.colormap is not None:
+        return (page.colormap.T[array] >> 8).astype(np.uint8), axes + "S", []
+    if "S" not in axes:
+        return array, axes, []
+    array = np.moveaxis(array, axes.index("S"), -1)
+    axes = axes.replace("S", "") + "S"
+    count = array.shape[-1]
+    extra = list(page.extrasamples or ())
+    colours = count - len(extra)
+    if photometric == _PHOTOMETRIC.SEPARATED and colours == 4:
+        scale = float(np.iinfo(array.dtype).max) if array.dtype.kind in "iu" else 1.0
+        ink = array[..., :4].astype(np.float32) / scale
+        shown = (1 - ink[..., :3]) * (1 - ink[..., 3:])
+        return np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8), axes, []
+    if photometric in (_PHOTOMETRIC.CIELAB, _PHOTOMETRIC.ICCLAB, _PHOTOMETRIC.ITULAB):
+        raise InputError(f"{name}: colours in L*a*b*; save the picture as RGB.")
+    if photometric == _PHOTOMETRIC.YCBCR and page.compression not in (6, 7):
+        raise InputError(f"{name}: colours in YCbCr without JPEG; save the picture as RGB.")
+    if colours == 1 or (colours not in (3, 4) and photometric != _PHOTOMETRIC.RGB):
+        alpha = all(int(kind) in (1, 2) for kind in extra)
+        notes = [] if extra and alpha else [_left_out(count - 1)]
+        return np.ascontiguousarray(array[..., 0]), axes[:-1], notes
+    if count <= 3 or (count == 4 and (not extra or int(extra[0]) in (1, 2))):
+        return array, axes, []
+    if extra and int(extra[0]) in (1, 2):
+        return array[..., :4], axes, [_left_out(count - 4)]
+    return array[..., :3], axes, [_left_out(count - 3)]
+
+
+def _left_out(count: int) -> str:
+    bands = (
+        "band beyond the first or the colours was"
+        if count == 1
+        else ("bands beyond the first or the colours were")
     )
-    return buffer.getvalue()
+    return f"{count} {bands} left out."
 
 
-def _ome_metadata(volume: Volume) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"axes": "ZYX"[3 - volume.ndim :] + "S" * volume.rgb}
-    for axis, size in zip("XYZ", reversed(volume.spacing or ()), strict=False):
-        metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "mm"}
-    return metadata
+def _turned(array: Array, rgb: bool, page: Any, size: Size | None) -> tuple[Array, Size | None]:
+    """Bring (T, [Z,] Y, X[, S]) upright; the Orientation tag (274), TIFF 6.0, section 8."""
+    tag = page.tags.get(274)
+    try:
+        orientation = int(tag.value)
+    except (AttributeError, TypeError, ValueError):
+        return array, size
+    y, x = (-3, -2) if rgb else (-2, -1)
+    if orientation in (2, 3, 6, 7):  # before a transposition: right to left
+        array = np.flip(array, x if orientation in (2, 3) else y)
+    if orientation in (3, 4, 7, 8):
+        array = np.flip(array, y if orientation in (3, 4) else x)
+    if orientation in (5, 6, 7, 8):
+        array = np.swapaxes(array, y, x)
+        size = None if size is None else (size[1], size[0], size[2])
+    return np.ascontiguousarray(array), size
+
+
+def _without_nodata(array: Array, page: Any) -> tuple[Array, tuple[float, float] | None, list[str]]:
+    """Replace the value that GDAL calls "no data" with NaN; integers become floats."""
+    tag = page.tags.get(_GDAL_NODATA)
+    text = "" if tag is None else str(tag.value).strip("\0 \t\r\n")
+    value = _nodata(text)
+    if value is None:
+        unread = [f"The value for no data, {text!r} (GDAL_NODATA), is no number; it was ignored."]
+        return array, None, unread if text else []
+    if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            where = array == array.dtype.type(value)
+            # written with fewer digits than the type has
+            near = 1e-6 * abs(value)
+            where |= np.abs(array - value) <= near if math.isfinite(value) else False
+        where &= ~np.isnan(array)
+    else:
+        where = array == value if value.is_integer() else np.zeros(array.shape, bool)
+    count = int(np.count_nonzero(where))
+    if not count:
+        return array, None, []
+    window = (0.0, 255.0) if array.dtype == np.uint8 else None
+    if array.dtype.kind != "f":
+        array = array.astype(np.float32 if array.dtype.itemsize < 4 else np.float64)
+    note = (
+        f"{count} of {where.size} pixels have the value for no data ({text}, GDAL_NODATA) and were "
+        "left out."
+    )
+    return np.where(where, np.array(np.nan, array.dtype), array), window, [note]
+
+
+def _nodata(text: str) -> float | None:
+    """Return the number that GDAL or another program wrote; also Windows' names of NaN."""
+    plain = text.lower().replace(",", ".")
+    if "#ind" in plain or "#qnan" in plain or "#snan" in plain:
+        return math.nan
+    if "#inf" in plain:
+        return -math.inf if plain.startswith("-") else math.inf
+    try:
+        return float(plain)
+    except ValueError:
+        return None
 
 
 def _squeeze(array: Array, axes: str) -> tuple[Array, str]:
@@ -198,54 +260,7 @@ def _arrange(array: Array, axes: str, name: str) -> tuple[Array, bool]:
     return array if "T" in axes else array[None], "S" in axes
 
 
-def _pixel_size(file: tifffile.TiffFile, page: Any) -> tuple[float, float, float | None] | None:
-    """Return the size of a voxel along x, y and z in mm; z is None where it is not given."""
-    if file.is_ome and file.ome_metadata:
-        return _ome_size(file.ome_metadata)
-    ratio = {k: _ratio(page.tags.get(k)) for k in ("XResolution", "YResolution")}
-    x, y = ratio["XResolution"], ratio["YResolution"]
-    if not x or not y:
-        return None
-    if file.is_imagej:
-        known = file.imagej_metadata or {}
-        mm = _MM.get(str(known.get("unit", "")).lower())
-        depth = known.get("spacing")
-        return None if mm is None else (mm / x, mm / y, mm * float(depth) if depth else None)
-    unit = page.tags.get("ResolutionUnit")
-    if unit is None or int(unit.value) != tifffile.RESUNIT.CENTIMETER:
-        return None
-    return 10 / x, 10 / y, None
-
-
-def _ome_size(xml: str) -> tuple[float, float, float | None] | None:
-    try:
-        root = ElementTree.fromstring(xml)
-    except ElementTree.ParseError:
-        return None
-    pixels = next((e for e in root.iter() if e.tag.endswith("}Pixels")), None)
-    if pixels is None:
-        return None
-    sizes: list[float | None] = []
-    for axis in "XYZ":
-        mm = _MM.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
-        try:
-            size = float(pixels.get(f"PhysicalSize{axis}", "nan")) * (mm or math.nan)
-        except ValueError:
-            size = math.nan
-        sizes.append(size if math.isfinite(size) and size > 0 else None)
-    x, y, z = sizes
-    return None if x is None or y is None else (x, y, z)
-
-
-def _ratio(tag: Any) -> float | None:
-    try:
-        upper, lower = tag.value
-        return float(upper) / float(lower)
-    except (AttributeError, TypeError, ValueError, ZeroDivisionError):
-        return None
-
-
-def _diagonal(size: tuple[float, float, float | None] | None) -> Affine | None:
+def _diagonal(size: Size | None) -> Affine | None:
     if size is None:
         return None
     x, y, z = size
@@ -286,20 +301,3 @@ def _restore(array: Array, axes: str, ours: dict[str, Any], name: str) -> Volume
         name=name,
         metadata=metadata,
     )
-
-
-@quiet("PIL")
-def _with_pillow(path: Path) -> Volume:
-    """Read the compressions (LZW, JPEG) that tifffile leaves to an optional package."""
-    from PIL import Image, ImageSequence
-
-    try:
-        with Image.open(path) as image:
-            pages = [to_array(page.copy()) for page in ImageSequence.Iterator(image)]
-        array = pages[0] if len(pages) == 1 else np.stack(pages)
-    except (*DAMAGE, Image.DecompressionBombError) as error:
-        raise ReadError(
-            f"{path.name}: the TIFF's compression cannot be decoded here ({reason(error)}); "
-            "save it without compression."
-        ) from error
-    return Volume(array, rgb=pages[0].ndim == 3, name=path.stem, metadata={"notes": ()})
