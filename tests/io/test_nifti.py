@@ -230,3 +230,36 @@ def test_labels_say_so_to_others_and_are_known_from_others(tmp_path):
     other.header.set_intent("label")
     nib.save(other, tmp_path / "theirs.nii")
     assert io.read(tmp_path / "theirs.nii").unit == "label"
+
+
+@pytest.mark.parametrize("axis", [4, 5, 7])
+def test_a_length_of_0_of_a_later_axis_is_1(tmp_path, axis):
+    path = save(tmp_path / "x.nii", ramp())
+    data = bytearray(path.read_bytes())
+    dims = np.frombuffer(data, "<i2", 8, 40).copy()
+    dims[0], dims[axis] = 7, 0
+    data[40:56] = dims.tobytes()
+    path.write_bytes(bytes(data))
+    volume = io.read(path)
+    np.testing.assert_array_equal(volume.array, ramp().transpose())
+    np.testing.assert_allclose(volume.affine, AFFINE, atol=1e-5)
+
+
+def test_compression_is_known_by_the_bytes_not_the_name(tmp_path):
+    plain = save(tmp_path / "x.nii", ramp()).read_bytes()
+    (tmp_path / "raw.nii.gz").write_bytes(plain)
+    (tmp_path / "packed.nii").write_bytes(gzip.compress(plain))
+    for name in ("raw.nii.gz", "packed.nii"):
+        np.testing.assert_array_equal(io.read(tmp_path / name).array, ramp().transpose())
+
+
+def test_by_how_much_sform_and_qform_disagree_is_said(tmp_path):
+    """A shift of 7 mm along x and no turn."""
+    image = nib.Nifti1Image(ramp(), np.diag([2.0, 2, 2, 1]))
+    moved = np.diag([2.0, 2, 2, 1])
+    moved[0, 3] = 7
+    image.set_sform(np.diag([2.0, 2, 2, 1]), 1)
+    image.set_qform(moved, 1)
+    nib.save(image, tmp_path / "x.nii")
+    (note,) = io.read(tmp_path / "x.nii").metadata["notes"]
+    assert "up to 7 mm and 0.0 degrees; the sform was used" in note

@@ -157,3 +157,59 @@ def test_other_units_are_named(header):
     scale = pet_scale([header])
     assert scale.unit == "a.u."
     assert "PROPCPS" in scale.note
+
+
+def test_a_utc_offset_is_honoured(header):
+    """Injected at 07:10 UTC, which is 08:10 on the scanner's clock: one half-life before 10:00."""
+    header.TimezoneOffsetFromUTC = "+0100"
+    tracer(header).RadiopharmaceuticalStartDateTime = "20200102071000.000000+0000"
+    assert pet_scale([header]).factor == pytest.approx(0.0004)
+
+
+def test_a_utc_offset_in_the_acquisition_tells_the_zone(header):
+    header.AcquisitionDateTime = "20200102100000.000000-0500"
+    tracer(header).RadiopharmaceuticalStartDateTime = "20200102131000+0000"
+    assert pet_scale([header]).factor == pytest.approx(0.0004)
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (broken("PatientWeight", 70000), "70000 kg"),
+        (broken("PatientWeight", 0.07), "another unit"),
+        (in_tracer("RadionuclideTotalDose", 350e3), "another unit"),
+        (in_tracer("RadionuclideTotalDose", 350e9), "another unit"),
+    ],
+)
+def test_implausible_weight_or_dose_is_refused(header, damage, word):
+    damage(header)
+    scale = pet_scale([header])
+    assert (scale.factor, scale.unit) == (1.0, "Bq/mL")
+    assert word in scale.note
+
+
+def test_weights_that_differ_between_slices_are_refused(header):
+    other = Dataset()
+    other.update(header)
+    del other.PatientWeight  # or the element is shared
+    other.PatientWeight = 80
+    scale = pet_scale([header, other])
+    assert (scale.factor, scale.unit) == (1.0, "Bq/mL")
+    assert "differs between the slices" in scale.note
+
+
+@pytest.mark.parametrize("reference", [0, -60000])
+def test_a_reference_time_that_is_none_is_refused(header, reference):
+    header.SeriesTime = "120000"
+    header.ActualFrameDuration = 120_000
+    header.FrameReferenceTime = reference
+    scale = pet_scale([header])
+    assert (scale.factor, scale.unit) == (1.0, "Bq/mL")
+
+
+def test_private_factors_are_found_by_their_creator(header):
+    """Another vendor's block comes first, so that of Philips is the second of the group."""
+    header.Units = "CNTS"
+    header.private_block(0x7053, "Someone else", create=True).add_new(0x00, "DS", "99")
+    philips(header, 0x00, "0.00025")
+    assert pet_scale([header]).factor == pytest.approx(0.00025)

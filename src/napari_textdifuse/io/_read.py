@@ -83,12 +83,18 @@ def read_times(path: str | os.PathLike[str], *, series: str | None = None) -> li
 
 
 def _open(path: Path, series: str | None) -> TimeSeries:
+    if len(os.fsencode(path.name)) > 255:
+        raise ReadError(f"{path.name[:40]}...: the name is longer than 255 bytes; shorten it.")
     if path.is_dir():
         from . import dicom
 
         return dicom.open_folder(path, series)
+    if path.is_symlink() and not path.exists():
+        raise ReadError(f"{path.name} is a link to a file that does not exist.")
     if not path.exists():
-        raise ReadError(f"{path} does not exist; check the path.")
+        raise ReadError(f"{path.name} does not exist; check the path.")
+    if not path.is_file():
+        raise ReadError(f"{path.name} is a pipe or a device, not a file; save it to a file first.")
     head = _head(path)
     if not head:
         raise ReadError(f"{path.name} is empty (0 bytes); export or download it again.")
@@ -131,7 +137,7 @@ def list_series(folder: str | os.PathLike[str]) -> list[SeriesInfo]:
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
-        raise ReadError(f"{folder} is not a folder; give a folder with DICOM files.")
+        raise ReadError(f"{folder.name} is not a folder; give a folder with DICOM files.")
     from . import dicom
 
     with _damage_in_one_sentence(folder):
@@ -165,4 +171,4 @@ def _head(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(132)
     except OSError as error:
-        raise ReadError(f"{path} cannot be opened: {error.strerror or error}.") from error
+        raise ReadError(f"{path.name} cannot be opened: {error.strerror or error}.") from error

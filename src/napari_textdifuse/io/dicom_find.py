@@ -52,7 +52,7 @@ def series_of(folder: Path) -> list[tuple[SeriesInfo, Found]]:
     try:
         paths = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
     except OSError as error:
-        raise ReadError(f"{folder} cannot be opened: {error.strerror or error}.") from error
+        raise ReadError(f"{folder.name} cannot be opened: {error.strerror or error}.") from error
     for path in paths:
         header = read_header(path)
         if header is not None and _is_image(header):
@@ -61,7 +61,7 @@ def series_of(folder: Path) -> list[tuple[SeriesInfo, Found]]:
             series.setdefault(instance, (path, header))  # a second copy of a file is no image
     if not groups:
         raise ReadError(
-            f"{folder}: the folder holds no DICOM images (subfolders are not searched)."
+            f"{folder.name}: the folder holds no DICOM images (subfolders are not searched)."
         )
     found = [(series_info(list(group.values())), list(group.values())) for group in groups.values()]
     return sorted(
@@ -75,12 +75,13 @@ def read_header(path: Path) -> Dataset | None:
         with path.open("rb") as file:
             marked = file.read(132)[128:] == b"DICM"
     except OSError as error:
-        raise ReadError(f"{path} cannot be opened: {error.strerror or error}.") from error
+        raise ReadError(f"{path.name} cannot be opened: {error.strerror or error}.") from error
     suffix = path.suffix.lower()
     if not marked and suffix not in SUFFIXES and not suffix[1:].isdigit():
         return None
     try:
         header = dcmread(path, stop_before_pixels=True, force=True)
+        drop_empty(header)
         # touching the values parses them, so damage shows here and not later
         real = marked or ("SOPClassUID" in header and "Modality" in header) or _is_image(header)
     except Exception as error:  # parsers raise anything on damaged files
@@ -88,6 +89,25 @@ def read_header(path: Path) -> Dataset | None:
             return None
         raise ReadError(f"{path.name}: the DICOM file is damaged ({reason(error)}).") from error
     return header if real else None
+
+
+#: Attributes that are absent when they are empty (PS3.5, 7.4: of unknown value).
+_RESCALING = ("RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence")
+
+
+def drop_empty(header: Dataset) -> None:
+    """Delete empty rescaling attributes; a slope without an intercept has the intercept 0."""
+    for key in _RESCALING:
+        if key not in header:
+            continue
+        value = header[key].value
+        empty = value is None or (hasattr(value, "__len__") and len(value) == 0)
+        if empty or str(value).strip() == "":
+            del header[key]
+    if "RescaleSlope" in header and "RescaleIntercept" not in header:
+        header.RescaleIntercept = 0
+    elif "RescaleIntercept" in header and "RescaleSlope" not in header:
+        header.RescaleSlope = 1
 
 
 def series_info(found: Found) -> SeriesInfo:

@@ -6,7 +6,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from ..errors import ReadError
-from .dicom_find import frame_count
+from .dicom_find import drop_empty, frame_count
 from .dicom_numbers import integer, number, put, vector
 from .dicom_stack import plane
 
@@ -44,7 +44,7 @@ def frame_headers(header: Dataset, label: str) -> list[Dataset]:
         If the number of frames differs from what the header describes.
     """
     count = frame_count(header)
-    if "SharedFunctionalGroupsSequence" in header:
+    if any(tag in header for tag in _GROUPS):
         return _functional_groups(header, count, label)
     frames = [_copy(header, k) for k in range(count)]
     kind = header.get("ImageType") or ()
@@ -73,7 +73,7 @@ def _functional_groups(header: Dataset, count: int, label: str) -> list[Dataset]
             f"{label}: {count} frames, but {len(each)} are described (5200,9230); the file is "
             "damaged, export it again."
         )
-    shared = header.SharedFunctionalGroupsSequence
+    shared = header.get("SharedFunctionalGroupsSequence") or []
     frames = []
     for k, own in enumerate(each):
         frame = _copy(header, k)
@@ -82,6 +82,7 @@ def _functional_groups(header: Dataset, count: int, label: str) -> list[Dataset]
                 # vendors' private groups repeat attributes, with other values
                 if group.VR == "SQ" and len(group.value) and not group.tag.is_private:
                     frame.update(group.value[0])
+        drop_empty(frame)
         frames.append(frame)
     return frames
 

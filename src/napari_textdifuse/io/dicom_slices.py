@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
 from pydicom.dataset import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from ..volume import Array
 from .dicom_find import Found, frame_count
+from .dicom_numbers import integer
 from .dicom_pixels import decode, is_colour, rescale
+from .limits import check_complete, check_size
 
 #: Attributes of files whose frames are described apart, however many there are.
-_FRAMED = ("SharedFunctionalGroupsSequence", "DoseGridScaling")
+_FRAMED = (
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "DoseGridScaling",
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ def slices_of(found: Found, label: str) -> list[Slice]:
     """
     slices: list[Slice] = []
     for path, header in found:
+        _check_claim(path, header)
         if "MOSAIC" in (header.get("ImageType") or ()):
             from .dicom_mosaic import tiles
 
@@ -66,6 +75,27 @@ def slices_of(found: Found, label: str) -> list[Slice]:
         else:
             slices.append(Slice(header, partial(_whole, path)))
     return slices
+
+
+def _check_claim(path: Path, header: Dataset) -> None:
+    """Compare the frames that a header describes with the file, before memory is taken."""
+    frames = frame_count(header)
+    samples = integer(header.get("SamplesPerPixel")) or 1
+    bits = integer(header.get("BitsAllocated")) or 8
+    shape = (frames, int(header.Rows), int(header.Columns), samples)
+    check_size(path.name, shape, bits / 8)
+    size = math.prod(shape) * bits // 8
+    meta = getattr(header, "file_meta", None)
+    syntax = None if meta is None else meta.get("TransferSyntaxUID")
+    if syntax == DeflatedExplicitVRLittleEndian:
+        return
+    if syntax == RLELossless:  # two bytes become 128 at most
+        check_complete(path.name, size // 64, path)
+    elif syntax is not None and syntax.is_encapsulated:
+        if "MPEG" not in syntax.name.upper():  # else each frame is an item of its own
+            check_complete(path.name, 8 * frames, path)
+    elif header.get("PhotometricInterpretation") != "YBR_FULL_422":
+        check_complete(path.name, size, path)
 
 
 def _whole(path: Path) -> Array:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
+import math
 import re
 import zlib
 from collections.abc import Mapping
@@ -20,6 +22,7 @@ from ..volume import LABEL_UNIT, Array, Volume
 from ._plain import to_json
 from ._quiet import quiet, reason
 from ._series import TimeSeries
+from .limits import check_complete, check_size, max_bytes
 
 if TYPE_CHECKING:
     import nibabel
@@ -33,7 +36,7 @@ _INTENT_LABEL = 1002
 _MM = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
 
 
-@quiet("nibabel")
+@quiet("nibabel", "numpy")
 def open_nifti(path: Path) -> TimeSeries:
     """Open a NIfTI file; its fourth axis is time.
 
@@ -59,28 +62,34 @@ def open_nifti(path: Path) -> TimeSeries:
     """
     import nibabel as nib
 
+    stored_compressed = _is_gzip(path)
     try:
-        image = nib.Nifti1Image.from_filename(path)
+        image = _load(nib.Nifti1Image, path, stored_compressed)
     except _damage():
-        image = _nifti2(path)
+        image = _nifti2(path, stored_compressed)
+    image = _whole_axes(image, path, stored_compressed)
+    _check_size(image, path, stored_compressed)
     count = _time_points(image, path.name)
     ours = _own_extension(image)
     meaning = _meaning(path, ours)
     if not ours and int(image.header["intent_code"]) == _INTENT_LABEL:
         meaning["unit"] = LABEL_UNIT
     notes = meaning["metadata"]["notes"]
-    meaning["affine"] = None if ours.get("geometry") is False else _affine(image, notes)
+    if ours.get("geometry") is False:
+        meaning["affine"] = None
+    else:
+        sizes = _stored_sizes(path, stored_compressed, image.header)
+        meaning["affine"] = _affine(image, notes, sizes)
     flat = ours.get("ndim") == 2 or int(image.header["dim"][0]) == 2
     # a compressed file is read from its beginning every time, so it is read once
     all_at_once = cache(lambda: np.asanyarray(image.dataobj))
 
-    @quiet("nibabel")
+    @quiet("nibabel", "numpy")
     def load(time: int) -> Volume:
         one = image
         if count > 1:
             key = (slice(None),) * 3 + (time,)
-            compressed = path.name.lower().endswith(".gz")
-            values = all_at_once()[key] if compressed else np.asanyarray(image.dataobj[key])
+            values = all_at_once()[key] if stored_compressed else np.asanyarray(image.dataobj[key])
             one = image.__class__(values, image.affine, image.header)
         try:
             volume = Volume.from_nibabel(one, name=_stem(path), **meaning)
@@ -154,11 +163,70 @@ def encode_nifti(
     return gzip.compress(data, compresslevel=4, mtime=0) if compress else data
 
 
-def _nifti2(path: Path) -> nibabel.Nifti2Image:
+def _is_gzip(path: Path) -> bool:
+    """Tell by its first bytes whether a file is compressed, whatever its name says."""
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _load(kind: Any, path: Path, compressed: bool) -> Any:
+    if compressed == path.name.lower().endswith(".gz"):
+        return kind.from_filename(path)
+    # the name says otherwise; in memory, so that no file stays open
+    check_size(path.name, (path.stat().st_size,), 1)
+    data = path.read_bytes()
+    return kind.from_bytes(_inflate(data, path.name) if compressed else data)
+
+
+def _stored_sizes(path: Path, compressed: bool, header: Any) -> Any:
+    """Return pixdim of x, y and z as stored: nibabel puts 1 for 0 on loading."""
+    with gzip.open(path) if compressed else path.open("rb") as file:
+        block = file.read(header.template_dtype.itemsize)
+    return np.frombuffer(block, header.template_dtype.newbyteorder(header.endianness))["pixdim"][
+        0, 1:4
+    ]
+
+
+def _inflate(data: bytes, name: str) -> bytes:
+    inflated = zlib.decompressobj(31).decompress(data, max_bytes() + 1)
+    check_size(name, (len(inflated),), 1)
+    return inflated
+
+
+def _whole_axes(image: Any, path: Path, compressed: bool) -> Any:
+    """Take a length of 0 of the axes after the third for 1, as other programs do."""
+    shape = tuple(image.shape)
+    if 0 not in shape[3:] or 0 in shape[:3]:
+        return image
+    check_size(path.name, (path.stat().st_size,), 1)
+    data = path.read_bytes()
+    data = _inflate(data, path.name) if compressed else data
+    header = image.header.copy()
+    header["dim"][4:] = np.maximum(header["dim"][4:], 1)
+    # nibabel takes these out of the header on loading
+    proxy = image.dataobj
+    header["vox_offset"], header["scl_slope"] = proxy.offset, proxy.slope
+    header["scl_inter"] = proxy.inter
+    block = header.binaryblock
+    return image.__class__.from_bytes(block + data[len(block) :])
+
+
+def _check_size(image: Any, path: Path, compressed: bool) -> None:
+    """Compare what the header describes with the file, and with what may be read."""
+    proxy = image.dataobj
+    shape, itemsize = tuple(image.shape), proxy.dtype.itemsize
+    if not compressed:
+        check_complete(path.name, proxy.offset + math.prod(map(int, shape)) * itemsize, path)
+        shape = shape[:3]  # time points are read one by one
+    scaled = (proxy.slope, proxy.inter) != (1, 0)
+    check_size(path.name, shape, max(itemsize, 8 if scaled else 0))
+
+
+def _nifti2(path: Path, compressed: bool) -> nibabel.Nifti2Image:
     import nibabel as nib
 
     try:
-        return nib.Nifti2Image.from_filename(path)
+        return _load(nib.Nifti2Image, path, compressed)
     except _damage() as error:
         raise ReadError(
             f"{path.name}: not a NIfTI file, or a damaged one ({reason(error)}); "
@@ -193,7 +261,7 @@ def _time_points(image: nibabel.Nifti1Image, name: str) -> int:
     return int(image.shape[3]) if len(image.shape) > 3 else 1
 
 
-def _affine(image: nibabel.Nifti1Image, notes: list[str]) -> Any:
+def _affine(image: nibabel.Nifti1Image, notes: list[str], stored_sizes: Any) -> Any:
     affine = np.array(image.affine, dtype=np.float64)
     header = image.header
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
@@ -201,8 +269,40 @@ def _affine(image: nibabel.Nifti1Image, notes: list[str]) -> Any:
             "The file states no orientation (sform and qform codes are 0); left and right are as "
             "in older Analyze files and may be swapped."
         )
-    affine[:3] *= _MM.get(header.get_xyzt_units()[0], 1.0)
+    if int(header["sform_code"]) == 0:
+        zero = ["xyz"[k] for k in range(3) if stored_sizes[k] == 0]
+        if zero:
+            notes.append(
+                f"The file gives no voxel size along {' and '.join(zero)} (pixdim is 0); 1 mm was "
+                "assumed."
+            )
+    scale = _MM.get(header.get_xyzt_units()[0], 1.0)
+    affine[:3] *= scale
+    if int(header["sform_code"]) and int(header["qform_code"]):
+        _compare_forms(affine, image, scale, notes)
     return affine
+
+
+def _compare_forms(affine: Any, image: Any, scale: float, notes: list[str]) -> None:
+    """Note by how much sform, which is used, and qform differ."""
+    try:
+        other = np.array(image.get_qform(), dtype=np.float64)
+        other[:3] *= scale
+        ends = [(0, max(n - 1, 1)) for n in (*image.shape[:3], 1, 1)[:3]]
+        corners = np.array([(*c, 1) for c in itertools.product(*ends)], dtype=np.float64)
+        apart = float(np.linalg.norm((corners @ (affine - other).T)[:, :3], axis=1).max())
+        u, _, vt = np.linalg.svd(affine[:3, :3] @ np.linalg.inv(other[:3, :3]))
+    except (ValueError, np.linalg.LinAlgError):  # HeaderDataError is a ValueError in spirit
+        notes.append("The qform of the file is damaged; the sform was used.")
+        return
+    if not apart > 0.1 * float(np.linalg.norm(affine[:3, :3], axis=0).min()):
+        return
+    turn = np.clip((np.trace(u @ vt) - 1) / 2, -1, 1)
+    notes.append(
+        f"The two orientations in the file disagree by up to {apart:.3g} mm and "
+        f"{np.degrees(np.arccos(turn)):.1f} degrees; the sform was used, not the qform (some "
+        "programs use the qform)."
+    )
 
 
 def _own_extension(image: nibabel.Nifti1Image) -> dict[str, Any]:

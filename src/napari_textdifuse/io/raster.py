@@ -72,8 +72,7 @@ def read_picture(path: Path) -> Volume:
         ) from error
     metadata: dict[str, Any] = {"notes": (*notes, *more)}
     if camera is not None:
-        metadata |= {
-            "modality_from": "thermal data in the file",
+        metadata = {
             "notes": (
                 f"The file carries the raw data of a thermal camera ({camera}); the temperatures "
                 "were not read: the values are the grey levels or colours of the picture.",
@@ -85,6 +84,7 @@ def read_picture(path: Path) -> Volume:
         rgb=rgb,
         name=path.stem,
         modality=None if camera is None else "IR",
+        sources={} if camera is None else {"modality": "file"},
         metadata=metadata,
     )
 

@@ -8,6 +8,7 @@ stay as they are and one sentence says why.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,6 +23,10 @@ from .dicom_numbers import number
 MAX_HALF_LIVES = 10.0
 #: Below this an injected dose in Bq is surely in another unit; diagnostic doses are 1e6 to 1e9.
 MIN_DOSE_BQ = 1e5
+#: From a mouse to the heaviest people; outside, the weight is in grams or tonnes.
+MIN_KG, MAX_KG = 0.01, 500.0
+#: Injected per kg: 0.3 MBq in studies of antibodies to 1000 MBq in mice.
+MIN_BQ_PER_KG, MAX_BQ_PER_KG = 5e4, 2e9
 
 #: SUVType (0054,1006) to the name of the unit; absent means body weight.
 _SUV_UNITS = {
@@ -85,10 +90,10 @@ def pet_scale(headers: Sequence[Dataset]) -> PetScale:
         return PetScale(1.0, _SUV_UNITS.get(kind, f"SUV {kind}"), facts={"stored_as": units})
     factor = 1.0
     if units == "CNTS":
-        to_suv = number(first, BaseTag(0x70531000))
+        to_suv = _philips(first, 0x00)
         if to_suv:
             return PetScale(to_suv, "SUVbw", facts={"philips_suv_factor": to_suv})
-        to_activity = number(first, BaseTag(0x70531009))
+        to_activity = _philips(first, 0x09)
         if not to_activity:
             return PetScale(
                 1.0,
@@ -125,6 +130,10 @@ def _from_activity(headers: Sequence[Dataset]) -> tuple[float, dict[str, Any]]:
     weight = number(header, "PatientWeight")
     if not weight or weight <= 0:
         raise _Missing("the patient's weight (0010,1030) is missing")
+    if len({number(h, "PatientWeight") for h in headers}) > 1:
+        raise _Missing("the patient's weight (0010,1030) differs between the slices")
+    if not MIN_KG <= weight <= MAX_KG:
+        raise _Missing(f"a patient's weight of {weight:g} kg (0010,1030) is not plausible")
     sequence = header.get("RadiopharmaceuticalInformationSequence")
     if not sequence:
         raise _Missing("the injected dose (0054,0016) is missing")
@@ -134,6 +143,11 @@ def _from_activity(headers: Sequence[Dataset]) -> tuple[float, dict[str, Any]]:
         raise _Missing("the injected dose (0018,1074) is missing")
     if dose < MIN_DOSE_BQ:
         raise _Missing(f"an injected dose of {dose:g} Bq (0018,1074) is not plausible")
+    if not MIN_BQ_PER_KG <= dose / weight <= MAX_BQ_PER_KG:
+        raise _Missing(
+            f"an injected dose of {dose:g} Bq (0018,1074) for {weight:g} kg (0010,1030) is not "
+            "plausible; one of them is in another unit"
+        )
     correction = str(header.get("DecayCorrection") or "").strip().upper()
     facts: dict[str, Any] = {"decay_correction": correction, "injected_dose_bq": dose}
     if correction == "ADMIN":  # already at the time of injection: decaying the dose would be twice
@@ -152,7 +166,7 @@ def _from_activity(headers: Sequence[Dataset]) -> tuple[float, dict[str, Any]]:
 
 def _seconds_from_injection(headers: Sequence[Dataset], tracer: Dataset, half_life: float) -> float:
     scan = _decay_reference(headers, half_life)
-    injected = _moment(tracer.get("RadiopharmaceuticalStartDateTime"))
+    injected = _moment(tracer.get("RadiopharmaceuticalStartDateTime"), zone=_zone(headers[0]))
     dated = injected is not None
     if injected is None:
         injected = _moment(f"{scan:%Y%m%d}", tracer.get("RadiopharmaceuticalStartTime"))
@@ -184,14 +198,14 @@ def _decay_reference(headers: Sequence[Dataset], half_life: float) -> datetime:
         return series
     try:
         block = header.private_block(0x0009, "GEMS_PETD_01")
-        private = _moment(block[0x0D].value)
+        private = _moment(block[0x0D].value, zone=_zone(header))
     except KeyError:
         private = None
     if private is not None:
         return private
     reference = number(header, "FrameReferenceTime")
     duration = number(header, "ActualFrameDuration")
-    if reference is None or not duration or duration <= 0:
+    if reference is None or reference <= 0 or not duration or duration <= 0:
         raise _Missing("the series time (0008,0031) is not the start of the scan")
     decay = math.log(2) / half_life
     during = decay * duration / 1000
@@ -200,20 +214,56 @@ def _decay_reference(headers: Sequence[Dataset], half_life: float) -> datetime:
     return earliest - timedelta(seconds=reference / 1000 - mean_rate)
 
 
+def _philips(header: Dataset, element: int) -> float | None:
+    """Return one of Philips' factors, wherever its private block lies in the group 7053."""
+    try:
+        block = header.private_block(0x7053, "Philips PET Private Group")
+        return number(header, BaseTag(block.get_tag(element)))
+    except KeyError:
+        return None
+
+
 def _acquisition(header: Dataset) -> datetime | None:
-    whole = _moment(header.get("AcquisitionDateTime"))
+    whole = _moment(header.get("AcquisitionDateTime"), zone=_zone(header))
     if whole is not None:
         return whole
     date = header.get("AcquisitionDate") or header.get("SeriesDate")
     return _moment(date, header.get("AcquisitionTime"))
 
 
-def _moment(date: Any, time: Any = "") -> datetime | None:
-    """Parse DT, or DA and TM; a UTC offset is dropped, as all times of a scan share it."""
+_OFFSET = re.compile(r"([+-])(\d{2}):?(\d{2})$")
+
+
+def _offset(value: Any) -> timedelta | None:
+    """Return the offset from UTC that ends a DT, or that Timezone Offset From UTC holds."""
+    found = _OFFSET.search(str(value or "").strip())
+    if found is None:
+        return None
+    size = timedelta(hours=int(found[2]), minutes=int(found[3]))
+    return -size if found[1] == "-" else size
+
+
+def _zone(header: Dataset) -> timedelta | None:
+    """Return the zone of the header's dates and times (0008,0201), None if it is not stated."""
+    stated = _offset(header.get("TimezoneOffsetFromUTC"))
+    return _offset(header.get("AcquisitionDateTime")) if stated is None else stated
+
+
+def _moment(date: Any, time: Any = "", zone: timedelta | None = None) -> datetime | None:
+    """Parse DT, or DA and TM, to the clock of the header's other times.
+
+    A DT with an offset from UTC is brought to `zone`; without a zone it is taken to be that of the
+    other times.
+    """
     if date is None or time is None:
         return None
     text = str(date).strip()
-    text = text.split("+")[0].split("-")[0] if time == "" else text + str(time).strip()
+    moved = timedelta()
+    if time != "":
+        text += str(time).strip()
+    elif (own := _offset(text)) is not None:
+        text = _OFFSET.sub("", text)
+        moved = timedelta() if zone is None else zone - own
     whole, _, fraction = text.replace(":", "").partition(".")
     if not whole.isdigit() or len(whole) < 10:  # at least the hour
         return None
@@ -221,7 +271,7 @@ def _moment(date: Any, time: Any = "") -> datetime | None:
         moment = datetime.strptime(whole[:14].ljust(14, "0"), "%Y%m%d%H%M%S")
     except ValueError:
         return None
-    return moment + timedelta(seconds=float(f"0.{fraction}") if fraction.isdigit() else 0)
+    return moment + moved + timedelta(seconds=float(f"0.{fraction}") if fraction.isdigit() else 0)
 
 
 def _values(value: Any) -> list[Any]:

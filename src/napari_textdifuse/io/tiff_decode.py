@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import tifffile
@@ -102,7 +102,7 @@ def _segment(page: Any, index: int) -> tuple[tuple[int | slice, ...], tuple[int,
         starts = [int(z), int(strip) * rows, 0]
         size = (1, min(rows, height - starts[1]), width)
     place = (int(sample), *(slice(s, s + n) for s, n in zip(starts, size, strict=True)))
-    return place, (*size, channels)
+    return cast("tuple[int | slice, ...]", place), (*size, channels)
 
 
 def _decoded(page: Any, data: bytes, shape: tuple[int, ...]) -> Array:

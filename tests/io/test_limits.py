@@ -1,0 +1,64 @@
+"""What a header claims is checked before memory is taken."""
+
+from __future__ import annotations
+
+import gzip
+import os
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from napari_textdifuse import io
+from napari_textdifuse.errors import InputError, ReadError
+
+
+def claimed(shape):
+    header = nib.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header.set_data_shape(shape)
+    header["vox_offset"] = 352
+    header["magic"] = b"n+1"
+    return header.binaryblock + bytes(4)
+
+
+def test_a_compressed_claim_beyond_the_limit(tmp_path):
+    (tmp_path / "x.nii.gz").write_bytes(gzip.compress(claimed((1500, 1500, 1500)) + bytes(1000)))
+    with pytest.raises(ReadError, match=r"would take 6\.8 GB.*TEXTDIFUSE_MAX_BYTES"):
+        io.read(tmp_path / "x.nii.gz")
+
+
+def test_the_limit_can_be_changed(tmp_path, monkeypatch):
+    nib.save(nib.Nifti1Image(np.ones((9, 9, 9), np.int16), np.eye(4)), tmp_path / "x.nii.gz")
+    monkeypatch.setenv("TEXTDIFUSE_MAX_BYTES", "1000")
+    with pytest.raises(ReadError, match="more than the limit"):
+        io.read(tmp_path / "x.nii.gz")
+    monkeypatch.setenv("TEXTDIFUSE_MAX_BYTES", "2000")
+    assert io.read(tmp_path / "x.nii.gz").shape == (9, 9, 9)
+    monkeypatch.setenv("TEXTDIFUSE_MAX_BYTES", "lots")
+    with pytest.raises(InputError, match="must be a number of bytes"):
+        io.read(tmp_path / "x.nii.gz")
+
+
+def test_an_uncompressed_claim_beyond_the_file(tmp_path):
+    (tmp_path / "x.nii").write_bytes(claimed((100, 100, 100)) + bytes(1000))
+    with pytest.raises(ReadError, match=r"describes 2\.0 MB"):
+        io.read(tmp_path / "x.nii")
+
+
+@pytest.mark.parametrize("frames", [10**6, 10**9])
+def test_frames_that_the_file_cannot_hold(tmp_path, make_dicom, save_dicom, frames):
+    dataset = make_dicom(np.zeros((2, 8, 8), np.uint16), NumberOfFrames=frames)
+    with pytest.raises(ReadError, match=r"more than the limit|but the file has"):
+        io.read(save_dicom(dataset, tmp_path / "x.dcm"))
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "x.nii")
+    with pytest.raises(ReadError, match=r"^x\.nii is a pipe or a device"):
+        io.read(tmp_path / "x.nii")
+    (tmp_path / "y.nii").symlink_to(tmp_path / "nothing.nii")
+    with pytest.raises(ReadError, match=r"^y\.nii is a link to a file that does not exist"):
+        io.read(tmp_path / "y.nii")
+    with pytest.raises(ReadError, match="longer than 255 bytes"):
+        io.read(tmp_path / ("z" * 300 + ".nii"))
