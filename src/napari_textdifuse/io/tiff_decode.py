@@ -141,8 +141,6 @@ def _jpeg(page: Any, data: bytes) -> Array:
         raise ValueError(f"JPEG of {page.bitspersample} bits")
     tables = page.jpegtables[:-2] if page.jpegtables else b""
     with Image.open(BytesIO(tables + data[2:] if tables else data), formats=["JPEG"]) as image:
-        if image.mode == "RGB" and int(page.photometric) == tifffile.PHOTOMETRIC.RGB:
-            image.draft("YCbCr", image.size)  # as stored
         return np.asarray(image)
 
 
