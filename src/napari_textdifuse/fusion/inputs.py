@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from ..arrays import array_volume, check_values, load
+from ..io.objects import from_object, is_object
 from ..spatial.layers import is_layer, read_layer, share_world
 from ..volume import Volume
 
@@ -44,6 +45,8 @@ def as_volume(source: Any, role: str, *, time: int | None = None, lazy: bool = F
         volume = read(os.fspath(source), time=time)
     elif is_layer(source):
         volume = read_layer(source, role, time)
+    elif is_object(source):
+        volume = from_object(source, role)
     else:
         volume = array_volume(source, role, time)
     if not lazy:

@@ -62,8 +62,8 @@ def read_picture(path: Path) -> Volume:
             array, rgb, more = to_array(ImageOps.exif_transpose(image), deep=bool(deep))
     except Image.DecompressionBombError as error:
         raise ReadError(
-            f"{path.name}: the picture has more pixels than can be read from this kind of file "
-            "(179 million); crop it, or save it as TIFF."
+            f"{path.name}: too large for this kind of file ({reason(error).split(',')[0]}); crop "
+            "it, or save it as TIFF."
         ) from error
     except DAMAGE as error:
         raise ReadError(
