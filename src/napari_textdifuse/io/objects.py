@@ -127,7 +127,7 @@ def to_sitk(volume: Volume) -> Any:
     """
     import SimpleITK
 
-    image = SimpleITK.GetImageFromArray(volume.array, isVector=volume.rgb)
+    image: Any = SimpleITK.GetImageFromArray(volume.array, isVector=volume.rgb)
     if volume.affine is None or volume.ndim == 2:
         return image
     lps = _LPS_TO_RAS @ volume.affine

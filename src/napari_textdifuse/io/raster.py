@@ -242,4 +242,4 @@ def _is_deep_colour(path: Path) -> bool:
     """Tell whether a PNG has 16 bits per colour, which Pillow reads with 8."""
     with path.open("rb") as file:
         head = file.read(26)
-    return head[:4] == b"\x89PNG" and head[24] == 16 and head[25] != 0
+    return head[:4] == b"\x89PNG" and head[24] == 16 and head[25] in (2, 6)
