@@ -57,7 +57,7 @@ def test_a_whole_session(qtbot, tiny_pipeline, notifications):
     assert in_sight(viewer) == ["t1", "pet", *first]
     assert viewer.layers.selection.active.name == first[1]
     # the same term in other words is the same result
-    for words in ("Tumor", "lession"):
+    for words in ("Tumor", "neoplasm"):
         fuse(words)
         assert [layer.name for layer in viewer.layers[2:]] == ["Fused: t1 + pet, fast", *first]
     whole = viewer.layers[first[1]]

@@ -89,8 +89,7 @@ def add_points(viewer: ViewerModel, image: Image) -> Points:
         name=f"Points on {image.name}",
         features={"label": np.zeros(0, int)},
         size=6 * _line_width(image),
-        face_color="label",
-        face_color_cycle={str(k): v for k, v in _SIGNS.items()},
+        face_color=_SIGNS[1],
     )
     layer.feature_defaults = {"label": 1}
     layer.current_face_color = _SIGNS[1]
