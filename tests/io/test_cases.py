@@ -81,3 +81,13 @@ def test_nifti_headers():
     assert any("20.0 degrees; the sform was used" in n for n in notes)
     notes = io.read(folder / "pixdim_zero.nii").metadata["notes"]
     assert any("1 mm was assumed" in n for n in notes)
+
+
+def test_real_world_values():
+    import pydicom
+
+    path = CASES / "13_spect_rwvm" / "nm.dcm"
+    volume = io.read(path)
+    assert volume.unit == "counts"
+    stored = pydicom.dcmread(path).pixel_array
+    assert float(volume.array.max()) == pytest.approx(0.0375 * float(stored.max()))

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
 from ..volume import Array
+from .dicom_numbers import number
 from .suv import pet_scale
 
 Window = tuple[float, float]
@@ -85,7 +86,37 @@ def describe(
             meaning.window = None  # it belongs to the unit before the conversion
         else:
             meaning.array = array.astype(np.float32, copy=False)
+    else:
+        _real_world(headers, meaning)
     return meaning
+
+
+#: Units of UCUM under the names used here.
+_UCUM = {"{counts}": "counts", "bq/ml": "Bq/mL", "[hnsf'u]": "HU", "g/ml{suvbw}": "SUVbw"}
+
+
+def _real_world(headers: Sequence[Dataset], meaning: Meaning) -> None:
+    """Apply one linear Real World Value Mapping (0040,9096) of all slices, PS3.3 C.7.6.16.2.11."""
+    found = set()
+    for header in headers:
+        items = header.get("RealWorldValueMappingSequence") or []
+        slope = number(items[0], "RealWorldValueSlope") if len(items) == 1 else None
+        if slope is None:
+            return
+        codes = items[0].get("MeasurementUnitsCodeSequence") or []
+        code = str(codes[0].get("CodeValue") or "") if codes else ""
+        found.add((slope, number(items[0], "RealWorldValueIntercept") or 0.0, code))
+    rescaled = {(number(h, "RescaleSlope"), number(h, "RescaleIntercept")) for h in headers}
+    if len(found) != 1 or not rescaled <= {(None, None), (1.0, 0.0)}:
+        meaning.notes.append(
+            "The file has real world values (0040,9096) beside its rescaling, or several; they "
+            "were not applied."
+        )
+        return
+    slope, intercept, code = found.pop()
+    meaning.array = (meaning.array * slope + intercept).astype(np.float32)
+    meaning.unit = _UCUM.get(code.lower(), "a.u." if code in ("", "1") else code)
+    meaning.window = None  # it belongs to the stored values
 
 
 def _common_window(headers: Sequence[Dataset]) -> Window | None:
