@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
-# ITU-R BT.601, full range
-_KR, _KG, _KB = 0.299, 0.587, 0.114
+#: Weights of red, green and blue in brightness (ITU-R BT.601, full range).
+BT601 = (0.299, 0.587, 0.114)
+_KR, _KG, _KB = BT601
 
 
 def rgb_to_ycbcr(rgb: Floats) -> tuple[Floats, Floats]:

@@ -28,16 +28,16 @@ def choose_device(name: str = "auto") -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    kind = name.split(":")[0]
-    if kind not in DEVICES:
+    kind, _, index = name.partition(":")
+    if kind not in DEVICES or (index and not index.isdigit()):
         raise InputError(f"device must be one of {', '.join(DEVICES)}, not {name!r}.")
     here = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not here[kind]:
-        raise InputError(f"This machine has no {kind} device; use device='auto' or 'cpu'.")
+    if not here[kind] or (kind == "cuda" and int(index or 0) >= torch.cuda.device_count()):
+        raise InputError(f"This machine has no device {name!r}; use device='auto' or 'cpu'.")
     return torch.device(name)
 
 

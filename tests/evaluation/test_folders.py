@@ -100,7 +100,7 @@ def test_csv_leaves_undefined_metrics_empty(tmp_path):
 
 def test_csv_in_a_missing_folder_is_refused(tmp_path):
     report = Report({"x": dict.fromkeys(METRICS, 1.0)})
-    with pytest.raises(WriteError, match="choose another place"):
+    with pytest.raises(WriteError, match="cannot be written"):
         report.to_csv(tmp_path / "none" / "x.csv")
 
 

@@ -1,4 +1,8 @@
-"""Noise schedules and samplers; no networks and no files."""
+"""Noise schedules and samplers; no networks and no files.
+
+In: the number of steps, a sample and the clean estimate that a network made from it.
+Out: step numbers of the schedule, and the sample of the next step.
+"""
 
 from .sampler import SAMPLERS, Sampler, make_sampler
 from .schedule import (

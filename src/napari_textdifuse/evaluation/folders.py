@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, WriteError
+from ..errors import InputError
+from ..io._atomic import write_bytes
 from .metrics import METRICS, evaluate, mean_of
 
 #: What counts as an image in a folder; a subfolder counts too, as a DICOM series.
@@ -75,28 +76,12 @@ class Report:
         WriteError
             If the file cannot be written.
         """
-        path = Path(path)
-        try:
-            handle, temporary = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
-        except OSError as error:
-            raise WriteError(
-                f"{path} cannot be written ({error.strerror}); choose another place."
-            ) from None
-        try:
-            with open(handle, "w", newline="", encoding="utf-8") as stream:  # noqa: PTH123
-                table = csv.writer(stream)
-                table.writerow(["name", *METRICS])
-                for name, row in (*self.images.items(), ("mean", self.mean)):
-                    table.writerow([name, *(_cell(row[metric]) for metric in METRICS)])
-            Path(temporary).chmod(0o644)  # mkstemp makes it private
-            os.replace(temporary, path)
-        except OSError as error:
-            raise WriteError(
-                f"{path} cannot be written ({error.strerror}); choose another place."
-            ) from None
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-        return path
+        table = io.StringIO(newline="")
+        rows = csv.writer(table)
+        rows.writerow(["name", *METRICS])
+        for name, row in (*self.images.items(), ("mean", self.mean)):
+            rows.writerow([name, *(_cell(row[metric]) for metric in METRICS)])
+        return write_bytes(Path(path), table.getvalue().encode())
 
 
 def evaluate_folders(

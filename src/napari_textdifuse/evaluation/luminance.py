@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..colour import BT601
 from ..errors import GeometryError, InputError
 from ..intensity import default_window
 from ..volume import Volume
@@ -53,7 +54,7 @@ def luminance8(image: Array, rgb: bool | None = None) -> Bytes:
         return ((299 * r + 587 * g + 114 * b + 500) // 1000).astype(np.uint8)
     scaled = _to_255(image)
     if rgb:
-        scaled = scaled[..., :3] @ np.array([0.299, 0.587, 0.114])
+        scaled = scaled[..., :3] @ np.array(BT601)
     return np.rint(scaled).astype(np.uint8)
 
 

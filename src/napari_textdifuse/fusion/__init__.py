@@ -1,4 +1,8 @@
-"""From two images and a prompt to one fused image."""
+"""From two images and a prompt to one fused image: read, choose, grid, mask, chain, out.
+
+In: arrays, volumes, files or layers, and `FusionOptions`.
+Out: `FusionResult`, from `fuse`, `FusionPipeline` or, again and again, `FusionSession`.
+"""
 
 from .pipeline import FusionPipeline, fuse
 from .progress import Progress

@@ -16,7 +16,6 @@ from ..volume import Volume
 from .boxes import without_duplicates
 from .cache import ContentCache
 from .checkpoints import Role
-from .devices import find_device
 from .hub import get_model, resolve
 from .notes import on_outlines, on_words
 from .objects import SAME_OBJECT, Found, Outlined, cut_out, detections, linked, paint, united
@@ -137,10 +136,11 @@ class OwlVitSamLocator:
             lacking = self.missing()
             if lacking:
                 raise WeightsError(lacking[0])
+            from ..device import choose_device
             from .owlvit import OwlDetector
             from .sam import load_segmenter
 
-            device = find_device(self.device)
+            device = choose_device(self.device)
             detector, segmenter = self._path("detector"), self._path("segmenter")
             assert detector is not None and segmenter is not None  # noqa: PT018 - see missing()
             self._models = OwlDetector(detector, device), load_segmenter(segmenter, device)

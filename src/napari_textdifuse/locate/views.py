@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..colour import BT601
 from ..errors import InputError
 from ..volume import Volume
 from .contrast import stated_contrast
@@ -190,7 +191,7 @@ def _array_axis(image: Volume, world: int) -> tuple[int, int] | None:
 
 def luminance(rgb: Floats) -> Floats:
     """Return ITU-R BT.601 luma of ``(..., 3)`` colours, in their own range."""
-    return (rgb @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.float32)
+    return (rgb @ np.array(BT601, np.float32)).astype(np.float32)
 
 
 def false_colour_to_intensity(rgb: Floats) -> Floats:

@@ -1,4 +1,8 @@
-"""Networks only: tensors in, tensors out."""
+"""The networks: modules and their configurations; no files, no schedules, no images of users.
+
+In: tensors of a noisy sample and two sources in [-1, 1], and step numbers.
+Out: clean estimate, variance coefficient and each source's share, see `protocol.FusionNetwork`.
+"""
 
 from .chroma import ChromaNetwork
 from .fusion_control import FusionControl, combine

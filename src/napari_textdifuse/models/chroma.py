@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..colour import BT601
 from .unet import Decoder, Encoder, UNetConfig
 
 #: CbCr in [-0.5, 0.5] times this is what is diffused: natural colours then have about the spread
@@ -50,7 +51,8 @@ def to_rgb(picture: Tensor) -> Tensor:
 def chroma_of(rgb: Tensor) -> Tensor:
     """CbCr (BT.601) of RGB differences, scaled, ``(B, 2, H, W)``."""
     red, green, blue = rgb.unbind(1)
-    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    of_red, of_green, of_blue = BT601
+    luma = of_red * red + of_green * green + of_blue * blue
     return torch.stack([(blue - luma) / 1.772, (red - luma) / 1.402], dim=1) * CHROMA_SCALE
 
 

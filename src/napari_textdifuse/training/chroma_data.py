@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
-from ..colour import rgb_to_ycbcr
+from ..colour import BT601, rgb_to_ycbcr
 from ..models.chroma import CHROMA_SCALE
 from .degrade import (
     chroma_noise,
@@ -27,7 +27,7 @@ Bytes = npt.NDArray[np.uint8]
 #: Sides of the small whole pictures, from which a cast is judged.
 WHOLE, SMALL = 128, 64
 #: Red, green and blue in brightness (ITU-R BT.601).
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+LUMA = np.array(BT601, np.float32)
 
 
 def degrade_colour(rgb: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:

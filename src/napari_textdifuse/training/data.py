@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..volume import FUNCTIONAL
 from .degrade import degrade_in_steps
-from .sources import FUNCTIONAL, Example, Pixels, as_floats
+from .sources import Example, Pixels, as_floats
 
 Floats = npt.NDArray[np.float32]
 

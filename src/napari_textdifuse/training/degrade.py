@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from ..colour import BT601
+
 Image = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
@@ -150,7 +152,8 @@ def chroma_noise(rgb: Image, rng: Rng, sigma: float, width: float = 1.0) -> Imag
         rng.standard_normal((*rgb.shape[:2], 2), dtype=np.float32), (width, width, 0)
     )
     red, blue = np.moveaxis(noise * np.float32(sigma / max(float(noise.std()), 1e-9)), -1, 0)
-    green = -(0.299 * red + 0.114 * blue) / 0.587
+    of_red, of_green, of_blue = BT601
+    green = -(of_red * red + of_blue * blue) / of_green
     return np.clip(rgb + np.stack([red, green, blue], axis=-1), 0, 1).astype(np.float32)
 
 

@@ -18,13 +18,11 @@ from ..evaluation.folders import images_by_stem
 from ..intensity import default_window
 from ..io import read
 from ..spatial import resample_to
-from ..volume import Volume
+from ..volume import FUNCTIONAL, Volume
 from .split import SplitRule
 
 #: Folder name to modality.
 FOLDERS = {"CT": "CT", "MRI": "MR", "PET": "PT", "SPECT": "NM", "VIS": "VIS", "IR": "IR"}
-#: Modalities whose values fusion shows through a colour map.
-FUNCTIONAL = ("PT", "NM")
 #: Slices whose mean brightness is below this hold nothing to learn from.
 EMPTY = 0.01
 

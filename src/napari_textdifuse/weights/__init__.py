@@ -1,8 +1,7 @@
-"""Weights folders: the embedded one, and the same layout anywhere else.
+"""Weights on this machine: found, checked against SHA-256, loaded without running code, saved.
 
-A folder holds ``config.json`` (architecture, schedule, SHA-256 of the weights) and
-``model.safetensors``; ``MODEL_CARD.md`` says how they were made. A folder with the authors'
-released checkpoints needs neither.
+In: the name of embedded weights, a weights folder, or a folder with the authors' checkpoints.
+Out: `WeightsFolder` or `ReleasedFolder`, and networks in evaluation mode.
 """
 
 from .released import ReleasedFolder, load_control, load_released

@@ -13,7 +13,6 @@ import numpy as np
 from ...errors import WeightsError
 from ...volume import Volume
 from ..cache import ContentCache
-from ..devices import find_device
 from ..hub import get_model, resolve
 from ..regions import Mask
 from ..rendering import Picture, render
@@ -85,9 +84,10 @@ class SamRefiner:
                     f"There are no SAM weights; run 'textdifuse weights download {PREFERRED} "
                     f"--yes' ({size} MB), or use the refiner 'classical', which needs none."
                 )
+            from ...device import choose_device
             from ..sam import load_segmenter
 
-            self._model = load_segmenter(path, find_device(self.device))
+            self._model = load_segmenter(path, choose_device(self.device))
         return self._model
 
     def outline(self, images: Sequence[Volume], item: Item) -> Outline | None:
