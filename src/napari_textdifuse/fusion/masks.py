@@ -88,6 +88,10 @@ def locate_objects(
         location = replace(location, notes=())  # that boxes are filled is what was asked for
     if prompt and len(location.names) == 1:
         location = _renamed(location, prompt)
+        notes = (
+            *notes,
+            f"{prompt!r} is only the name of what was drawn; nothing was looked for by it.",
+        )
     _check_labels(strength, {*location.names, *_labels_of(whole)})
     return replace(location, notes=(*notes, *location.notes))
 

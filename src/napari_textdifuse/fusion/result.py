@@ -141,4 +141,6 @@ def _first_slices(rows: Detections, done: int) -> Detections:
         labels=tuple(rows.labels[i] for i in kept),
         label_values=rows.label_values[kept],
         sources=tuple(rows.sources[i] for i in kept),
+        kinds=tuple(rows.kinds[i] for i in kept if rows.kinds),
+        reasons=tuple(rows.reasons[i] for i in kept if rows.reasons),
     )

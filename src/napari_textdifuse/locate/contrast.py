@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..names import contrast_in
 from ..volume import Volume
 
-#: Contrasts that rules are written for. "T1Gd" is T1 weighting after gadolinium.
-CONTRASTS = ("T1", "T1Gd", "T2", "PD", "FLAIR", "DWI", "ADC", "T2*", "MRA")
-#: In this order: "T1 FLAIR post Gd" is looked at from the most special word on.
-_WORDS: tuple[tuple[str, str], ...] = (
-    ("ADC", r"adc|apparent.?diffusion"),
-    ("DWI", r"dwi|dti|diffusion|tracew"),
-    ("MRA", r"mra|tof|angio\w*"),
-    ("T2*", r"t2\*|t2star\w*|swi|swan|bold|gre.?t2|epi"),
-    ("FLAIR", r"flair|t2.?flair"),
-    ("T1Gd", r"t1c|t1ce|t1.?gd|t1.?(?:post|km)|ce.?t1w?|gd.?t1w?|gd|gadolinium|mr.?gd"),
-    ("PD", r"pd|pdw|proton.?density"),
-    ("T2", r"t2|t2w"),
-    ("T1", r"t1|t1w|mprage|mp.?rage|spgr|bravo|tfl"),
-)
-
-
-def canonical(text: str) -> str | None:
-    """Return the contrast that a word, suffix or series name stands for.
-
-    Examples
-    --------
-    >>> canonical("sub-01_T1w"), canonical("ax T2 FLAIR fs"), canonical("localiser")
-    ('T1', 'FLAIR', None)
-    """
-    spaced = re.sub(r"[_/+]", " ", text).casefold()
-    for name, words in _WORDS:
-        if re.search(rf"(?<![a-z0-9])(?:{words})(?![a-z0-9*])", spaced):
-            return name
-    return None
+_SAID = {
+    "stated": "what you stated",
+    "sidecar": "its sidecar file",
+    "file name": "its file's name",
+    "folder name": "its folder's name",
+}
 
 
 def stated_contrast(volume: Volume) -> tuple[str | None, str]:
@@ -55,20 +32,19 @@ def stated_contrast(volume: Volume) -> tuple[str | None, str]:
     source : str
         What said so, for a note.
     """
-    given = getattr(volume, "contrast", None)
-    if given:
-        return canonical(str(given)) or str(given), "as stated"
+    if volume.contrast:
+        return volume.contrast, f"by {_SAID.get(volume.sources.get('contrast', ''), 'its file')}"
     facts = dict(volume.metadata)
     nested = facts.get("acquisition")
     if isinstance(nested, Mapping):
         facts |= nested
     for key in ("contrast", "suffix", "SeriesDescription", "ProtocolName"):
-        if (found := canonical(str(facts.get(key) or ""))) is not None:
+        if (found := contrast_in(str(facts.get(key) or ""))) is not None:
             agent = facts.get("ContrastBolusAgent")
             return ("T1Gd" if found == "T1" and agent else found), f"by its {key}"
     if (found := _from_times(facts)) is not None:
         return found, "by its echo, repetition and inversion times"
-    if (found := canonical(volume.name)) is not None:
+    if (found := contrast_in(volume.name)) is not None:
         return found, "by its name"
     return None, ""
 

@@ -26,8 +26,14 @@ from .views import View
 
 #: Standard deviations above the usual brain; chosen for this program.
 HYPERINTENSE = 3.5
+#: Noise is brighter than the brain too, but by less than this.
+LEAST_BRIGHTER = 1.15
+#: Fluid differs from the brain by more than this share; chosen for this program.
+LEAST_FLUID = 0.08
 #: How much brighter than the mirrored place a lesion is; chosen for this program.
 BRIGHTER_SIDE = 1.15
+#: Contrasts on which lesions are bright.
+SHOWS_LESIONS = ("T2", "FLAIR", "DWI")
 #: Smaller ventricles are not looked for.
 VENTRICLE_MM3 = 2500.0
 
@@ -76,6 +82,9 @@ def _separated(view: View, fluid: Mask, inside: Mask, sign: int) -> Mask:
     if not deep.any():
         return empty(view.array)
     start, top = float(array[fluid].min()), float(np.percentile(array[deep], 95))
+    usual = float(np.median(array[inside]))
+    if top - usual < LEAST_FLUID * abs(usual):
+        return empty(view.array)
     for share in (0.0, 0.2, 0.35, 0.5, 0.65, 0.8):
         found = deep_fluid(inside & (array >= start + share * (top - start)), inside, view.mm)
         if found.sum() * math.prod(view.mm) >= VENTRICLE_MM3:
@@ -152,7 +161,8 @@ def _far_above(array: np.typing.NDArray[np.float32], where: Mask, usual: Mask) -
         return empty(array)
     # percentiles, which a lesion hardly moves, in place of mean and standard deviation
     low, middle, high = np.percentile(array[usual], (16, 50, 84))
-    return where & (array > middle + HYPERINTENSE * (high - low) / 2)
+    level = max(middle + HYPERINTENSE * (high - low) / 2, LEAST_BRIGHTER * middle)
+    return where & (array > level)
 
 
 def bright_lesion(view: View) -> Mask:
@@ -166,7 +176,7 @@ def bright_lesion(view: View) -> Mask:
         contrast, (inside, _) = view.contrast, brain_in_slice(view)
         inside = fill(closed(inside, view.mm, 8.0))
         depth = inward(inside, view.mm)
-    if contrast not in ("T2", "FLAIR", "DWI") or not inside.any():
+    if contrast not in SHOWS_LESIONS or not inside.any():
         return empty(view.array)
     inner = inside & (depth > 8.0)
     if inner.sum() < 64:

@@ -30,6 +30,8 @@ SPECT_RATIO = 1.5
 CONTOUR = 0.41
 #: How far an outline may reach beyond the part that was well above normal.
 REACH_MM = 30.0
+#: A hot spot is hotter than the upper quartile of the tissue by this factor.
+LEAST_HOTTER = 1.15
 #: A field of view with tissue over more than this in mm is no brain scan.
 HEAD_MM = 300.0
 
@@ -152,12 +154,14 @@ def _contour(view: View, array: Floats, seeds: Mask, lowest: float) -> Mask:
 
 
 def hot_spot(view: View) -> Mask:
-    """Values above mean + 2 standard deviations of the tissue around them."""
+    """Values above mean + 2 standard deviations of the tissue, and above its upper quarter."""
     array = smooth(view.array, view.mm, 1.0)
-    inside = array[tissue(array - array.min())]
+    low = max(float(array.min()), 0.0)  # below 0 is noise
+    inside = array[tissue(array - low)]
     if inside.size < 16:
         return empty(array)
-    level = float(inside.mean() + 2 * inside.std())
+    usual = low + LEAST_HOTTER * (float(np.percentile(inside, 75)) - low)
+    level = max(float(inside.mean() + 2 * inside.std()), usual)
     seeds = drop_small(array > level, 3.0, view.mm)
     if seeds.mean() > 0.25:  # a quarter of the image is no spot
         return empty(array)

@@ -77,6 +77,11 @@ class View:
             self.array.shape[0] < 6 or self.array.shape[0] * self.mm[0] < SLAB_MM
         )
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether it is a slice or a stack too thin for three dimensions."""
+        return self.array.ndim == 2 or self.is_slab
+
     def planes(self) -> list[View]:
         """Return the slices along the first axis, each as a picture."""
         sideways = self.left_right

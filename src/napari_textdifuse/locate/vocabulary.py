@@ -45,7 +45,18 @@ _CLASSES = (
 )
 _WELLS = "Wells et al. 1996, IEEE Trans Med Imaging 15:429 (without its bias field); Otsu 1979"
 
-_BRIGHT_LESION = Rule("MR", _BRIGHT, _OTHER_SIDE, mr.bright_lesion, smallest_mm=8.0, guess=False)
+_BRIGHT_LESION = Rule(
+    "MR",
+    _BRIGHT,
+    _OTHER_SIDE,
+    mr.bright_lesion,
+    smallest_mm=8.0,
+    # the contrast of a volume can be inferred, that of a slice must be stated
+    applies=lambda view: (
+        view.contrast in mr.SHOWS_LESIONS or (view.contrast is None and not view.is_flat)
+    ),
+    guess=False,
+)
 
 
 TUMOUR = Term(
@@ -116,7 +127,8 @@ TUMOUR = Term(
         ),
         Rule(
             "PT",
-            "intensity above mean + 2 standard deviations of the tissue",
+            "intensity above mean + 2 standard deviations of the tissue and 1.15 times its upper "
+            "quartile, in at most a quarter of the image",
             _PERCIST,
             nuclear.hot_spot,
             smallest_mm=5.0,
@@ -158,7 +170,8 @@ TERMS: tuple[Term, ...] = (
         tuple(
             Rule(
                 modality,
-                "values above mean + 2 standard deviations of the tissue",
+                "values above mean + 2 standard deviations of the tissue and 1.15 times its upper "
+                "quartile, in at most a quarter of the image",
                 _PERCIST,
                 nuclear.hot_spot,
                 smallest_mm=4.0,
@@ -230,7 +243,8 @@ TERMS: tuple[Term, ...] = (
             Rule(
                 "MR",
                 "fluid deep inside the skull, thick and enclosed by brain: the darkest of three "
-                "classes on T1 and FLAIR, the brightest on T2 and PD",
+                "classes on T1 and FLAIR, the brightest on T2 and PD; in volumes 8 % away from the "
+                "brain",
                 f"{_WELLS}; {_OTSU}",
                 mr.ventricle,
                 smallest_mm=6.0,
@@ -401,8 +415,9 @@ TERMS: tuple[Term, ...] = (
             Rule(
                 "MR",
                 "brain more than 3.5 standard deviations above its median (deviation from "
-                "percentiles 16 and 84), in volumes 4 mm or more from the skull; for FLAIR and DWI "
-                "contrast (in slices FLAIR, by grey matter brighter than white)",
+                "percentiles 16 and 84) and 1.15 times above it, in volumes "
+                "4 mm or more from the skull; for FLAIR and DWI contrast (in slices FLAIR, by "
+                "grey matter brighter than white)",
                 "threshold on the brain's own intensities: Jeerakathil et al. 2004, Stroke 35:1857 "
                 "(the estimate and the level are this program's choice)",
                 mr.hyperintensity,
