@@ -102,8 +102,9 @@ def haemorrhage(view: View) -> Mask:
     inner = cavity & (inward(cavity, view.mm) > 3.0) & ~rim(array > 110, view.mm, 3.0)
     dense = inner & (array >= 52) & (array <= 90)
     # bone blurred into the brain passes through the same values, but steeply
-    slopes = np.gradient(array, *view.mm)
-    even = np.sqrt(np.sum(np.square(slopes), axis=0)) < STEEP_HU
+    wide = [axis for axis, size in enumerate(array.shape) if size > 1]
+    squares = [np.square(np.gradient(array, view.mm[axis], axis=axis)) for axis in wide]
+    even = np.sqrt(np.sum(squares, axis=0)) < STEEP_HU
     # bone of the base blurred into the brain looks alike on both sides, and lies near the edge
     axis = view.left_right[0] if view.left_right else view.array.ndim - 1
     other = mirrored(array, cavity, axis, nearby_mm=16.0, mm=view.mm)

@@ -119,8 +119,8 @@ class LexiconLocator:
         if unknown:
             raise PromptError(self._unknown(unknown[0], views))
         for request in requests:
-            if request.term.finding and not request.term.scene:
-                _refuse_unknown(request.term, images)
+            if _is_refused(request.term, images):
+                raise PromptError(_unknown_images(request.term))
             if not _usable(request.term, views):
                 raise PromptError(self._missing_image(request.term, images, views))
         if len(requests) > 255:
@@ -133,6 +133,7 @@ class LexiconLocator:
         return [
             KnownTerm(t.name, t.synonyms, r.modality, r.unit, _conditions(t, r), r.source, t.kind)
             for t in self.terms
+            if not (images and _is_refused(t, images))
             for r in t.rules
             if views is None or any(r.fits(view) for view in views)
         ]
@@ -173,15 +174,19 @@ def _conditions(term: Term, rule: Rule) -> str:
     return f"{rule.description}; {smallest}{gate}"
 
 
-def _refuse_unknown(term: Term, images: Sequence[Volume]) -> None:
-    """Refuse to look for a finding in images of which nothing is known."""
-    if all(image.modality is None for image in images):
-        kinds = dict.fromkeys(_KINDS[rule.modality] for rule in term.rules)
-        raise PromptError(
-            f"{term.name!r} is a finding in {' or '.join(kinds)}, and neither image says what it "
-            "is; state the modality (modality=, such as {'a': 'CT', 'b': 'MR'}, or the choices "
-            f"at the images), or {_ALTERNATIVES}."
-        )
+def _is_refused(term: Term, images: Sequence[Volume]) -> bool:
+    """Tell whether a finding would be looked for in images of which nothing is known."""
+    unknown = all(image.modality is None for image in images)
+    return term.finding and not term.scene and unknown
+
+
+def _unknown_images(term: Term) -> str:
+    kinds = dict.fromkeys(_KINDS[rule.modality] for rule in term.rules)
+    return (
+        f"{term.name!r} is a finding in {' or '.join(kinds)}, and neither image says what it is; "
+        "state the modality (modality=, such as {'a': 'CT', 'b': 'MR'}, or the choices at the "
+        f"images), or {_ALTERNATIVES}."
+    )
 
 
 def _usable(term: Term, views: list[View]) -> list[tuple[Rule, View]]:
