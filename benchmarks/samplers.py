@@ -21,7 +21,7 @@ from napari_textdifuse import FusionPipeline
 from napari_textdifuse.colour import rgb_to_ycbcr
 from napari_textdifuse.diffusion import SAMPLERS
 from napari_textdifuse.errors import InputError, TextDiFuseError
-from napari_textdifuse.evaluation import METRICS
+from napari_textdifuse.evaluation import LUMINANCE_METRICS
 from napari_textdifuse.evaluation.metrics import evaluate_luminance
 
 RESULTS = Path(__file__).parent / "results"
@@ -29,7 +29,7 @@ TARGET = 25
 STEPS = (1, 2, 4, 8)
 #: Mean absolute and mean squared difference from the target, in grey levels of 255.
 DISTANCES = ("MAD", "MSE")
-COLUMNS = (*DISTANCES, *METRICS, "seconds")
+COLUMNS = (*DISTANCES, *LUMINANCE_METRICS, "seconds")
 
 ABOUT = f"""\
 Means over pairs, brightness only. **MAD**: mean absolute difference from the same sampler's
@@ -147,7 +147,7 @@ def report(rows: list[Row]) -> str:
         parts.append(f"## {set_name}, {condition}, {pairs} pair{'s' * (pairs > 1)}")
         order = sorted(groups, key=lambda key: (SAMPLERS.index(key[0]), key[1]))
         lines = [line(sampler, steps, groups[sampler, steps]) for sampler, steps in order]
-        parts.append(table(["sampler", "steps", "MAD", "PSNR", *METRICS, "s"], lines))
+        parts.append(table(["sampler", "steps", "MAD", "PSNR", *LUMINANCE_METRICS, "s"], lines))
     return "\n\n".join(parts) + "\n"
 
 
@@ -155,7 +155,7 @@ def line(sampler: str, steps: int, rows: list[Row]) -> list[str]:
     means = {name: math.fsum(row.values[name] for row in rows) / len(rows) for name in COLUMNS}
     psnr = 10 * math.log10(255**2 / means["MSE"]) if means["MSE"] > 0 else math.inf
     distance = ["", ""] if steps == TARGET else [f"{means['MAD']:.3f}", f"{psnr:.1f}"]
-    metrics = [f"{means[name]:.3f}" for name in METRICS]
+    metrics = [f"{means[name]:.3f}" for name in LUMINANCE_METRICS]
     return [sampler, str(steps), *distance, *metrics, f"{means['seconds']:.2f}"]
 
 

@@ -12,6 +12,9 @@ from PIL import Image
 from napari_textdifuse.evaluation import METRICS, evaluate
 from napari_textdifuse.evaluation.baselines import maximum
 
+#: Where a row of the report, split at its bars, has the rank: after the name and the metrics.
+RANK = 2 + len(METRICS)
+
 
 def run(data, out, *options, sets=("PET-MRI",), names=("average", "maximum")):
     common = ["--data", str(data), "--sets", *sets, "--out", str(out)]
@@ -114,7 +117,7 @@ def test_the_oracle_is_told_the_gamma_and_not_ranked(data, tmp_path):
     name = "nlm+ungamma (oracle)"
     assert rows["day", name] > rows["day", "nlm+laplacian"]
     line = next(x for x in (tmp_path / "report.md").read_text().splitlines() if name in x)
-    assert line.split("|")[11].strip() == ""
+    assert line.split("|")[RANK].strip() == ""
 
 
 def test_a_cast_that_is_passed_on_is_not_reduced(data, tmp_path):
@@ -152,19 +155,19 @@ def test_results_of_others_are_compared_on_the_same_pairs_only(data, tmp_path, c
 
 def test_rows_of_a_table(data, tmp_path):
     table = tmp_path / "others.csv"
-    nine = ",".join(METRICS)
-    high, low = ",".join(["900"] * 9), ",".join(["-9"] * 9)
-    lines = [f"set,method,name,{nine}", f"PET-MRI,Elsewhere,,{high}", f"PET-MRI,Low,,{low}"]
+    names = ",".join(METRICS)
+    high, low = (",".join([value] * len(METRICS)) for value in ("900", "-9"))
+    lines = [f"set,method,name,{names}", f"PET-MRI,Elsewhere,,{high}", f"PET-MRI,Low,,{low}"]
     lines += [f"PET-MRI,Here,{stem},{high}" for stem in ("1001", "2002", "9009")]
     table.write_text("\n".join(lines) + "\n")
     assert run(data, tmp_path / "out", "--table", str(table)) == 0
     measured, elsewhere = (tmp_path / "out" / "report.md").read_text().split("#### ")
     here = next(line for line in measured.splitlines() if line.startswith("| Here"))
-    assert here.split("|")[11].strip() == "1.0"  # ranked: the same pairs
+    assert here.split("|")[RANK].strip() == "1.0"  # ranked: the same pairs
     assert "Elsewhere" not in measured
     assert "other pairs" in elsewhere
     assert "Elsewhere (table)" in elsewhere
-    table.write_text(f"set,method,{nine}\nPET-MRI,X,{'a,' * 8}b\n")
+    table.write_text(f"set,method,{names}\nPET-MRI,X,{'a,' * (len(METRICS) - 1)}b\n")
     assert run(data, tmp_path / "out", "--table", str(table)) == 2
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import ndimage
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from napari_textdifuse import FusionPipeline, evaluate
-from napari_textdifuse.colour import rgb_to_ycbcr
 from napari_textdifuse.fusion import engine
-from napari_textdifuse.fusion.remodulation import contrast
+from napari_textdifuse.fusion.remodulation import contrast, surround
 from napari_textdifuse.intensity import default_window
 from napari_textdifuse.samples import load_sample, sample_mask
 from napari_textdifuse.spatial import resample_to
@@ -130,7 +130,9 @@ def test_contrast_of_the_samples_objects_rises_with_strength(pipeline, name, ter
 
     def stands_out(strength: float) -> float:
         fused = pipeline(a, b, mask=mask, strength=strength, steps=2).fused
-        return abs(contrast(rgb_to_ycbcr(fused)[0] if fused.ndim == 3 else fused, mask, 1))
+        lab = rgb2lab(fused if fused.ndim == 3 else np.repeat(fused[..., None], 3, axis=-1))
+        inside, around = (lab[part].mean(axis=0) for part in (mask == 1, surround(mask, 1)))
+        return float(deltaE_ciede2000(inside, around))
 
     values = [stands_out(s) for s in (0, 0.5, 1, 2)]
     assert values == sorted(values)

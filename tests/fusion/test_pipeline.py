@@ -203,7 +203,7 @@ BAD = {
     "empty": (np.ones((0, 5)), "empty"),
     "all NaN": (np.full((9, 9), np.nan), "no value is a finite number"),
     "all zeros": (np.zeros((9, 9)), "every value is 0"),
-    "missing file": ("nowhere/at/all.png", "nowhere"),
+    "missing file": ("nowhere/at/all.png", r"all\.png does not exist"),
     "ragged": ([[1, 2], [3]], "rows"),
 }
 

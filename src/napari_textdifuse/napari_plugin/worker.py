@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,8 @@ class Watch(QObject):  # type: ignore[misc]
         self._closed = closed
         self._docked = QTimer(self)  # once the dock has its place
         self._docked.setSingleShot(True)
-        self._docked.timeout.connect(lambda: tabify(panel))
+        weak = weakref.ref(panel)  # the timer must not keep the panel alive
+        self._docked.timeout.connect(lambda: tabify(weak()))
         panel.setObjectName(PANEL)
         panel.installEventFilter(self)
         panel.destroyed.connect(closed)
@@ -123,7 +125,7 @@ class Watch(QObject):  # type: ignore[misc]
 
 def tabify(panel: Any) -> None:
     """Let a docked panel share its place with the plugin's other panels, as a tab in front."""
-    dock = panel.parent()
+    dock = None if panel is None else panel.parent()
     while dock is not None and not isinstance(dock, QDockWidget):
         dock = dock.parent()
     if dock is None or not isinstance(dock.parent(), QMainWindow):

@@ -193,18 +193,19 @@ def calibration(folder: WeightsFolder) -> tuple[list[float], list[float]] | None
 
 
 def load_chroma(folder: WeightsFolder) -> ChromaNetwork | None:
-    """Load the chrominance network in evaluation mode; None if there is none.
+    """Verify and load the chrominance network, in evaluation mode; None if there is none.
 
     Raises
     ------
     WeightsError
-        If the file does not fit the architecture.
+        If a file fails its checksum or does not fit the architecture.
     """
     from ..models import ChromaNetwork, UNetConfig
 
     file = folder.chroma_file
     if file is None:
         return None
+    folder.verify()
     unet = folder.config["chroma"]["unet"]
     return _fill(file, lambda: ChromaNetwork(UNetConfig.from_dict(unet)))
 
