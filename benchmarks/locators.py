@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from _bench.random_models import DETECTORS, SEGMENTERS, save_detector, save_segmenter
+from _bench.random_models import DETECTORS, SAM2, SEGMENTERS, TODAY, save_detector, save_segmenter
 
 from napari_textdifuse import Volume
 from napari_textdifuse.locate import get_locator
@@ -46,9 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     torch.set_num_threads(options.threads)
     if options.random:
-        unknown = {*options.detectors, options.segmenter} - {*DETECTORS, *SEGMENTERS}
+        unknown = {*options.detectors, options.segmenter} - {*DETECTORS, *TODAY, *SEGMENTERS, *SAM2}
         if unknown:
-            parser.error(f"--random knows {', '.join([*DETECTORS, *SEGMENTERS])}")
+            parser.error(f"--random knows {', '.join([*DETECTORS, *TODAY, *SEGMENTERS, *SAM2])}")
     images = load_sample("street")
     with tempfile.TemporaryDirectory() as folder:
         lines = measure(images, options, Path(folder))
@@ -72,7 +72,7 @@ def measure(images: tuple[Volume, Volume], options: argparse.Namespace, folder: 
     rows = [_row("lexicon", None, lambda n: lexicon.locate(images, PROMPTS[n]))]
     for name in options.detectors:
         locator: Any = get_locator(
-            "owlvit-sam",
+            "free-text",
             detector=save_detector(name, folder) if options.random else name,
             segmenter=segmenter,
             threshold=0.0 if options.random else 0.1,
@@ -81,7 +81,9 @@ def measure(images: tuple[Volume, Volume], options: argparse.Namespace, folder: 
         )
         rows.append(
             _row(
-                f"{Path(name).name}, {Path(options.segmenter).name}",
+                Path(name).name
+                if name == "sam3"
+                else f"{Path(name).name}, {Path(options.segmenter).name}",
                 locator.load,
                 lambda n, locator=locator: locator.locate(images, PROMPTS[n]),
             )

@@ -24,10 +24,38 @@ SEGMENTERS: dict[str, dict[str, Any]] = {
 }
 
 
+#: Today's detectors and segmenters: classes of the model and its configuration, at their defaults.
+TODAY = {
+    "grounding-dino-tiny": ("GroundingDinoForObjectDetection", "GroundingDinoConfig"),
+    "mm-grounding-dino-tiny": ("MMGroundingDinoForObjectDetection", "MMGroundingDinoConfig"),
+    "sam3": ("Sam3Model", "Sam3Config"),
+}
+SAM2 = {"sam2.1-hiera-tiny": ("Sam2Model", "Sam2Config")}
+
+
+def _save_today(name: str, parent: Path) -> Path:
+    import transformers as hf
+
+    folder = parent / name
+    model, config = (getattr(hf, n) for n in (TODAY | SAM2)[name])
+    model(config()).save_pretrained(folder)
+    if "dino" in name:
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", *letters]
+        tokens += [f"##{letter}" for letter in letters]
+        hf.BertTokenizer(vocab={t: n for n, t in enumerate(tokens)}).save_pretrained(folder)
+        hf.GroundingDinoImageProcessorPil().save_pretrained(folder)
+    elif name == "sam3":
+        _save_clip_tokenizer(folder)
+    return folder
+
+
 def save_detector(name: str, parent: Path) -> Path:
     """Write a detector in transformers' format; its vocabulary knows letters only."""
     import transformers as hf
 
+    if name in TODAY:
+        return _save_today(name, parent)
     prefix, changes = DETECTORS[name]
     folder = parent / name
     config = getattr(hf, f"{prefix}Config")(**changes)
@@ -35,19 +63,27 @@ def save_detector(name: str, parent: Path) -> Path:
     side = config.vision_config.image_size
     processor = getattr(hf, f"{prefix}ImageProcessorPil")
     processor(size={"height": side, "width": side}).save_pretrained(folder)
+    _save_clip_tokenizer(folder)
+    return folder
+
+
+def _save_clip_tokenizer(folder: Path) -> None:
+    import transformers as hf
+
     letters = "abcdefghijklmnopqrstuvwxyz"
     tokens = [*letters, *(f"{c}</w>" for c in letters), "<|startoftext|>", "<|endoftext|>"]
     vocab = {token: n for n, token in enumerate(tokens)} | {"an</w>": len(tokens)}
     hf.CLIPTokenizer(vocab=vocab, merges=[("a", "n</w>")]).save_pretrained(folder)
     (folder / "vocab.json").write_text(json.dumps(vocab), encoding="utf-8")
     (folder / "merges.txt").write_text("#version: 0.2\na n</w>\n", encoding="utf-8")
-    return folder
 
 
 def save_segmenter(name: str, parent: Path) -> Path:
     """Write a SAM in transformers' format."""
     import transformers as hf
 
+    if name in SAM2:
+        return _save_today(name, parent)
     folder = parent / name
     hf.SamModel(hf.SamConfig(**SEGMENTERS[name])).save_pretrained(folder)
     hf.SamImageProcessorPil().save_pretrained(folder)

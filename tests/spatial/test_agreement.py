@@ -144,6 +144,15 @@ def test_what_cannot_be_judged_is_not():
     assert check_alignment(Volume(np.ones((1, 1))), Volume(np.ones((1, 1)))).message is None
 
 
+@pytest.mark.parametrize("size", [(24, 30), (60, 80), (300, 400)])
+def test_noise_agrees_nowhere(size):
+    for seed in range(12):
+        a, b = np.random.default_rng(seed).random((2, *size))
+        if seed % 2:
+            a, b = (ndimage.gaussian_filter(x, 1.5) for x in (a, b))
+        assert check_alignment(Volume(a), Volume(b)).message is None, seed
+
+
 def test_equal_inputs_give_equal_answers_and_nothing_is_changed():
     a, b = load_sample("spect-mri")
     b = moved(b, (5, 5, 5))

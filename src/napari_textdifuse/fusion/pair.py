@@ -8,9 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 from ..colormaps import ColourChoice, choose_colours
+from ..arrays import is_lazy
 from ..errors import InputError
 from ..intensity import Window, choose_windows
 from ..spatial import Registration, RegistrationProgress, resample_to
+from ..spatial.agreement import check_alignment
 from ..spatial.registration import KINDS
 from ..spatial.registration import aligned as register_onto
 from ..spatial.resample import overlap_notes
@@ -140,6 +142,9 @@ def make_pair(
     if options.register is not None:
         b, registration, more = _registered(a, b, options.register, callback)
         notes += more
+    elif not (is_lazy(a.array) or is_lazy(b.array)):  # of a lazy one only what is fused is read
+        message = check_alignment(a, b).message
+        notes += (message,) if message else ()
     time = options.time if isinstance(options.time, tuple) else (options.time, options.time)
     notes = selection.notes + notes
     return Pair(a, b, selection, windows, registration, time, notes, colours)

@@ -1,20 +1,35 @@
-"""What lies in a folder or file of model weights, told from its content, not from its name."""
+"""What lies in a folder or file of model weights, read from its content, not from its name."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import WeightsError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
 
 Role = Literal["detector", "segmenter"]
 
 #: ``model_type`` of ``config.json`` for each role.
-MODEL_TYPES: dict[str, Role] = {"owlvit": "detector", "owlv2": "detector", "sam": "segmenter"}
+MODEL_TYPES: dict[str, Role] = {
+    "owlvit": "detector",
+    "owlv2": "detector",
+    "grounding-dino": "detector",
+    "mm-grounding-dino": "detector",
+    "sam3": "detector",
+    "sam3_video": "detector",  # as published; the part for pictures is taken
+    "sam": "segmenter",
+    "sam2": "segmenter",
+    "sam2_video": "segmenter",
+}
 #: Endings of segment-anything's own checkpoints.
 CHECKPOINTS = (".pth", ".pt")
 #: Weights of a folder, in the order of preference.
@@ -44,9 +59,8 @@ def model_type(folder: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         raise WeightsError(f"{path} is damaged or no model's; download the model again.") from None
     if kind not in MODEL_TYPES:
-        hint = "; its SAM 2 needs torchvision, so use a first SAM" if "sam2" in str(kind) else ""
         known = ", ".join(MODEL_TYPES)
-        raise WeightsError(f"{folder} holds a {kind!r} model, not one of {known}{hint}.")
+        raise WeightsError(f"{folder} holds a {kind!r} model, not one of {known}.")
     return str(kind)
 
 
@@ -64,6 +78,57 @@ def weight_file(folder: Path) -> Path:
     raise WeightsError(
         f"{folder} has no {' or '.join(WEIGHT_FILES)}; the download may be incomplete."
     )
+
+
+def preprocessing(
+    folder: Path, side: int, mean: Sequence[float], std: Sequence[float]
+) -> Callable[[npt.NDArray[np.uint8]], torch.Tensor]:
+    """Return what turns a picture into a network's input, for models whose own needs torchvision.
+
+    Parameters
+    ----------
+    folder : Path
+        Its ``preprocessor_config.json`` or ``processor_config.json`` may give mean and SD.
+    side : int
+        The picture is squeezed into a square of so many pixels (bilinear).
+    mean, std : sequence of float
+        Of the three channels, in [0, 1], where the folder gives none.
+
+    Returns
+    -------
+    callable
+        From uint8 of shape (Y, X, 3) to a tensor of shape (1, 3, side, side).
+
+    Raises
+    ------
+    WeightsError
+        If the file is damaged.
+    """
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        path = folder / name
+        if path.is_file():
+            try:
+                config = json.loads(path.read_text(encoding="utf-8"))
+                config = config.get("image_processor", config)
+                mean, std = config.get("image_mean", mean), config.get("image_std", std)
+                middle, spread = np.array(mean, np.float32), np.array(std, np.float32)
+                if middle.shape != (3,) or not (spread > 0).all():
+                    raise ValueError
+            except (OSError, ValueError, TypeError, AttributeError):
+                raise WeightsError(f"{path} is damaged; download the model again.") from None
+            break
+
+    def prepare(picture: npt.NDArray[np.uint8]) -> torch.Tensor:
+        small = Image.fromarray(picture).resize((side, side), Image.Resampling.BILINEAR)
+        values = np.asarray(small, np.float32) / 255
+        scaled = (values - np.array(mean, np.float32)) / np.array(std, np.float32)
+        return torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)))[None]
+
+    return prepare
 
 
 def find(folder: Path) -> dict[Role, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -221,6 +222,11 @@ def _unreachable(model: HubModel, error: Exception) -> WeightsError:
 
     reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     reason = reason.rstrip(".")[:150] or type(error).__name__
+    if model.gated and re.search("401|403|gated|restricted", str(error), re.IGNORECASE):
+        return WeightsError(
+            f"{model.repo} is given only to those who agree to its licence: log in and agree at "
+            f"https://huggingface.co/{model.repo}, run 'hf auth login', and download again."
+        )
     return WeightsError(
         f"The hub ({constants.ENDPOINT}) does not give {model.repo} ({reason}); behind a firewall, "
         "download it on another computer and name its folder with --locator-weights."

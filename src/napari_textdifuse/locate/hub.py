@@ -6,6 +6,7 @@ Nothing here touches the network; see `downloads` for what does.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,8 @@ class HubModel:
         Files without which it cannot be used.
     optional : tuple of str
         Files that are taken along where the repository has them.
+    gated : bool
+        Whether its makers ask for a login and an agreement on the hub's page first.
     """
 
     name: str
@@ -47,6 +50,7 @@ class HubModel:
     note: str
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
+    gated: bool = False
 
 
 def _detector(name: str, megabytes: int, note: str) -> HubModel:
@@ -68,6 +72,16 @@ def _segmenter(repo: str, megabytes: int, note: str) -> HubModel:
     return HubModel(name, repo, "segmenter", megabytes, "Apache-2.0", note, required)
 
 
+def _sam2(repo: str, megabytes: int, note: str) -> HubModel:
+    name = repo.split("/")[1].lower()
+    required = ("config.json", "model.safetensors")
+    optional = ("preprocessor_config.json", "processor_config.json")
+    return HubModel(name, repo, "segmenter", megabytes, "Apache-2.0", note, required, optional)
+
+
+_DINO_FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json")
+_DINO_OPTIONAL = ("vocab.txt", "tokenizer_config.json", "special_tokens_map.json")
+
 #: In the order in which they are taken where several are on the machine.
 MODELS = (
     _detector("owlvit-base-patch32", 615, "the paper's detector; natural images, fast"),
@@ -76,6 +90,39 @@ MODELS = (
         "facebook/sam-vit-base", 375, "the paper's segmenter; half a minute a picture on 2 cores"
     ),
     _segmenter("Zigeng/SlimSAM-uniform-77", 39, "pruned SAM for small machines"),
+    HubModel(
+        "grounding-dino-tiny",
+        "IDEA-Research/grounding-dino-tiny",
+        "detector",
+        690,
+        "Apache-2.0",
+        "more exact than OWL-ViT on phrases; each phrase costs a run",
+        _DINO_FILES,
+        _DINO_OPTIONAL,
+    ),
+    HubModel(
+        "mm-grounding-dino-tiny",
+        "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
+        "detector",
+        692,
+        "Apache-2.0",
+        "Grounding DINO, trained on open data",
+        _DINO_FILES,
+        _DINO_OPTIONAL,
+    ),
+    HubModel(
+        "sam3",
+        "facebook/sam3",
+        "detector",
+        3440,
+        "SAM License (of Meta)",
+        "finds and outlines text by itself; needs 8 GB of memory, better a GPU",
+        ("config.json", "model.safetensors", "tokenizer.json"),
+        (*_TOKENIZER, "processor_config.json", "preprocessor_config.json", "tokenizer_config.json"),
+        gated=True,
+    ),
+    _sam2("facebook/sam2.1-hiera-tiny", 156, "SAM 2.1: several times faster than SAM"),
+    _sam2("facebook/sam2.1-hiera-small", 184, "a little larger SAM 2.1"),
     _segmenter("facebook/sam-vit-large", 1250, "larger SAM"),
     _segmenter("facebook/sam-vit-huge", 2564, "largest SAM; needs 8 GB of memory"),
 )
@@ -121,7 +168,7 @@ def resolve(
     role: Role,
     given: str | os.PathLike[str] | None,
     folder: str | os.PathLike[str] | None,
-    preferred: str,
+    preferred: str | Sequence[str],
 ) -> Path | None:
     """Find the weights for a role; never over the network.
 
@@ -132,8 +179,8 @@ def resolve(
         A folder, a checkpoint file, or the name of a model.
     folder : str or PathLike, optional
         A folder to look into; if it has nothing for the role, the search goes on.
-    preferred : str
-        Name of the model to take first among those on the machine.
+    preferred : str or sequence of str
+        Names of the models to take first among those on the machine.
 
     Returns
     -------
@@ -155,5 +202,9 @@ def resolve(
     for place in places:
         if role in (there := find(place)):
             return there[role]
-    candidates = sorted((m for m in MODELS if m.role == role), key=lambda m: m.name != preferred)
+    first = [preferred] if isinstance(preferred, str) else [*preferred]
+    candidates = sorted(
+        (m for m in MODELS if m.role == role),
+        key=lambda m: first.index(m.name) if m.name in first else len(first),
+    )
     return next(filter(None, map(local_folder, candidates)), None)

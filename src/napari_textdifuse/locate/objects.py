@@ -35,6 +35,8 @@ class Found:
         In which it was found, the one that shows it best first.
     between : bool
         Whether the detector missed it here, and the box follows from the slices on either side.
+    outline : tuple, optional
+        Rows and columns, and the mask in them, where the detector outlines by itself.
     """
 
     phrase: int
@@ -43,6 +45,7 @@ class Found:
     score: float
     images: tuple[int, ...]
     between: bool = False
+    outline: tuple[tuple[slice, slice], Mask] | None = None
 
 
 @dataclass(frozen=True, eq=False)

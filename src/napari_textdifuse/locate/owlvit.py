@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ..errors import MissingDependencyError, WeightsError
@@ -57,11 +58,14 @@ class Boxed:
         In [0, 1], above the threshold.
     best : float
         Highest score of any box in the image, also below the threshold.
+    masks : ndarray of bool, shape (N, Y, X), optional
+        Outlines, where the detector draws them itself.
     """
 
     boxes: Boxes
     scores: Scores
     best: float
+    masks: npt.NDArray[np.bool_] | None = None
 
 
 class OwlDetector:

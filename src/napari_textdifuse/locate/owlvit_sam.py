@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,7 +16,7 @@ from ..errors import Cancelled, InputError, WeightsError
 from ..volume import Volume
 from .boxes import without_duplicates
 from .cache import ContentCache
-from .checkpoints import Role
+from .checkpoints import Role, model_type
 from .hub import get_model, resolve
 from .notes import on_outlines, on_words
 from .objects import SAME_OBJECT, Found, Outlined, cut_out, detections, linked, paint, united
@@ -25,7 +26,7 @@ from .rendering import Picture, render
 from .views import image_names
 
 if TYPE_CHECKING:
-    from .owlvit import OwlDetector
+    from .detectors import Detector
     from .segmenter import Segmenter
 
 LOOK_AT = ("a", "b", "both")
@@ -71,8 +72,8 @@ class OwlVitSamLocator:
 
     name = "owlvit-sam"
     #: The detector that is looked for first.
-    PREFERRED: ClassVar[str] = "owlvit-base-patch32"
-    SEGMENTER: ClassVar[str] = "sam-vit-base"
+    PREFERRED: ClassVar[str | tuple[str, ...]] = "owlvit-base-patch32"
+    SEGMENTER: ClassVar[str | tuple[str, ...]] = "sam-vit-base"
 
     def __init__(
         self,
@@ -98,15 +99,17 @@ class OwlVitSamLocator:
         self.device = device
         self.callback = callback
         self.cache = ContentCache(cache_bytes)
-        self._models: tuple[OwlDetector, Segmenter] | None = None
+        self._models: tuple[Detector, Segmenter | None] | None = None
 
     @classmethod
     def describe(cls) -> LocatorInfo:
         """Say what this locator is and what it lacks on this machine; loads nothing."""
-        pair = (get_model(cls.PREFERRED), get_model(cls.SEGMENTER))
+        pair = [get_model(_first(cls.PREFERRED)), get_model(_first(cls.SEGMENTER))]
+        if pair[0].name == "sam3":
+            pair.pop()
         return LocatorInfo(
             name=cls.name,
-            summary=f"free text: {pair[0].name} finds boxes, SAM outlines them",
+            summary=f"free text: {pair[0].name} finds boxes, {pair[-1].name} outlines them",
             good_at="everyday things in visible and infrared scenes; not trained on medical images",
             needs_download=True,
             megabytes=sum(model.megabytes for model in pair),
@@ -116,11 +119,21 @@ class OwlVitSamLocator:
 
     def missing(self) -> tuple[str, ...]:
         """Say which weights are not on this machine, one sentence each; touches no network."""
-        roles: tuple[Role, Role] = ("detector", "segmenter")
+        roles: tuple[Role, ...] = ("detector",) if self._outlines() else ("detector", "segmenter")
         return tuple(self._lack(role) for role in roles if self._path(role) is None)
 
-    def load(self) -> tuple[OwlDetector, Segmenter]:
-        """Load both models, once.
+    def _outlines(self) -> bool:
+        """Tell whether the detector draws outlines itself, as SAM 3 does."""
+        path = self._path("detector")
+        if path is None or not path.is_dir():
+            return path is None and self.PREFERRED == "sam3"
+        try:
+            return model_type(path) in ("sam3", "sam3_video")
+        except WeightsError:  # loading says what is wrong
+            return False
+
+    def load(self) -> tuple[Detector, Segmenter | None]:
+        """Load the models, once; there is no segmenter where the detector outlines by itself.
 
         Raises
         ------
@@ -137,13 +150,18 @@ class OwlVitSamLocator:
             if lacking:
                 raise WeightsError(lacking[0])
             from ..device import choose_device
-            from .owlvit import OwlDetector
+            from .detectors import load_detector
             from .sam import load_segmenter
 
             device = choose_device(self.device)
             detector, segmenter = self._path("detector"), self._path("segmenter")
-            assert detector is not None and segmenter is not None  # noqa: PT018 - see missing()
-            self._models = OwlDetector(detector, device), load_segmenter(segmenter, device)
+            assert detector is not None
+            loaded = load_detector(detector, device)
+            if self._outlines():
+                self._models = loaded, None
+            else:
+                assert segmenter is not None
+                self._models = loaded, load_segmenter(segmenter, device)
         return self._models
 
     def settings(self) -> dict[str, Any]:
@@ -154,7 +172,7 @@ class OwlVitSamLocator:
             "top_k": self.top_k,
             "look_at": self.look_at,
             "detector": {"name": detector.name, "sha256": detector.sha256},
-            "segmenter": {"name": segmenter.name, "sha256": segmenter.sha256},
+            "segmenter": segmenter and {"name": segmenter.name, "sha256": segmenter.sha256},
         }
 
     def locate(self, images: Sequence[Volume], prompt: str) -> Location:
@@ -235,9 +253,12 @@ class OwlVitSamLocator:
                 for k, hits in enumerate(detector.detect(features, words, self.threshold)):
                     best[k] = max(best[k], hits.best)
                     keep = without_duplicates(hits.boxes, hits.scores, SAME_OBJECT)[: self.top_k]
-                    found[k] += [
-                        Found(k, z, hits.boxes[n], float(hits.scores[n]), (i,)) for n in keep
-                    ]
+                    for n in keep:
+                        item = Found(k, z, hits.boxes[n], float(hits.scores[n]), (i,))
+                        if hits.masks is not None:
+                            whole = cut_out(item, hits.masks[n])
+                            item = replace(item, outline=(whole.window, whole.mask))
+                        found[k].append(item)
             result += [item for one in found for item in united(one)[: self.top_k]]
         return result, best
 
@@ -246,6 +267,11 @@ class OwlVitSamLocator:
     ) -> list[list[Outlined]]:
         """Outline every part of every object in the image that shows it best."""
         _, segmenter = self.load()
+        if segmenter is None:  # the detector outlines by itself, except where it missed a slice
+            return [
+                [Outlined(item, *item.outline) for item in items if item.outline is not None]
+                for items in objects
+            ]
         result: list[list[Outlined]] = [[] for _ in objects]
         parts = [(n, item) for n, items in enumerate(objects) for item in items]
         depth = len(next(iter(stacks.values())))
@@ -269,10 +295,9 @@ class OwlVitSamLocator:
 
     def _models_used(self) -> str:
         detector, segmenter = self.load()
-        return (
-            f"Located by {detector.name} (SHA-256 {detector.sha256[:12]}) and {segmenter.name} "
-            f"(SHA-256 {segmenter.sha256[:12]})."
-        )
+        used = [m for m in (detector, segmenter) if m is not None]
+        listed = " and ".join(f"{m.name} (SHA-256 {m.sha256[:12]})" for m in used)
+        return f"Located by {listed}."
 
     def _path(self, role: Role) -> Path | None:
         given = self.detector if role == "detector" else self.segmenter
@@ -281,7 +306,8 @@ class OwlVitSamLocator:
 
     def _lack(self, role: Role) -> str:
         given = self.detector if role == "detector" else self.segmenter
-        name = str(given) if given else (self.PREFERRED if role == "detector" else self.SEGMENTER)
+        preferred = self.PREFERRED if role == "detector" else self.SEGMENTER
+        name = str(given) if given else _first(preferred)
         where = f" in {os.fspath(self.weights)}" if self.weights is not None and not given else ""
         size = get_model(name).megabytes
         return (
@@ -296,6 +322,33 @@ class OwlV2SamLocator(OwlVitSamLocator):
 
     name = "owlv2-sam"
     PREFERRED = "owlv2-base-patch16-ensemble"
+
+
+class GroundingDinoSamLocator(OwlVitSamLocator):
+    """`OwlVitSamLocator` that takes Grounding DINO first, and SAM 2 for the outlines."""
+
+    name = "grounding-dino-sam"
+    PREFERRED = "grounding-dino-tiny"
+    SEGMENTER = "sam2.1-hiera-tiny"
+
+
+class Sam3Locator(OwlVitSamLocator):
+    """`OwlVitSamLocator` that takes SAM 3, which finds and outlines in one."""
+
+    name = "sam3"
+    PREFERRED = "sam3"
+
+
+class FreeTextLocator(OwlVitSamLocator):
+    """`OwlVitSamLocator` with the best models that are on this machine."""
+
+    name = "free-text"
+    PREFERRED = ("sam3", "mm-grounding-dino-tiny", "grounding-dino-tiny")
+    SEGMENTER = ("sam2.1-hiera-small", "sam2.1-hiera-tiny")
+
+
+def _first(names: str | tuple[str, ...]) -> str:
+    return names if isinstance(names, str) else names[-1]
 
 
 def _is_blank(picture: Picture) -> bool:

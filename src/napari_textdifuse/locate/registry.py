@@ -20,6 +20,9 @@ _BUILT_IN = {
     "lexicon": ("lexicon", "LexiconLocator"),
     "owlvit-sam": ("owlvit_sam", "OwlVitSamLocator"),
     "owlv2-sam": ("owlvit_sam", "OwlV2SamLocator"),
+    "grounding-dino-sam": ("owlvit_sam", "GroundingDinoSamLocator"),
+    "sam3": ("owlvit_sam", "Sam3Locator"),
+    "free-text": ("owlvit_sam", "FreeTextLocator"),
     "atlas": ("atlas", "AtlasLocator"),
     "command": ("command", "CommandLocator"),
 }

@@ -10,7 +10,7 @@ import torch
 
 from ..errors import WeightsError
 from .boxes import Boxes
-from .checkpoints import CHECKPOINTS, load_pretrained, model_type, sha256
+from .checkpoints import CHECKPOINTS, load_pretrained, model_type, preprocessing, sha256
 from .rendering import Picture
 from .segmenter import BATCH, Embedding, Floats, Masks, Segmenter
 
@@ -111,6 +111,100 @@ class TransformersSam:
         return full[0][0, 0].cpu().numpy(), float(outputs.iou_scores[0, 0, best])
 
 
+class Sam2Segmenter:
+    """SAM 2 or 2.1 for single pictures, from a folder in transformers' format.
+
+    (Ravi et al. 2024, arXiv:2408.00714.) Pictures are scaled here: transformers' own processor
+    needs torchvision.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``config.json`` and weights.
+    device : torch.device
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing, damaged or of another architecture.
+    MissingDependencyError
+        If transformers cannot be imported.
+    """
+
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        try:
+            from transformers import Sam2Model
+        except (ImportError, RuntimeError) as error:
+            from .owlvit import unusable_transformers
+
+            raise unusable_transformers(error) from None
+        self.model = load_pretrained(Sam2Model, folder).to(device)
+        self.side = int(self.model.config.prompt_encoder_config.image_size)
+        mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
+        self.prepare = preprocessing(folder, self.side, mean, std)
+        self.device = device
+        self.name = folder.name
+        self.sha256 = sha256(folder)
+
+    @torch.inference_mode()
+    def encode(self, picture: Picture) -> Embedding:
+        """Run the image encoder on a picture of shape (Y, X, 3)."""
+        levels = self.model.get_image_embeddings(self.prepare(picture).to(self.device))
+        size = (picture.shape[0], picture.shape[1])
+        return Embedding(levels[-1], size, (self.side, self.side), tuple(levels[:-1]))
+
+    @torch.inference_mode()
+    def segment(self, image: Embedding, boxes: Boxes) -> Masks:
+        """Return one mask per box; see `Segmenter`."""
+        masks = [np.zeros((0, *image.size), bool)]
+        scaled = torch.as_tensor(boxes * self._scale(image, 2), dtype=torch.float32)
+        for part in torch.split(scaled, BATCH) if len(scaled) else ():
+            outputs = self.model(
+                image_embeddings=[*image.finer, image.tensor],
+                input_boxes=part[None].to(self.device),
+                multimask_output=False,
+            )
+            masks.append(self._full(outputs.pred_masks[0, :, 0], image.size))
+        return np.concatenate(masks)
+
+    @torch.inference_mode()
+    def outline(
+        self,
+        image: Embedding,
+        box: Floats | None,
+        points: Floats,
+        labels: npt.NDArray[np.int64],
+    ) -> tuple[npt.NDArray[np.bool_], float]:
+        """Return one object's mask and its estimated overlap; see `Segmenter`."""
+        given: dict[str, torch.Tensor] = {}
+        if box is not None:
+            scaled = torch.as_tensor(box * self._scale(image, 2), dtype=torch.float32)
+            given["input_boxes"] = scaled[None, None].to(self.device)
+        if len(points):
+            scaled = torch.as_tensor(points * self._scale(image, 1), dtype=torch.float32)
+            given["input_points"] = scaled[None, None].to(self.device)
+            given["input_labels"] = torch.as_tensor(labels)[None, None].to(self.device)
+        outputs = self.model(
+            image_embeddings=[*image.finer, image.tensor],
+            multimask_output=box is None and len(points) == 1,
+            **given,
+        )
+        best = int(outputs.iou_scores[0, 0].argmax())
+        full = self._full(outputs.pred_masks[0, 0, best, None], image.size)
+        return full[0], float(outputs.iou_scores[0, 0, best])
+
+    def _scale(self, image: Embedding, pairs: int) -> Floats:
+        """Return the factors from pixels, x first, to the network's."""
+        factors = [self.side / image.size[1], self.side / image.size[0]] * pairs
+        return np.array(factors, np.float32)
+
+    def _full(self, masks: torch.Tensor, size: tuple[int, int]) -> Masks:
+        scaled = torch.nn.functional.interpolate(
+            masks[None].float(), size=size, mode="bilinear", align_corners=False
+        )
+        return np.asarray((scaled[0] > 0).cpu().numpy(), bool)
+
+
 def load_segmenter(path: Path, device: torch.device) -> Segmenter:
     """Load SAM from a folder (transformers) or a file (segment-anything).
 
@@ -125,6 +219,8 @@ def load_segmenter(path: Path, device: torch.device) -> Segmenter:
         If there is nothing of the kind, or it is damaged.
     """
     if path.is_dir():
+        if model_type(path) in ("sam2", "sam2_video"):
+            return Sam2Segmenter(path, device)
         return TransformersSam(path, device)
     if not path.is_file():
         raise WeightsError(f"There is no SAM folder or checkpoint {str(path)!r}; check the path.")

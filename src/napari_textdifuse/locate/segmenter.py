@@ -30,16 +30,19 @@ class Embedding:
         ``(Y, X)`` of the image.
     input_size : tuple of int
         ``(Y, X)`` to which it was scaled for the model, before padding.
+    finer : tuple of Tensor
+        SAM 2's maps of higher resolution.
     """
 
     tensor: torch.Tensor
     size: tuple[int, int]
     input_size: tuple[int, int]
+    finer: tuple[torch.Tensor, ...] = ()
 
     @property
     def nbytes(self) -> int:
         """Bytes in memory."""
-        return self.tensor.nbytes
+        return self.tensor.nbytes + sum(t.nbytes for t in self.finer)
 
 
 class Segmenter(Protocol):

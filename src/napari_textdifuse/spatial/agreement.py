@@ -249,6 +249,8 @@ def _best_shift(grid: _WorkingGrid) -> tuple[Floats, float] | None:
     def gain(shift: tuple[int, ...]) -> float:
         return information(shift) / here - 1
 
+    # five standard deviations of the information in unrelated values (Roulston 1999)
+    chance = 5 * (BINS - 1) / math.sqrt(2) / information.fixed.size
     best = _highest(information, grid.reach)
     if grid.ndim == 2:  # a single slice or picture has too few values to trust them alone
         edges = _parallel_edges(grid)
@@ -259,11 +261,13 @@ def _best_shift(grid: _WorkingGrid) -> tuple[Floats, float] | None:
 
         peak = np.unravel_index(edges.argmax(), edges.shape)
         sharpest = tuple(int(i) - r for i, r in zip(peak, grid.reach, strict=True))
-        if gain(sharpest) >= 0 and parallel(sharpest) >= PARALLEL:
+        # five standard deviations of what unrelated edges give by chance
+        clear = edges.max() >= 5 * 0.35 * math.sqrt(12 / grid.fixed.size)
+        if clear and gain(sharpest) >= 0 and parallel(sharpest) >= PARALLEL:
             best = sharpest
-        elif gain(best) < MUCH_BETTER[2] or parallel(best) < 1:
+        elif gain(best) < MUCH_BETTER[2] or information(best) - here < chance or parallel(best) < 1:
             return None
-    elif gain(best) < MUCH_BETTER[3] or information(best) - here < LEAST_RISE:
+    elif gain(best) < MUCH_BETTER[3] or information(best) - here < max(LEAST_RISE, chance):
         return None
     index = _refined(information, best, grid.reach)
     length = float(np.linalg.norm(index))
