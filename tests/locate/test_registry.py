@@ -26,7 +26,16 @@ from napari_textdifuse.locate import (
 )
 from napari_textdifuse.volume import Volume
 
-BUILT_IN = ("lexicon", "owlvit-sam", "owlv2-sam", "atlas", "command")
+BUILT_IN = (
+    "lexicon",
+    "owlvit-sam",
+    "owlv2-sam",
+    "grounding-dino-sam",
+    "sam3",
+    "free-text",
+    "atlas",
+    "command",
+)
 
 PLUGIN = '''
 import numpy as np
@@ -76,9 +85,11 @@ def plugins(tmp_path, monkeypatch):
 
 
 def test_names_and_descriptions_of_the_built_in(no_weights):
-    assert locator_names()[:3] == ["lexicon", "owlvit-sam", "owlv2-sam"]
-    assert sorted(locator_names()) == sorted(BUILT_IN)
-    lexicon, owlvit, owlv2, *_ = describe_locators()
+    assert locator_names() == list(BUILT_IN)
+    lexicon, owlvit, owlv2, dino, sam3, *_ = describe_locators()
+    assert len(dino.missing) == 2
+    assert len(sam3.missing) == 1
+    assert sam3.licence.startswith("SAM License")
     assert not lexicon.needs_download
     assert owlvit.needs_download
     assert owlvit.megabytes == 615 + 375

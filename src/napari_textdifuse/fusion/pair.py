@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from ..colormaps import ColourChoice, choose_colours
 from ..arrays import is_lazy
+from ..colormaps import ColourChoice, choose_colours
 from ..errors import InputError
 from ..intensity import Window, choose_windows
 from ..spatial import Registration, RegistrationProgress, resample_to
