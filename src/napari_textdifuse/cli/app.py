@@ -181,6 +181,11 @@ def _fusion_options() -> _Parser:
     add("--chroma", choices=("auto", "restore", "keep"), default="auto", help=text)
     text = "colours of PET, SPECT or a tinted image: functional (default), hot, ... or a name of "
     add("--colormap", metavar="NAME", help=text + "matplotlib or napari, where installed")
+    for role in "ab":
+        text = f"what image {role.upper()} is: CT, MR, T1, FLAIR, PT, NM, VIS, IR ..."
+        add(f"--modality-{role}", metavar="M", help=text)
+        text = f"what the values of image {role.upper()} are: HU, SUVbw, Bq/mL ..."
+        add(f"--unit-{role}", metavar="U", help=text)
     add("--tint", choices=("a", "b"), help="show this grey image in colour over the other")
     add("--colour", choices=("a", "b"), help="image that gives the colours where both have some")
     add_extent(options)

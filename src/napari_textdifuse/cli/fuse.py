@@ -127,6 +127,8 @@ def fuse_pair(
             replace(a, name="image A"),
             replace(b, name="image B"),
             **{name: getattr(options, name) for name in SETTINGS},
+            modality={"a": options.modality_a, "b": options.modality_b},
+            unit={"a": options.unit_a, "b": options.unit_b},
             windows={"a": options.window_a, "b": options.window_b},
             callback=callback,
             memory=0,

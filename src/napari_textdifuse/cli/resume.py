@@ -32,6 +32,10 @@ SETTINGS = (
     "slices",
     "axis",
     "time",
+    "modality_a",
+    "modality_b",
+    "unit_a",
+    "unit_b",
     "window_a",
     "window_b",
 )

@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..intensity import Window
 from ..locate import Locator, check_locator_name
 from ..locate.drawn import REFINERS, Drawing, Refiner
+from ..meaning import by_role, parse_modality, parse_unit
 from ..spatial import Registration
 from .slices import Slices
 
@@ -24,6 +25,8 @@ Strength = float | Mapping[int, float]
 #: ``(low, high)`` in the image's unit, the name of a preset, a `Window`, or None for the default.
 WindowChoice = tuple[float, float] | str | Window | None
 #: Time point of every series, or one for each image.
+#: What somebody states of both images, or of each.
+Facts = str | Mapping[str, str | None] | None
 TimePoints = int | tuple[int | None, int | None]
 
 #: Presets of network evaluations; how many each stands for depends on the weights.
@@ -73,6 +76,8 @@ class FusionOptions:
     colormap: Any = None
     tint: str | None = None
     colour: str | None = None
+    modality: Facts = None
+    unit: Facts = None
 
     def __post_init__(self) -> None:
         drawn = self.drawn
@@ -101,6 +106,10 @@ class FusionOptions:
         for name in ("tint", "colour"):
             if getattr(self, name) not in (None, *ROLES):
                 raise InputError(f"{name} must be 'a' or 'b', not {getattr(self, name)!r}.")
+        for text in filter(None, by_role(self.modality, "modality").values()):
+            parse_modality(text)
+        for text in filter(None, by_role(self.unit, "unit").values()):
+            parse_unit(text)
         if self.colormap is not None:
             colour_table(self.colormap)  # said before anything is read
 

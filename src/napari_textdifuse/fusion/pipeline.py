@@ -14,7 +14,7 @@ from ..locate.drawn import Drawing, Refiner
 from ..spatial import Registration
 from ..weights import ReleasedFolder, WeightsFolder, open_folder
 from .backend import open_backend
-from .options import FusionOptions, Strength, TimePoints, WindowChoice
+from .options import Facts, FusionOptions, Strength, TimePoints, WindowChoice
 from .progress import Callback
 from .result import FusionResult
 from .session import MEMORY, FusionSession, open_session
@@ -87,6 +87,8 @@ class FusionPipeline:
         colormap: Any = None,
         tint: str | None = None,
         colour: str | None = None,
+        modality: Facts = None,
+        unit: Facts = None,
         locator: str | Locator = "lexicon",
         refiner: str | Refiner | None = "auto",
     ) -> FusionResult:
@@ -96,7 +98,7 @@ class FusionPipeline:
         ----------
         a, b, prompt, mask, boxes, drawing, strength, slices, axis, windows, time, register, \
         quality, steps, seed, samples, sampler, chroma, balance, restore, colormap, tint, colour, \
-        locator, refiner, callback
+        modality, unit, locator, refiner, callback
             See `fuse`; the defaults are the same.
 
         Returns
@@ -132,6 +134,8 @@ class FusionPipeline:
             colormap=colormap,
             tint=tint,
             colour=colour,
+            modality=modality,
+            unit=unit,
         )
         session = open_session(self.backend, a, b, options, 0, callback)
         return session.run(options, callback)
@@ -157,6 +161,8 @@ class FusionPipeline:
         colormap: Any = None,
         tint: str | None = None,
         colour: str | None = None,
+        modality: Facts = None,
+        unit: Facts = None,
         callback: Callback | None = None,
         memory: int = MEMORY,
     ) -> FusionSession:
@@ -165,7 +171,7 @@ class FusionPipeline:
         Parameters
         ----------
         a, b, slices, axis, windows, time, register, quality, steps, seed, samples, sampler, \
-        chroma, balance, restore, colormap, tint, colour
+        chroma, balance, restore, colormap, tint, colour, modality, unit
             See `fuse`.
         callback : callable, optional
             Called while images are registered, with `Progress` of stage "registration".
@@ -201,6 +207,8 @@ class FusionPipeline:
             colormap=colormap,
             tint=tint,
             colour=colour,
+            modality=modality,
+            unit=unit,
         )
         return open_session(self.backend, a, b, options, memory, callback)
 
@@ -230,6 +238,8 @@ def fuse(
     colormap: Any = None,
     tint: str | None = None,
     colour: str | None = None,
+    modality: Facts = None,
+    unit: Facts = None,
     locator: str | Locator = "lexicon",
     refiner: str | Refiner | None = "auto",
     weights: str | os.PathLike[str] | None = None,
@@ -306,6 +316,12 @@ def fuse(
         anatomy.
     tint : {"a", "b"}, optional
         Show this grey image in the colours of `colormap`, over the other.
+    modality : str or mapping of {"a", "b"} to str, optional
+        What the images are, such as ``{"a": "MR", "b": "PT"}``: ``"CT"``, ``"MR"`` (or ``"T1"``,
+        ``"FLAIR"`` ...), ``"PT"``, ``"NM"``, ``"VIS"``, ``"IR"``; a single word is meant for both.
+        It wins over what the files say or their names suggest. Default: what is known or inferred.
+    unit : str or mapping of {"a", "b"} to str, optional
+        What the values are as they stand, such as ``{"b": "SUVbw"}``; they are not converted.
     colour : {"a", "b"}, optional
         Which image gives the colours where both have some. Default: `tint`, else the first that
         has.
@@ -363,6 +379,8 @@ def fuse(
         colormap=colormap,
         tint=tint,
         colour=colour,
+        modality=modality,
+        unit=unit,
         locator=locator,
         refiner=refiner,
     )

@@ -14,6 +14,7 @@ from .._version import __version__
 from ..arrays import sampled
 from ..intensity import Window
 from ..locate import Location
+from ..meaning import facts_record
 from ..volume import Volume
 from .backend import Backend, NetworkChoice
 from .chrominance import ChromaDecision
@@ -41,6 +42,7 @@ def describe_input(volume: Volume, window: Window) -> dict[str, Any]:
         "shape": list(volume.array.shape),
         "dtype": str(volume.array.dtype),
         "modality": volume.modality,
+        "facts": facts_record(volume),
         "unit": volume.unit,
         "spacing_mm": list(volume.spacing) if volume.spacing else None,
         "window": [window.low, window.high],

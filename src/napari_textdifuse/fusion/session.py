@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..errors import Cancelled
 from ..locate import Locator, get_locator
 from ..locate.drawn import Drawing, Refiner, get_refiner
+from ..meaning import by_role, state
 from ..volume import Volume
 from .backend import Backend, NetworkChoice
 from .chrominance import ChromaDecision, decide
@@ -55,6 +56,9 @@ def open_session(
         See `fuse`.
     """
     volume_a, volume_b = as_volumes(a, b, time=options.time, lazy=True)
+    modality, unit = by_role(options.modality, "modality"), by_role(options.unit, "unit")
+    volume_a = state(volume_a, modality=modality["a"], unit=unit["a"])
+    volume_b = state(volume_b, modality=modality["b"], unit=unit["b"])
     pair = make_pair(volume_a, volume_b, options, callback)
     # the middle of a volume, where something is to be seen, stands for the whole pair
     middle = pair.slabs[len(pair.slabs) // 2]
