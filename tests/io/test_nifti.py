@@ -201,6 +201,7 @@ def test_complex_values(tmp_path):
         gzip.compress(b"this is not an image, it is text\n" * 30),
         b"\x5c\x01\x00\x00",
     ],
+    ids=["text", "packed text", "header alone"],  # the bytes hold the time
 )
 @pytest.mark.parametrize("name", ["x.nii", "x.nii.gz"])
 def test_other_things_named_nifti(tmp_path, capfd, name, data):
