@@ -124,3 +124,20 @@ def test_slices_of_a_volume_get_colour_together(pipe):
     assert result.fused.shape == (3, 40, 40, 3)
     assert np.ptp(result.fused[[0, 2]], axis=-1).max() == 0
     assert np.ptp(result.fused[1][inside], axis=-1).mean() > 0.05
+
+
+@pytest.mark.parametrize(("inside", "brighter"), [(0.9, True), (0.1, False)])
+@pytest.mark.parametrize("anatomy", [0.2, 0.6])
+def test_what_is_hot_gets_brighter_and_what_is_cold_darker(inside, brighter, anatomy):
+    """Whatever the anatomy under it: a hot lesion in a dark part of the MRI is not made darker."""
+    under = 0.4 + (anatomy - 0.4) * (LABELS == 3)
+    mri = Volume(under.astype(np.float32), modality="MR", window=(0, 1))
+    uptake = np.where(LABELS == 3, inside, 0.5).astype(np.float32)
+    pet = Volume(8 * uptake, modality="PT", unit="SUVbw", window=(0, 8))
+    pipeline = FusionPipeline.from_pretrained(device="cpu")
+    plain, shown = (
+        rgb_to_ycbcr(pipeline(mri, pet, mask=LABELS, strength=s, quality="fast").fused)[0]
+        for s in (0.0, 1.0)
+    )
+    change = float((shown - plain)[LABELS == 3].mean())
+    assert change > 0.02 if brighter else change < -0.02

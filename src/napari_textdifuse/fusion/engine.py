@@ -182,6 +182,7 @@ class SliceEngine:
         strength: float | Mapping[int, float],
         seed: int,
         report: Report,
+        level: Floats | None = None,
     ) -> Floats:
         """Let the objects of one slice stand out (Eq. 12-13).
 
@@ -195,6 +196,9 @@ class SliceEngine:
         seed : int
             That of the base chains.
         report : callable
+        level : ndarray of float32, shape (Y, X), optional
+            Measured values, low to high: what is hot is made brighter and what is cold darker,
+            whatever the anatomy under it. By default the picture itself gives the direction.
 
         Returns
         -------
@@ -205,7 +209,7 @@ class SliceEngine:
             return base.luma
         height, width = labels.shape
         # the direction of the change is that of the finished, unmodulated picture
-        gain = gain_map(labels, base.luma, strength)
+        gain = gain_map(labels, base.luma if level is None else level, strength)
         maps = gain, soft_mask(labels) * (gain != 0)
         gain, blend = (pad_to_multiple(v, self.multiple) for v in maps)
         change = np.zeros(base.x.shape, np.float32)

@@ -54,7 +54,7 @@ def gain_map(
     ----------
     labels : ndarray of uint8, shape (Y, X)
     fused : ndarray of float32, shape (Y, X)
-        Brightness of the unmodulated fusion, in [0, 1].
+        Brightness that gives the direction: of the unmodulated fusion, or of measured values.
     strength : float or mapping of label to float
         0 changes nothing; 1 is the default; labels that a mapping leaves out get 1.
 

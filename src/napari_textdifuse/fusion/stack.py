@@ -172,6 +172,7 @@ class StackFuser:
         a, b = _stack(ready.luma_a), _stack(ready.luma_b)
         pair = (b, a) if self.swapped else (a, b)
         anatomy = {"a": a, "b": b}.get(self.anatomy or "")
+        level = self._level(ready)
         size = self.engine.batch((a.shape[1], a.shape[2]))
         for start in range(0, len(a), size):
             part = slice(start, min(start + size, len(a)))
@@ -182,6 +183,7 @@ class StackFuser:
                     k,
                     (pair[0][part], pair[1][part]),
                     None if anatomy is None else anatomy[part],
+                    None if level is None else level[part],
                     numbers,
                     objects,
                     strength,
@@ -203,6 +205,16 @@ class StackFuser:
             if out.uncertainty is not None:
                 out.uncertainty[place] = self._uncertainty(lumas, errors)
             out.done = numbers.stop
+
+    def _level(self, ready: Prepared) -> Floats | None:
+        """Return the brightness of measured values, low to high; None if there are none.
+
+        Pictures that come in colours have no level that is known.
+        """
+        if self.anatomy is None:
+            return None
+        luma, image = (ready.luma_b, ready.b) if self.anatomy == "a" else (ready.luma_a, ready.a)
+        return None if image.rgb else _stack(luma)
 
     def _uncertainty(self, lumas: Sequence[Floats], errors: Sequence[Floats | None]) -> Floats:
         """Return the deviation that the network expects, with that of the samples."""
@@ -248,6 +260,7 @@ class StackFuser:
         k: int,
         sources: tuple[Floats, Floats],
         anatomy: Floats | None,
+        level: Floats | None,
         numbers: range,
         labels: Sequence[Labels | None],
         strength: Strength,
@@ -274,6 +287,7 @@ class StackFuser:
                     strength,
                     self.seed + k,
                     lambda _, image, number=number: counter.advance(number, image),  # type: ignore[misc]
+                    None if level is None else level[i],
                 )
                 if kept is not None:
                     self._kept[k, number] = _KeptSlice(
