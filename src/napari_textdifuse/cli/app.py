@@ -151,7 +151,11 @@ def build_parser() -> argparse.ArgumentParser:
     weights.add_argument("action", choices=("list", "verify", "download"))
     weights.add_argument("name", nargs="?", metavar="NAME|DIR", help="only these; what to download")
     weights.add_argument("--yes", action="store_true", help="consent to the download")
-    add("info", "show versions, devices, weights and the terms that prompts may use", json)
+    text = "show what images are and how that is known; without FILE: versions, devices, weights "
+    info = add("info", text + "and the terms that prompts may use", json)
+    info.add_argument("files", nargs="*", metavar="FILE", type=Path, help=images + ", or folder")
+    info.add_argument("--modality", metavar="M", help="state what they are, to see what follows")
+    info.add_argument("--unit", metavar="U", help="state what their values are")
     return parser
 
 

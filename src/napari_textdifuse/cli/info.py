@@ -1,4 +1,4 @@
-"""``textdifuse info``: what a report of a problem should hold."""
+"""``textdifuse info``: what images are, or what a report of a problem should hold."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from .._version import __version__
+from ..errors import InputError
 from ..locate import describe_locators, known_terms
 from ..weights import embedded_names
 from .report import print_json
@@ -29,7 +30,13 @@ OPTIONAL = ("napari", "transformers", "segment-anything", "torchvision", "Simple
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show versions, devices, weights and terms."""
+    """Show images, or without any: versions, devices, weights and terms."""
+    if options.files:
+        from .image_facts import run as show_images
+
+        return show_images(options)
+    if options.modality or options.unit:
+        raise InputError("--modality and --unit state what an image is; name its file as well.")
     content = collect()
     if options.json:
         print_json(content)
