@@ -33,6 +33,8 @@ def refusal(path, *words):
     assert message.endswith(".")
     for word in (VIS_IR, *words):
         assert word in message, message
+    for advice in ("weights_only", "torch", "pickle", "Error", "corrupt"):
+        assert advice not in message.replace(str(path), ""), message
     return message
 
 
@@ -178,6 +180,22 @@ def test_not_a_number_is_refused(folder, control):
     control["inBlock.bias"] = torch.full((544,), torch.nan)
     torch.save(control, folder / VIS_IR)
     refusal(folder, "not finite")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        torch.zeros(544, dtype=torch.int64),
+        torch.zeros(544, dtype=torch.complex64),
+        torch.zeros(544).to_sparse(),
+        torch.zeros(544, device="meta"),
+    ],
+    ids=["int", "complex", "sparse", "meta"],
+)
+def test_tensors_that_are_not_plain_are_refused(folder, control, odd):
+    control["inBlock.bias"] = odd
+    torch.save(control, folder / VIS_IR)
+    refusal(folder)
 
 
 def test_config_json_comes_first(folder, tiny_weights):

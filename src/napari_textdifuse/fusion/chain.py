@@ -10,8 +10,13 @@ import torch
 from torch import Tensor
 
 from ..diffusion import Sampler, Schedule, make_sampler
+from ..errors import WeightsError
 from ..models.protocol import FusionNetwork
 
+NOT_FINITE = (
+    "The network's result is not a finite number everywhere, so the weights are damaged or badly "
+    "trained; use other weights."
+)
 #: Encodes and weights the sample of a modulated chain: index of the step, sample, step numbers of
 #: the full schedule; returns what the network's `decode` takes.
 EncodeAndWeight = Callable[[int, Tensor, Tensor], Any]
@@ -103,6 +108,7 @@ class FusionChain:
                 estimate, variance, error = self.network.decode_with_error(weighted, ts)
             else:
                 estimate, variance = self.network.decode(weighted, ts)
+            _check(estimate, weighted.share, *(() if error is None else (error,)))
             estimate = estimate.clamp(-1, 1)
             yield ChainStep(z, estimate, weighted.share, error)
             z = sampler.step(i, z, estimate, variance)
@@ -138,6 +144,7 @@ class FusionChain:
             z = (1 - blend) * base[i].z + blend * z
             ts = torch.full((len(z),), t, device=z.device)
             estimate, variance = self.network.decode(encode_and_weight(i, z, ts), ts)
+            _check(estimate)
             if enforce_prior is not None:
                 estimate = enforce_prior(base[i].estimate, estimate)
             estimate = estimate.clamp(-1, 1)
@@ -155,3 +162,9 @@ class FusionChain:
     def start(self, generator: torch.Generator | None = None) -> Sampler:
         """Return a fresh sampler for one chain over the same steps."""
         return make_sampler(self.sampler, self.schedule, self.timesteps, generator)
+
+
+def _check(*values: Tensor) -> None:
+    """Refuse what would end as a black picture: clamping hides it."""
+    if not all(bool(value.isfinite().all()) for value in values):
+        raise WeightsError(NOT_FINITE)

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from ..diffusion import Schedule, make_sampler, trailing_timesteps
-from ..errors import InputError
+from ..errors import InputError, WeightsError
 from ..models.chroma import CHROMA_SCALE, ChromaNetwork
 from ..volume import NATURAL
+from .chain import NOT_FINITE
 from .prepare import Prepared
 from .source_order import on_black_ground
 from .tiling import pad_to_multiple, tiles
@@ -199,6 +200,8 @@ class ChromaEngine:
                 estimate, variance = self.network.restore(
                     z, condition[:, :1], condition[:, 1:], context, ts
                 )
+                if not bool(estimate.isfinite().all()):
+                    raise WeightsError(NOT_FINITE)
                 estimate = estimate.clamp(-CHROMA_SCALE / 2, CHROMA_SCALE / 2)
                 z = sampler.step(i, z, estimate, variance)
                 report()

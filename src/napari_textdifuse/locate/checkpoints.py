@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import WeightsError
+from ..weights.tensors import finite
 
 if TYPE_CHECKING:
     import numpy as np
@@ -205,17 +206,21 @@ def load_pretrained(model_class: Any, folder: Path) -> Any:
             model, info = model_class.from_pretrained(
                 folder, local_files_only=True, output_loading_info=True
             )
-    except Exception as error:  # safetensors, pickle, torch and transformers raise their own
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    # safetensors, pickle, torch and transformers raise their own, with advice that is none here
+    except Exception:
         raise WeightsError(
-            f"{path} cannot be loaded as {model_class.__name__} ({reason}); the file is damaged or "
-            "belongs to another model, so download it again."
+            f"{path} cannot be loaded as {model_class.__name__}; the file is damaged or belongs to "
+            "another model, so download it again."
         ) from None
     missing = sorted(info["missing_keys"])
     if missing:
         raise WeightsError(
             f"{path} lacks {len(missing)} of the weights of {model_class.__name__}, such as "
             f"{missing[0]}; it belongs to another model."
+        )
+    if not finite(model.parameters()):
+        raise WeightsError(
+            f"{path} holds values that are not finite numbers; download the model again."
         )
     return model.eval()
 

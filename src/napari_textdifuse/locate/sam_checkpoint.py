@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from ..errors import WeightsError
+from ..weights.tensors import check_values, differences
 from .boxes import Boxes
 from .checkpoints import sha256
 from .rendering import Picture
@@ -47,11 +48,14 @@ class CheckpointSam:
         sam = build(state, path.name)
         try:
             sam.load_state_dict(state)
-        except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()[:200]
+        except RuntimeError:
+            wanted, found = (
+                {k: tuple(v.shape) for k, v in tensors.items()}
+                for tensors in (sam.state_dict(), state)
+            )
             raise WeightsError(
-                f"{path.name} does not fit SAM's architecture ({reason}); use a checkpoint of "
-                "segment-anything (ViT-B, ViT-L or ViT-H)."
+                f"{path.name} does not fit SAM's architecture ({differences(wanted, found)}); use "
+                "a checkpoint of segment-anything (ViT-B, ViT-L or ViT-H)."
             ) from None
         self.predictor = package.SamPredictor(sam.eval().to(device))
         width = state["image_encoder.pos_embed"].shape[-1]
@@ -207,11 +211,12 @@ def _count(state: Mapping[str, torch.Tensor], prefix: str) -> int:
 def _read(path: Path) -> dict[str, torch.Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle, zip and torch raise their own
+    except Exception:  # pickle, zip and torch raise their own, with advice that is none here
         raise WeightsError(
-            f"{path.name} cannot be read as a SAM checkpoint ({type(error).__name__}); it is "
-            "damaged, incomplete or something else, so download it again."
+            f"{path.name} cannot be read as a SAM checkpoint; it is damaged, incomplete or "
+            "something else, so download it again."
         ) from None
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise WeightsError(f"{path.name} holds no plain SAM weights; use the authors' .pth file.")
+    check_values(Path(path.name), state)
     return state

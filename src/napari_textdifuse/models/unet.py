@@ -12,12 +12,30 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .conditions import RESTORATIONS
+
+#: Most levels of a network.
+LEVELS = 8
+#: What each field of `UNetConfig` may be, far around what makes sense.
+RANGES = {
+    "patch": (1, 16),
+    "base": (2, 4096),
+    "multipliers": (1, 64),
+    "blocks": (1, 64),
+    "time_dim": (2, 8192),
+    "refine": (0, 1024),
+    "control_fine": (0, 1024),
+    "control_cell": (0, 65536),
+    "restore": (0, len(RESTORATIONS)),
+    "uncertainty": (0, 1024),
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +67,11 @@ class UNetConfig:
         `conditions.RestorationEmbedding`); 0 for a network that always restores in full.
     uncertainty : int
         Channels of the head that predicts how far the estimate may be off; 0 for none.
+
+    Raises
+    ------
+    ValueError
+        If a value is not a whole number, or outside what a network can have (`RANGES`).
     """
 
     patch: int = 2
@@ -61,6 +84,26 @@ class UNetConfig:
     control_cell: int = 64
     restore: int = 2
     uncertainty: int = 16
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            several = name in ("multipliers", "blocks")
+            if several and not (isinstance(value, tuple) and 1 <= len(value) <= LEVELS):
+                raise ValueError(f"{name} must be a list of 1 to {LEVELS} numbers, not {value!r}")
+            for number in value if several else (value,):
+                # true is an int in Python
+                if type(number) is not int or not low <= number <= high:
+                    raise ValueError(
+                        f"{name} must be {'whole numbers' if several else 'a whole number'} from "
+                        f"{low} to {high}, not {number!r}"
+                    )
+        if len(self.blocks) != len(self.multipliers):
+            raise ValueError("multipliers and blocks must be lists of the same length")
+        if self.time_dim % 2:
+            raise ValueError(f"time_dim must be even, not {self.time_dim}")
+        if self.restore not in (0, len(RESTORATIONS)):
+            raise ValueError(f"restore must be 0 or {len(RESTORATIONS)}, not {self.restore}")
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -78,13 +121,26 @@ class UNetConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> UNetConfig:
-        """Inverse of `to_dict`."""
-        fields: dict[str, Any] = {
+        """Inverse of `to_dict`.
+
+        Raises
+        ------
+        ValueError
+            If a value is missing, unknown or impossible.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = [str(key) for key in values if key not in known]
+        if unknown:
+            raise ValueError(f"{unknown[0]} is not known")
+        given: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
         # fields that older files do not have
         absent = ("refine", "control_fine", "control_cell", "restore", "uncertainty")
-        return cls(**dict.fromkeys(absent, 0) | fields)
+        missing = [name for name in RANGES if name not in given and name not in absent]
+        if missing:
+            raise ValueError(f"{missing[0]} is missing")
+        return cls(**dict.fromkeys(absent, 0) | given)
 
 
 def timestep_embedding(t: Tensor, dim: int) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..errors import InputError, WeightsError
 from ..models import ChromaNetwork, LightNetwork, UNetConfig
 from ..weights import ReleasedFolder, embedded_names, load_chroma, open_folder
+from ..weights.tensors import check_values
 from .progress import note
 
 #: Weights in full precision, which the next stage begins with.
@@ -78,7 +79,7 @@ def open_start(name: str) -> Start:
             f"{name} holds the authors' released checkpoints; training begins with weights of the "
             "light network."
         )
-    stages = tuple(folder.config.get("training", {}).get("stages", ()))
+    stages = tuple((folder.config.get("training") or {}).get("stages") or ())
     if (folder.path / FULL).is_file():
         return replace(_from_file(folder.path / FULL), stages=stages)
     folder.verify()
@@ -141,7 +142,10 @@ def build(
     WeightsError
         If the weights do not fit the shape.
     """
-    shape = replace(start.shape if start else UNetConfig(), **changes)
+    try:
+        shape = replace(start.shape if start else UNetConfig(), **changes)
+    except ValueError as error:
+        raise InputError(f"{error}.") from None
     if start:
         wrong = [
             f for f in changes if f not in OPTIONAL and getattr(shape, f) != getattr(start.shape, f)
@@ -200,9 +204,11 @@ def _tensors(data: bytes, origin: str) -> dict[str, Tensor]:
     from safetensors.torch import load
 
     try:
-        return {k: v.float() for k, v in load(data).items()}
-    except SafetensorError as error:
-        raise WeightsError(f"{origin} is not a whole safetensors file: {error}.") from None
+        state = {k: v.float() for k, v in load(data).items()}
+        check_values(Path(origin), state)
+        return state
+    except SafetensorError:
+        raise WeightsError(f"{origin} is not a whole safetensors file; get it again.") from None
 
 
 def _metadata(data: bytes) -> dict[str, str]:

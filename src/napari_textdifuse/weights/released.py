@@ -18,6 +18,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import WeightsError
+from .tensors import check_values, differences
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -176,20 +177,12 @@ def _filled(module: Module, path: Path, role: str) -> Module:
     """Give a module the tensors of a checkpoint, every one accounted for."""
     state = _read(path)
     wanted = module.state_dict()
-    faults = [
-        _listed([k for k in wanted if k not in state], "missing"),
-        _listed([k for k in state if k not in wanted], "left over"),
-        _listed(
-            [k for k in wanted if k in state and state[k].shape != wanted[k].shape], "misshaped"
-        ),
-    ]
-    if any(faults):
+    shapes = ({k: tuple(v.shape) for k, v in tensors.items()} for tensors in (wanted, state))
+    if unfit := differences(*shapes):
         raise WeightsError(
-            f"{path} is not the authors' {role}: keys {'; '.join(f for f in faults if f)}; "
-            "use the released file unchanged."
+            f"{path} is not the authors' {role}: keys {unfit}; use the released file unchanged."
         )
-    if not all(bool(value.isfinite().all()) for value in state.values()):
-        raise WeightsError(f"{path} holds values that are not finite numbers; get the file again.")
+    check_values(path, state)
     module.load_state_dict({k: v.float() for k, v in state.items()}, strict=True, assign=True)
     return module.eval().requires_grad_(False)
 
@@ -225,11 +218,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     return dict(content)
 
 
-def _listed(keys: list[str], fault: str) -> str:
-    shown = ", ".join(keys[:3]) + (" ..." if len(keys) > 3 else "")
-    return f"{fault}: {len(keys)} ({shown})" if keys else ""
-
-
 def _unreadable(path: Path, error: Exception) -> WeightsError:
-    reason = re.split(r"\.\s|\n", str(error).strip())[0].rstrip(".") or type(error).__name__
+    # torch's own sentences advise to switch its protection off
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"
     return WeightsError(f"{path} cannot be read ({reason}); get the file again.")

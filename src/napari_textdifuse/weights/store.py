@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import WeightsError
+from .description import read_description, unet_shape
 from .released import ReleasedFolder, looks_released, open_released
+from .tensors import filled
 
 if TYPE_CHECKING:
     from ..models import ChromaNetwork, LightNetwork
@@ -86,7 +87,8 @@ class WeightsFolder:
 def _verify(file: Path, sha256: str) -> None:
     if not file.is_file():
         raise WeightsError(f"{file} is missing; reinstall the package or name another folder.")
-    found = hashlib.sha256(file.read_bytes()).hexdigest()
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != sha256:
         raise WeightsError(
             f"{file} is damaged or was changed: its SHA-256 is {found[:12]}..., "
@@ -121,21 +123,7 @@ def open_folder(name: str | os.PathLike[str] | None = None) -> WeightsFolder | R
         raise WeightsError(f"No weights named or in the folder {str(name)!r}; embedded: {known}.")
     if looks_released(path) and not (path / "config.json").exists():
         return open_released(path)
-    try:
-        config = json.loads((path / "config.json").read_text("utf-8"))
-        kind = config["architecture"]
-        config["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise WeightsError(
-            f"{path} is not a weights folder: it needs config.json (with architecture and sha256) "
-            "and model.safetensors, as the training command writes them, or the authors' released "
-            "checkpoints."
-        ) from None
-    if kind != "light":
-        raise WeightsError(
-            f"{path} holds weights of architecture {kind!r}; this version reads 'light'."
-        )
-    return WeightsFolder(path, config)
+    return WeightsFolder(path, read_description(path))
 
 
 def load_light(folder: WeightsFolder) -> LightNetwork:
@@ -146,21 +134,15 @@ def load_light(folder: WeightsFolder) -> LightNetwork:
     WeightsError
         If the file fails its checksum or does not fit the architecture.
     """
-    from ..models import LightNetwork, UNetConfig
+    from ..models import LightNetwork
 
     folder.verify()
     config = folder.config
     fusion, diffusion = config.get("fusion", "fcm"), config.get("diffusion", True)
-    if not isinstance(diffusion, bool):
-        raise WeightsError(
-            f"{folder.path / 'config.json'}: diffusion must be true or false, not {diffusion!r}."
-        )
-
-    def make() -> LightNetwork:
-        return LightNetwork(UNetConfig.from_dict(config["unet"]), fusion, diffusion)
-
+    shape = unet_shape(folder.path, config["unet"])
     # a rule has no weights: those of a fusion control in the file have no say
-    return _fill(folder.file, make, without="" if fusion == "fcm" else "fcm.")
+    without = "" if fusion == "fcm" else "fcm."
+    return _evaluating(filled(lambda: LightNetwork(shape, fusion, diffusion), folder.file, without))
 
 
 def calibration(folder: WeightsFolder) -> tuple[list[float], list[float]] | None:
@@ -171,25 +153,9 @@ def calibration(folder: WeightsFolder) -> tuple[list[float], list[float]] | None
     expected, deviation : list of float
         Natural logarithms of the expected absolute error, rising, and of the standard deviation
         that stands for it.
-
-    Raises
-    ------
-    WeightsError
-        If the table is none.
     """
     table = folder.config.get("calibration")
-    if table is None:
-        return None
-    try:
-        expected, deviation = ([float(v) for v in table[k]] for k in ("expected", "deviation"))
-        if len(expected) != len(deviation) or expected != sorted(set(expected)) or not expected:
-            raise ValueError
-    except (KeyError, TypeError, ValueError):
-        raise WeightsError(
-            f"{folder.path / 'config.json'}: calibration needs two lists of numbers of one length, "
-            "expected (rising) and deviation."
-        ) from None
-    return expected, deviation
+    return None if table is None else (table["expected"], table["deviation"])
 
 
 def load_chroma(folder: WeightsFolder) -> ChromaNetwork | None:
@@ -200,33 +166,19 @@ def load_chroma(folder: WeightsFolder) -> ChromaNetwork | None:
     WeightsError
         If a file fails its checksum or does not fit the architecture.
     """
-    from ..models import ChromaNetwork, UNetConfig
+    from ..models import ChromaNetwork
 
     file = folder.chroma_file
     if file is None:
         return None
     folder.verify()
-    unet = folder.config["chroma"]["unet"]
-    return _fill(file, lambda: ChromaNetwork(UNetConfig.from_dict(unet)))
+    shape = unet_shape(folder.path, folder.config["chroma"]["unet"], "unet of chroma")
+    return _evaluating(filled(lambda: ChromaNetwork(shape), file))
 
 
-def _fill(file: Path, make: Callable[[], Network], without: str = "") -> Network:
-    """Make a network and load its file, tensors whose names begin with `without` left out."""
+def _evaluating(network: Network) -> Network:
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
-    try:
-        network = make()
-        state = {
-            k: v.float()
-            for k, v in load_file(file).items()
-            if not (without and k.startswith(without))
-        }
-        network.load_state_dict(state, strict=True)
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise WeightsError(f"{file} does not fit its config.json: {reason}") from None
     network.eval().requires_grad_(False)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -1,0 +1,153 @@
+"""``config.json`` of a weights folder: read, and every value checked before it is used."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import WeightsError
+
+if TYPE_CHECKING:
+    from ..models import UNetConfig
+
+NAME = "config.json"
+#: A description is some kB; more is something else.
+LARGEST = 1 << 20
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Read and check the description of a weights folder.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict
+        Content of ``config.json``; what is there has the right type and a possible value.
+
+    Raises
+    ------
+    WeightsError
+        If there is none, or a value is of the wrong type or impossible; says which.
+    """
+    config = _json(folder)
+    kind = config["architecture"]
+    if kind != "light":
+        raise WeightsError(
+            f"{folder} holds weights of architecture {kind!r}; this version reads 'light'."
+        )
+    _checksum(folder, "sha256", config["sha256"])
+    _shape(folder, "unet", config.get("unet"))
+    for key in ("name", "schedule", "fusion"):
+        if key in config and not (isinstance(config[key], str) and config[key].strip()):
+            raise wrong(folder, key, "a word", config[key])
+    _choice(folder, config, "schedule", ("cosine", "linear"))
+    _choice(folder, config, "fusion", ("fcm", "max", "add", "mean", "variance"))
+    if not isinstance(config.get("diffusion", True), bool):
+        raise wrong(folder, "diffusion", "true or false", config["diffusion"])
+    _training(folder, config.get("training"))
+    _calibration(folder, config.get("calibration"))
+    if "chroma" in config:
+        chroma = config["chroma"]
+        if not isinstance(chroma, dict):
+            raise wrong(folder, "chroma", "an object with unet and sha256", chroma)
+        _checksum(folder, "sha256 of chroma", chroma.get("sha256"))
+        _shape(folder, "unet of chroma", chroma.get("unet"))
+    return config
+
+
+def unet_shape(folder: Path, values: Any, key: str = "unet") -> UNetConfig:
+    """Return the shape of a network as ``config.json`` gives it.
+
+    Raises
+    ------
+    WeightsError
+        If it is of the wrong type or impossible.
+    """
+    from ..models import UNetConfig
+
+    if not isinstance(values, Mapping):
+        raise wrong(folder, key, "an object with the shape of the network", values)
+    try:
+        return UNetConfig.from_dict(dict(values))
+    except ValueError as error:
+        raise WeightsError(f"{folder / NAME}: in {key}, {error}; get the weights again.") from None
+
+
+def wrong(folder: Path, key: str, wanted: str, found: Any) -> WeightsError:
+    """Say which value of a description is wrong."""
+    shown = repr(found) if isinstance(found, str) else json.dumps(found)
+    shown = shown if len(shown) <= 40 else shown[:37] + "..."
+    return WeightsError(
+        f"{folder / NAME}: {key} must be {wanted}, not {shown}; get the weights again."
+    )
+
+
+def _json(folder: Path) -> dict[str, Any]:
+    path = folder / NAME
+    try:
+        # a pipe of that name would be waited for
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            raise ValueError
+        config = json.loads(path.read_text("utf-8"))
+        config["architecture"], config["sha256"]
+    # brackets in brackets in brackets end in a RecursionError
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise WeightsError(
+            f"{folder} is not a weights folder: it needs config.json (with architecture and "
+            "sha256) and model.safetensors, as the training command writes them, or the authors' "
+            "released checkpoints."
+        ) from None
+    return dict(config)
+
+
+def _checksum(folder: Path, key: str, value: Any) -> None:
+    if not (isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value)):
+        raise wrong(folder, key, "a SHA-256 (64 digits 0-9, a-f)", value)
+
+
+def _choice(folder: Path, config: dict[str, Any], key: str, choices: tuple[str, ...]) -> None:
+    if key in config and config[key] not in choices:
+        raise wrong(folder, key, f"one of {', '.join(choices)}", config[key])
+
+
+def _shape(folder: Path, key: str, value: Any) -> None:
+    unet_shape(folder, value, key)
+
+
+def _training(folder: Path, value: Any) -> None:
+    """Check what is shown and passed on: the stages that the weights went through."""
+    if value is not None and not isinstance(value, dict):
+        raise wrong(folder, "training", "an object", value)
+    stages = (value or {}).get("stages")
+    if stages is not None and not (
+        isinstance(stages, list) and all(isinstance(stage, str) for stage in stages)
+    ):
+        raise wrong(folder, "stages of training", "a list of words", stages)
+
+
+def _calibration(folder: Path, table: Any) -> None:
+    if table is None:
+        return
+    lists: list[Any] = (
+        [table.get(k) for k in ("expected", "deviation")] if isinstance(table, dict) else []
+    )
+    if not (
+        lists
+        and all(isinstance(v, list) and v and all(map(_is_number, v)) for v in lists)
+        and len(lists[0]) == len(lists[1])
+        and lists[0] == sorted(set(lists[0]))
+    ):
+        wanted = "two lists of numbers of one length, expected (rising) and deviation"
+        raise wrong(folder, "calibration", wanted, table)
+
+
+def _is_number(value: Any) -> bool:
+    # true is an int in Python, and JSON may say NaN
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,105 @@
+"""Tensors of a file, compared with the network they are for before memory is taken for either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ..errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    Module = TypeVar("Module", bound=nn.Module)
+
+#: Types of numbers that weights are stored in, as safetensors calls them.
+FLOATS = ("F64", "F32", "F16", "BF16")
+
+
+def filled(make: Callable[[], Module], file: Path, without: str = "") -> Module:
+    """Make a network and give it the tensors of a safetensors file, as float32.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the network; called where tensors take no memory.
+    file : Path
+        A safetensors file.
+    without : str
+        Tensors whose names begin with this are left out.
+
+    Raises
+    ------
+    WeightsError
+        If the file is damaged, holds other tensors than the network, or values that are not
+        finite.
+    """
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    with torch.device("meta"):  # an absurd shape costs neither time nor memory
+        network = make()
+    wanted = {k: tuple(v.shape) for k, v in network.state_dict().items()}
+    try:
+        with safe_open(file, framework="pt") as tensors:
+            names = [k for k in tensors.keys() if not (without and k.startswith(without))]  # noqa: SIM118
+            parts = {k: tensors.get_slice(k) for k in names}
+            found = {k: tuple(part.get_shape()) for k, part in parts.items()}
+            if unfit := differences(wanted, found):
+                raise WeightsError(f"{file} does not fit its config.json: {unfit}.")
+            if not all(part.get_dtype() in FLOATS for part in parts.values()):
+                raise WeightsError(f"{file} holds values that are not floating-point numbers.")
+            state = {k: tensors.get_tensor(k).float() for k in names}
+    except (SafetensorError, OSError, RuntimeError):
+        raise WeightsError(f"{file} is damaged; get the file again.") from None
+    check_values(file, state)
+    network.load_state_dict(state, strict=True, assign=True)
+    return network
+
+
+def differences(wanted: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> str:
+    """Compare names and shapes of tensors.
+
+    Returns
+    -------
+    str
+        What is missing, left over and misshaped, with three names each; empty if all fits.
+    """
+    shapes = [k for k in wanted if k in found and found[k] != wanted[k]]
+    faults = (
+        _listed([k for k in wanted if k not in found], "missing"),
+        _listed([k for k in found if k not in wanted], "left over"),
+        _listed(shapes, "misshaped"),
+    )
+    return "; ".join(fault for fault in faults if fault)
+
+
+def check_values(file: Path, state: Mapping[str, Tensor]) -> None:
+    """Refuse weights that a network cannot compute with.
+
+    Raises
+    ------
+    WeightsError
+        If a tensor is not a plain one of finite floating-point numbers.
+    """
+    import torch
+
+    for value in state.values():
+        if value.layout is not torch.strided or value.is_meta or not value.is_floating_point():
+            raise WeightsError(
+                f"{file} holds tensors that are not plain floating-point numbers; get the file "
+                "again."
+            )
+    if not finite(state.values()):
+        raise WeightsError(f"{file} holds values that are not finite numbers; get the file again.")
+
+
+def finite(values: Iterable[Tensor]) -> bool:
+    """Tell whether every number is finite."""
+    return all(bool(value.isfinite().all()) for value in values)
+
+
+def _listed(keys: list[str], fault: str) -> str:
+    shown = ", ".join(keys[:3]) + (" ..." if len(keys) > 3 else "")
+    return f"{fault}: {len(keys)} ({shown})" if keys else ""
