@@ -12,6 +12,7 @@ from napari_textdifuse.training.losses import (
     correlation_loss,
     error_likelihood,
     fusion_loss,
+    haze_loss,
     level_target,
     overshoot_loss,
     similarity,
@@ -84,6 +85,16 @@ def test_overshoot_counts_what_lies_beyond_both_sources():
     beyond = torch.tensor([[[[0.7, 0.2, 0.5]]]])  # 0.3 above, 0.1 below, 0
     assert float(overshoot_loss(beyond, x, y)) == pytest.approx(0.4 / 3)
     assert float(overshoot_loss(beyond, y, x)) == pytest.approx(0.4 / 3)
+
+
+def test_haze_is_the_brightness_of_the_darkest_pixels_above_the_darker_source():
+    x, y = torch.full((1, 1, 10, 10), 0.8), torch.full((1, 1, 10, 10), 0.5)
+    x[..., 0, :2] = 0.1  # two pixels in a hundred
+    fused = torch.full((1, 1, 10, 10), 0.6)
+    fused[..., 5, :2] = torch.tensor([0.3, 0.4])
+    assert float(haze_loss(fused, x, y)) == pytest.approx(0.35 - 0.1)
+    assert float(haze_loss(fused, y, x)) == pytest.approx(0.35 - 0.1)
+    assert float(haze_loss(x, fused, fused)) == 0
 
 
 def test_the_level_follows_the_source_that_shows_something():

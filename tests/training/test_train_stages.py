@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from napari_textdifuse.errors import InputError
 from napari_textdifuse.training.config import TrainConfig
 from napari_textdifuse.training.stages import STAGES
 
@@ -19,9 +20,10 @@ CONFIG = TrainConfig(
     ("name", "joint", "moves"),
     [
         ("diffusion", False, {"encoder", "decoder"}),
-        ("fcm", False, {"fcm", "error"}),
-        ("fcm", True, {"encoder", "decoder", "fcm", "error", "told_encoder", "told_decoder"}),
+        ("fcm", False, {"fcm"}),
+        ("fcm", True, {"encoder", "decoder", "fcm", "told_encoder", "told_decoder"}),
         ("modulation", False, {"modulation"}),
+        ("uncertainty", False, {"error"}),
     ],
 )
 def test_each_stage_trains_its_part_alone(name, joint, moves, samplers, tiny, tmp_path):
@@ -38,8 +40,7 @@ def test_each_stage_trains_its_part_alone(name, joint, moves, samplers, tiny, tm
     assert "val_loss" in header
     assert [row.split(",")[0] for row in rows] == ["2", "4"]
     with Image.open(tmp_path / "samples" / "step-000004.png") as picture:
-        columns = 4 if name == "fcm" else 3
-        assert picture.size == (columns * 34, 4 * 34)
+        assert picture.size == (3 * 34, 4 * 34)
         assert np.asarray(picture).std() > 5
 
 
@@ -52,3 +53,21 @@ def test_restoration_learns_to_remove_noise(samplers, tiny, tmp_path):
     header, *rows = (tmp_path / "curve.csv").read_text().splitlines()
     losses = [float(row.split(",")[header.split(",").index("val_loss")]) for row in rows]
     assert losses[-1] < 0.97 * losses[0]
+
+
+def test_the_head_learns_where_the_error_is(samplers, tiny, tmp_path):
+    def loss_after(steps: int) -> float:
+        config = replace(CONFIG, steps=steps, learning_rate=1e-2, ema=0.5, validate_every=steps)
+        STAGES["uncertainty"].train(tiny, *samplers, tmp_path / str(steps), config)
+        header, row = (tmp_path / str(steps) / "curve.csv").read_text().splitlines()
+        return float(row.split(",")[header.split(",").index("val_loss")])
+
+    torch.nn.init.constant_(tiny.error.head.bias, 0.0)  # expects errors as large as the range
+    first = loss_after(1)
+    assert loss_after(30) < first - 1
+
+
+def test_a_network_without_a_head_is_refused(samplers, tiny, tmp_path):
+    tiny.error = None
+    with pytest.raises(InputError, match="--uncertainty"):
+        STAGES["uncertainty"].train(tiny, *samplers, tmp_path, CONFIG)

@@ -74,6 +74,7 @@ def _loss(options: argparse.Namespace) -> dict[str, Any]:
         "correlation",
         "structure",
         "overshoot",
+        "haze",
         "joint",
     )
     return {name: getattr(options, name) for name in (*names, "joint") if hasattr(options, name)}

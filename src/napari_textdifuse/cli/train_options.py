@@ -12,6 +12,7 @@ STAGES = {
     "diffusion": "train the restoration diffusion on single images or pairs (stage 1)",
     "fcm": "train the fusion control on pairs (stage 2)",
     "modulation": "train the modulation by prompt or mask on pairs (stage 3)",
+    "uncertainty": "train the head for the expected error on pairs (stage 4)",
     "chroma": "train the chrominance diffusion on colour pictures",
 }
 
@@ -69,6 +70,8 @@ def _loss(stage: argparse.ArgumentParser) -> None:
         "similarity term; default 0")  # fmt: skip
     text = "weight of the term against values beyond both sources; default 0"
     add("--overshoot", type=not_negative, default=0.0, metavar="X", help=text)
+    text = "weight of the term against a result whose darkest parts are grey; default 0"
+    add("--haze", type=not_negative, default=0.0, metavar="X", help=text)
     add("--joint", action="store_true", help="train encoder and decoder too, all towards this loss")
 
 
@@ -180,7 +183,8 @@ def _network(stage: argparse.ArgumentParser, new: bool) -> None:
         "--uncertainty",
         type=whole(0, 256),
         metavar="N",
-        help=f"channels of the head for the expected error, trained by fcm; {zero}",
+        help=f"channels of the head for the expected error, trained by "
+        f"the stage uncertainty; {zero}",
     )
 
 

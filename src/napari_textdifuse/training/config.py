@@ -64,6 +64,8 @@ class TrainConfig:
         Weight of `losses.structure_loss`, which the paper does not have.
     overshoot : float
         Weight of `losses.overshoot_loss`, which the paper does not have.
+    haze : float
+        Weight of `losses.haze_loss`, which the paper does not have.
     joint : bool
         Train encoder and decoder along with the fusion control, all towards the fusion loss; the
         paper keeps them as the diffusion stage left them.
@@ -98,6 +100,7 @@ class TrainConfig:
     correlation: float = 0.05
     structure: float = 0.0
     overshoot: float = 0.0
+    haze: float = 0.0
     joint: bool = False
     stage: str = ""
     start: str = ""

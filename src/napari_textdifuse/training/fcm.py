@@ -1,12 +1,10 @@
 """Stage 2: the fusion control module, encoder and decoder frozen or along (Eq. 9-11).
 
-Along with it the network learns to leave restoration out when told so, and how far its estimate
-may be off.
+Along with it the network learns to leave restoration out when asked to.
 """
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import torch
@@ -18,22 +16,17 @@ from .config import TrainConfig
 from .data import Batch, CropSampler
 from .losses import (
     correlation_loss,
-    error_likelihood,
     fusion_loss,
+    haze_loss,
     overshoot_loss,
     structure_loss,
 )
 from .precision import autocast
-from .restoration import draw_restoration, reference_pair, wanted_pair
+from .restoration import draw_restoration, wanted_pair
 from .trainer import Trainer
 
-#: Weight of the likelihood of the error. It reaches the error's own head only, so the weight
-#: matters no further than in the clipping of gradients.
-LIKELIHOOD_WEIGHT = 0.02
-#: One step in so many starts between, and one in so many trains the error's head.
-BETWEEN, JUDGED = 4, 3
-#: Nine in ten values of a Laplace distribution lie within so many mean absolute errors.
-LN10 = math.log(10)
+#: One step in so many starts between.
+BETWEEN = 4
 
 
 def chain_sample(
@@ -73,8 +66,8 @@ def train_fcm(
     Parameters
     ----------
     network : LightNetwork
-        With trained encoder and decoder. If it can be told how much to restore, it learns to obey
-        in joint training; if it has a head for its error, that is trained too.
+        With trained encoder and decoder. If it has the restoration condition, it learns to follow
+        it in joint training.
     train, held_out : CropSampler
         Of pairs.
     folder : Path
@@ -89,24 +82,22 @@ def train_fcm(
     for part in _trained(network, config.joint):
         part.requires_grad_(True)
     device = train.device
-    told = config.joint and network.config.restore > 0
+    conditioned = config.joint and network.config.restore > 0
 
-    def fuse(
-        x: Tensor, y: Tensor, noise: Tensor, t: Tensor, restore: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
+    def fuse(x: Tensor, y: Tensor, noise: Tensor, t: Tensor, restore: Tensor | None) -> Tensor:
         with autocast(device):
             z = noise
             if bool((t < last).any()):
                 z = chain_sample(network, schedule, x, y, noise, t, restore)
             weighted = network.encode_and_weight(z, x, y, t, restore)
-            estimate, _, error = network.decode_with_error(weighted, t)
-        return estimate, error
+            estimate, _ = network.decode(weighted, t)
+        return estimate
 
     def terms(
-        batch: Batch, noise: Tensor, t: Tensor, restore: Tensor, judge: bool
+        batch: Batch, noise: Tensor, t: Tensor, restore: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        asked = restore if told else None
-        estimate, error = fuse(batch.seen_a, batch.seen_b, noise, t, asked)
+        asked = restore if conditioned else None
+        estimate = fuse(batch.seen_a, batch.seen_b, noise, t, asked)
         x, y = wanted_pair(batch, restore)
         fused, x01, y01 = ((v + 1) / 2 for v in (estimate, x, y))
         level, slope = fusion_loss(
@@ -121,24 +112,13 @@ def train_fcm(
         apart = correlation_loss(fused, x01, y01, ~batch.same)
         shape = structure_loss(fused, x01, y01)
         beyond = overshoot_loss(fused, x01, y01)
+        haze = haze_loss(fused, x01, y01)
         total = level + slope + config.correlation * apart
         total = total + config.structure * shape + config.overshoot * beyond
+        total = total + config.haze * haze
         parts = {"intensity": level, "gradient": slope, "apart": apart, "structure": shape}
-        parts["beyond"] = beyond
-        if judge and error is not None:
-            off = miss(batch, estimate, noise, restore)
-            parts["likelihood"] = error_likelihood(error, off)
-            parts["covered"] = (off <= error * LN10).float().mean()
-            total = total + LIKELIHOOD_WEIGHT * parts["likelihood"]
+        parts |= {"beyond": beyond, "haze": haze}
         return total, {name: float(value.detach()) for name, value in parts.items()}
-
-    @torch.no_grad()
-    def miss(batch: Batch, estimate: Tensor, noise: Tensor, restore: Tensor) -> Tensor:
-        """Distance to what perfect images would have given, of brightness in [0, 1]."""
-        x, y, asked = reference_pair(batch, restore)
-        t = torch.full((len(x),), last, device=device)
-        reference, _ = fuse(x, y, noise, t, asked if told else None)
-        return (estimate.detach().clamp(-1, 1) - reference.clamp(-1, 1)).abs() / 2
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         generator = torch.Generator().manual_seed(train.seed * 10_000_019 + step)
@@ -148,9 +128,9 @@ def train_fcm(
         batch = train.batch(step, config.batch)
         noise = torch.randn(batch.seen_a.shape, generator=generator).to(device)
         restore = draw_restoration(config.batch, generator)
-        if not told:
+        if not conditioned:
             restore = torch.ones_like(restore)
-        return terms(batch, noise, t.to(device), restore.to(device), step % JUDGED == 0)
+        return terms(batch, noise, t.to(device), restore.to(device))
 
     fixed = held_out.batch(0, 8)
     start = torch.randn(fixed.seen_a.shape, generator=torch.Generator().manual_seed(1)).to(device)
@@ -162,27 +142,26 @@ def train_fcm(
         losses = []
         for step in (last, 249):
             t = torch.full((8,), step, device=device)
-            total, parts = terms(fixed, start, t, everything, step == last)
+            total, parts = terms(fixed, start, t, everything)
             losses.append(float(total))
             values |= {f"{name}_{step}": value for name, value in parts.items()}
         t = torch.full((8,), last, device=device)
-        if told:
-            values["off"] = float(terms(fixed, start, t, 0 * everything, False)[0])
-        twice, _ = fuse(fixed.clean_b, fixed.clean_b, start, t, None)
+        if conditioned:
+            values["off"] = float(terms(fixed, start, t, 0 * everything)[0])
+        twice = fuse(fixed.clean_b, fixed.clean_b, start, t, None)
         values["same"] = float((twice.clamp(-1, 1) - fixed.clean_b).abs().mean() / 2 * 255)
         return {"loss": sum(losses) / len(losses)} | values
 
     def samples() -> tuple[Tensor, ...]:
-        """Both sources as seen, the fused estimate from pure noise, and its expected error."""
+        """Both sources as seen, and the fused estimate from pure noise."""
         t = torch.full((8,), last, device=device)
-        estimate, error = fuse(fixed.seen_a, fixed.seen_b, start, t, None)
-        shown = () if error is None else ((10 * error).clamp(max=1) * 2 - 1,)
-        return fixed.seen_a, fixed.seen_b, estimate.clamp(-1, 1), *shown
+        estimate = fuse(fixed.seen_a, fixed.seen_b, start, t, None)
+        return fixed.seen_a, fixed.seen_b, estimate.clamp(-1, 1)
 
     Trainer(network, folder, config).run(loss, validate, samples)
 
 
 def _trained(network: LightNetwork, joint: bool) -> list[nn.Module]:
     around = (network.encoder, network.decoder, network.told_encoder, network.told_decoder)
-    parts = (network.fcm, network.error, *(around if joint else ()))
+    parts = (network.fcm, *(around if joint else ()))
     return [part for part in parts if part is not None]

@@ -139,6 +139,27 @@ def overshoot_loss(fused: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return (above + below).mean()
 
 
+def haze_loss(fused: Tensor, x: Tensor, y: Tensor, share: float = 0.02) -> Tensor:
+    """How much brighter the darkest pixels of the result are than those of the darker source.
+
+    A weighted average of two images is darkest where both are dark, which may be nowhere; then it
+    looks hazy. This term asks for the contrast range of the darker source.
+
+    Parameters
+    ----------
+    fused, x, y : Tensor, shape (B, 1, H, W)
+    share : float
+        Share of the pixels that are the darkest ones.
+    """
+
+    def darkest(v: Tensor) -> Tensor:
+        pixels = v.flatten(1)
+        count = max(1, round(share * pixels.shape[1]))
+        return pixels.topk(count, dim=1, largest=False).values.mean(dim=1)
+
+    return F.relu(darkest(fused) - torch.minimum(darkest(x), darkest(y))).mean()
+
+
 def error_likelihood(scale: Tensor, error: Tensor) -> Tensor:
     """Negative log-likelihood of absolute errors under Laplace distributions, less a constant.
 

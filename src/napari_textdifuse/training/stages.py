@@ -12,6 +12,7 @@ from .config import TrainConfig
 from .diffusion import train_diffusion
 from .fcm import train_fcm
 from .modulation import train_modulation
+from .uncertainty import train_uncertainty
 
 #: A stage: network, training and held-out sampler, folder, configuration. It sets
 #: ``requires_grad``, makes its losses and hands them to a `Trainer`.
@@ -44,5 +45,6 @@ STAGES: dict[str, Stage] = {
     "diffusion": Stage(train_diffusion, compiles=True),
     "fcm": Stage(train_fcm, pairs=True),
     "modulation": Stage(train_modulation, pairs=True),
+    "uncertainty": Stage(train_uncertainty, pairs=True),
     "chroma": Stage(train_chroma, colour=True),
 }
