@@ -151,6 +151,32 @@ def check_values(volume: Volume, role: str) -> None:
         )
 
 
+def value_notes(volume: Volume, role: str, whole: bool = True) -> list[str]:
+    """Return a sentence for each thing to know about an image's values, with those it brings along.
+
+    Parameters
+    ----------
+    volume : Volume
+    role : {"A", "B"}
+    whole : bool
+        False for a part of the image, which may well have one value.
+    """
+    notes = [f"Image {role}: {note}" for note in volume.metadata.get("notes", ())]
+    array = volume.array
+    if array.dtype.kind == "f":
+        bad = int(array.size - np.isfinite(array).sum())
+        if bad:
+            notes.append(
+                f"Image {role}: {bad} of {array.size} values are not finite numbers and were "
+                "taken as the darkest value."
+            )
+        if bad == array.size:
+            return notes
+    if whole and array.size > 1 and np.nanmin(array) == np.nanmax(array):
+        notes.append(f"Image {role} has one value everywhere; it adds no structure.")
+    return notes
+
+
 class TimePoint:
     """One time point of a lazy series, still lazy.
 

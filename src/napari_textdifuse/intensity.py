@@ -222,11 +222,11 @@ def choose_windows(
     notes: list[str] = []
     for role, volume in (("a", a), ("b", b)):
         wanted = asked.get(role)
-        if wanted is None:
-            chosen[role], more = whole_window(volume)
-            notes += more
-        else:
+        if wanted is not None:
             chosen[role] = _window(wanted, volume)
+            continue
+        chosen[role], more = whole_window(volume)
+        notes += more
     return chosen, tuple(notes)
 
 

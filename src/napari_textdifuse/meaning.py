@@ -14,7 +14,7 @@ from .names import CONTRASTS, contrast_in, facts_in_name
 from .volume import LABEL_UNIT, MODALITIES, Volume
 
 #: What a fact can come from, the most trusted first.
-SOURCES = ("stated", "file", "sidecar", "file name", "folder name", "values", "unknown")
+SOURCES = ("stated", "file", "sidecar", "file name", "folder name", "viewer", "values", "unknown")
 #: What is known of every image, in the order in which it is shown.
 FACTS = ("modality", "contrast", "unit", "colour", "space", "time")
 #: Units that this package treats in a way of their own.
@@ -64,6 +64,7 @@ _SAID = {
     "sidecar": "from the sidecar file",
     "file name": "from the file's name",
     "folder name": "from the folder's name",
+    "viewer": "from the layer's place in the viewer",
     "values": "inferred from the values",
     "unknown": "unknown",
 }

@@ -13,7 +13,8 @@ from napari_textdifuse.diffusion import Schedule
 from napari_textdifuse.errors import InputError, WeightsError
 from napari_textdifuse.fusion import chrominance
 from napari_textdifuse.fusion.chrominance import ChromaEngine, decide
-from napari_textdifuse.fusion.prepare import prepare
+from napari_textdifuse.fusion.pair import make_pair
+from napari_textdifuse.fusion.prepare import prepare_slab
 from napari_textdifuse.models import ChromaNetwork, LightNetwork, UNetConfig
 from napari_textdifuse.models.chroma import CHROMA_SCALE, chroma_of, to_rgb
 from napari_textdifuse.weights import load_chroma, open_folder, save_light
@@ -42,6 +43,11 @@ def colour_weights(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pipeline(colour_weights):
     return FusionPipeline.from_pretrained(colour_weights, device="cpu")
+
+
+def prepare(a, b):
+    pair = make_pair(a, b)
+    return prepare_slab(pair, pair.slabs[0])
 
 
 def picture(rgb=True, ground=90, modality=None, shape=(40, 48)):

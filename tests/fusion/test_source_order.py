@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 
 from napari_textdifuse import Volume
-from napari_textdifuse.fusion.prepare import prepare
+from napari_textdifuse.fusion.pair import make_pair
+from napari_textdifuse.fusion.prepare import prepare_slab
 from napari_textdifuse.fusion.source_order import order_sources
+
+
+def prepare(a, b):
+    pair = make_pair(a, b)
+    return prepare_slab(pair, pair.slabs[0])
 
 
 def image(modality=None, rgb=False, border=0.5):

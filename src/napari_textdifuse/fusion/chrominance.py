@@ -16,7 +16,6 @@ from ..models.chroma import CHROMA_SCALE, ChromaNetwork
 from ..volume import NATURAL
 from .chain import NOT_FINITE
 from .prepare import Prepared
-from .source_order import on_black_ground
 from .tiling import pad_to_multiple, tiles
 
 Floats = npt.NDArray[np.float32]
@@ -115,7 +114,7 @@ def _measured(ready: Prepared) -> str | None:
         return "the colours stand for measured values"
     if other.modality is not None and other.modality not in NATURAL:
         return f"the other image is {other.modality}"
-    if coloured.modality is None and on_black_ground(ready.luma_a, ready.luma_b):
+    if coloured.modality is None and ready.on_black_ground:
         return "the pair lies on black ground, as displayed measurements do"
     return None
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from ..arrays import array_volume, check_values, load
 from ..io.objects import from_object, is_object
+from ..meaning import by_role, state
 from ..spatial.layers import is_layer, read_layer, share_world
 from ..volume import Volume
 
@@ -56,18 +58,24 @@ def as_volume(source: Any, role: str, *, time: int | None = None, lazy: bool = F
 
 
 def as_volumes(
-    a: Any, b: Any, *, time: int | tuple[int | None, int | None] | None = None, lazy: bool = False
+    a: Any,
+    b: Any,
+    *,
+    time: int | tuple[int | None, int | None] | None = None,
+    modality: str | Mapping[str, str | None] | None = None,
+    unit: str | Mapping[str, str | None] | None = None,
+    lazy: bool = False,
 ) -> tuple[Volume, Volume]:
     """Turn both inputs of a fusion into volumes; see `as_volume`.
-
-    Two layers are also checked against each other: one at the origin with scale 1 counts as lying
-    in the viewer's world if the other was placed there.
 
     Parameters
     ----------
     a, b : array, Volume, path or layer
+        Two layers share the viewer's world, see `spatial.layers.share_world`.
     time : int or pair of int, optional
         Time point of every series among them, or one for each image.
+    modality, unit : str or mapping of {"a", "b"} to str, optional
+        What the user states; it wins over what is read, see `meaning.state`.
     lazy : bool
 
     Returns
@@ -77,6 +85,9 @@ def as_volumes(
     times = time if isinstance(time, tuple) else (time, time)
     volume_a = as_volume(a, "image A", time=times[0], lazy=lazy)
     volume_b = as_volume(b, "image B", time=times[1], lazy=lazy)
-    if is_layer(a) and is_layer(b):
-        return share_world(a, volume_a, b, volume_b)
-    return volume_a, volume_b
+    volume_a, volume_b = share_world(volume_a, volume_b)
+    modalities, units = by_role(modality, "modality"), by_role(unit, "unit")
+    return (
+        state(volume_a, modality=modalities["a"], unit=units["a"]),
+        state(volume_b, modality=modalities["b"], unit=units["b"]),
+    )

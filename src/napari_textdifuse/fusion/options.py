@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,9 @@ from .slices import Slices
 Strength = float | Mapping[int, float]
 #: ``(low, high)`` in the image's unit, the name of a preset, a `Window`, or None for the default.
 WindowChoice = tuple[float, float] | str | Window | None
-#: Time point of every series, or one for each image.
 #: What somebody states of both images, or of each.
 Facts = str | Mapping[str, str | None] | None
+#: Time point of every series, or one for each image.
 TimePoints = int | tuple[int | None, int | None]
 
 #: Presets of network evaluations; how many each stands for depends on the weights.
@@ -113,6 +113,21 @@ class FusionOptions:
         if self.colormap is not None:
             colour_table(self.colormap)  # said before anything is read
 
+    @classmethod
+    def from_arguments(cls, arguments: Mapping[str, Any]) -> FusionOptions:
+        """Make options from arguments by name, such as a function's ``locals()``.
+
+        Parameters
+        ----------
+        arguments : mapping of str to object
+            Names that are no option are left out.
+        """
+        return cls(**_options_among(arguments))
+
+    def updated(self, arguments: Mapping[str, Any]) -> FusionOptions:
+        """Return these options with others by name; see `from_arguments`."""
+        return replace(self, **_options_among(arguments))
+
     @property
     def restoration(self) -> dict[str, float]:
         """How much of each of `RESTORE` is wanted."""
@@ -148,6 +163,11 @@ class FusionOptions:
         if self.steps is None:
             return qualities[self.quality or "standard"]
         return _check_whole("steps", self.steps, fewest, 1000)
+
+
+def _options_among(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(FusionOptions)}
+    return {name: value for name, value in arguments.items() if name in names}
 
 
 def _check_strength(strength: Any) -> None:

@@ -14,10 +14,14 @@ from ..locate.drawn import Drawing, Refiner
 from ..spatial import Registration
 from ..weights import ReleasedFolder, WeightsFolder, open_folder
 from .backend import open_backend
+from .chrominance import decide
+from .inputs import as_volumes
 from .options import Facts, FusionOptions, Strength, TimePoints, WindowChoice
+from .pair import make_pair
+from .prepare import prepare_slab
 from .progress import Callback
 from .result import FusionResult
-from .session import MEMORY, FusionSession, open_session
+from .session import MEMORY, FusionSession
 from .slices import Slices
 
 
@@ -110,35 +114,8 @@ class FusionPipeline:
         InputError, GeometryError, PromptError, Cancelled
             See `fuse`.
         """
-        options = FusionOptions(
-            prompt=prompt,
-            mask=mask,
-            boxes=boxes,
-            drawing=drawing,
-            strength=strength,
-            locator=locator,
-            refiner=refiner,
-            slices=slices,
-            axis=axis,
-            windows=windows,
-            time=time,
-            register=register,
-            quality=quality,
-            steps=steps,
-            seed=seed,
-            samples=samples,
-            sampler=sampler,
-            chroma=chroma,
-            balance=balance,
-            restore=restore,
-            colormap=colormap,
-            tint=tint,
-            colour=colour,
-            modality=modality,
-            unit=unit,
-        )
-        session = open_session(self.backend, a, b, options, 0, callback)
-        return session.run(options, callback)
+        options = FusionOptions.from_arguments(locals())
+        return self.open(a, b, options, 0, callback).run(options, callback)
 
     def session(
         self,
@@ -190,27 +167,45 @@ class FusionPipeline:
         Cancelled
             If the callback returned False.
         """
-        options = FusionOptions(
-            slices=slices,
-            axis=axis,
-            windows=windows,
-            time=time,
-            register=register,
-            quality=quality,
-            steps=steps,
-            seed=seed,
-            samples=samples,
-            sampler=sampler,
-            chroma=chroma,
-            balance=balance,
-            restore=restore,
-            colormap=colormap,
-            tint=tint,
-            colour=colour,
-            modality=modality,
-            unit=unit,
+        options = FusionOptions.from_arguments(locals())
+        return self.open(a, b, options, memory, callback)
+
+    def open(
+        self,
+        a: Any,
+        b: Any,
+        options: FusionOptions,
+        memory: int = MEMORY,
+        callback: Callback | None = None,
+    ) -> FusionSession:
+        """Do all that comes before the mask; as `session`, with the options in one object.
+
+        Parameters
+        ----------
+        a, b : array_like, Volume, path or image layer
+        options : FusionOptions
+        memory, callback
+            See `session`.
+
+        Returns
+        -------
+        FusionSession
+
+        Raises
+        ------
+        InputError, GeometryError, Cancelled
+            See `session`.
+        """
+        volumes = as_volumes(
+            a, b, time=options.time, modality=options.modality, unit=options.unit, lazy=True
         )
-        return open_session(self.backend, a, b, options, memory, callback)
+        pair = make_pair(*volumes, options, callback)
+        # the middle of a volume, where something is to be seen, stands for the whole pair
+        middle = pair.slabs[len(pair.slabs) // 2]
+        ready = prepare_slab(pair, middle)
+        choice = self.backend.choose_network(ready)
+        colours = decide(ready, options.chroma, self.backend.chroma is not None)
+        return FusionSession(self.backend, pair, options, choice, colours, memory, (middle, ready))
 
 
 def fuse(
@@ -353,34 +348,6 @@ def fuse(
     Cancelled
         If the callback returned False; ``partial`` holds the finished slices of a volume.
     """
+    options = FusionOptions.from_arguments(locals())
     pipeline = FusionPipeline.from_pretrained(weights, device)
-    return pipeline(
-        a,
-        b,
-        prompt,
-        mask,
-        boxes,
-        steps,
-        seed,
-        callback,
-        drawing=drawing,
-        strength=strength,
-        slices=slices,
-        axis=axis,
-        windows=windows,
-        time=time,
-        register=register,
-        quality=quality,
-        samples=samples,
-        sampler=sampler,
-        chroma=chroma,
-        balance=balance,
-        restore=restore,
-        colormap=colormap,
-        tint=tint,
-        colour=colour,
-        modality=modality,
-        unit=unit,
-        locator=locator,
-        refiner=refiner,
-    )
+    return pipeline.open(a, b, options, 0, callback).run(options, callback)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from ..colormaps import ColourChoice, apply_colours, choose_colours
-from ..colour import rgb_to_ycbcr
+from ..arrays import value_notes
+from ..colormaps import separate
 from ..errors import InputError
-from ..intensity import Window, default_window
 from ..spatial import resample_to
-from ..volume import FUNCTIONAL, Volume
+from ..volume import Volume
 from .pair import Pair
 from .slices import Selection, cut_pair
 
 Floats = npt.NDArray[np.float32]
+
+
+#: A border as dark as this in one image, and as this in both, is the black ground of displayed
+#: measurements (with noise on it), not a scene.
+BLACK, DARK = 6 / 255, 24 / 255
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,6 @@ class Prepared:
         CbCr that the fused image gets; None for grey with grey.
     colour_from : str or None
         "a" or "b".
-    windows : dict of str to Window
-        Per input, how values became [0, 1].
     notes : tuple of str
         One sentence per assumption that was made.
     """
@@ -46,57 +48,29 @@ class Prepared:
     luma_b: Floats
     chroma: Floats | None
     colour_from: str | None
-    windows: dict[str, Window]
     notes: tuple[str, ...]
+
+    @cached_property
+    def on_black_ground(self) -> bool:
+        """Whether the borders (4 % of each side) are black, as around a displayed body."""
+        levels = [_border_level(luma) for luma in (self.luma_a, self.luma_b)]
+        return min(levels) < BLACK and max(levels) < DARK
 
 
 def prepare_slab(pair: Pair, slab: Selection) -> Prepared:
-    """Read, align and window some of a pair's slices, turned to the first axis.
+    """Bring some of a pair's slices onto one grid, and separate brightness from colour.
 
     Parameters
     ----------
     pair : Pair
     slab : Selection
-        One of ``pair.slabs``.
-    """
-    a, b = cut_pair(pair.a, pair.b, slab)
-    return prepare(a, b, pair.windows, pair.colours, whole=len(pair.slabs) == 1)
-
-
-def brightness(pair: Pair) -> tuple[Floats, Floats]:
-    """Return both images' brightness in [0, 1] on all chosen slices, shape (N, Y, X)."""
-    slabs = [prepare_slab(pair, slab) for slab in pair.slabs]
-    a, b = (
-        np.concatenate([image.reshape(-1, *image.shape[-2:]) for image in images])
-        for images in zip(*((slab.luma_a, slab.luma_b) for slab in slabs), strict=True)
-    )
-    return a, b
-
-
-def prepare(
-    a: Volume,
-    b: Volume,
-    windows: Mapping[str, Window] | None = None,
-    colours: ColourChoice | None = None,
-    *,
-    whole: bool = True,
-) -> Prepared:
-    """Align `b` with `a`, apply windows and colour maps, separate brightness and chrominance.
-
-    Parameters
-    ----------
-    a, b : Volume
-        Checked inputs.
-    windows : mapping of str to Window, optional
-        For "a" and "b"; by default each image's own.
-    colours : ColourChoice, optional
-        By default functional images get `colormaps.DEFAULT`.
-    whole : bool
-        False for a slab of what is fused: it may be constant, or lie outside image B.
+        One of ``pair.slabs``. If it is not all that is fused, it may be constant, or lie outside
+        image B.
 
     Returns
     -------
     Prepared
+        Slices along the first axis.
 
     Raises
     ------
@@ -105,16 +79,16 @@ def prepare(
     InputError
         If colours are asked of an image that has none.
     """
-    colours = colours or choose_colours()
-    notes = [note for role, v in (("A", a), ("B", b)) for note in _value_notes(role, v, whole)]
-    # windows belong to the measured image, before resampling smooths its extremes
-    windows = dict(windows or {"a": default_window(a), "b": default_window(b)})
+    whole, colours = len(pair.slabs) == 1, pair.colours
+    a, b = cut_pair(pair.a, pair.b, slab)
+    notes = value_notes(a, "A", whole) + value_notes(b, "B", whole)
     aligned = resample_to(b, a, check_overlap=whole)
     notes += aligned.notes
     b = aligned.volume
-    shown_a, shown_b = (w.normalise(v.array) for w, v in zip(windows.values(), (a, b), strict=True))
-    luma_a, chroma_a = _separate(shown_a, a, "a", colours)
-    luma_b, chroma_b = _separate(shown_b, b, "b", colours)
+    shown_a = pair.windows["a"].normalise(a.array)
+    shown_b = pair.windows["b"].normalise(b.array)
+    luma_a, chroma_a = separate(shown_a, a, "a", colours)
+    luma_b, chroma_b = separate(shown_b, b, "b", colours)
     chroma, colour_from = (chroma_a, "a") if chroma_a is not None else (chroma_b, "b")
     wanted = colours.source or colours.tint
     if wanted is not None:
@@ -136,35 +110,24 @@ def prepare(
         luma_b,
         chroma,
         colour_from if chroma is not None else None,
-        windows,
         tuple(notes),
     )
 
 
-def _separate(
-    shown: Floats, volume: Volume, role: str, colours: ColourChoice
-) -> tuple[Floats, Floats | None]:
-    if volume.rgb:
-        if colours.tint == role:
-            raise InputError(f"image {role.upper()} has colours of its own; leave tint out.")
-        return rgb_to_ycbcr(shown[..., :3])
-    if volume.modality in FUNCTIONAL or colours.tint == role:
-        return rgb_to_ycbcr(apply_colours(colours.table, shown))
-    return shown, None
+def brightness(pair: Pair) -> tuple[Floats, Floats]:
+    """Return both images' brightness in [0, 1] on all chosen slices, shape (N, Y, X)."""
+    slabs = [prepare_slab(pair, slab) for slab in pair.slabs]
+    a, b = (
+        np.concatenate([image.reshape(-1, *image.shape[-2:]) for image in images])
+        for images in zip(*((slab.luma_a, slab.luma_b) for slab in slabs), strict=True)
+    )
+    return a, b
 
 
-def _value_notes(role: str, volume: Volume, whole: bool) -> list[str]:
-    notes = [f"Image {role}: {n}" for n in volume.metadata.get("notes", ())]
-    array = volume.array
-    if array.dtype.kind == "f":
-        bad = int(array.size - np.isfinite(array).sum())
-        if bad:
-            notes.append(
-                f"Image {role}: {bad} of {array.size} values are not finite numbers and were "
-                "taken as the darkest value."
-            )
-        if bad == array.size:
-            return notes
-    if whole and array.size > 1 and np.nanmin(array) == np.nanmax(array):
-        notes.append(f"Image {role} has one value everywhere; it adds no structure.")
-    return notes
+def _border_level(luma: Floats) -> float:
+    stack = luma.reshape(-1, *luma.shape[-2:])
+    height, width = luma.shape[-2:]
+    outside = np.ones((height, width), bool)
+    y, x = max(1, height // 25), max(1, width // 25)
+    outside[y:-y, x:-x] = False
+    return float(np.median(stack[:, outside]))

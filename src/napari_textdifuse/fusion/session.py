@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy.typing as npt
@@ -11,14 +10,12 @@ import numpy.typing as npt
 from ..errors import Cancelled
 from ..locate import Locator, get_locator
 from ..locate.drawn import Drawing, Refiner, get_refiner
-from ..meaning import by_role, state
 from ..volume import Volume
 from .backend import Backend, NetworkChoice
-from .chrominance import ChromaDecision, decide
-from .inputs import as_volumes
+from .chrominance import ChromaDecision
 from .masks import locate_objects, needs_images
 from .options import FusionOptions, Strength
-from .pair import Pair, make_pair
+from .pair import Pair
 from .prepare import Prepared, prepare_slab
 from .progress import Callback, ProgressCounter
 from .record import make_record
@@ -28,46 +25,6 @@ from .stack import FusedSlices, StackFuser
 
 #: What a session keeps at most, in bytes: 160 slices of 256x256 at four steps.
 MEMORY = 2**29
-
-
-def open_session(
-    backend: Backend,
-    a: Any,
-    b: Any,
-    options: FusionOptions,
-    memory: int = MEMORY,
-    callback: Callback | None = None,
-) -> FusionSession:
-    """Do all that comes before the mask: read the images, choose what is fused and with what.
-
-    Parameters
-    ----------
-    backend : Backend
-    a, b : array_like, Volume, path or image layer
-    options : FusionOptions
-    memory : int
-        Bytes that the session may keep.
-    callback : callable, optional
-        Called while images are registered.
-
-    Raises
-    ------
-    InputError, GeometryError, Cancelled
-        See `fuse`.
-    """
-    volume_a, volume_b = as_volumes(a, b, time=options.time, lazy=True)
-    modality, unit = by_role(options.modality, "modality"), by_role(options.unit, "unit")
-    volume_a = state(volume_a, modality=modality["a"], unit=unit["a"])
-    volume_b = state(volume_b, modality=modality["b"], unit=unit["b"])
-    pair = make_pair(volume_a, volume_b, options, callback)
-    # the middle of a volume, where something is to be seen, stands for the whole pair
-    middle = pair.slabs[len(pair.slabs) // 2]
-    ready = prepare_slab(pair, middle)
-    choice = backend.choose_network(ready)
-    colours = decide(ready, options.chroma, backend.chroma is not None)
-    session = FusionSession(backend, pair, options, choice, colours, memory)
-    session.remember(middle, ready)
-    return session
 
 
 class FusionSession:
@@ -86,6 +43,8 @@ class FusionSession:
     colours : ChromaDecision
     memory : int
         Bytes that may be kept; slices that do not fit are computed again each time.
+    slab : tuple of Selection and Prepared, optional
+        One of the pair's slabs that is prepared already.
     """
 
     def __init__(
@@ -96,12 +55,13 @@ class FusionSession:
         choice: NetworkChoice,
         colours: ChromaDecision,
         memory: int = MEMORY,
+        slab: tuple[Selection, Prepared] | None = None,
     ) -> None:
         self.pair = pair
         self.options = options
         self._backend, self._choice, self._colours = backend, choice, colours
         self._fuser = StackFuser(backend, choice, colours, options, memory)
-        self._slab: tuple[Selection, Prepared] | None = None
+        self._slab = slab
         self._locators: dict[str, Locator] = {}
         self._refiners: dict[str, Refiner | None] = {}
 
@@ -140,17 +100,7 @@ class FusionSession:
         InputError, PromptError, Cancelled
             As for `fuse`.
         """
-        options = replace(
-            self.options,
-            prompt=prompt,
-            mask=mask,
-            boxes=boxes,
-            drawing=drawing,
-            strength=strength,
-            locator=locator,
-            refiner=refiner,
-        )
-        return self.run(options, callback)
+        return self.run(self.options.updated(locals()), callback)
 
     def run(self, options: FusionOptions, callback: Callback | None = None) -> FusionResult:
         """Make the mask, run the chains and put the result together.
@@ -212,15 +162,10 @@ class FusionSession:
             ) from None
         return finish(True)
 
-    def remember(self, slab: Selection, ready: Prepared) -> None:
-        """Keep one prepared slab; the one before is freed."""
-        self._slab = slab, ready
-
     def _prepared(self, slab: Selection) -> Prepared:
         if self._slab is None or self._slab[0] != slab:
             self._slab = None  # frees the last one first
-            self.remember(slab, prepare_slab(self.pair, slab))
-        assert self._slab is not None
+            self._slab = slab, prepare_slab(self.pair, slab)
         return self._slab[1]
 
     def _images(self) -> tuple[Volume, Volume]:

@@ -12,10 +12,6 @@ from .prepare import Prepared
 
 Floats = npt.NDArray[np.float32]
 
-#: A border as dark as this in one image, and as this in both, is the black ground of displayed
-#: measurements (with noise on it), not a scene.
-BLACK, DARK = 6 / 255, 24 / 255
-
 
 @dataclass(frozen=True)
 class SourceOrder:
@@ -58,24 +54,9 @@ def _kind(ready: Prepared) -> tuple[str, tuple[str, ...]]:
     known = [v.modality for v in (ready.a, ready.b) if v.modality is not None]
     if known:
         return ("natural" if all(m in NATURAL for m in known) else "medical"), ()
-    if on_black_ground(ready.luma_a, ready.luma_b):
+    if ready.on_black_ground:
         return "medical", ("The pair lies on black ground and was taken for medical images.",)
     return "natural", ("The pair was taken for a visible and an infrared image.",)
-
-
-def on_black_ground(luma_a: Floats, luma_b: Floats) -> bool:
-    """Tell whether a pair's borders (4 % of each side) are black, as around a displayed body."""
-    levels = [_border_level(luma) for luma in (luma_a, luma_b)]
-    return min(levels) < BLACK and max(levels) < DARK
-
-
-def _border_level(luma: Floats) -> float:
-    stack = luma.reshape(-1, *luma.shape[-2:])
-    height, width = luma.shape[-2:]
-    outside = np.ones((height, width), bool)
-    y, x = max(1, height // 25), max(1, width // 25)
-    outside[y:-y, x:-x] = False
-    return float(np.median(stack[:, outside]))
 
 
 def _natural_first(image: Volume) -> int:

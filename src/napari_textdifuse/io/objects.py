@@ -48,12 +48,12 @@ def from_object(source: Any, name: str = "image") -> Volume:
         If it has several channels or time points, or is of no known kind.
     """
     kind = _kind(source)
-    if kind == "nibabel":
-        return Volume.from_nibabel(source, name=name)
     if kind == "SimpleITK":
         return _from_sitk(source, name)
     if kind == "tensor":
         return _from_tensor(source, name)
+    if kind == "nibabel":
+        return Volume.from_nibabel(source, name=name)
     raise InputError(
         f"{name}: an object of type {type(source).__module__}.{type(source).__name__} is not an "
         "image that is known; give a nibabel, SimpleITK or TorchIO image, a MONAI tensor or an "

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ..errors import GeometryError
 from ..volume import LABEL_UNIT, Volume
-from .grid import check_plane, index_map, inside_of
+from .grid import CommonField, check_plane, common_field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +109,8 @@ def check_alignment(a: Volume, b: Volume) -> Alignment:
             check_plane(b, a)
         except GeometryError as error:
             return Alignment(nowhere, unit, 0.0, 0.0, str(error))
-    overlap, common = _common(a, b)
+    common = common_field(a, b)
+    overlap = common.part
     if overlap == 0:
         message = f"{b.name} and {a.name} do not overlap; register them, or check the files."
         return Alignment(nowhere, unit, 0.0, 0.0, message)
@@ -118,9 +119,9 @@ def check_alignment(a: Volume, b: Volume) -> Alignment:
         little = f"Image B covers only {overlap:.0%} of image A."
     if LABEL_UNIT in (a.unit, b.unit):
         return Alignment(nowhere, unit, 0.0, overlap, little)
-    of_b, box = _common(b, a)
-    turned = of_b > overlap  # the image with less around it is looked up in the other
-    grid = _WorkingGrid(b, a, box) if turned else _WorkingGrid(a, b, common)
+    of_b = common_field(b, a)
+    turned = of_b.part > overlap  # the image with less around it is looked up in the other
+    grid = _WorkingGrid(b, a, of_b) if turned else _WorkingGrid(a, b, common)
     found = _best_shift(grid)
     if found is None:
         return Alignment(nowhere, unit, 0.0, overlap, little)
@@ -144,34 +145,16 @@ def _sentence(shift: Sequence[float], unit: str, gain: float) -> str:
     )
 
 
-def _common(a: Volume, b: Volume) -> tuple[float, tuple[slice, ...]]:
-    """Return the part of `a` that `b` covers, and its box; looked up on every few voxels."""
-    whole = tuple(slice(0, n) for n in a.shape)
-    if a.affine is None or b.affine is None:
-        return 1.0, whole
-    matrix, offset = index_map(b, a)
-    step = [max(1, n // 48) for n in a.shape]
-    shape = tuple(-(-n // s) for n, s in zip(a.shape, step, strict=True))
-    inside = inside_of(matrix * step, offset, shape, b.shape)
-    if not inside.any():
-        return 0.0, whole
-    box = tuple(
-        slice(max(0, int(w.min() - 1) * s), min(n, int(w.max() + 2) * s))
-        for w, s, n in zip(np.nonzero(inside), step, a.shape, strict=True)
-    )
-    return float(inside.mean()), box
-
-
 class _WorkingGrid:
     """Both images, coarse, on one grid along the axes of `a`; `b` reaches farther."""
 
-    def __init__(self, a: Volume, b: Volume, common: tuple[slice, ...]) -> None:
+    def __init__(self, a: Volume, b: Volume, common: CommonField) -> None:
         n = self.ndim = a.ndim
         physical = a.affine is not None and b.affine is not None
         spacing = np.array(a.spacing if physical else (1.0,) * n)
         of_b = np.array(b.spacing if physical else np.array(a.shape) / b.shape)
-        first = np.array([part.start for part in common], float)
-        size = np.array([part.stop - part.start for part in common])
+        first = np.array([part.start for part in common.box], float)
+        size = np.array([part.stop - part.start for part in common.box])
         extent = spacing * size
         side = max(
             float((extent.prod() / VOXELS[n]) ** (1 / n)),
@@ -184,12 +167,8 @@ class _WorkingGrid:
         self.affine = a.affine if physical else None
         start = first + (self.step - 1) / 2
         self.fixed = _sampled(a, np.diag(self.step), start, shape, side / spacing)
-        if physical:
-            matrix, offset = index_map(b, a)
-        else:
-            ratio = np.array(b.shape) / a.shape
-            matrix, offset = np.diag(ratio), (ratio - 1) / 2
-        start = offset + matrix @ (start - self.step * self.reach)
+        matrix = common.matrix
+        start = common.offset + matrix @ (start - self.step * self.reach)
         wide = tuple(s + 2 * r for s, r in zip(shape, self.reach, strict=True))
         self.moving = _sampled(b, matrix * self.step, start, wide, side / of_b)
 

@@ -95,6 +95,9 @@ def read_layer(layer: Any, role: str, time: int | None = None) -> Volume:
             f"The layer's unit is {' and '.join(unknown)}, no length; its place was taken as "
             "millimetres of the viewer's world."
         )
+    sources = dict(known.get("sources", {}))
+    if "affine" not in known:
+        sources["space"] = "viewer"
     window = known.get("window")
     return Volume(
         array,
@@ -102,7 +105,7 @@ def read_layer(layer: Any, role: str, time: int | None = None) -> Volume:
         unit=known.get("unit", "a.u."),
         modality=known.get("modality"),
         contrast=known.get("contrast"),
-        sources=dict(known.get("sources", {})),
+        sources=sources,
         window=None if window is None else (window[0], window[1]),
         rgb=rgb,
         name=name,
@@ -110,7 +113,7 @@ def read_layer(layer: Any, role: str, time: int | None = None) -> Volume:
     )
 
 
-def share_world(layer_a: Any, a: Volume, layer_b: Any, b: Volume) -> tuple[Volume, Volume]:
+def share_world(a: Volume, b: Volume) -> tuple[Volume, Volume]:
     """Give a layer at the origin the place that the viewer shows, if the other layer was placed.
 
     Scale 1 at the origin may be a picture without geometry, or the grid that another one was
@@ -118,16 +121,14 @@ def share_world(layer_a: Any, a: Volume, layer_b: Any, b: Volume) -> tuple[Volum
 
     Parameters
     ----------
-    layer_a, layer_b : object
     a, b : Volume
-        What `read_layer` made of them.
+        From `read_layer`; other volumes are returned as they are.
     """
-    if a.ndim == b.ndim:
-        origin = world_affine(np.eye(a.ndim + 1))
-        if a.affine is None and b.affine is not None and "affine" not in known_of(layer_b):
-            return replace(a, affine=origin), b
-        if b.affine is None and a.affine is not None and "affine" not in known_of(layer_a):
-            return a, replace(b, affine=origin)
+    in_viewer = all(volume.sources.get("space") == "viewer" for volume in (a, b))
+    if in_viewer and a.ndim == b.ndim and (a.affine is None) != (b.affine is None):
+        if a.affine is None:
+            return replace(a, affine=RAS_LPS), b
+        return a, replace(b, affine=RAS_LPS)
     return a, b
 
 
