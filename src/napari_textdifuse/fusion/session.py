@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy.typing as npt
@@ -60,6 +61,7 @@ class FusionSession:
         self.pair = pair
         self.options = options
         self._backend, self._choice, self._colours = backend, choice, colours
+        self._memory = memory
         self._fuser = StackFuser(backend, choice, colours, options, memory)
         self._slab = slab
         self._locators: dict[str, Locator] = {}
@@ -161,6 +163,38 @@ class FusionSession:
                 partial=finish(False),
             ) from None
         return finish(True)
+
+    def with_balance(self, balance: float, slice_index: int | None = None) -> FusionSession:
+        """Return a session of the same pair with another balance; nothing is read again.
+
+        Parameters
+        ----------
+        balance : float
+            See `fuse`.
+        slice_index : int, optional
+            Fuse only this slice of image A, along the axis of the chosen slices.
+
+        Returns
+        -------
+        FusionSession
+            Its pixels are those of a session that was opened with this balance.
+        """
+        pair, options = self.pair, replace(self.options, balance=balance)
+        if slice_index is not None and pair.a.ndim == 3:
+            one = replace(pair.selection, start=slice_index, stop=slice_index + 1)
+            pair = replace(pair, selection=one)
+            options = replace(options, slices=slice_index, axis=one.axis)
+        session = FusionSession(
+            self._backend,
+            pair,
+            options,
+            self._choice,
+            self._colours,
+            self._memory,
+            self._slab if pair is self.pair else None,
+        )
+        session._locators, session._refiners = self._locators, self._refiners
+        return session
 
     def _prepared(self, slab: Selection) -> Prepared:
         if self._slab is None or self._slab[0] != slab:

@@ -107,6 +107,15 @@ def make_title(
     return Title(pair, shown, "".join(f", {part}" for part in rest))
 
 
+def with_balance(settings: Sequence[str], balance: float) -> tuple[str, ...]:
+    """Return settings with another balance, in the order in which names have them."""
+    words = [word for word in settings if not word.startswith("balance ")]
+    before = [word for word in words if word in ("fast", "best") or word.startswith("strength ")]
+    if balance:
+        words.insert(len(before), f"balance {balance:+g}")
+    return tuple(words)
+
+
 def extent_words(slices: dict[str, Any] | None) -> str:
     """Return what of a volume a record's ``slices`` are; empty for all of it."""
     if not slices:
@@ -143,7 +152,7 @@ def identity(record: dict[str, Any], names: Iterable[str], drawn: str | None = N
 
 def result_of(layer: Any) -> dict[str, Any]:
     """Return which result a layer belongs to; empty for all other layers."""
-    found = layer.metadata.get(KEY, {}).get(RESULT, {})
+    found = {} if layer is None else layer.metadata.get(KEY, {}).get(RESULT, {})
     return found if isinstance(found, dict) else {}
 
 

@@ -46,7 +46,7 @@ class LayerView:
 
     Parameters
     ----------
-    layer : napari.layers.Image
+    layer : napari.layers.Image or Labels
         Is only read; of a pyramid, the finest level within `MAX_SIDE`.
     millimetres : bool
         Whether lengths are converted to millimetres; by default the world is in the layer's unit.
@@ -112,7 +112,7 @@ class LayerView:
             block.append(slice(first, int(nearest.max()) + 1))  # lazy data reads no more
             index.append(nearest - first)
         values = np.asarray(self.data[tuple(block)])[tuple(index)]
-        colours = values.shape[values.ndim - 1 :] if self.layer.rgb else ()
+        colours = values.shape[values.ndim - 1 :] if getattr(self.layer, "rgb", False) else ()
         return np.broadcast_to(values, (*shape, *colours)), inside
 
     def pixels(self, world: Sequence[Floats]) -> Bytes:

@@ -28,6 +28,7 @@ from .drawing_box import DrawingBox
 from .extent_box import ExtentBox
 from .message_line import MessageLine
 from .strength_box import StrengthBox
+from .view_box import ViewBox
 from .window_box import WindowBox
 
 #: As `device.DEVICES`, whose import would load torch.
@@ -114,8 +115,10 @@ class Form(Container):  # type: ignore[type-arg]
             min=-1.0,
             max=1.0,
             step=0.05,
-            tooltip="More of image A (left) or of image B (right) in the whole picture.",
+            tooltip="More of image A (left) or of image B (right). The result on show follows: "
+            "first the slice in sight, then the others.",
         )
+        self.view = ViewBox()
         self.more = CheckBox(text="More settings", value=False)
         self.window_a, self.window_b = WindowBox("A"), WindowBox("B")
         self.follow = CheckBox(
@@ -215,6 +218,8 @@ class Form(Container):  # type: ignore[type-arg]
                 self.strength,
                 self.balance,
                 self.strengths,
+                self.view.fade,
+                self.view,
                 self.more,
                 *self._folded,
             ]

@@ -53,6 +53,12 @@ class Job:
         Axis of the chosen slices and the first of them; known once it runs.
     place : tuple of str
         Device and weights.
+    origin : FusionSession or None
+        Of the same pair with another balance; nothing is read again.
+    replaces : str or None
+        The result that takes this one's pixels in place; see `results.identity`.
+    only : int or None
+        The one slice of image A that is fused, for a first look at such a result.
     """
 
     a: LayerCopy
@@ -73,13 +79,19 @@ class Job:
     result: FusionResult | None = None
     start: tuple[int, int] = (0, 0)
     place: tuple[str, str | None] = ("auto", None)
+    origin: FusionSession | None = None
+    replaces: str | None = None
+    only: int | None = None
+
+    @property
+    def in_place(self) -> bool:
+        """Whether a result that is there gets other pixels."""
+        return self.corrects is not None or self.replaces is not None
 
     def run(self, report: Report) -> FusionResult:
         """Do it; in the worker."""
         if self.session is None:
-            self.session = self.pipeline().session(
-                self.a.volume(), self.b.volume(), callback=report, **self.options
-            )
+            self.session = self._open(report)
         chosen = self.session.pair.selection
         self.start = chosen.axis, chosen.start
         self.values = source_values(self)
@@ -90,6 +102,15 @@ class Job:
             raise
         self.message, self.result = describe(result, self), result
         return result
+
+    def _open(self, report: Report) -> FusionSession:
+        if self.origin is not None:
+            origin, self.origin = self.origin, None
+            return origin.with_balance(self.options.get("balance", 0.0), self.only)
+        one = {} if self.only is None else {"slices": self.only}
+        return self.pipeline().session(
+            self.a.volume(), self.b.volume(), callback=report, **(self.options | one)
+        )
 
     def can_reuse(self, other: Job) -> bool:
         """Tell whether another job's session serves this one: the same images and options."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,15 @@ class Runner(QObject):  # type: ignore[misc]
         if self._run is None:
             self._next()
 
+    @property
+    def job(self) -> Job | None:
+        """The job under way."""
+        return self._job
+
+    def drop(self, unwanted: Callable[[Job], bool]) -> None:
+        """Forget jobs that wait."""
+        self._waiting = deque(job for job in self._waiting if not unwanted(job))
+
     def cancel(self) -> bool:
         """Ask the job under way to stop; False if there is none."""
         if self._run is None:
@@ -88,7 +98,7 @@ class Runner(QObject):  # type: ignore[misc]
     def _next(self) -> None:
         self._job = job = self._waiting.popleft()
         self._run = run = FusionRun(job.run)
-        self._preview = None if job.corrects is not None else Preview(self._layers, job)
+        self._preview = None if job.in_place else Preview(self._layers, job)
         run.progressed.connect(self.progressed)
         run.registering.connect(self.registering)
         run.previewed.connect(self._show_preview)

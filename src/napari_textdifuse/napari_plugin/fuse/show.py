@@ -73,7 +73,13 @@ def show_result(
         return _update_fused(layers, result, job, job.corrects)
     key = identity(result.record, result.label_names.values(), job.drawn)
     title = title_of(job, result)
-    if not job.replace:
+    if job.replaces is not None:
+        updated = [result_of(v) for v in layers if result_of(v).get("id") == job.replaces]
+        if not any(known["role"] == "fused" for known in updated):
+            return None  # the user deleted it
+        if updated[0].get("corrected"):
+            key, title = f"{key} corrected", replace(title, rest=f"{title.rest}, corrected")
+    elif not job.replace:
         key, title = _another(layers, key, title)
     sources = _sources(result, job) if "difference" in job.shown else []
     made = result_layers(
@@ -90,8 +96,12 @@ def show_result(
     earlier = [
         layer
         for layer in layers
-        if result_of(layer).get("id") == key and (complete or not result_of(layer)["complete"])
+        if result_of(layer)
+        and result_of(layer)["id"] in (key, job.replaces)
+        and (complete or not result_of(layer)["complete"])
     ]
+    # where both are there, the one on show is kept and the other goes
+    earlier.sort(key=lambda layer: result_of(layer)["id"] == job.replaces)
     roles = {result_of(layer)["role"]: layer for layer in earlier}
     group = []
     for layer_data in made:
@@ -112,8 +122,34 @@ def show_result(
     for layer in earlier:
         if layer in layers and layer not in group:
             layers.remove(layer)
-    _bring_to_front(layers, group)
+    if job.replaces is None:
+        _bring_to_front(layers, group)
+    for layer in group:
+        if key.endswith(" corrected"):
+            result_of(layer)["corrected"] = True
     return Shown(key, by_role["fused"], by_role.get("mask"))
+
+
+def show_slice(layers: LayerList, result: FusionResult, job: Job, fused: Image) -> None:
+    """Put one slice of a running update into a fused image; its array is replaced, not changed.
+
+    Parameters
+    ----------
+    layers : LayerList
+    result : FusionResult
+        Of the one slice.
+    job : Job
+    fused : Image
+        Of all slices.
+    """
+    axis = job.start[0]
+    data = np.asarray(fused.data)
+    first = int((fused.metadata[KEY]["record"].get("slices") or {}).get("first", 0))
+    place = (slice(None),) * axis + (slice(job.start[1] - first, job.start[1] - first + 1),)
+    if fused in layers and data[place].shape == result.fused.shape:
+        data = data.copy()
+        data[place] = result.fused
+        fused.data = data
 
 
 def _update_fused(layers: LayerList, result: FusionResult, job: Job, mask: Labels) -> Shown | None:

@@ -6,10 +6,11 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Labels
+import numpy as np
+from napari.layers import Image, Labels
 
 from ..layers import KEY
-from ..results import result_of
+from ..results import result_of, with_balance
 from .job import Job
 from .show import Shown, fused_of
 from .values import show_values
@@ -76,6 +77,75 @@ class ShownResults:
         if active is not None and active in self._made:
             return self._made[active]
         return next((self._made[v] for v in reversed(self._layers) if v in self._made), None)
+
+    def on_show(self) -> tuple[Image, Job] | None:
+        """Return the complete fused image that the user looks at, and the job that made it.
+
+        That of the selected layer, else the uppermost visible one.
+        """
+        active = self._layers.selection.active
+        found = fused_of(self._layers, active) if result_of(active) else None
+        shown = [found] if found in self._made else []
+        shown += [v for v in reversed(self._layers) if v.visible and v in self._made]
+        for layer in shown:
+            known = result_of(layer)
+            if known.get("role") == "fused" and known["complete"] and layer in self._made:
+                return layer, self._made[layer]
+        return None
+
+    def images_on_show(self, a: Any, b: Any) -> tuple[Any, Any, Any]:
+        """Return both images and the fused one that the user looks at.
+
+        Parameters
+        ----------
+        a, b : Image or None
+            What to return for the images without a result.
+        """
+        found = self.on_show()
+        if found is None:
+            return a, b, None
+        fused, job = found
+        images = [known() for known in job.layers]
+        there = len(images) == 2 and all(v is not None and v in self._layers for v in images)
+        return (images[0], images[1], fused) if there else (a, b, None)
+
+    def restore(self, fused: Image) -> None:
+        """Show a result as it was last finished."""
+        job = self._made.get(fused)
+        if job is not None and job.result is not None and fused in self._layers:
+            fused.data = job.result.fused
+
+    def rebalanced(self, fused: Image, balance: float, only: int | None = None) -> Job:
+        """Return a job that makes a result anew with another balance.
+
+        Parameters
+        ----------
+        fused : Image
+            See `on_show`.
+        balance : float
+        only : int, optional
+            The one slice that is fused first.
+        """
+        from ...locate.drawn import Drawing
+
+        last = self._made[fused]
+        job = Job(last.a, last.b, last.prompt, last.asked, dict(last.options), last.pipeline)
+        job.options["balance"] = balance
+        job.origin, job.replaces, job.only = last.session, result_of(fused)["id"], only
+        job.place, job.layers, job.drawn = last.place, last.layers, last.drawn
+        job.shown, job.settings_words = last.shown, with_balance(last.settings_words, balance)
+        if only is not None:
+            mask = next((v for v in self._masks if result_of(v).get("id") == job.replaces), None)
+            job.prompt, job.asked = None, {"strength": last.asked.get("strength", 1.0)}
+            if mask is not None:
+                axis, first = last.start
+                labels = np.take(mask.data, [only - first], axis) if mask.ndim == 3 else mask.data
+                if labels.any():
+                    names = {int(k): str(v) for k, v in mask.metadata[KEY]["objects"].items()}
+                    job.asked["drawing"] = Drawing(labels=labels, names=names)
+                else:
+                    job.asked["strength"] = 1.0
+        return job
 
     def correctable(self, a: Any, b: Any) -> tuple[Labels | None, str]:
         """Return the mask that the result of two images can be updated from.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,9 +25,11 @@ from .drawn import is_drawn, prompt_of
 from .extent_box import estimate
 from .form import NONE, PROMPT_TOOLTIP, Form, bind_keys, unbind_keys
 from .job import Job
+from .live_balance import LiveBalance
 from .outcome import Message, describe, in_panel_words
 from .pipelines import MakePipeline, Pipelines
 from .preview import is_preview
+from .progress_line import ProgressLine
 from .prompt_completion import complete_prompts, terms_for
 from .roles import ChosenPair
 from .runner import Runner
@@ -36,6 +37,7 @@ from .save import save_result
 from .settings import forget_settings, load_settings, save_settings
 from .show import follow_display, mark_corrected, show_result
 from .shown_results import ShownResults
+from .view_box import Views
 
 if TYPE_CHECKING:
     from ...fusion import FusionResult
@@ -62,7 +64,6 @@ class FusionWidget(Form):
         self._viewer = napari_viewer
         self._pipelines = Pipelines(make_pipeline)
         self._runner = Runner(napari_viewer.layers)
-        self._begun = 0.0
         #: The job before, whose base chains serve the next one of the same pair.
         self._last: Job | None = None
         self._shown = ShownResults(napari_viewer.layers, self._painted)
@@ -83,7 +84,6 @@ class FusionWidget(Form):
             (self.swap.changed, self._swap),
             (self.reset.changed, self._reset),
             (self.fuse.changed, self._ask),
-            (self.cancel.changed, self._cancel),
             (self.again.changed, self._correct),
             (self.save.changed, self._save),
             (self.drawing.box.changed, lambda: self._draw("box")),
@@ -96,9 +96,11 @@ class FusionWidget(Form):
             signal.connect(slot)
         self.prompt.native.returnPressed.connect(self.fuse.native.click)
         self._timer.timeout.connect(self._correct_live)
-        self._runner.began.connect(self._show_begin)
-        self._runner.progressed.connect(self._show_progress)
-        self._runner.registering.connect(self._show_registration)
+        self._progress = ProgressLine(self, self._runner)
+        self._views = Views(napari_viewer, self.view, self._on_show)
+        self._balance = LiveBalance(
+            napari_viewer, self.balance, self._shown, self._runner, self._put, self._say
+        )
         self._runner.finished.connect(self._finish)
         for event in self._viewer_events():
             event.connect(self._show_view)
@@ -184,7 +186,7 @@ class FusionWidget(Form):
         self.window_b.state, self.window_a.state = windows
 
     def _reset(self) -> None:
-        self.restore_defaults()
+        self._balance.set_quietly(self.restore_defaults)
         forget_settings()
 
     def _shown_time(self, layer: Any) -> int:
@@ -257,46 +259,19 @@ class FusionWidget(Form):
 
     def _put(self, job: Job) -> None:
         self._runner.put(job)
-        self._show_waiting()
-
-    def _show_begin(self, _: Job) -> None:
-        self.cancel.enabled = True
-        self.progress.max = 0  # busy until the first step: loading takes a moment
-        self._begun = time.monotonic()
-
-    def _cancel(self) -> None:
-        if self._runner.cancel():
-            self.cancel.enabled = False
-            self.cancel.text = "Cancelling..."
-
-    def _show_waiting(self) -> None:
-        waiting = self._runner.waiting
-        self.fuse.text = f"Fuse ({waiting} waiting)" if waiting else "Fuse"
-
-    def _show_registration(self, percent: int) -> None:
-        self.progress.max, self.progress.value = 100, percent
-        self.progress.native.setFormat(f"Registering, {percent} %")
-
-    def _show_progress(self, step: int, total: int, index: int, slices: int) -> None:
-        if step == 1:
-            self._begun = time.monotonic()
-        self.progress.max = total
-        self.progress.value = step
-        left = (time.monotonic() - self._begun) / max(step - 1, 1) * (total - step)
-        rest = f", {left:.0f} s left" if step > 3 and left >= 1 else ""
-        self.progress.native.setFormat(f"Slice {index + 1} of {slices}{rest}")
+        self._progress.show_waiting()
 
     def _finish(self, job: Job, outcome: FusionResult | Exception) -> None:
         """Take the outcome back in the GUI thread; not called once the panel is closed."""
-        self.cancel.enabled, self.cancel.text = False, "Cancel"
-        self.progress.max = 1
-        self.progress.value = 0 if isinstance(outcome, Exception) else 1
-        self.progress.native.setFormat("")
+        self._progress.finish(not isinstance(outcome, Exception))
+        if self._balance.takes(job, outcome):
+            return
         cancelled = isinstance(outcome, Cancelled)
         result = outcome.partial if isinstance(outcome, Cancelled) else outcome
         expected = not isinstance(outcome, Exception) or (cancelled and result is not None)
         self._say(job.message if expected and job.message else describe(outcome, job))
         if result is not None and not isinstance(result, Exception):
+            self._views.rest()
             shown = show_result(self._viewer.layers, result, job, self._viewer.dims.ndisplay)
             if shown is not None:
                 self._shown.take(shown, job, result)
@@ -308,7 +283,7 @@ class FusionWidget(Form):
                 self._last = job
                 self._shown.keep_only(job.session)
         self.reset_choices()  # a preview was no image to choose, its result is
-        self._show_waiting()
+        self._progress.show_waiting()
 
     def _save(self) -> None:
         """Ask for a folder and write the result into it, in a worker thread."""
@@ -352,9 +327,14 @@ class FusionWidget(Form):
             place = self._viewer.dims.ndim - 3 + axis
             self._viewer.dims.set_point(place, world[image.ndim - 3 + axis])
 
+    def _on_show(self) -> tuple[Any, Any, Any]:
+        return self._shown.images_on_show(self.image_a.value, self.image_b.value)
+
     def _show_correction(self) -> None:
         if not hasattr(self, "_pair"):
             return
+        if hasattr(self, "_views"):
+            self._views.follow()
         self.save.enabled = self._shown.savable() is not None
         mask, reason = self._shown.correctable(self.image_a.value, self.image_b.value)
         for control in (self.again, self.live):
@@ -392,6 +372,7 @@ def _abandon(widget: FusionWidget | None) -> None:
     widget._runner.abandon()
     if widget._saving is not None:
         widget._saving.abandon()
+    widget._views.end()
     widget._shown.close()
     for event in widget._viewer_events():
         event.disconnect(widget._show_view)

@@ -1,0 +1,142 @@
+"""The balance acts on the result on show: on the slice in sight first, then on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QTimer
+
+from ...errors import Cancelled
+from .extent_box import slice_on_show
+from .outcome import Message, describe
+from .runner import Runner
+from .show import show_slice
+from .shown_results import ShownResults
+
+if TYPE_CHECKING:
+    from ...fusion import FusionResult
+    from .job import Job
+
+#: Milliseconds after the last movement of the slider before a fusion begins.
+PATIENCE = 250
+
+
+class LiveBalance:
+    """Fuses again when the slider moves.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    slider : FloatSlider
+        Of the balance.
+    shown : ShownResults
+    runner : Runner
+    put : callable
+        Hands a job to the runner.
+    say : callable
+        Shows a `Message`.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        slider: Any,
+        shown: ShownResults,
+        runner: Runner,
+        put: Callable[[Job], None],
+        say: Callable[[Message], None],
+    ) -> None:
+        self._viewer, self._slider, self._shown = viewer, slider, shown
+        self._runner, self._put, self._say = runner, put, say
+        self._quiet = False
+        self._again = False
+        self._timer = QTimer(slider.native)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(PATIENCE)
+        self._timer.timeout.connect(self._act)
+        slider.changed.connect(self._moved)
+
+    def set_quietly(self, change: Callable[[], None]) -> None:
+        """Change the slider without a fusion."""
+        self._quiet = True
+        try:
+            change()
+        finally:
+            self._quiet = False
+
+    def takes(self, job: Job, outcome: FusionResult | Exception) -> bool:
+        """Take the outcome of a first look or of a stopped update; False leaves it to others.
+
+        Parameters
+        ----------
+        job : Job
+        outcome : FusionResult or Exception
+        """
+        if job.replaces is None:
+            return False
+        found = self._shown.on_show()
+        fused = found[0] if found else None
+        if isinstance(outcome, Exception):
+            self._runner.drop(lambda other: other.replaces is not None)
+            if self._again and isinstance(outcome, Cancelled):
+                self._timer.start(0)
+            else:
+                self._put_back(job, outcome)
+            self._again = False
+            return True
+        if job.only is None:
+            return False
+        if fused is not None:
+            show_slice(self._viewer.layers, outcome, job, fused)
+            self._say(Message(f"Slice {job.only} shows the new balance; the others follow."))
+        return True
+
+    def _put_back(self, job: Job, outcome: Exception) -> None:
+        found = self._shown.on_show()
+        if found is not None:
+            fused, last = found
+            self._shown.restore(fused)
+            before = float(last.options.get("balance", 0.0))
+            self.set_quietly(lambda: setattr(self._slider, "value", before))
+        cancelled = isinstance(outcome, Cancelled)
+        text = "Cancelled: the result has its balance from before."
+        self._say(Message(text) if cancelled else describe(outcome, job))
+
+    def _moved(self, _: float) -> None:
+        if not self._quiet and self._shown.on_show() is not None:
+            self._timer.start()
+
+    def _act(self) -> None:
+        found = self._shown.on_show()
+        if found is None:
+            return
+        fused, last = found
+        balance = float(self._slider.value)
+        if self._runner.busy:
+            job = self._runner.job
+            if job is not None and job.replaces is not None:
+                if job.options.get("balance") != balance:
+                    self._again = True  # what is under way is out of date
+                    self._runner.cancel()
+            else:
+                self._timer.start()  # after what is under way
+            return
+        if balance == last.options.get("balance", 0.0):
+            self._shown.restore(fused)
+            return
+        place = self._slice_in_sight(last)
+        if place is not None:
+            self._put(self._shown.rebalanced(fused, balance, place))
+        self._put(self._shown.rebalanced(fused, balance))
+
+    def _slice_in_sight(self, job: Job) -> int | None:
+        """Return the slice of image A on show if the result has it and others; else None."""
+        image = job.layers[0]() if job.layers else None
+        result = job.result
+        if image is None or result is None or result.contribution.ndim != 3:
+            return None
+        axis, first = job.start
+        count = result.contribution.shape[axis]
+        place = slice_on_show(self._viewer, image, axis)
+        return place if count > 1 and first <= place < first + count else None

@@ -1,0 +1,72 @@
+"""Progress bar and the buttons that start and stop."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .runner import Runner
+
+
+class ProgressLine:
+    """Shows how far the job under way is.
+
+    Parameters
+    ----------
+    form : Form
+        Has ``fuse``, ``cancel`` and ``progress``.
+    runner : Runner
+    """
+
+    def __init__(self, form: Any, runner: Runner) -> None:
+        self._form, self._runner = form, runner
+        self._begun = 0.0
+        form.cancel.changed.connect(self._cancel)
+        runner.began.connect(self._begin)
+        runner.progressed.connect(self._progress)
+        runner.registering.connect(self._registering)
+
+    def show_waiting(self) -> None:
+        """Say how many jobs wait."""
+        waiting = self._runner.waiting
+        self._form.fuse.text = f"Fuse ({waiting} waiting)" if waiting else "Fuse"
+
+    def finish(self, done: bool) -> None:
+        """Come to rest.
+
+        Parameters
+        ----------
+        done : bool
+            Whether the job was finished.
+        """
+        form = self._form
+        form.cancel.enabled, form.cancel.text = False, "Cancel"
+        form.progress.max = 1
+        form.progress.value = int(done)
+        form.progress.native.setFormat("")
+        self.show_waiting()
+
+    def _begin(self, _: Any) -> None:
+        self._form.cancel.enabled = True
+        self._form.progress.max = 0  # busy until the first step: loading takes a moment
+        self._begun = time.monotonic()
+
+    def _cancel(self) -> None:
+        if self._runner.cancel():
+            self._form.cancel.enabled = False
+            self._form.cancel.text = "Cancelling..."
+
+    def _registering(self, percent: int) -> None:
+        bar = self._form.progress
+        bar.max, bar.value = 100, percent
+        bar.native.setFormat(f"Registering, {percent} %")
+
+    def _progress(self, step: int, total: int, index: int, slices: int) -> None:
+        if step == 1:
+            self._begun = time.monotonic()
+        bar = self._form.progress
+        bar.max = total
+        bar.value = step
+        left = (time.monotonic() - self._begun) / max(step - 1, 1) * (total - step)
+        rest = f", {left:.0f} s left" if step > 3 and left >= 1 else ""
+        bar.native.setFormat(f"Slice {index + 1} of {slices}{rest}")
