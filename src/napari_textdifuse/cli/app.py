@@ -7,20 +7,19 @@ Exit status: 0 done; 2 the input or an option is wrong; 130 cancelled with Ctrl-
 from __future__ import annotations
 
 import argparse
-import logging
 import re
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 from .._version import __version__
 from ..errors import Cancelled, InputError, TextDiFuseError
+from .completion import SHELLS, PrintCompletion
 from .extent_options import add_extent
 from .locator_options import add_locator
+from .log import quiet, shown
 from .numbers import balance, restore, strength, whole
 from .train_options import add_train
 
@@ -49,10 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     try:
-        with _quiet(debug):
+        with quiet(debug):
             options = build_parser().parse_args(arguments)
             command = import_module(f".{options.command}", __package__)
-            status: int = command.run(options)
+            with shown(2 if debug else options.verbose):
+                status: int = command.run(options)
             return status
     except SystemExit as stop:  # --help and --version
         return int(stop.code or DONE)
@@ -76,22 +76,6 @@ def _fail(message: str, status: int, debug: bool) -> int:
     return status
 
 
-@contextmanager
-def _quiet(debug: bool) -> Iterator[None]:
-    """Keep the warnings and log lines of other libraries off the user's terminal."""
-    if debug:
-        yield
-        return
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see '{self.prog} --help')")
@@ -100,7 +84,10 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     debug = _Parser(add_help=False)
-    debug.add_argument("--debug", action="store_true", help="show tracebacks and warnings")
+    text = "show the log: what is done, with times; -vv: more"
+    debug.add_argument("-v", "--verbose", action="count", default=0, help=text)
+    text = "show tracebacks, the whole log and the warnings of other libraries"
+    debug.add_argument("--debug", action="store_true", help=text)
     json = _Parser(add_help=False)
     json.add_argument("--json", action="store_true", help="print one JSON object to stdout")
     fusion = _fusion_options()
@@ -110,6 +97,8 @@ def build_parser() -> argparse.ArgumentParser:
         "For research; not for diagnosis.",
     )
     parser.add_argument("--version", action="version", version=f"textdifuse {__version__}")
+    text = "print a completion script for a shell (needs the extra 'completion')"
+    parser.add_argument("--print-completion", choices=SHELLS, action=PrintCompletion, help=text)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, text: str, *parents: _Parser) -> _Parser:
@@ -138,11 +127,13 @@ def build_parser() -> argparse.ArgumentParser:
     register.add_argument("moving", metavar="MOVING", type=_existing, help="is moved onto FIXED")
     register.add_argument("--out", metavar="DIR", type=_output_folder, required=True)
     register.add_argument("--kind", choices=("rigid", "affine"), default="rigid")
+    add_meaning(register, "FIXED", "MOVING")
 
     evaluate = add("evaluate", "measure fused images against their sources", json)
     for role in ("a", "b", "fused"):
         evaluate.add_argument(f"--{role}", metavar="DIR", type=_folder, required=True)
     evaluate.add_argument("--csv", metavar="FILE", type=Path, help="write the table here too")
+    add_meaning(evaluate, "each image of --a", "each image of --b")
 
     train = add("train", "train the network on your own images, stage by stage; resumes")
     add_train(train, debug)
@@ -185,16 +176,28 @@ def _fusion_options() -> _Parser:
     add("--chroma", choices=("auto", "restore", "keep"), default="auto", help=text)
     text = "colours of PET, SPECT or a tinted image: functional (default), hot, ... or a name of "
     add("--colormap", metavar="NAME", help=text + "matplotlib or napari, where installed")
-    for role in "ab":
-        text = f"what image {role.upper()} is: CT, MR, T1, FLAIR, PT, NM, VIS, IR ..."
-        add(f"--modality-{role}", metavar="M", help=text)
-        text = f"what the values of image {role.upper()} are: HU, SUVbw, Bq/mL ..."
-        add(f"--unit-{role}", metavar="U", help=text)
+    add_meaning(options)
     add("--tint", choices=("a", "b"), help="show this grey image in colour over the other")
     add("--colour", choices=("a", "b"), help="image that gives the colours where both have some")
     add_extent(options)
     add_locator(options, _folder, whole)
     return options
+
+
+def add_meaning(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add the options that state what both images are.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    *names : str
+        What to call the images in help; default "image A" and "image B".
+    """
+    for role, name in zip("ab", names or ("image A", "image B"), strict=True):
+        text = f"what {name} is: CT, MR, T1, FLAIR, PT, NM, VIS, IR ..."
+        parser.add_argument(f"--modality-{role}", metavar="M", help=text)
+        text = f"what the values of {name} are: HU, SUVbw, Bq/mL ..."
+        parser.add_argument(f"--unit-{role}", metavar="U", help=text)
 
 
 def _existing(text: str) -> Path:

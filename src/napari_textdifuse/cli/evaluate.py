@@ -13,7 +13,15 @@ from .report import print_json, say
 
 def run(options: argparse.Namespace) -> int:
     """Measure the fused images of a folder."""
-    report = _without_subfolders(evaluate_folders(options.a, options.b, options.fused))
+    report = _without_subfolders(
+        evaluate_folders(
+            options.a,
+            options.b,
+            options.fused,
+            modality={"a": options.modality_a, "b": options.modality_b},
+            unit={"a": options.unit_a, "b": options.unit_b},
+        )
+    )
     if options.csv:
         report.to_csv(options.csv)
     if options.json:

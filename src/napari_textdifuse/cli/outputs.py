@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from ..fusion import FusionResult
+
+_log = logging.getLogger(__name__)
 
 #: What ``batch`` keeps beside the fused images, which lie alone at the top.
 SUBFOLDERS = ("masks", "uncertainty", "records")
@@ -135,6 +138,7 @@ def save(
     finally:
         if fresh and out.is_dir() and not any(out.iterdir()):
             out.rmdir()
+    _log.info("wrote %s", ", ".join(final.name for _, final in staged.values()))
     return {role: final for role, (_, final) in staged.items()}
 
 

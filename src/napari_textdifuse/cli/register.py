@@ -16,6 +16,7 @@ from ..errors import GeometryError, WriteError
 from ..fusion.inputs import as_volume
 from ..intensity import Window, default_window
 from ..io import write
+from ..meaning import state
 from ..spatial import Registration, RegistrationProgress, checkerboard, register, resample_to
 from ..volume import Array, Volume
 from .outputs import refuse_overwriting
@@ -32,6 +33,8 @@ SIDE, BAR = 512, 24  # pixels: longer side of a panel, height of its title
 def run(options: argparse.Namespace) -> int:
     """Register two images and write the movement, the moved image and a checkerboard."""
     fixed, moving = as_volume(options.fixed, "image A"), as_volume(options.moving, "image B")
+    fixed = state(fixed, modality=options.modality_a, unit=options.unit_a)
+    moving = state(moving, modality=options.modality_b, unit=options.unit_b)
     refuse_overwriting([options.out / IMAGE], [options.fixed, options.moving])
     # file names may carry a patient's identity
     fixed, moving = replace(fixed, name="the fixed image"), replace(moving, name="the moving image")

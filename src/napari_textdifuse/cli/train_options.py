@@ -85,7 +85,8 @@ def _data(stage: argparse.ArgumentParser, single: bool) -> None:
             action="append",
             default=[],
             metavar="MODALITY=DIR",
-            help="a folder of single images or volumes, such as MR=scans/t1; repeatable",
+            help="a folder of single images or volumes, such as MR=scans/t1; the name states their "
+            "modality; repeatable",
         )
     add(
         "--pairs",
@@ -95,7 +96,8 @@ def _data(stage: argparse.ArgumentParser, single: bool) -> None:
         default=[],
         metavar="MODALITY=DIR",
         help="two folders of registered images, paired by equal name, such as CT=ct MR=mr; the "
-        "second is put onto the grid of the first; repeatable",
+        "second is put onto the grid of the first; the names state the modalities (units are those "
+        "of the files, and HU where a CT reaches the value of air); repeatable",
     )
     add("--data", type=Path, metavar="DIR", help="sets DIR/SET/{CT,MRI,PET,SPECT,VIS,IR}")
     add("--sets", nargs="+", metavar="SET", help="take these of --data; default: all")

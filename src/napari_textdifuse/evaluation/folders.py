@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,9 @@ def evaluate_folders(
     a_dir: str | os.PathLike[str],
     b_dir: str | os.PathLike[str],
     fused_dir: str | os.PathLike[str],
+    *,
+    modality: str | Mapping[str, str | None] | None = None,
+    unit: str | Mapping[str, str | None] | None = None,
 ) -> Report:
     """Measure every fused image against its sources, paired by equal stem, never by order.
 
@@ -96,6 +100,8 @@ def evaluate_folders(
     a_dir, b_dir, fused_dir : path
         Folders of pictures, NIfTI files, DICOM files or DICOM series folders. ``1.nii.gz`` and
         ``1.png`` have the same stem.
+    modality, unit : str or mapping of {"a", "b"} to str, optional
+        What all images of a folder are, stated as for `fuse`.
 
     Returns
     -------
@@ -119,7 +125,10 @@ def evaluate_folders(
             f"({', '.join(f'{len(found[role])} in {folders[role]}' for role in found)}); "
             "give the fused images the names of their sources."
         )
-    images = {name: evaluate(*(found[role][name] for role in found)) for name in complete}
+    images = {
+        name: evaluate(*(found[role][name] for role in found), modality=modality, unit=unit)
+        for name in complete
+    }
     return Report(images, {name: roles for name, roles in absent.items() if roles})
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..colour import BT601
 from ..errors import GeometryError, InputError
 from ..intensity import default_window
+from ..meaning import state
 from ..volume import Volume
 
 Array = npt.NDArray[Any]
@@ -58,7 +59,9 @@ def luminance8(image: Array, rgb: bool | None = None) -> Bytes:
     return np.rint(scaled).astype(np.uint8)
 
 
-def source_luminance(image: ImageLike, role: str) -> tuple[Bytes, Volume]:
+def source_luminance(
+    image: ImageLike, role: str, modality: str | None = None, unit: str | None = None
+) -> tuple[Bytes, Volume]:
     """Brightness of a source as fusion shows it (`intensity.default_window`).
 
     Parameters
@@ -67,6 +70,8 @@ def source_luminance(image: ImageLike, role: str) -> tuple[Bytes, Volume]:
         Any real type: measured values (HU, SUV, raw counts) are shown with their window.
     role : str
         What to call the image in messages.
+    modality, unit : str, optional
+        What the image is, stated (`meaning.state`).
 
     Returns
     -------
@@ -79,7 +84,7 @@ def source_luminance(image: ImageLike, role: str) -> tuple[Bytes, Volume]:
     InputError
         If the image cannot be read, is empty, or holds no finite value.
     """
-    volume = _as_volume(image, role)
+    volume = state(_as_volume(image, role), modality=modality, unit=unit)
     array = volume.array[..., :3] if volume.rgb else volume.array
     if array.dtype.kind == "f" and not np.isfinite(array).any():
         raise InputError(f"{role}: no value is a finite number; check how it was exported.")

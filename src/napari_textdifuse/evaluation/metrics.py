@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ..errors import InputError
+from ..meaning import by_role
 from .luminance import (
     ImageLike,
     check_same_grid,
@@ -35,7 +37,14 @@ LUMINANCE_METRICS = ("EN", "AG", "SD", "SCD", "VIF", "SF", "MI", "Qabf", "SSIM")
 METRICS = (*LUMINANCE_METRICS, "readback")
 
 
-def evaluate(a: ImageLike, b: ImageLike, fused: ImageLike) -> dict[str, float]:
+def evaluate(
+    a: ImageLike,
+    b: ImageLike,
+    fused: ImageLike,
+    *,
+    modality: str | Mapping[str, str | None] | None = None,
+    unit: str | Mapping[str, str | None] | None = None,
+) -> dict[str, float]:
     """Measure a fused image against its two sources.
 
     Parameters
@@ -47,6 +56,8 @@ def evaluate(a: ImageLike, b: ImageLike, fused: ImageLike) -> dict[str, float]:
     fused : ndarray, Volume or path
         Result of the same shape: bool, unsigned integers (their type's full range) or floats in
         [0, 1]. It is never stretched.
+    modality, unit : str or mapping of {"a", "b"} to str, optional
+        What the sources are, stated as for `fuse`; their windows depend on it.
 
     Returns
     -------
@@ -65,8 +76,9 @@ def evaluate(a: ImageLike, b: ImageLike, fused: ImageLike) -> dict[str, float]:
         f"{role} ({os.fspath(image)})" if isinstance(image, (str, os.PathLike)) else role
         for role, image in (("image A", a), ("image B", b), ("the fused image", fused))
     )
-    ya, volume_a = source_luminance(a, name_a)
-    yb, volume_b = source_luminance(b, name_b)
+    kinds, units = by_role(modality, "modality"), by_role(unit, "unit")
+    ya, volume_a = source_luminance(a, name_a, kinds["a"], units["a"])
+    yb, volume_b = source_luminance(b, name_b, kinds["b"], units["b"])
     yf, volume_f = result_luminance(fused, name_f)
     check_same_grid(volume_a, volume_b, (name_a, name_b))
     check_same_grid(volume_a, volume_f, (name_a, name_f))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
+from time import perf_counter
 from typing import Any
 
 import numpy.typing as npt
@@ -17,12 +19,14 @@ from .backend import open_backend
 from .chrominance import decide
 from .inputs import as_volumes
 from .options import Facts, FusionOptions, Strength, TimePoints, WindowChoice
-from .pair import make_pair
+from .pair import Pair, make_pair
 from .prepare import prepare_slab
 from .progress import Callback
 from .result import FusionResult
 from .session import MEMORY, FusionSession
 from .slices import Slices
+
+_log = logging.getLogger(__name__)
 
 
 class FusionPipeline:
@@ -39,7 +43,15 @@ class FusionPipeline:
     """
 
     def __init__(self, weights: WeightsFolder | ReleasedFolder, device: str = "auto") -> None:
+        started = perf_counter()
         self.backend = open_backend(weights, choose_device(device))
+        _log.info(
+            "loaded weights %s on %s in %s in %.2f s",
+            self.backend.weights.name,
+            self.backend.device,
+            str(self.backend.precision).removeprefix("torch."),
+            perf_counter() - started,
+        )
 
     @classmethod
     def from_pretrained(
@@ -205,6 +217,7 @@ class FusionPipeline:
         ready = prepare_slab(pair, middle)
         choice = self.backend.choose_network(ready)
         colours = decide(ready, options.chroma, self.backend.chroma is not None)
+        _log_pair(pair)
         return FusionSession(self.backend, pair, options, choice, colours, memory, (middle, ready))
 
 
@@ -351,3 +364,14 @@ def fuse(
     options = FusionOptions.from_arguments(locals())
     pipeline = FusionPipeline.from_pretrained(weights, device)
     return pipeline.open(a, b, options, 0, callback).run(options, callback)
+
+
+def _log_pair(pair: Pair) -> None:
+    for role, volume in (("A", pair.a), ("B", pair.b)):  # no names: they may hold identity
+        facts = ", ".join(f"{name} {fact}" for name, fact in volume.facts.items() if fact.value)
+        window = pair.windows[role.lower()]
+        _log.info("image %s: %s, %s", role, " x ".join(map(str, volume.array.shape)), facts)
+        _log.info("image %s: window %g to %g, %s", role, window.low, window.high, window.origin)
+    if pair.registration is not None:
+        moved = pair.registration
+        _log.info("image B was moved by %.1f mm, %.1f degrees", moved.shift_mm, moved.angle)

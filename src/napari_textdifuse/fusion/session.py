@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,8 @@ from .record import make_record
 from .result import FusionResult, make_result
 from .slices import Selection
 from .stack import FusedSlices, StackFuser
+
+_log = logging.getLogger(__name__)
 
 #: What a session keeps at most, in bytes: 160 slices of 256x256 at four steps.
 MEMORY = 2**29
@@ -122,6 +125,12 @@ class FusionSession:
         refiner = self._refiner(options.refiner) if options.drawing is not None else None
         images = self._images() if needs_images(options) else ()
         location = locate_objects(pair, options, images, locator, refiner)
+        if location is not None:
+            seconds = time.perf_counter() - started
+            for label, name in location.names.items():
+                voxels = int((location.mask == label).sum())
+                _log.info("label %d, %r: %d pixels", label, name, voxels)
+            _log.info("the mask took %.2f s", seconds)
 
         shape = pair.stack_shape
         labels = None if location is None else location.mask.reshape(shape)
@@ -162,7 +171,11 @@ class FusionSession:
                 f"The fusion was cancelled; {out.done} of {len(out)} slices are finished.",
                 partial=finish(False),
             ) from None
-        return finish(True)
+        result = finish(True)
+        for note in result.record["warnings"]:
+            _log.info("note: %s", note)
+        _log.info("fused %d slices in %.2f s", len(out), result.record["seconds"])
+        return result
 
     def with_balance(self, balance: float, slice_index: int | None = None) -> FusionSession:
         """Return a session of the same pair with another balance; nothing is read again.

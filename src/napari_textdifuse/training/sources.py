@@ -17,8 +17,9 @@ from ..errors import GeometryError, InputError
 from ..evaluation.folders import images_by_stem
 from ..intensity import default_window
 from ..io import read
+from ..meaning import state
 from ..spatial import resample_to
-from ..volume import FUNCTIONAL, Volume
+from ..volume import FUNCTIONAL, MODALITIES, Volume
 from .split import SplitRule
 
 #: Folder name to modality.
@@ -162,7 +163,10 @@ def _load(source: Source, rule: SplitRule, colour: bool) -> Iterator[Example]:
         raise InputError(f"no {what} in {' and '.join(map(str, source.folders))}.")
     for stem in stems:
         case = rule.case(source.name, stem)
-        volumes = [read(f[stem]) for f in files]
+        volumes = [
+            state(read(f[stem]), modality=m if m in MODALITIES else None)
+            for f, m in zip(files, source.modalities, strict=True)
+        ]
         picture = _colour(volumes, source.modalities) if colour else None
         stacks = [_slices(v) for v in _aligned(volumes)]
         for index, images in enumerate(zip(*stacks, strict=True)):
