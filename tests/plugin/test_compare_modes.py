@@ -11,7 +11,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 
-from napari_textdifuse.napari_plugin.compare.composite import LINE
+from napari_textdifuse.napari_plugin.compare.composite import LINE, Curtain
 from napari_textdifuse.napari_plugin.compare.modes import (
     MODES,
     BlendMode,
@@ -463,3 +463,56 @@ def test_changes_keep_what_others_set():
     thing.a = 9
     changes.undo()
     assert thing.a == 9
+
+
+def test_the_line_is_dragged_in_the_image(make, viewer):
+    panel = make(viewer).view
+    panel.start(CurtainMode)
+    left, right = -0.5, 29.5
+    before = list(viewer.mouse_drag_callbacks)[:-1]
+    drag = viewer.mouse_drag_callbacks[-1]
+
+    def move(start, *places):
+        event = SimpleNamespace(type="mouse_press", position=(3.0, 10.0, start))
+        steps = drag(viewer, event)
+        for place in places:
+            next(steps, None)
+            event.type, event.position = "mouse_move", (3.0, 10.0, place)
+        next(steps, None)
+        assert viewer.scene.camera.mouse_pan is (not places or steps.gi_frame is None)
+        event.type = "mouse_release"
+        next(steps, None)
+        assert viewer.scene.camera.mouse_pan
+
+    middle = (left + right) / 2
+    move(middle, middle - 6)
+    assert panel._mode.pattern.position == pytest.approx((middle - 6 - left) / 30)
+    assert panel.slider.value() == round(200 * (middle - 6 - left) / 30)
+    assert panel.value.text() == "30 %"
+    # beside the line the picture is moved, not the line
+    move(middle + 6, middle)
+    assert panel.value.text() == "30 %"
+    # beyond the edge it stops there
+    move(left + 9, right + 50)
+    assert panel.value.text() == "100 %"
+    panel.stop()
+    assert list(viewer.mouse_drag_callbacks) == before
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_dragged_line_stays_under_the_mouse(count):
+    curtain = Curtain()
+    for line in range(1, count):
+        for share in (0.0, 0.1, 0.45, 0.5, 0.8, 1.0):
+            curtain.position = Curtain.position_of(line, share, count)
+            assert curtain.lines(count)[line - 1] == pytest.approx(share)
+            assert curtain.nearest(share, count)[1] == pytest.approx(0)
+
+
+def test_captions_side_by_side(make, viewer):
+    panel = make(viewer).view
+    panel.start(SideBySideMode)
+    named = [layer.name for layer in viewer.layers if layer.name_overlay.visible]
+    assert named == ["one", "two"]
+    panel.stop()
+    assert not any(layer.name_overlay.visible for layer in viewer.layers)

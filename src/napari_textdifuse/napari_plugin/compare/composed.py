@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, ClassVar
 
 from napari.layers import Image
@@ -13,6 +13,8 @@ from .mode import MARK, Mode
 from .sampling import common_grid, same_world
 
 _PLACE = ("data", "scale", "translate", "rotate", "shear", "affine", "units")
+#: How close to the line the mouse takes hold of it, in widths of the picture.
+GRIP = 0.03
 _LOOK = ("contrast_limits", "gamma", "colormap")
 
 
@@ -130,18 +132,60 @@ class CurtainMode(_Composed):
     """Images beside each other in one picture."""
 
     name: ClassVar[str] = "Curtain"
-    explanation: ClassVar[str] = "Move the line: left of it one image, right of it the next."
+    explanation: ClassVar[str] = (
+        "Drag the line in the image: left of it one image, right of it the next."
+    )
     setting = ("Line at", 0, 100, 50, "%")
 
     def __init__(self, viewer: Any, layers: Sequence[Image], show: Callable[[str], None]) -> None:
         super().__init__(viewer, layers, show)
         self.pattern = Curtain()
 
+    def start(self, value: float) -> None:
+        """See `Mode`."""
+        super().start(value)
+        self.viewer.mouse_drag_callbacks.append(self._drag)
+
+    def stop(self) -> None:
+        """See `Mode`."""
+        if self._drag in self.viewer.mouse_drag_callbacks:
+            self.viewer.mouse_drag_callbacks.remove(self._drag)
+        super().stop()
+
+    def _drag(self, viewer: Any, event: Any) -> Generator[None, None, None]:
+        """Take the line along while the mouse is down on it; elsewhere the picture moves."""
+        count = len(self.layers)
+        line, away = self.pattern.nearest(self._share(event.position), count)
+        if away > GRIP:
+            return
+        camera = getattr(viewer, "scene", viewer).camera
+        before, camera.mouse_pan = camera.mouse_pan, False
+        try:
+            yield
+            while event.type == "mouse_move":
+                place = self._share(event.position)
+                value = 100 * self.pattern.position_of(line, place, count)
+                self.set_value(value)
+                self.moved(value)
+                yield
+        finally:
+            camera.mouse_pan = before
+
+    def _share(self, world: Any) -> float:
+        """Return where a point of the world lies across the picture, 0 (left) to 1."""
+        grid, axis = self._data.grid, self._data.horizontal
+        place = float(world[len(world) - len(grid.shape) + axis])
+        step = float(grid.scale[axis])
+        return (place - float(grid.translate[axis]) + step / 2) / (step * grid.shape[axis])
+
     def _set(self, value: float) -> None:
         self.pattern.position = value / 100
 
     def _show_order(self) -> None:
-        self.show("From left to right: " + ", ".join(layer.name for layer in self.layers))
+        self.show(
+            "Drag the line in the image. From left to right: "
+            + ", ".join(layer.name for layer in self.layers)
+        )
 
 
 class CheckerboardMode(_Composed):

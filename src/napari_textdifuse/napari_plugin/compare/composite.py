@@ -50,6 +50,25 @@ class Curtain:
         p = self.position
         return 2 * p * share if p < 0.5 else 1 - 2 * (1 - p) * (1 - share)
 
+    def nearest(self, share: float, count: int) -> tuple[int, float]:
+        """Return the number of the line closest to a place, from 1, and how far away it is.
+
+        Parameters
+        ----------
+        share : float
+            Of the picture's width, 0 (left) to 1.
+        count : int
+            How many images there are.
+        """
+        away = np.abs(self.lines(count) - share)
+        return int(away.argmin()) + 1, float(away.min())
+
+    @staticmethod
+    def position_of(line: int, share: float, count: int) -> float:
+        """Return the position that puts a line at a place; the inverse of `lines`."""
+        part, share = line / count, min(max(share, 0.0), 1.0)
+        return share / (2 * part) if share <= part else 1 - (1 - share) / (2 * (1 - part))
+
     def choose(self, sides: Sequence[Floats], count: int) -> Choice:
         """See `Pattern`; the column right of each line is the line."""
         across = sides[-1].ravel()

@@ -43,6 +43,8 @@ class Mode(ABC):
         self.viewer = viewer
         self.layers = list(layers)
         self.show = show
+        #: Called with the setting's value when it changes on the canvas.
+        self.moved: Callable[[float], None] = lambda value: None
         self.changes = Changes()
 
     @abstractmethod

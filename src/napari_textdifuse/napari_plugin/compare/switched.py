@@ -90,6 +90,9 @@ class SideBySideMode(Mode):
         """See `Mode`."""
         for layer in self.viewer.layers:
             self.changes.set(layer, "visible", layer in self.layers)
+        for layer in self.layers:  # napari's own captions
+            self.changes.set(layer.name_overlay, "visible", True)
+            self.changes.set(layer.name_overlay, "box", True)
         grid = _part(self.viewer, "canvas", "grid")
         self.changes.set(grid, "stride", 1)
         self.changes.set(grid, "shape", (-1, -1))

@@ -25,12 +25,22 @@ MEANINGS = {
 }
 
 
+#: What the columns hold.
+HEADERS = (
+    "The whole image, or an object of the chosen Labels layer.",
+    "Rest on a name to read what it measures.",
+    "Higher is better, for all of them. Compare results of one pair only.",
+)
+
+
 class MetricsTable(QTableWidget):  # type: ignore[misc]
     """One line per region and metric; a click on a heading sorts."""
 
     def __init__(self) -> None:
         super().__init__(0, 3)
         self.setHorizontalHeaderLabels(["Region", "Metric", "Value"])
+        for column, tip in enumerate(HEADERS):
+            self.horizontalHeaderItem(column).setToolTip(tip)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.verticalHeader().hide()

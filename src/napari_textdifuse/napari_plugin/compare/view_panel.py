@@ -130,6 +130,7 @@ class ViewPanel(QWidget):  # type: ignore[misc]
         if mode is not None and not self._hindrance(mode):
             new = mode(self._viewer, self.chosen, self.hint.setText)
             self._mode = new
+            new.moved = self._dragged
             new.start(self._values.get(mode, 0.0))
         self._update()
 
@@ -167,6 +168,12 @@ class ViewPanel(QWidget):  # type: ignore[misc]
         self._mode.set_value(value)
         self._show_value()
 
+    def _dragged(self, value: float) -> None:
+        """Let the slider follow what was dragged in the image."""
+        if self._mode is not None:
+            self._values[type(self._mode)] = value
+            self._show_setting()
+
     def _removed(self, event: Any) -> None:
         if self._mode is not None and self._mode.uses(event.value):
             self.stop()
@@ -199,6 +206,10 @@ class ViewPanel(QWidget):  # type: ignore[misc]
         for part in (self.setting, self.slider, self.value):
             part.setVisible(setting is not None)
         self.setting.setText(setting[0] if setting else "")
+        self._show_setting()
+
+    def _show_setting(self) -> None:
+        setting = None if self._mode is None else self._mode.setting
         if self._mode is not None and setting is not None:
             _, low, high, _, _ = setting
             share = (self._values[type(self._mode)] - low) / (high - low)

@@ -24,8 +24,11 @@ from qtpy.QtWidgets import QFrame, QScrollArea
 
 from ...locate import locator_names
 from ..results import EXTRAS
+from .alignment import AlignmentBadge
+from .candidates import CandidateList
 from .drawing_box import DrawingBox
 from .extent_box import ExtentBox
+from .facts_line import FactsLine
 from .message_line import MessageLine
 from .strength_box import StrengthBox
 from .view_box import ViewBox
@@ -78,6 +81,9 @@ class Form(Container):  # type: ignore[type-arg]
             nullable=True,
             tooltip="Usually the function (PET, SPECT) or infrared; resampled onto image A.",
         )
+        self.facts_a, self.facts_b = FactsLine(self.stated), FactsLine(self.stated)
+        self.alignment = AlignmentBadge()
+        self.candidates = CandidateList()
         self.swap = PushButton(text="Swap A and B")
         self.prompt = LineEdit(
             label="Prompt",
@@ -208,8 +214,11 @@ class Form(Container):  # type: ignore[type-arg]
         self._fields: Container[Any] = Container(
             widgets=[
                 self.image_a,
+                _holding(self.facts_a),
                 self.image_b,
+                _holding(self.facts_b),
                 self.swap,
+                _holding(self.alignment),
                 self.prompt,
                 self.drawn,
                 self.drawing,
@@ -218,6 +227,7 @@ class Form(Container):  # type: ignore[type-arg]
                 self.strength,
                 self.balance,
                 self.strengths,
+                _holding(self.candidates),
                 self.view.fade,
                 self.view,
                 self.more,
@@ -232,6 +242,9 @@ class Form(Container):  # type: ignore[type-arg]
         for box in (self.image_a, self.image_b, self.drawn):
             box.changed.connect(self._show_names)
         self._fold()
+
+    def stated(self) -> None:
+        """Take what the user just stated of an image."""
 
     def reset_choices(self, *_: Any) -> None:
         """List the layers again."""
@@ -348,6 +361,14 @@ def unbind_keys(viewer: Any) -> None:
     """Free the keys."""
     for key in KEYS:
         viewer.bind_key(key, None, overwrite=True)
+
+
+def _holding(widget: Any) -> Container[Any]:
+    """Return a row with a widget of Qt."""
+    row: Container[Any] = Container(widgets=[], labels=False, label="")
+    row.margins = (0, 0, 0, 0)
+    row.native.layout().addWidget(widget)
+    return row
 
 
 def _row(*widgets: Any) -> Container[Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...errors import Cancelled
 from ..layers import LayerCopy
+from .candidates import Candidate, candidates_of, said_in
 from .outcome import Message, describe
 from .values import SourceValues, source_values
 
@@ -57,6 +58,10 @@ class Job:
         Of the same pair with another balance; nothing is read again.
     replaces : str or None
         The result that takes this one's pixels in place; see `results.identity`.
+    candidates : list of Candidate
+        Set by `run`: what the user is to accept or reject.
+    decisions : tuple of dict
+        What the user decided on those of a corrected mask; goes into the record.
     only : int or None
         The one slice of image A that is fused, for a first look at such a result.
     """
@@ -82,6 +87,8 @@ class Job:
     origin: FusionSession | None = None
     replaces: str | None = None
     only: int | None = None
+    candidates: list[Candidate] = field(default_factory=list)
+    decisions: tuple[dict[str, Any], ...] = ()
 
     @property
     def in_place(self) -> bool:
@@ -100,6 +107,11 @@ class Job:
         except Cancelled as cancelled:
             self.message = describe(cancelled, self)
             raise
+        if self.decisions:
+            said = said_in(self.decisions)
+            result.record["candidates"] = list(self.decisions)
+            result.record["warnings"] = [*result.record["warnings"], *([said] if said else [])]
+        self.candidates = candidates_of(result)
         self.message, self.result = describe(result, self), result
         return result
 

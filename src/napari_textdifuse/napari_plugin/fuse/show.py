@@ -25,7 +25,7 @@ from ..results import (
 )
 
 if TYPE_CHECKING:
-    from napari.components import LayerList
+    from napari.components import LayerList, ViewerModel
 
     from ...fusion import FusionResult
     from .job import Job
@@ -205,6 +205,17 @@ def mark_corrected(layers: LayerList, mask: Labels) -> None:
         if belongs.get("id") == key and belongs["complete"] == known["complete"]:
             belongs |= {"id": f"{key} corrected", "corrected": True}
             layer.name = f"{layer.name}, corrected"
+
+
+def go_to_slices(viewer: ViewerModel, job: Job) -> None:
+    """Show the first of the slices that a stopped job finished."""
+    image = job.layers[0]() if job.layers else None
+    axis, first = job.start
+    if image is not None and image.ndim >= 3:
+        number = image.ndim - 3 + axis
+        index = np.zeros(image.ndim)
+        index[number] = first
+        viewer.dims.set_point(viewer.dims.ndim - 3 + axis, image.data_to_world(index)[number])
 
 
 def as_outline(mask: Labels, ndisplay: int = 2) -> None:

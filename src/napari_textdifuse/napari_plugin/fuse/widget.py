@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
-import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from ...errors import Cancelled, TextDiFuseError
+from ..compare.choice import shown_time
 from ..compare.mode import is_comparison
 from ..layers import copy_layer, same_world
 from ..models.store import chosen_weights
@@ -21,6 +21,8 @@ from ..results import is_result
 from ..task import Task, message_of
 from ..worker import Watch
 from . import drawing_box
+from .alignment import AlignmentCheck
+from .candidates import Candidates
 from .drawn import is_drawn, prompt_of
 from .extent_box import estimate
 from .form import NONE, PROMPT_TOOLTIP, Form, bind_keys, unbind_keys
@@ -35,7 +37,7 @@ from .roles import ChosenPair
 from .runner import Runner
 from .save import save_result
 from .settings import forget_settings, load_settings, save_settings
-from .show import follow_display, mark_corrected, show_result
+from .show import follow_display, go_to_slices, mark_corrected, show_result
 from .shown_results import ShownResults
 from .view_box import Views
 
@@ -98,6 +100,15 @@ class FusionWidget(Form):
         self._timer.timeout.connect(self._correct_live)
         self._progress = ProgressLine(self, self._runner)
         self._views = Views(napari_viewer, self.view, self._on_show)
+        self._candidates = Candidates(
+            napari_viewer, self.candidates, self._on_mask, self._update_rejected
+        )
+        self._alignment = AlignmentCheck(
+            napari_viewer,
+            self.alignment,
+            lambda: (self.image_a.value, self.image_b.value),
+            lambda layer: shown_time(napari_viewer, layer),
+        )
         self._balance = LiveBalance(
             napari_viewer, self.balance, self._shown, self._runner, self._put, self._say
         )
@@ -148,6 +159,10 @@ class FusionWidget(Form):
         self.window_a.follow(self.image_a.value)
         self.window_b.follow(self.image_b.value)
         self.extent.follow(self.image_a.value)
+        self.facts_a.follow(self.image_a.value)
+        self.facts_b.follow(self.image_b.value)
+        if hasattr(self, "_alignment"):
+            self._alignment.follow()
         self.drawing.enabled = self.image_a.value is not None
         self._show_memory()
         self._show_correction()
@@ -189,14 +204,6 @@ class FusionWidget(Form):
         self._balance.set_quietly(self.restore_defaults)
         forget_settings()
 
-    def _shown_time(self, layer: Any) -> int:
-        """Time point of a (T, Z, Y, X) layer that the viewer shows."""
-        dims = self._viewer.dims
-        if layer.ndim != 4 or dims.ndim < 4:
-            return 0
-        last = int(layer.level_shapes[0][0] if layer.multiscale else layer.data.shape[0]) - 1
-        return min(max(int(dims.current_step[dims.ndim - 4]), 0), last)
-
     def _say(self, message: Message) -> None:
         self.message.show_message(message)
         if message.level == "error":
@@ -225,7 +232,7 @@ class FusionWidget(Form):
         self._put(self._make_job(a, b, drawn))
 
     def _make_job(self, a: Image, b: Image, drawn: dict[str, Any]) -> Job:
-        copy_a, copy_b = same_world(*(copy_layer(v, self._shown_time(v)) for v in (a, b)))
+        copy_a, copy_b = same_world(*(copy_layer(v, shown_time(self._viewer, v)) for v in (a, b)))
         options: dict[str, Any] = {
             "quality": self.quality.value,
             "seed": self.seed.value,
@@ -277,8 +284,10 @@ class FusionWidget(Form):
                 self._shown.take(shown, job, result)
                 if job.corrects is None:
                     self.strengths.follow(result.label_names, self.strength.value)
+                    if job.candidates or job.replaces is None:
+                        self._candidates.take(shown.mask, job.candidates)
             if cancelled:
-                self._go_to(job)
+                go_to_slices(self._viewer, job)
             else:
                 self._last = job
                 self._shown.keep_only(job.session)
@@ -316,17 +325,6 @@ class FusionWidget(Form):
             names = ", ".join(path.name for path in outcome.values())
             self._say(Message(f"Saved in {folder}: {names}."))
 
-    def _go_to(self, job: Job) -> None:
-        """Show the first of the slices that were kept."""
-        image = job.layers[0]() if job.layers else None
-        axis, first = job.start
-        if image is not None and image.ndim >= 3:
-            index = np.zeros(image.ndim)
-            index[image.ndim - 3 + axis] = first
-            world = image.data_to_world(index)
-            place = self._viewer.dims.ndim - 3 + axis
-            self._viewer.dims.set_point(place, world[image.ndim - 3 + axis])
-
     def _on_show(self) -> tuple[Any, Any, Any]:
         return self._shown.images_on_show(self.image_a.value, self.image_b.value)
 
@@ -335,8 +333,9 @@ class FusionWidget(Form):
             return
         if hasattr(self, "_views"):
             self._views.follow()
+            self._candidates.follow()
         self.save.enabled = self._shown.savable() is not None
-        mask, reason = self._shown.correctable(self.image_a.value, self.image_b.value)
+        mask, reason = self._on_mask()
         for control in (self.again, self.live):
             control.enabled = mask is not None
             control.tooltip = reason + (" (Control-Alt-U)" if control is self.again else "")
@@ -356,13 +355,30 @@ class FusionWidget(Form):
 
     def _correct(self) -> None:
         """Re-modulate from the mask as it is now; the unmodulated chains are not run again."""
-        mask, reason = self._shown.correctable(self.image_a.value, self.image_b.value)
+        mask, reason = self._on_mask()
         if mask is None:
             self._say(Message(reason, "error"))
             self._show_correction()
             return
+        self._update_from(mask)
+
+    def _on_mask(self) -> tuple[Labels | None, str]:
+        return self._shown.correctable(self.image_a.value, self.image_b.value)
+
+    def _update_from(self, mask: Labels) -> None:
         strength = self.strengths.strengths or self.strength.value
-        self._put(self._shown.correction(mask, strength))
+        job = self._shown.correction(mask, strength)
+        job.decisions = self._candidates.record(mask)
+        self._runner.drop(lambda other: other.corrects is mask)
+        self._put(job)
+
+    def _update_rejected(self, mask: Labels) -> None:
+        mark_corrected(self._viewer.layers, mask)
+        self._update_from(mask)
+
+    def stated(self) -> None:
+        """Take what the user just stated of an image."""
+        self._follow()
 
 
 def _abandon(widget: FusionWidget | None) -> None:
@@ -373,6 +389,7 @@ def _abandon(widget: FusionWidget | None) -> None:
     if widget._saving is not None:
         widget._saving.abandon()
     widget._views.end()
+    widget._alignment.end()
     widget._shown.close()
     for event in widget._viewer_events():
         event.disconnect(widget._show_view)

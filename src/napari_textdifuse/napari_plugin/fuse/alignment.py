@@ -1,0 +1,213 @@
+"""A badge that says, before anything is fused, whether two images lie on each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+
+from ...arrays import is_lazy
+from ...errors import TextDiFuseError
+from ...spatial.agreement import Alignment, check_alignment
+from ..compare.modes import CheckerboardMode
+from ..layers import copy_layer, same_world
+from ..task import Task
+
+#: Milliseconds after the last change of the pair before it is checked.
+PATIENCE = 300
+#: Squares of the checkerboard along the longest side.
+SQUARES = 8
+_COLOURS = {"good": "#3fa34d", "look": "#c98a00", "": ""}
+
+
+class AlignmentBadge(QWidget):  # type: ignore[misc]
+    """One line with a mark, and a button for the checkerboard. ``shown`` comes with the panel."""
+
+    shown = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._label = QLabel()
+        self._label.setTextFormat(Qt.TextFormat.PlainText)
+        self.button = QPushButton("Checkerboard")
+        self.button.setCheckable(True)
+        self.button.setToolTip(
+            "Image A and image B in alternating squares: edges that run on lie on each other."
+        )
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._label, 1)
+        layout.addWidget(self.button)
+        self.level = ""
+        self.show_state("", "")
+
+    @property
+    def text(self) -> str:
+        """What the badge says."""
+        return str(self._label.text())
+
+    @property
+    def details(self) -> str:
+        """What stands behind it."""
+        return str(self._label.toolTip())
+
+    def show_state(self, text: str, details: str, level: str = "") -> None:
+        """Show a state.
+
+        Parameters
+        ----------
+        text, details : str
+        level : {"", "good", "look"}
+        """
+        mark = {"good": "✓ ", "look": "⚠ "}.get(level, "")
+        self.level = level
+        self._label.setText(mark + text)
+        self._label.setToolTip(details)
+        colour = _COLOURS[level]
+        self._label.setStyleSheet(f"color: {colour}" if colour else "")
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Say that somebody looks."""
+        super().showEvent(event)
+        self.shown.emit()
+
+
+class AlignmentCheck:
+    """Checks the chosen pair in a worker thread, while the panel is in sight.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    badge : AlignmentBadge
+    images : callable
+        Returns image A and image B, or None.
+    time_of : callable
+        Returns the time point of a layer that the viewer shows.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        badge: AlignmentBadge,
+        images: Callable[[], tuple[Any, Any]],
+        time_of: Callable[[Any], int],
+    ) -> None:
+        self._viewer, self._badge = viewer, badge
+        self._images, self._time_of = images, time_of
+        self._task: Task | None = None
+        self._checked: Any = None
+        self._board: CheckerboardMode | None = None
+        self._timer = QTimer(badge)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(PATIENCE)
+        self._timer.timeout.connect(self._check)
+        badge.shown.connect(self.follow)
+        badge.button.clicked.connect(self._clicked)
+        viewer.layers.events.removed.connect(self._removed)
+        viewer.dims.events.ndisplay.connect(self._turned)
+
+    def follow(self) -> None:
+        """Look again at the pair, once nothing changes any more."""
+        a, b = self._images()
+        pair = a is not None and b is not None and a is not b
+        self._badge.button.setEnabled(pair and self._viewer.dims.ndisplay == 2)
+        self._timer.start()
+
+    def end(self) -> None:
+        """Stop all work, put everything back, and follow the viewer no longer."""
+        self._timer.stop()
+        self._abandon()
+        self.stop_board()
+        self._viewer.layers.events.removed.disconnect(self._removed)
+        self._viewer.dims.events.ndisplay.disconnect(self._turned)
+
+    def stop_board(self) -> None:
+        """Take the checkerboard away."""
+        board, self._board = self._board, None
+        self._badge.button.setChecked(False)
+        if board is not None:
+            board.stop()
+
+    def _check(self) -> None:
+        if not self._badge.isVisible():
+            return
+        a, b = self._images()
+        if a is None or b is None or a is b:
+            self._abandon()
+            self._checked = None
+            self._badge.show_state("", "Choose image A and image B.")
+            return
+        try:
+            copies = same_world(*(copy_layer(layer, self._time_of(layer)) for layer in (a, b)))
+        except TextDiFuseError as error:
+            self._badge.show_state("Not comparable", str(error), "look")
+            return
+        key = [(id(copy.data), copy.matrix.tobytes(), copy.known.get("unit")) for copy in copies]
+        if key == self._checked:
+            return
+        self._abandon()
+        self._checked = key
+        if any(is_lazy(copy.data) for copy in copies):
+            text = "An image that is read piece by piece is not checked; use the checkerboard."
+            self._badge.show_state("Position not checked", text)
+            return
+        self._badge.show_state("Checking the position ...", "")
+        first, second = copies
+        self._task = Task(lambda _: check_alignment(first.volume(), second.volume()))
+        self._task.finished.connect(self._show)
+        self._task.start()
+
+    def _show(self, outcome: Alignment | Exception) -> None:
+        self._task = None
+        self._badge.show_state(*in_words(outcome))
+
+    def _abandon(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.abandon()
+
+    def _clicked(self, on: bool) -> None:
+        a, b = self._images()
+        if not on or a is None or b is None or a is b:
+            self.stop_board()
+            return
+        self._board = CheckerboardMode(self._viewer, [a, b], lambda _: None)
+        self._board.start(SQUARES)
+
+    def _removed(self, event: Any) -> None:
+        if self._board is not None and self._board.uses(event.value):
+            self.stop_board()
+
+    def _turned(self) -> None:
+        if self._viewer.dims.ndisplay == 3:
+            self.stop_board()
+        self.follow()
+
+
+def in_words(outcome: Alignment | Exception) -> tuple[str, str, str]:
+    """Return a line, the details and the level of a check.
+
+    Parameters
+    ----------
+    outcome : Alignment or Exception
+    """
+    if isinstance(outcome, Exception):
+        return "Not comparable", str(outcome), "look"
+    if outcome.message is None and outcome.overlap == 0:
+        return "Position not checked", "The images have different numbers of axes.", ""
+    covers = f"Image B covers {outcome.overlap:.0%} of image A."
+    if outcome.message is None:
+        details = (
+            f"Small shifts were tried; none makes the images agree better (rotations were not "
+            f"tried). {covers}"
+        )
+        return "A and B lie on each other", details, "good"
+    length = sum(v * v for v in outcome.shift) ** 0.5
+    if length:
+        return f"B fits better {length:.0f} {outcome.unit} away", outcome.message, "look"
+    if outcome.overlap > 0:
+        return f"B covers {outcome.overlap:.0%} of A", outcome.message, "look"
+    return "A and B do not lie on each other", outcome.message, "look"

@@ -1,0 +1,219 @@
+"""What an image is and how that is known; what is wrong can be stated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...errors import TextDiFuseError
+from ...meaning import UNITS, state
+from ...names import CONTRASTS
+from ...spatial.layers import read_layer
+from ...volume import MODALITIES, Volume
+from ..layers import KEY
+
+KEEP = "as it is"
+#: Codes of `MODALITIES` in the words of the field.
+WORDS = {
+    "CT": "CT",
+    "MR": "MRI",
+    "PT": "PET",
+    "NM": "SPECT",
+    "VIS": "visible light",
+    "IR": "infrared",
+}
+
+
+class FactsLine(QWidget):  # type: ignore[misc]
+    """One line below the choice of an image, and a button to state what is wrong in it.
+
+    Parameters
+    ----------
+    changed : callable
+        Called once the user stated something.
+    """
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        super().__init__()
+        self._changed = changed
+        self._layer: Any | None = None
+        self._label = QLabel()
+        self._label.setTextFormat(Qt.TextFormat.PlainText)
+        self.edit = QToolButton()
+        self.edit.setText("State...")
+        self.edit.setToolTip("State modality, contrast or unit where they are missing or wrong.")
+        self.edit.clicked.connect(self.ask)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._label, 1)
+        layout.addWidget(self.edit)
+        self.follow(None)
+
+    @property
+    def text(self) -> str:
+        """The line."""
+        return str(self._label.text())
+
+    @property
+    def details(self) -> str:
+        """Every fact with its source."""
+        return str(self._label.toolTip())
+
+    def follow(self, layer: Any | None) -> None:
+        """Show the facts of a layer."""
+        self._layer = layer
+        self.edit.setEnabled(layer is not None)
+        volume = None if layer is None else volume_of(layer)
+        if volume is None:
+            self._label.setText("")
+            self._label.setToolTip("")
+            return
+        self._label.setText(short_facts(volume))
+        self._label.setToolTip(
+            "\n".join(f"{name}: {fact}" for name, fact in long_facts(volume).items())
+        )
+
+    def ask(self) -> None:
+        """Open the dialog."""
+        layer = self._layer
+        if layer is None:
+            return
+        dialog = FactsDialog(self, layer)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.accepted.connect(self._stated)
+        dialog.open()
+
+    def _stated(self) -> None:
+        self.follow(self._layer)
+        self._changed()
+
+
+class FactsDialog(QDialog):  # type: ignore[misc]
+    """Three choices; what is left as it is stays.
+
+    Parameters
+    ----------
+    parent : QWidget
+    layer : napari.layers.Image
+        Gets what is stated, in its metadata.
+    """
+
+    def __init__(self, parent: QWidget, layer: Any) -> None:
+        super().__init__(parent)
+        self._layer = layer
+        self.setWindowTitle(f"What {layer.name} is")
+        volume = volume_of(layer)
+        facts = {} if volume is None else long_facts(volume)
+        form = QFormLayout()
+        self.boxes: dict[str, QComboBox] = {}
+        choices = {"modality": MODALITIES, "contrast": CONTRASTS, "unit": UNITS}
+        for name, values in choices.items():
+            box = self.boxes[name] = QComboBox()
+            box.addItem(KEEP, None)
+            for value in values:
+                box.addItem(WORDS.get(value, value), value)
+            box.setToolTip(facts.get(name, "unknown"))
+            form.addRow(f"{name.capitalize()} ({facts.get(name, 'unknown')})", box)
+        self.boxes["contrast"].setToolTip("How an MR image is weighted.")
+        self.boxes["unit"].setToolTip("What the values are, as they stand; nothing is converted.")
+        self.problem = QLabel()
+        self.problem.setWordWrap(True)
+        self.problem.setStyleSheet("color: #e0483e")
+        buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
+        )
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(self.problem)
+        layout.addWidget(buttons)
+
+    def accept(self) -> None:
+        """Write what was stated into the layer; a contradiction is said, and nothing written."""
+        stated = {name: box.currentData() for name, box in self.boxes.items()}
+        try:
+            state_facts(self._layer, **stated)
+        except TextDiFuseError as error:
+            self.problem.setText(str(error))
+            return
+        super().accept()
+
+
+def volume_of(layer: Any) -> Volume | None:
+    """Return a layer as a volume, lazily; None if it is none (such as several channels)."""
+    try:
+        return read_layer(layer, "the image", 0 if layer.ndim == 4 else None)
+    except TextDiFuseError:
+        return None
+
+
+def short_facts(volume: Volume) -> str:
+    """Say what an image is in a few words, and how its modality is known."""
+    facts = volume.facts
+    modality = facts["modality"]
+    if modality.value is None:
+        return "Modality unknown: state it to find things by words"
+    words = [WORDS.get(modality.value, modality.value)]
+    if facts["contrast"].value:
+        words.append(facts["contrast"].value)
+    unit = facts["unit"].value
+    words.append(unit if unit else "no physical unit")
+    how = "" if modality.source == "file" else str(modality).removeprefix(modality.value)
+    return ", ".join(words) + how
+
+
+def long_facts(volume: Volume) -> dict[str, str]:
+    """Return every known fact with its source, in words."""
+    return {
+        name: str(fact)
+        for name, fact in volume.facts.items()
+        if fact.value or name in ("modality", "contrast", "unit")
+    }
+
+
+def state_facts(
+    layer: Any,
+    modality: str | None = None,
+    contrast: str | None = None,
+    unit: str | None = None,
+) -> None:
+    """Write what the user states into a layer's metadata; it wins over what was read.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+    modality, contrast, unit : str, optional
+        See `meaning.state`.
+
+    Raises
+    ------
+    InputError
+        If they contradict each other.
+    """
+    volume = volume_of(layer)
+    if volume is None or not any((modality, contrast, unit)):
+        return
+    stated = state(volume, modality=modality, contrast=contrast, unit=unit)
+    known = dict(layer.metadata.get(KEY, {}))
+    known |= {
+        "modality": stated.modality,
+        "contrast": stated.contrast,
+        "unit": stated.unit,
+        "sources": dict(stated.sources),
+        "notes": list(stated.metadata.get("notes", ())),
+    }
+    layer.metadata = {**layer.metadata, KEY: known}
