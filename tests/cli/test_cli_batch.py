@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
@@ -132,7 +133,11 @@ def test_masks_by_name_and_uncertainty_in_folders_of_their_own(batch, folders, t
     assert ran.status == 2  # y has no mask
     assert "no mask y" in summary["failed"][0]["error"]
     out = tmp_path / "out"
-    assert files_in(out) == ["masks/x.png", "records/x.json", "uncertainty/x.png", "x.png"]
+    assert files_in(out) == [
+        *("masks/x.png", "objects.csv", "records/x.json", "uncertainty/x.png", "x.png"),
+    ]
+    (row,) = csv.DictReader((out / "objects.csv").read_text().splitlines())
+    assert (row["name"], row["label"], row["voxels"]) == ("x", "1", "100")
     np.testing.assert_array_equal(np.asarray(Image.open(out / "masks/x.png")), drawn)
 
     (folders[0] / "y.nii.gz").unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import nibabel as nib
@@ -93,8 +94,12 @@ def test_mask_file_becomes_labels_with_the_prompt_as_their_name(
     )
     assert ran.status == 0, ran.err
     record = json.loads(ran.out)["record"]
-    assert record["objects"] == {"255": "my ball"}
+    assert record["label_names"] == {"255": "my ball"}
     assert [d["label"] for d in record["detections"]] == ["my ball"]
+    (row,) = csv.DictReader((tmp_path / "o/objects.csv").read_text().splitlines())
+    assert (row["label"], row["term"]) == ("255", "my ball")
+    assert float(row["b_mean"]) == pytest.approx(record["objects"][0]["b_mean"], rel=1e-5)
+    assert "not for diagnosis" in row["notice"]
     mask = nib.load(tmp_path / "o/mask.nii.gz")
     np.testing.assert_allclose(mask.affine, nib.load(volumes[0]).affine)
     labels = np.asarray(mask.dataobj)

@@ -37,7 +37,7 @@ def test_fuse_with_words_of_ones_own(textdifuse, fast, pictures, models, tmp_pat
     assert ran.status == 0, ran.err
     record = json.loads(ran.out)["record"]
     assert record["locator"] == "owlvit-sam"
-    assert record["objects"] == {"1": "dog", "2": "cat"}
+    assert record["label_names"] == {"1": "dog", "2": "cat"}
     (note,) = (n for n in record["warnings"] if n.startswith("Located by owlvit"))
     assert "sam_tiny" in note
     assert np.asarray(Image.open(tmp_path / "o/mask.png")).shape == (37, 50)

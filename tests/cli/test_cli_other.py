@@ -111,7 +111,7 @@ def test_sample_uses_its_own_prompt(textdifuse, fast, tmp_path, monkeypatch):
     ran = textdifuse("sample", "ball", "--out", tmp_path / "o", "--json", *fast)
     assert ran.status == 0, ran.err
     record = json.loads(ran.out)["record"]
-    assert record["objects"] == {"1": "bone"}
+    assert record["label_names"] == {"1": "bone"}
     assert json.loads(ran.out)["files"]["mask"] == "mask.nii.gz"
 
 

@@ -146,7 +146,7 @@ def test_record_is_complete_plain_and_anonymous(tiny_pipeline):
     for key in ("versions", "weights", "weights_sha256", "seed", "steps", "device", "prompt"):
         assert key in record
     assert record["seconds"] > 0
-    assert record["objects"] == {"1": "spot"}
+    assert record["label_names"] == {"1": "spot"}
 
 
 def test_progress_reaches_the_end_and_cancel_stops(tiny_pipeline):

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import InputError, TextDiFuseError
 from ..evaluation.folders import images_by_stem
+from .objects_table import write_objects
 from .pair_fuser import PairFuser
 from .report import print_json, say
 
@@ -75,6 +76,7 @@ def run(options: argparse.Namespace) -> int:
         else:
             summary.images.append({"name": name, "seconds": round(outcome, 3)})
             say(f"{title}: {outcome:.2f} s")
+    write_objects(options.out, names)
     _conclude(summary, options)
     return summary.status
 

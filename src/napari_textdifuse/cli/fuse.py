@@ -17,7 +17,7 @@ from ..locate import Locator
 from ..volume import Volume
 from .interrupt import interruptible
 from .locator_options import make_locator
-from .outputs import format_for, full_record, load_record, refuse_overwriting, save
+from .outputs import OBJECTS, format_for, full_record, load_record, refuse_overwriting, save
 from .preview import montage
 from .report import ProgressLine, print_json, say
 
@@ -157,5 +157,6 @@ def _read(path: Path, series: str | None, time: int | None, role: str) -> Volume
 
 
 def file_names(ending: str) -> dict[str, str]:
-    """Return the name of each image's file, by role."""
-    return {role: role + ending for role in ROLES}
+    """Return the name of each file by role: the images, and the table of objects."""
+    partial = PARTIAL if ending.startswith(PARTIAL) else ""
+    return {role: role + ending for role in ROLES} | {OBJECTS: f"{OBJECTS}{partial}.csv"}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, WriteError
 from ..io import write, write_json
+from ..measure import to_csv
 from ..volume import Volume
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+#: The role of the table of measured objects, which goes with a mask.
+OBJECTS = "objects"
 #: What ``batch`` keeps beside the fused images, which lie alone at the top.
 SUBFOLDERS = ("masks", "uncertainty", "records")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -89,7 +92,8 @@ def save(
     out : Path
         Made if missing.
     names : mapping of str to str
-        Relative file name of each image, by role ("fused", "mask" ...). Roles that this result
+        Relative file name of each image, by role ("fused", "mask" ...), and of the table of what
+        the mask's objects hold ("objects"). Roles that this result
         does not have are left out; a file of an earlier run under that name is removed if the
         earlier record says that it belongs to it.
     record_name : str
@@ -109,7 +113,7 @@ def save(
     WriteError
         If anything cannot be written; nothing new is left in `out`.
     """
-    roles = [role for role in names if getattr(result, role) is not None]
+    roles = [role for role in names if _has(result, role)]
     record = record | {"outputs": roles}
     fresh = not out.exists()
     try:
@@ -120,7 +124,10 @@ def save(
             for role in roles:
                 part = temporary / role / Path(names[role]).name
                 part.parent.mkdir()
-                write(part, result.volume(role), record=record)
+                if role == OBJECTS:
+                    part.write_text(to_csv(result.objects), "utf-8")
+                else:
+                    write(part, result.volume(role), record=record)
                 staged[role] = part, out / names[role]
             if preview is not None:
                 part = temporary / "preview.png"
@@ -140,6 +147,10 @@ def save(
             out.rmdir()
     _log.info("wrote %s", ", ".join(final.name for _, final in staged.values()))
     return {role: final for role, (_, final) in staged.items()}
+
+
+def _has(result: FusionResult, role: str) -> bool:
+    return getattr(result, "mask" if role == OBJECTS else role) is not None
 
 
 def _publish(staged: Mapping[str, tuple[Path, Path]], stale: Iterable[Path]) -> None:

@@ -101,8 +101,14 @@ class Pair:
     @property
     def partner(self) -> Volume:
         """Image B for `grid`: cut, where only slice numbers say which slices belong together."""
+        return self.partner_of(len(self.selection))
+
+    def partner_of(self, done: int) -> Volume:
+        """Return image B for the first `done` of the chosen slices; see `partner`."""
         by_place = self.a.affine is not None and self.b.affine is not None
-        return self.b if by_place or self.b.shape != self.a.shape else cut(self.b, self.selection)
+        if by_place or self.b.shape != self.a.shape or self.b.ndim == 2:
+            return self.b
+        return cut(self.b, self.selection.first(done))
 
     def turned(self, volume: Volume) -> Volume:
         """Return an image of the shape of `grid`, turned to the first axis."""

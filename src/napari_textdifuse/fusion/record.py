@@ -116,7 +116,7 @@ def make_record(
         "prompt": options.prompt,
         "drawn": options.drawn[0] if options.drawn else None,
         "strength": dict(strength) if isinstance(strength, Mapping) else strength,
-        "objects": {str(k): v for k, v in location.names.items()} if location else {},
+        "label_names": {str(k): v for k, v in location.names.items()} if location else {},
         "inputs": {
             "a": describe_input(pair.a, pair.windows["a"]),
             "b": describe_input(pair.b, pair.windows["b"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..locate import Detections, Location
+from ..measure import measure_objects
 from ..volume import Volume
 from .pair import Pair
 from .slices import boxes_from_front, from_front
@@ -40,6 +42,9 @@ class FusionResult:
         What each label of the mask stands for.
     affine : ndarray, shape (4, 4), or None
         Of the first input, or of its chosen slices (see `Volume`).
+    objects : list of dict
+        One row per label: size, place, and what both inputs hold there in their own units; see
+        `measure.measure_objects`. Plain values, ready for JSON.
     """
 
     fused: Floats
@@ -50,6 +55,7 @@ class FusionResult:
     record: dict[str, Any]
     label_names: dict[int, str] = field(default_factory=dict)
     affine: npt.NDArray[np.float64] | None = None
+    objects: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def rgb(self) -> bool:
@@ -118,15 +124,47 @@ def make_result(
         detections = location.detections
         if done < len(slices):
             detections = _first_slices(detections, done)
+    names = dict(location.names) if location is not None else {}
+    mask = turned(mask)
+    objects = [] if mask is None else _measured(pair, mask, names, detections, done)
     return FusionResult(
         fused=turned(slices.fused),
-        mask=turned(mask),
+        mask=mask,
         detections=replace(detections, boxes=boxes_from_front(detections.boxes, axis)),
         contribution=turned(slices.contribution),
         uncertainty=turned(slices.uncertainty),
-        record=record,
-        label_names=dict(location.names) if location is not None else {},
+        record=record | {"objects": objects},
+        label_names=names,
         affine=pair.grid(done).affine,
+        objects=objects,
+    )
+
+
+def _measured(
+    pair: Pair,
+    mask: npt.NDArray[np.uint8],
+    names: dict[int, str],
+    detections: Detections,
+    done: int,
+) -> list[dict[str, Any]]:
+    """Measure the objects of a mask in both images, each on its own grid."""
+    a, b = pair.grid(done), pair.partner_of(done)
+    if a.shape == b.shape:  # where only one has geometry, it was assumed for both
+        affine = b.affine if a.affine is None else a.affine
+        a = a if a.affine is not None else replace(a, affine=affine)
+        b = b if b.affine is not None else replace(b, affine=affine)
+    rows = list(zip(detections.label_values.tolist(), detections.sources, strict=False))
+    return measure_objects(
+        mask,
+        names,
+        a,
+        {"a": a, "b": b},
+        axis=pair.selection.axis,
+        found_in={
+            label: ", ".join(dict.fromkeys(source for value, source in rows if value == label))
+            for label in {value for value, _ in rows}
+        },
+        counts=Counter(detections.label_values.tolist()),
     )
 
 

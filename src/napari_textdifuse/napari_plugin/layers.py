@@ -34,6 +34,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..intensity import default_window
+from ..measure import columns_of
 from ..spatial.layers import KEY as KEY
 from ..spatial.layers import (
     current_affine,
@@ -152,18 +153,37 @@ def to_layer(volume: Volume, name: str | None = None, kind: str = "image") -> La
     if objects := facts.pop("objects", None):
         known["objects"] = objects
     if record := facts.pop("record", None):
-        known |= {"record": record, "objects": record.get("objects", {})}
+        names = record.get("label_names", record.get("objects", {}))  # before 0.2: "objects"
+        known |= {"record": record, "objects": names}
     if kind == "labels":
-        attributes["features"] = label_features(known.get("objects", {}))
+        rows = known.get("record", {}).get("objects", ())
+        rows = rows if isinstance(rows, list) else ()
+        attributes["features"] = label_features(known.get("objects", {}), rows)
         return array if array.dtype.kind in "iu" else array.astype(np.uint8), attributes, kind
     display = _display(volume)
     known["shown"] = [display.get("contrast_limits"), display.get("colormap", "gray")]
     return array, attributes | display, kind
 
 
-def label_features(objects: Mapping[Any, str]) -> dict[str, list[Any]]:
-    """Return the table from which napari's status bar names the label under the cursor."""
-    return {"index": [0, *map(int, objects)], "object": ["background", *objects.values()]}
+def label_features(
+    objects: Mapping[Any, str], rows: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, list[Any]]:
+    """Return the table from which napari's status bar names the label under the cursor.
+
+    Parameters
+    ----------
+    objects : mapping of int or str to str
+        What each label stands for.
+    rows : sequence of dict
+        From `measure.measure_objects`; columns that they fill are added.
+    """
+    labels = [0, *map(int, objects)]
+    table: dict[str, list[Any]] = {"index": labels, "object": ["background", *objects.values()]}
+    measured = {int(row["label"]): row for row in rows}
+    for name, values in columns_of([measured.get(v, {}) for v in labels]).items():
+        if name not in ("label", "term"):
+            table[name] = values
+    return table
 
 
 def to_series_layer(volumes: Sequence[Volume], kind: str = "image") -> LayerData:

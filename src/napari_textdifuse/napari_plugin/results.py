@@ -280,7 +280,7 @@ def _mask_look(result: FusionResult) -> dict[str, Any]:
     colours |= dict(zip(result.label_names, cycle(LABEL_COLOURS), strict=False))
     return {
         "colormap": direct_colormap(colours),
-        "features": label_features(result.label_names),
+        "features": label_features(result.label_names, result.objects),
         "opacity": 1.0,
     }
 
