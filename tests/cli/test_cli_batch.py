@@ -42,14 +42,22 @@ def files_in(folder):
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
+def results_in(folder):
+    return [p for p in files_in(folder) if not p.startswith(("previews/", "report."))]
+
+
 def test_pairs_by_name(batch, tmp_path):
     ran, summary = batch()
     out = tmp_path / "out"
     assert ran.status == 0, ran.err
-    assert files_in(out) == ["records/x.json", "records/y.json", "x.png", "y.nii.gz"]
+    assert files_in(out) == [
+        *("previews/x.png", "previews/y.png", "records/x.json", "records/y.json"),
+        *("report.csv", "report.html", "x.png", "y.nii.gz"),
+    ]
     assert np.asarray(Image.open(out / "x.png")).shape == (37, 50, 3)
     assert list(summary) == [
-        *("done", "skipped", "failed", "unpaired", "seconds_per_image", "images", "out")
+        *("done", "skipped", "refused", "failed", "unpaired", "seconds_per_image", "images"),
+        *("cases", "out", "report"),
     ]
     assert (summary["done"], summary["skipped"], summary["failed"]) == (2, 0, [])
     assert summary["unpaired"] == ["alone", "zoo"]
@@ -105,7 +113,9 @@ def test_a_bad_pair_does_not_stop_the_others(batch, folders, tmp_path):
     assert ran.status == 2
     assert (summary["done"], [f["name"] for f in summary["failed"]]) == (1, ["x"])
     assert "x.jpg" in summary["failed"][0]["error"]
-    assert files_in(tmp_path / "out") == ["records/y.json", "y.nii.gz"]
+    assert files_in(tmp_path / "out") == [
+        *("previews/y.png", "records/y.json", "report.csv", "report.html", "y.nii.gz"),
+    ]
     assert ran.err.splitlines()[-1].startswith("textdifuse: error: 1 of 2 pairs ")
 
     write_colour(folders[1] / "x.jpg")
@@ -133,7 +143,7 @@ def test_masks_by_name_and_uncertainty_in_folders_of_their_own(batch, folders, t
     assert ran.status == 2  # y has no mask
     assert "no mask y" in summary["failed"][0]["error"]
     out = tmp_path / "out"
-    assert files_in(out) == [
+    assert results_in(out) == [
         *("masks/x.png", "objects.csv", "records/x.json", "uncertainty/x.png", "x.png"),
     ]
     (row,) = csv.DictReader((out / "objects.csv").read_text().splitlines())
@@ -145,7 +155,7 @@ def test_masks_by_name_and_uncertainty_in_folders_of_their_own(batch, folders, t
     Image.fromarray(drawn.T[:37, :37]).resize((50, 37)).save(masks / "x.png")  # another mask
     assert batch("--mask", masks, "--samples", "2")[1]["done"] == 1
     batch()
-    assert files_in(out) == ["records/x.json", "x.png"]
+    assert results_in(out) == ["records/x.json", "x.png"]
 
 
 def test_output_may_lie_inside_an_input_folder_but_not_be_one(textdifuse, fast, folders):
@@ -190,5 +200,5 @@ def test_ctrl_c_keeps_what_is_done(batch, tmp_path, monkeypatch):
     ran, _ = batch()
     assert ran.status == 130
     assert ran.err.splitlines()[-1] == "textdifuse: cancelled"
-    assert files_in(tmp_path / "out") == ["records/x.json", "x.png"]
+    assert results_in(tmp_path / "out") == ["records/x.json", "x.png"]
     assert batch()[1]["skipped"] == 1

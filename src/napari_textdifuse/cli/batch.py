@@ -5,51 +5,60 @@ from __future__ import annotations
 import argparse
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, TextDiFuseError
+from ..errors import InputError, PromptError, TextDiFuseError
 from ..evaluation.folders import images_by_stem
+from .batch_report import PAGE, TABLE, Case, short_notes, write_report
 from .objects_table import write_objects
 from .pair_fuser import PairFuser
 from .report import print_json, say
 
 DONE, UNEXPECTED, WRONG = 0, 1, 2
+#: Where the record and the preview of a pair lie, and how they end.
+REPORTED = (("records", ".json"), ("previews", ".png"))
 
 
 @dataclass
 class Summary:
     """What happened to the pairs of two folders."""
 
-    pairs: int
+    cases: dict[str, Case]
     unpaired: list[str]
-    skipped: int = 0
-    images: list[dict[str, Any]] = field(default_factory=list)
-    failed: list[dict[str, str]] = field(default_factory=list)
     status: int = DONE
 
-    def add_failure(self, name: str, error: Exception) -> str:
-        """Note a failure and return its one line."""
+    def add_error(self, name: str, error: Exception) -> str:
+        """Note that a pair was refused or failed, and return its one line."""
+        case = self.cases[name]
         expected = isinstance(error, TextDiFuseError)
         line = str(error) if expected else f"unexpected {type(error).__name__}: {error}"
-        line = " ".join(line.split())
-        self.failed.append({"name": name, "error": line})
+        case.error = " ".join(line.split())
+        case.state = "refused" if isinstance(error, PromptError) else "failed"
         if self.status != UNEXPECTED:
             self.status = WRONG if expected else UNEXPECTED
-        return line
+        return case.error
+
+    def of(self, state: str) -> list[Case]:
+        """Return the cases that are in one of `batch_report.STATES`."""
+        return [case for case in self.cases.values() if case.state == state]
 
     def to_dict(self, out: Path) -> dict[str, Any]:
         """Return the object that ``--json`` prints."""
-        seconds = [image["seconds"] for image in self.images]
+        fused = self.of("fused")
+        seconds = [case.seconds for case in fused if case.seconds is not None]
         return {
-            "done": len(self.images),
-            "skipped": self.skipped,
-            "failed": self.failed,
+            "done": len(fused),
+            "skipped": len(self.of("already done")),
+            "refused": [{"name": case.name, "error": case.error} for case in self.of("refused")],
+            "failed": [{"name": case.name, "error": case.error} for case in self.of("failed")],
             "unpaired": self.unpaired,
             "seconds_per_image": round(sum(seconds) / len(seconds), 3) if seconds else None,
-            "images": self.images,
+            "images": [{"name": case.name, "seconds": case.seconds} for case in fused],
+            "cases": [case.to_dict() for case in self.cases.values()],
             "out": str(out),
+            "report": {"page": PAGE, "table": TABLE},
         }
 
 
@@ -62,23 +71,45 @@ def run(options: argparse.Namespace) -> int:
             f"no image in {options.a} has the name of one in {options.b}, apart from the ending; "
             "rename them so that pairs have equal names."
         )
-    summary = Summary(len(names), unpaired=sorted(a.keys() ^ b.keys()))
+    summary = Summary({name: Case(name) for name in names}, unpaired=sorted(a.keys() ^ b.keys()))
     outcomes = _outcomes(options, {name: (a[name], b[name]) for name in names})
-    for number, (name, outcome) in enumerate(outcomes, start=1):
-        title = f"[{number}/{len(names)}] {name}"
-        if isinstance(outcome, Exception):
-            if options.debug:
-                traceback.print_exception(outcome)
-            say(f"{title}: failed: {summary.add_failure(name, outcome)}")
-        elif outcome is None:
-            summary.skipped += 1
-            say(f"{title}: already done")
-        else:
-            summary.images.append({"name": name, "seconds": round(outcome, 3)})
-            say(f"{title}: {outcome:.2f} s")
-    write_objects(options.out, names)
+    reached = 0
+    try:
+        for reached, (name, outcome) in enumerate(outcomes, start=1):
+            _note(summary, options, f"[{reached}/{len(names)}]", name, outcome)
+    finally:  # also when cancelled: what is done is told
+        if reached:
+            title = "Fusion" + (f" of '{options.prompt}'" if options.prompt else "")
+            write_report(options.out, summary.cases.values(), summary.unpaired, title)
+            done = [case.name for case in summary.cases.values() if case.done]
+            write_objects(options.out, done)
     _conclude(summary, options)
     return summary.status
+
+
+def _note(
+    summary: Summary,
+    options: argparse.Namespace,
+    number: str,
+    name: str,
+    outcome: float | Exception | None,
+) -> None:
+    """Keep what became of a pair, and say it in a line."""
+    case = summary.cases[name]
+    if isinstance(outcome, Exception):
+        if options.debug:
+            traceback.print_exception(outcome)
+        line = summary.add_error(name, outcome)
+        if (options.out / f"records/{name}.json").is_file():
+            case.notes.append("A result of an earlier run with other settings has this name.")
+        say(f"{number} {name}: {case.state}: {line}")
+        return
+    case.state = "already done" if outcome is None else "fused"
+    case.seconds = None if outcome is None else round(outcome, 3)
+    case.load(*(options.out / f"{folder}/{name}{end}" for folder, end in REPORTED))
+    what = case.state if outcome is None else f"{outcome:.2f} s"
+    notes = short_notes(case.notes)
+    say(f"{number} {name}: {what}" + (f"; {notes}" if notes else ""))
 
 
 def _outcomes(
@@ -108,20 +139,25 @@ def _images(folder: Path, out: Path) -> dict[str, Path]:
 
 def _conclude(summary: Summary, options: argparse.Namespace) -> None:
     content = summary.to_dict(options.out)
+    refused, failed = summary.of("refused"), summary.of("failed")
     if options.json:
         print_json(content)
     else:
         pace = content["seconds_per_image"]
         print(
-            f"{content['done']} fused, {content['skipped']} already done, "
-            f"{len(content['failed'])} failed, {len(content['unpaired'])} without a partner"
+            f"{content['done']} fused, {content['skipped']} already done, {len(refused)} refused, "
+            f"{len(failed)} failed, {len(summary.unpaired)} without a partner"
             + (f"; {pace:.2f} s per image" if pace is not None else "")
         )
+        print(options.out / PAGE)
+    noted = sum(bool(case.notes) for case in summary.cases.values())
+    if noted:
+        say(f"note: {noted} of {len(summary.cases)} cases have notes; read {PAGE}")
     if summary.unpaired:
         say(f"note: without a partner: {', '.join(summary.unpaired)}")
-    if summary.failed:
-        first = summary.failed[0]
-        say(
-            f"error: {len(summary.failed)} of {summary.pairs} pairs could not be fused, "
-            f"first {first['name']}: {first['error']}"
-        )
+    for state, cases in (("the prompt was refused in", refused), ("could not be fused:", failed)):
+        if cases:
+            first = f"{cases[0].name}: {cases[0].error}"
+            count = f"{len(cases)} of {len(summary.cases)} pairs"
+            start = f"{state} {count}" if cases is refused else f"{count} {state[:-1]}"
+            say(f"error: {start}, first {first}")

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 #: The role of the table of measured objects, which goes with a mask.
 OBJECTS = "objects"
 #: What ``batch`` keeps beside the fused images, which lie alone at the top.
-SUBFOLDERS = ("masks", "uncertainty", "records")
+SUBFOLDERS = ("masks", "uncertainty", "records", "previews")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Where each image of a pair goes; see `outputs.SUBFOLDERS`.
 _FOLDERS = {"fused": "", "mask": "masks/", "uncertainty": "uncertainty/"}
 
+#: Pixels of a panel's longer side: 160 keeps a report of 1000 cases readable by a browser.
+PREVIEW_SIDE = 160
+
 
 class PairFuser:
     """Fuses pairs one after the other; the network is loaded once, when first needed."""
@@ -56,9 +59,12 @@ class PairFuser:
             return None
 
         loading = time.perf_counter()
+        from PIL import Image
+
         from ..fusion import FusionPipeline
         from ..fusion.inputs import as_volume
         from .fuse import fuse_pair
+        from .preview import montage
 
         if self.pipeline is None:
             self.pipeline = FusionPipeline.from_pretrained(
@@ -66,9 +72,14 @@ class PairFuser:
             )
         started += time.perf_counter() - loading  # loading the network is no image's time
         a, b = as_volume(a, "image A"), as_volume(b, "image B")
-        result, _ = fuse_pair(self.pipeline, a, b, mask, self.locator, self.options, title)
+        result, pair = fuse_pair(self.pipeline, a, b, mask, self.locator, self.options, title)
         record = full_record(result) | {"resume_key": key}
-        save(result, self.options.out, names, record_name, record)
+        grid = pair.grid(len(pair.selection))
+        picture = montage(
+            grid, pair.partner, result, anatomical=ending == ".nii.gz", side=PREVIEW_SIDE
+        )
+        preview = f"previews/{name}.png", picture.quantize(256, Image.Quantize.FASTOCTREE)
+        save(result, self.options.out, names, record_name, record, preview)
         return time.perf_counter() - started
 
     def _mask(self, name: str) -> Volume | None:

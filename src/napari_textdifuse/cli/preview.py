@@ -30,7 +30,9 @@ _PLANES = (("P", "I", "L"), ("L", "I", "A"), ("L", "P", "S"))
 _OUTLINES = ((0, 255, 255), (0, 255, 0), (255, 0, 255), (255, 160, 0))
 
 
-def montage(a: Volume, b: Volume, result: FusionResult, *, anatomical: bool) -> Image.Image:
+def montage(
+    a: Volume, b: Volume, result: FusionResult, *, anatomical: bool, side: int = SIDE
+) -> Image.Image:
     """Draw A, B, the fused image and, where there is a mask, the fused image with its outline.
 
     Of a volume, the axial slice with most of the mask is shown (without a mask, the middle one),
@@ -43,6 +45,8 @@ def montage(a: Volume, b: Volume, result: FusionResult, *, anatomical: bool) -> 
     result : FusionResult
     anatomical : bool
         Whether an affine tells the patient's directions (not so for pictures).
+    side : int
+        Pixels of a panel's longer side.
 
     Returns
     -------
@@ -52,7 +56,7 @@ def montage(a: Volume, b: Volume, result: FusionResult, *, anatomical: bool) -> 
     from PIL import Image, ImageDraw, ImageFont
 
     anatomical = anatomical and a.affine is not None
-    cut = _Cut(a, result, anatomical)
+    cut = _Cut(a, result, anatomical, side)
     picture_a = cut.picture(_shown(a, result, "a"))
     b_here = cut.through(b, a)
     black = np.zeros_like(picture_a)
@@ -82,9 +86,10 @@ def montage(a: Volume, b: Volume, result: FusionResult, *, anatomical: bool) -> 
 class _Cut:
     """One plane through a grid, and how to draw what lies in it."""
 
-    def __init__(self, grid: Volume, result: FusionResult, anatomical: bool) -> None:
+    def __init__(self, grid: Volume, result: FusionResult, anatomical: bool, side: int) -> None:
         import nibabel as nib
 
+        self.side = side
         self.axis = 0  # of the array, across the plane
         normal = None
         single = next((k for k, n in enumerate(grid.shape) if n == 1 and grid.ndim == 3), None)
@@ -115,7 +120,7 @@ class _Cut:
             return None
 
     def picture(self, volume: Volume, labels: bool = False) -> Picture:
-        """Draw a plane, or the plane of a volume: 8-bit RGB, longer side `SIDE` pixels."""
+        """Draw a plane, or the plane of a volume: 8-bit RGB, longer side `side` pixels."""
         from PIL import Image
 
         if volume.ndim == 3 and volume.shape[self.axis] > 1:
@@ -126,7 +131,7 @@ class _Cut:
         if not volume.rgb:
             array = np.repeat(array[..., None], 3, axis=-1)
         height, width = array.shape[0] * dy, array.shape[1] * dx
-        scale = SIDE / max(height, width)
+        scale = self.side / max(height, width)
         size = max(1, round(width * scale)), max(1, round(height * scale))
         how = Image.Resampling.NEAREST if labels else Image.Resampling.BICUBIC
         return np.asarray(Image.fromarray(array.astype(np.uint8)).resize(size, how))

@@ -184,8 +184,8 @@ def _unknown_images(term: Term) -> str:
     kinds = dict.fromkeys(_KINDS[rule.modality] for rule in term.rules)
     return (
         f"{term.name!r} is a finding in {' or '.join(kinds)}, and neither image says what it is; "
-        "state the modality (modality=, such as {'a': 'CT', 'b': 'MR'}, or the choices at the "
-        f"images), or {_ALTERNATIVES}."
+        "state the modality (modality=, such as {'a': 'CT', 'b': 'MR'}, --modality-a and "
+        f"--modality-b, or the choices at the images), or {_ALTERNATIVES}."
     )
 
 
