@@ -114,9 +114,15 @@ def build_parser() -> argparse.ArgumentParser:
         text = f"of folder {role.upper()}, by number or UID; default: the one with most images"
         fuse.add_argument(f"--series-{role}", metavar="N|UID", help=text)
 
-    batch = add("batch", "fuse two folders, pairing by equal name; resumes", fusion, json)
-    batch.add_argument("a", metavar="DIR_A", type=_folder)
-    batch.add_argument("b", metavar="DIR_B", type=_folder)
+    text = "fuse two folders, pairing by equal name, or a BIDS data set; resumes"
+    batch = add("batch", text, _fusion_options(out_required=False), json)
+    batch.add_argument("a", metavar="DIR_A", type=_folder, help="or the root of a BIDS data set")
+    batch.add_argument("b", metavar="DIR_B", type=_folder, nargs="?")
+    text = "pair the images of one data set by subject and session; writes BIDS derivatives"
+    batch.add_argument("--bids", action="store_true", help=text)
+    for role, example in (("a", "T1w, ce-gadolinium_T1w"), ("b", "pet, trc-FDG_pet")):
+        text = f"with --bids: suffix of image {role.upper()}, such as {example}"
+        batch.add_argument(f"--{role}", dest=f"bids_{role}", metavar="SUFFIX", help=text)
     batch.add_argument("--scheduler", metavar="ADDRESS", help="of a dask cluster that does it")
 
     sample = add("sample", "fuse a pair that comes with the package", fusion, json)
@@ -150,10 +156,13 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _fusion_options() -> _Parser:
+def _fusion_options(out_required: bool = True) -> _Parser:
     options = _Parser(add_help=False)
     add = options.add_argument
-    add("--out", metavar="DIR", type=_output_folder, required=True, help="made if missing")
+    text = "made if missing"
+    if not out_required:
+        text += "; default with --bids: derivatives/textdifuse"
+    add("--out", metavar="DIR", type=_output_folder, required=out_required, help=text)
     add("--prompt", metavar="TEXT", help="what should stand out, such as 'tumour'")
     add("--mask", metavar="FILE", type=_existing, help="labels instead of a prompt; batch: or DIR")
     effort = options.add_mutually_exclusive_group()

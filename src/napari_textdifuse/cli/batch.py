@@ -6,19 +6,22 @@ import argparse
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, PromptError, TextDiFuseError
 from ..evaluation.folders import images_by_stem
+from ..io.bids import find_pairs
 from .batch_report import PAGE, TABLE, Case, short_notes, write_report
+from .layout import Layout, describe_dataset, layout_of
 from .objects_table import write_objects
 from .pair_fuser import PairFuser
 from .report import print_json, say
 
 DONE, UNEXPECTED, WRONG = 0, 1, 2
-#: Where the record and the preview of a pair lie, and how they end.
-REPORTED = (("records", ".json"), ("previews", ".png"))
+
+Pairs = tuple[dict[str, tuple[Path, Path]], dict[str, str], list[str]]
 
 
 @dataclass
@@ -63,26 +66,30 @@ class Summary:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Fuse every pair of two folders; a bad one does not stop the others."""
-    a, b = _images(options.a, options.out), _images(options.b, options.out)
-    names = sorted(a.keys() & b.keys())
-    if not names:
-        raise InputError(
-            f"no image in {options.a} has the name of one in {options.b}, apart from the ending; "
-            "rename them so that pairs have equal names."
-        )
-    summary = Summary({name: Case(name) for name in names}, unpaired=sorted(a.keys() ^ b.keys()))
-    outcomes = _outcomes(options, {name: (a[name], b[name]) for name in names})
+    """Fuse every pair of two folders or a data set; a bad one does not stop the others."""
+    if options.out is None:
+        if not options.bids:
+            raise InputError("--out says where the results go; give a folder.")
+        options.out = options.a / "derivatives" / "textdifuse"
+    pairs, unclear, unpaired = _bids_pairs(options) if options.bids else _pairs(options)
+    names = sorted([*pairs, *unclear])
+    summary = Summary({name: Case(name) for name in names}, unpaired)
+    refused = ((name, InputError(why)) for name, why in unclear.items())
+    outcomes = chain(refused, _outcomes(options, pairs) if pairs else ())
     reached = 0
     try:
         for reached, (name, outcome) in enumerate(outcomes, start=1):
-            _note(summary, options, f"[{reached}/{len(names)}]", name, outcome)
+            layout = layout_of(options, name, *pairs[name]) if name in pairs else None
+            _note(summary, options, f"[{reached}/{len(names)}]", name, outcome, layout)
     finally:  # also when cancelled: what is done is told
         if reached:
             title = "Fusion" + (f" of '{options.prompt}'" if options.prompt else "")
             write_report(options.out, summary.cases.values(), summary.unpaired, title)
-            done = [case.name for case in summary.cases.values() if case.done]
-            write_objects(options.out, done)
+            done = [case for case in summary.cases.values() if case.done]
+            rows = [{"name": case.name} | row for case in done for row in case.objects]
+            write_objects(options.out, rows)
+            if options.bids:
+                describe_dataset(options)
     _conclude(summary, options)
     return summary.status
 
@@ -93,6 +100,7 @@ def _note(
     number: str,
     name: str,
     outcome: float | Exception | None,
+    layout: Layout | None,
 ) -> None:
     """Keep what became of a pair, and say it in a line."""
     case = summary.cases[name]
@@ -100,13 +108,14 @@ def _note(
         if options.debug:
             traceback.print_exception(outcome)
         line = summary.add_error(name, outcome)
-        if (options.out / f"records/{name}.json").is_file():
+        if layout is not None and (options.out / layout.record).is_file():
             case.notes.append("A result of an earlier run with other settings has this name.")
         say(f"{number} {name}: {case.state}: {line}")
         return
     case.state = "already done" if outcome is None else "fused"
     case.seconds = None if outcome is None else round(outcome, 3)
-    case.load(*(options.out / f"{folder}/{name}{end}" for folder, end in REPORTED))
+    if layout is not None:
+        case.load(options.out / layout.record, options.out / layout.preview)
     what = case.state if outcome is None else f"{outcome:.2f} s"
     notes = short_notes(case.notes)
     say(f"{number} {name}: {what}" + (f"; {notes}" if notes else ""))
@@ -127,6 +136,34 @@ def _outcomes(
             yield name, fuser.fuse(name, a, b, f"[{number}/{len(pairs)}] {name}")
         except Exception as error:
             yield name, error
+
+
+def _pairs(options: argparse.Namespace) -> Pairs:
+    """Pair two folders by name; nothing is unclear, some may lack a partner."""
+    if options.b is None:
+        raise InputError("batch needs two folders, or --bids with --a and --b.")
+    if options.bids_a or options.bids_b:
+        raise InputError("--a and --b choose images of a BIDS data set; give --bids as well.")
+    a, b = _images(options.a, options.out), _images(options.b, options.out)
+    names = sorted(a.keys() & b.keys())
+    if not names:
+        raise InputError(
+            f"no image in {options.a} has the name of one in {options.b}, apart from the ending; "
+            "rename them so that pairs have equal names."
+        )
+    return {name: (a[name], b[name]) for name in names}, {}, sorted(a.keys() ^ b.keys())
+
+
+def _bids_pairs(options: argparse.Namespace) -> Pairs:
+    if options.b is not None or not (options.bids_a and options.bids_b):
+        raise InputError(
+            "--bids takes one data set and both images by suffix, such as "
+            "textdifuse batch DATASET --bids --a T1w --b pet."
+        )
+    if options.out.resolve() == options.a.resolve():
+        raise InputError(f"{options.out} holds the input images; choose another --out.")
+    found = find_pairs(options.a, options.bids_a, options.bids_b)
+    return found.pairs, found.unclear, found.unpaired
 
 
 def _images(folder: Path, out: Path) -> dict[str, Path]:

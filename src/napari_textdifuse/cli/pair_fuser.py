@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..evaluation.folders import images_by_stem
 from ..io import read
 from ..volume import Volume
+from .layout import layout_of
 from .locator_options import facts, make_locator
 from .outputs import format_for, full_record, load_record, save
 from .resume import resume_key
@@ -18,8 +19,6 @@ from .resume import resume_key
 if TYPE_CHECKING:
     from ..fusion import FusionPipeline
 
-#: Where each image of a pair goes; see `outputs.SUBFOLDERS`.
-_FOLDERS = {"fused": "", "mask": "masks/", "uncertainty": "uncertainty/"}
 
 #: Pixels of a panel's longer side: 160 keeps a report of 1000 cases readable by a browser.
 PREVIEW_SIDE = 160
@@ -50,11 +49,11 @@ class PairFuser:
         a, b = (read(path, time=self.options.time) for path in (path_a, path_b))
         mask = self._mask(name)
         ending = format_for(path_a, a)
-        names = {role: f"{folder}{name}{ending}" for role, folder in _FOLDERS.items()}
-        record_name = f"records/{name}.json"
+        layout, out = layout_of(self.options, name, path_a, path_b), self.options.out
         key = resume_key(self.options, self.weights.sha256, a, b, mask, self.facts)
-        earlier = load_record(self.options.out / record_name)
-        written = [self.options.out / names[r] for r in earlier.get("outputs", ()) if r in names]
+        earlier = load_record(out / layout.record)
+        names = layout.files(earlier.get("label_names", {}), ending)
+        written = [out / names[r] for r in earlier.get("outputs", ()) if r in names]
         if earlier.get("resume_key") == key and all(path.is_file() for path in written):
             return None
 
@@ -73,13 +72,18 @@ class PairFuser:
         started += time.perf_counter() - loading  # loading the network is no image's time
         a, b = as_volume(a, "image A"), as_volume(b, "image B")
         result, pair = fuse_pair(self.pipeline, a, b, mask, self.locator, self.options, title)
-        record = full_record(result) | {"resume_key": key}
+        record = full_record(result) | layout.about() | {"resume_key": key}
         grid = pair.grid(len(pair.selection))
         picture = montage(
             grid, pair.partner, result, anatomical=ending == ".nii.gz", side=PREVIEW_SIDE
         )
-        preview = f"previews/{name}.png", picture.quantize(256, Image.Quantize.FASTOCTREE)
-        save(result, self.options.out, names, record_name, record, preview)
+        preview = layout.preview, picture.quantize(256, Image.Quantize.FASTOCTREE)
+        names = layout.files(record["label_names"], ending)
+        files = save(result, out, names, layout.record, record, preview)
+        for path in set(written) - set(files.values()):  # a mask of other objects
+            for stale in (path, *layout.sidecars(path)):
+                stale.unlink(missing_ok=True)
+        layout.finish(out, load_record(files["record"]))
         return time.perf_counter() - started
 
     def _mask(self, name: str) -> Volume | None:

@@ -1,0 +1,178 @@
+"""Where the files of a batch's pairs go: plain folders, or BIDS derivatives."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from ..errors import InputError
+from ..fusion.record import NOTICE
+from ..io import write_json
+from ..io._atomic import write_bytes
+from ..io.bids import VERSION, BidsFile
+from .batch_report import PAGE, TABLE
+from .objects_table import NAME as OBJECTS
+
+CODE = "https://github.com/napari-textdifuse/napari-textdifuse"
+
+
+@dataclass(frozen=True)
+class PlainLayout:
+    """``NAME.ending``, with the rest in folders of their own; see `outputs.SUBFOLDERS`."""
+
+    name: str
+
+    @property
+    def record(self) -> str:
+        """The record's file."""
+        return f"records/{self.name}.json"
+
+    @property
+    def preview(self) -> str:
+        """The picture for the report."""
+        return f"previews/{self.name}.png"
+
+    def files(self, labels: Mapping[str, str], ending: str) -> dict[str, str]:
+        """Return the image files by role."""
+        folders = {"fused": "", "mask": "masks/", "uncertainty": "uncertainty/"}
+        return {role: f"{folder}{self.name}{ending}" for role, folder in folders.items()}
+
+    def about(self) -> dict[str, Any]:
+        """Return nothing: the record is complete."""
+        return {}
+
+    def finish(self, out: Path, record: Mapping[str, Any]) -> None:
+        """Do nothing: the record is all that goes with the images."""
+
+    def sidecars(self, path: Path) -> list[Path]:
+        """Return nothing: an image has no sidecar."""
+        return []
+
+
+@dataclass(frozen=True)
+class BidsLayout:
+    """Derivatives of image A: ``sub-01/anat/sub-01_desc-fused_T1w.nii.gz`` with its sidecar.
+
+    Parameters
+    ----------
+    image, partner : BidsFile
+        Images A and B.
+    linked : bool
+        Whether the derivatives lie in the data set, so that sources can be named in them.
+    """
+
+    image: BidsFile
+    partner: BidsFile
+    linked: bool
+
+    @property
+    def record(self) -> str:
+        """The sidecar of the fused image, which is the record."""
+        return f"{self.image.derived('fused')}.json"
+
+    @property
+    def preview(self) -> str:
+        """The picture for the report; not part of the data set (``.bidsignore``)."""
+        return f"previews/{self.image.session}.png"
+
+    def files(self, labels: Mapping[str, str], ending: str) -> dict[str, str]:
+        """Return the image files by role: one object is a mask, several are a ``dseg``."""
+        names = list(labels.values())
+        mask = ("objects", "dseg") if len(names) > 1 else (names[0] if names else "object", "mask")
+        return {
+            "fused": f"{self.image.derived('fused')}{ending}",
+            "mask": f"{self.image.derived(*mask)}{ending}",
+            "uncertainty": f"{self.image.derived('uncertainty')}{ending}",
+        }
+
+    def about(self) -> dict[str, Any]:
+        """Return the keys that BIDS asks of a derivative."""
+        sources = [f"bids:raw:{f.folder}/{f.path.name}" for f in (self.image, self.partner)]
+        return {"SkullStripped": False, "Description": f"Fused with a {self.partner.suffix}"} | (
+            {"Sources": sources} if self.linked else {}
+        )
+
+    def finish(self, out: Path, record: Mapping[str, Any]) -> None:
+        """Write the sidecars of mask and uncertainty, and the table of labels."""
+        labels: Mapping[str, str] = record.get("label_names", {})
+        files = self.files(labels, ".nii.gz")
+        about = {"Sources": record["Sources"]} if "Sources" in record else {}
+        if "mask" in record["outputs"]:
+            name = files["mask"].removesuffix(".nii.gz")
+            what = ", ".join(labels.values())
+            content: dict[str, Any] = {
+                "Type": "ROI",
+                "Description": f"{what}. {NOTICE}",
+                "SpatialReference": "orig",
+            }
+            content |= about
+            if name.endswith("_dseg"):
+                del content["Type"]
+                rows = "".join(f"{k}\t{v}\n" for k, v in labels.items())
+                write_bytes(out / f"{name}.tsv", f"index\tname\n{rows}".encode())
+            write_json(out / f"{name}.json", content)
+        if "uncertainty" in record["outputs"]:
+            name = files["uncertainty"].removesuffix(".nii.gz")
+            text = f"Standard deviation of the fused brightness over the seeds. {NOTICE}"
+            content = {"SkullStripped": False, "Description": text, **about}
+            write_json(out / f"{name}.json", content)
+
+    def sidecars(self, path: Path) -> list[Path]:
+        """Return the files that go with an image."""
+        stem = path.name.removesuffix(".nii.gz")
+        return [path.with_name(stem + ending) for ending in (".json", ".tsv")]
+
+
+#: Both have the same methods; names are relative to ``--out``.
+Layout = PlainLayout | BidsLayout
+
+
+def layout_of(options: argparse.Namespace, name: str, path_a: Path, path_b: Path) -> Layout:
+    """Return where the files of a pair go.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        Those of ``batch``.
+    name : str
+        Of the pair.
+    path_a, path_b : Path
+    """
+    if options.bids:
+        image, partner = BidsFile.parse(path_a), BidsFile.parse(path_b)
+        if image is None or partner is None:
+            raise InputError(f"{path_a.name} is no BIDS name.")
+        return BidsLayout(image, partner, _linked(options))
+    return PlainLayout(name)
+
+
+def _linked(options: argparse.Namespace) -> bool:
+    return bool(options.out.absolute().is_relative_to(options.a.absolute()))
+
+
+def describe_dataset(options: argparse.Namespace) -> None:
+    """Write the files that make the output folder a BIDS derivative data set."""
+    generated = {"Name": "napari-textdifuse", "Version": __version__, "CodeURL": CODE}
+    content: dict[str, Any] = {
+        "Name": "Fused images (Text-DiFuse)",
+        "BIDSVersion": VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [generated],
+        "License": "as the source data",
+    }
+    if _linked(options):
+        up = options.out.absolute().relative_to(options.a.absolute())
+        content["DatasetLinks"] = {"raw": "/".join([".."] * len(up.parts))}
+    write_json(options.out / "dataset_description.json", content)
+    readme = (
+        "Fused images of two sources each, made with napari-textdifuse.\n\n"
+        f"{NOTICE}\nThe sidecar of each fused image is its record: settings, weights, windows,\n"
+        f"what is known of both sources and how, and notes. {PAGE} shows every case.\n"
+    )
+    write_bytes(options.out / "README", readme.encode())
+    ignored = f"{PAGE}\n{TABLE}\n{OBJECTS}\npreviews\n"
+    write_bytes(options.out / ".bidsignore", ignored.encode())
