@@ -86,7 +86,7 @@ def array_volume(source: Any, role: str, time: int | None = None) -> Volume:
         If it is not an image of real numbers.
     """
     try:
-        array = keep_lazy(source)
+        array = keep_lazy(_readable(source))
     except ValueError as error:
         raise InputError(f"{role}: not an array of equal rows ({error}).") from None
     if array.dtype.kind not in "biuf":
@@ -103,6 +103,17 @@ def array_volume(source: Any, role: str, time: int | None = None) -> Volume:
             "give (Y, X), (Z, Y, X), or either with a last axis of 3 colours."
         )
     return Volume(array, rgb=rgb, name=role)
+
+
+def _readable(source: Any) -> Any:
+    """Return what numpy can read: a tensor without its graph, masked values as NaN."""
+    if callable(getattr(source, "detach", None)):
+        return source.detach().cpu()
+    if isinstance(source, np.ma.MaskedArray):
+        if not np.ma.is_masked(source):
+            return source.data
+        return np.where(np.ma.getmaskarray(source), np.nan, source.data)
+    return source
 
 
 def time_point(series: Any, time: int | None, label: str) -> Any:

@@ -173,6 +173,36 @@ class Volume:
             image.header.set_xyzt_units("mm")
         return image
 
+    def to_sitk(self) -> Any:
+        """Return a `SimpleITK.Image`; see `io.objects_out.to_sitk`."""
+        from .io.objects_out import to_sitk
+
+        return to_sitk(self)
+
+    def to_itk(self) -> Any:
+        """Return an `itk.Image`; see `io.objects_out.to_itk`."""
+        from .io.objects_out import to_itk
+
+        return to_itk(self)
+
+    def to_monai(self) -> Any:
+        """Return a `monai.data.MetaTensor`; see `io.objects_out.to_monai`."""
+        from .io.objects_out import to_monai
+
+        return to_monai(self)
+
+    def to_torchio(self) -> Any:
+        """Return a `torchio.ScalarImage` or `LabelMap`; see `io.objects_out.to_torchio`."""
+        from .io.objects_out import to_torchio
+
+        return to_torchio(self)
+
+    def to_xarray(self) -> Any:
+        """Return an `xarray.DataArray`; see `io.data_array.to_data_array`."""
+        from .io.objects_out import to_xarray
+
+        return to_xarray(self)
+
     @classmethod
     def from_nibabel(cls, image: nibabel.Nifti1Image, **fields: Any) -> Volume:
         """Make a volume from a nibabel image (scl_slope and scl_inter applied).

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..arrays import array_volume, check_values, load
-from ..io.objects import from_object, is_object
+from ..io.objects import from_object, is_object, refuse_no_image
 from ..meaning import by_role, state
 from ..spatial.layers import is_layer, read_layer, share_world
 from ..volume import Volume
@@ -18,10 +18,11 @@ def as_volume(source: Any, role: str, *, time: int | None = None, lazy: bool = F
 
     Parameters
     ----------
-    source : array, Volume, str, PathLike, or an object with ``data``, ``scale`` and ``translate``
+    source : array, Volume, str, PathLike, layer, or an image of another library
         Arrays: ``(Y, X)``, ``(Z, Y, X)``, or with a last axis of 3 or 4 colour channels; a series
         has a leading time axis, ``(T, Z, Y, X)``. Layers keep their place: scale, translation,
-        rotation, shear, affine and units; of a pyramid the finest level is taken.
+        rotation, shear, affine and units; of a pyramid the finest level is taken. See
+        `io.objects.from_object` for other libraries.
     role : str
         What to call the input in messages, such as ``"image A"``.
     time : int, optional
@@ -48,8 +49,9 @@ def as_volume(source: Any, role: str, *, time: int | None = None, lazy: bool = F
     elif is_layer(source):
         volume = read_layer(source, role, time)
     elif is_object(source):
-        volume = from_object(source, role)
+        volume = from_object(source, role, time)
     else:
+        refuse_no_image(source, role)
         volume = array_volume(source, role, time)
     if not lazy:
         volume = load(volume)

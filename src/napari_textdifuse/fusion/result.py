@@ -13,6 +13,7 @@ from ..locate import Detections, Location
 from ..measure import measure_objects
 from ..volume import Volume
 from .pair import Pair
+from .result_objects import ResultObjects
 from .slices import boxes_from_front, from_front
 from .stack import FusedSlices
 
@@ -20,7 +21,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class FusionResult:
+class FusionResult(ResultObjects):
     """A fused image with its mask, evidence and record.
 
     Parameters

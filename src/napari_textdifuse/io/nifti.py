@@ -69,41 +69,71 @@ def open_nifti(path: Path) -> TimeSeries:
         image = _nifti2(path, stored_compressed)
     image = _whole_axes(image, path, stored_compressed)
     _check_size(image, path, stored_compressed)
-    count = _time_points(image, path.name)
+    sizes = _stored_sizes(path, stored_compressed, image.header)
+    return _series(image, path.name, _stem(path), path, sizes, stored_compressed)
+
+
+def open_image(image: Any, name: str) -> TimeSeries:
+    """Open an image of nibabel as its file would be, or as it is in memory.
+
+    Parameters
+    ----------
+    image : nibabel.Nifti1Image or Nifti2Image
+        While its values are still those of its file, the sidecar is read as well.
+    name : str
+        For messages, and of the volume.
+
+    Returns
+    -------
+    TimeSeries
+    """
+    from nibabel import is_proxy
+
+    file = image.get_filename()
+    path = Path(file) if file and is_proxy(image.dataobj) and Path(file).is_file() else None
+    if path is None:
+        sizes = image.header["pixdim"][1:4]
+        return _series(image, name, name, None, sizes, all_at_once=False)
+    compressed = _is_gzip(path)
+    sizes = _stored_sizes(path, compressed, image.header)
+    return _series(image, name, name, path, sizes, compressed)
+
+
+def _series(
+    image: Any, label: str, name: str, path: Path | None, sizes: Any, all_at_once: bool
+) -> TimeSeries:
+    count = _time_points(image, label)
     ours = _own_extension(image)
     meaning = _meaning(path, ours)
     if not ours and int(image.header["intent_code"]) == _INTENT_LABEL:
         meaning["unit"] = LABEL_UNIT
     notes = meaning["metadata"]["notes"]
-    if ours.get("geometry") is False:
-        meaning["affine"] = None
-    else:
-        sizes = _stored_sizes(path, stored_compressed, image.header)
-        meaning["affine"] = _affine(image, notes, sizes)
+    placed = ours.get("geometry") is not False and image.affine is not None
+    meaning["affine"] = _affine(image, notes, sizes) if placed else None
     flat = ours.get("ndim") == 2 or int(image.header["dim"][0]) == 2
     # a compressed file is read from its beginning every time, so it is read once
-    all_at_once = cache(lambda: np.asanyarray(image.dataobj))
+    whole = cache(lambda: np.asanyarray(image.dataobj))
 
     @quiet("nibabel", "numpy")
     def load(time: int) -> Volume:
         one = image
         if count > 1:
             key = (slice(None),) * 3 + (time,)
-            values = all_at_once()[key] if stored_compressed else np.asanyarray(image.dataobj[key])
+            values = whole()[key] if all_at_once else np.asanyarray(image.dataobj[key])
             one = image.__class__(values, image.affine, image.header)
         try:
-            volume = Volume.from_nibabel(one, name=_stem(path), **meaning)
+            volume = Volume.from_nibabel(one, name=name, **meaning)
         except InputError:
             raise
         except _damage() as error:
             raise ReadError(
-                f"{path.name}: the file is damaged or cut off ({reason(error)}); "
+                f"{label}: the file is damaged or cut off ({reason(error)}); "
                 "download or export it again."
             ) from error
         stored = image.get_data_dtype()
-        return volume.with_array(_real_values(volume, stored, path.name)[0 if flat else ...])
+        return volume.with_array(_real_values(volume, stored, label)[0 if flat else ...])
 
-    return TimeSeries(path.name, count, load)
+    return TimeSeries(label, count, load)
 
 
 def _real_values(volume: Volume, stored: np.dtype[Any], name: str) -> Array:
@@ -321,13 +351,13 @@ def _own_extension(image: nibabel.Nifti1Image) -> dict[str, Any]:
     return {}
 
 
-def _meaning(path: Path, ours: dict[str, Any]) -> dict[str, Any]:
+def _meaning(path: Path | None, ours: dict[str, Any]) -> dict[str, Any]:
     """Return the fields modality, unit, contrast, sources and metadata."""
     notes: list[str] = []
     metadata: dict[str, Any] = {"notes": notes}
     found = _known(ours, "modality", "unit", "contrast")
     source = "file"
-    if not found:
+    if not found and path is not None:
         sidecar = _sidecar(path, notes)
         found = _known(sidecar, "Modality", "Units", "")
         source = "sidecar"

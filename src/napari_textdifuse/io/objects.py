@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..volume import Volume
+from ..meaning import infer
+from ..volume import RAS_LPS, Array, Volume
+from .data_array import from_data_array
+from .raster import to_array
 
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+#: What is said of things that are often handed over and are no image.
+_NO_IMAGE = {
+    "pandas": "a table; give its values as an array",
+    "pydicom": "a data set without its file; give the path of the file or of its folder",
+    "vtkmodules": "an image of VTK; give it as a SimpleITK image or an array",
+    "zarr.Group": "a group; give one of its arrays",
+    "zarr.core": "a group; give one of its arrays",
+    "builtins.dict": "a dictionary; give one of its values",
+    "builtins.NoneType": "no image",
+    "_io": "an open file; give its path",
+    "builtins.bytes": "bytes; give the path of the file",
+    "xarray.Dataset": "a data set; give one of its variables",
+    "xarray.core.dataset": "a data set; give one of its variables",
+}
 
 
 def is_object(source: Any) -> bool:
-    """Tell whether something is an image of nibabel, SimpleITK or TorchIO, or a MONAI tensor.
+    """Tell whether something is an image of another library that `from_object` knows.
 
     Parameters
     ----------
@@ -26,21 +44,25 @@ def is_object(source: Any) -> bool:
     return _kind(source) is not None
 
 
-def from_object(source: Any, name: str = "image") -> Volume:
+def from_object(source: Any, name: str = "image", time: int | None = None) -> Volume:
     """Turn an image of another library into a volume, with its place.
 
     Parameters
     ----------
-    source : nibabel image, SimpleITK.Image, torchio.ScalarImage or LabelMap, or MetaTensor
-        Tensors have a leading channel axis of length 1, ``(1, X, Y, Z)``, and an affine in RAS mm.
+    source : object
+        A nibabel image, `SimpleITK.Image`, `itk.Image`, `torchio.ScalarImage` or ``LabelMap``,
+        MONAI ``MetaTensor``, `xarray.DataArray` (see `data_array.from_data_array`) or
+        `PIL.Image.Image`. Tensors have a leading channel axis, ``(1, X, Y, Z)`` or ``(C, X, Y)``.
     name : str
-        For messages.
+        For messages, and of the volume.
+    time : int, optional
+        Time point, from 0, of nibabel images and arrays over time.
 
     Returns
     -------
     Volume
-        Axes (Z, Y, X); (Y, X) for a two-dimensional SimpleITK image, which has no place in the
-        patient.
+        Axes (Z, Y, X), or (Y, X) for a picture. Where the object knows its file, the file's name
+        may say what the image is, as in `napari_textdifuse.read`.
 
     Raises
     ------
@@ -48,94 +70,205 @@ def from_object(source: Any, name: str = "image") -> Volume:
         If it has several channels or time points, or is of no known kind.
     """
     kind = _kind(source)
-    if kind == "SimpleITK":
-        return _from_sitk(source, name)
-    if kind == "tensor":
-        return _from_tensor(source, name)
-    if kind == "nibabel":
-        return Volume.from_nibabel(source, name=name)
-    raise InputError(
-        f"{name}: an object of type {type(source).__module__}.{type(source).__name__} is not an "
-        "image that is known; give a nibabel, SimpleITK or TorchIO image, a MONAI tensor or an "
-        "array."
-    )
+    if kind is None:
+        raise InputError(f"{name}: {_described(source)}.")
+    volume = _READERS[kind](source, name, time)
+    if volume.array.dtype.kind not in "biuf":
+        raise InputError(f"{name}: values of type {volume.array.dtype} are not real numbers.")
+    return infer(volume, _file_of(source))
 
 
-def _kind(source: Any) -> str | None:
-    if all(hasattr(source, key) for key in ("dataobj", "affine", "header")):
-        return "nibabel"
-    if all(hasattr(source, key) for key in ("GetSpacing", "GetDirection", "GetPixelIDValue")):
-        return "SimpleITK"
-    if hasattr(source, "affine") and (hasattr(source, "meta") or hasattr(source, "tensor")):
-        return "tensor"
-    return None
-
-
-def _from_sitk(image: Any, name: str) -> Volume:
-    import SimpleITK
-
-    if image.GetDimension() not in (2, 3) or image.GetNumberOfComponentsPerPixel() != 1:
-        raise InputError(
-            f"{name}: a SimpleITK image of {image.GetDimension()} dimensions and "
-            f"{image.GetNumberOfComponentsPerPixel()} components is not one image; extract one."
-        )
-    array = SimpleITK.GetArrayFromImage(image)
-    if image.GetDimension() == 2:
-        return Volume(array, name=name)
-    lps = np.eye(4)
-    lps[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * np.array(image.GetSpacing())
-    lps[:3, 3] = image.GetOrigin()
-    return Volume(array, affine=_LPS_TO_RAS @ lps, name=name)
-
-
-def _from_tensor(source: Any, name: str) -> Volume:
-    tensor = getattr(source, "tensor", None)  # TorchIO
-    values = source if tensor is None or callable(tensor) else tensor
-    array = np.asarray(values.detach().cpu())
-    if array.ndim == 4 and array.shape[0] == 1:
-        array = array[0]
-    if array.ndim != 3:
-        raise InputError(
-            f"{name}: a tensor of shape {tuple(array.shape)} is not one volume (1, X, Y, Z); "
-            "choose one channel."
-        )
-    affine = source.affine
-    affine = affine.detach().cpu() if hasattr(affine, "detach") else affine
-    return Volume(
-        np.ascontiguousarray(array.transpose(2, 1, 0)),
-        affine=np.asarray(affine, dtype=np.float64),
-        name=name,
-    )
-
-
-def to_sitk(volume: Volume) -> Any:
-    """Return a SimpleITK image with origin, spacing and direction in LPS mm.
-
-    Parameters
-    ----------
-    volume : Volume
-        Grey, or colours as components.
-
-    Returns
-    -------
-    SimpleITK.Image
+def refuse_no_image(source: Any, role: str) -> None:
+    """Refuse by name what an array library would make something else of.
 
     Raises
     ------
     InputError
-        If the grid is sheared, which ITK cannot hold.
     """
+    kind = f"{type(source).__module__}.{type(source).__qualname__}"
+    listed = isinstance(source, (list, tuple)) and bool(source)
+    if listed and all(isinstance(item, (str, Path)) for item in source):
+        raise InputError(f"{role}: a list of {len(source)} paths; give one file, or their folder.")
+    if any(kind.startswith(start) for start in _NO_IMAGE) or callable(source):
+        raise InputError(f"{role}: {_described(source)}.")
+
+
+def _described(source: Any) -> str:
+    kind = f"{type(source).__module__}.{type(source).__qualname__}"
+    said = next((text for start, text in _NO_IMAGE.items() if kind.startswith(start)), None)
+    if said is not None:
+        return f"an object of type {kind} is {said}"
+    return (
+        f"an object of type {kind} is not an image that is known; give an array, a path, or an "
+        "image of nibabel, SimpleITK, ITK, TorchIO, MONAI, xarray or Pillow"
+    )
+
+
+def _kind(source: Any) -> str | None:
+    def has(*names: str) -> bool:
+        return all(hasattr(source, name) for name in names)
+
+    if has("dataobj", "affine", "header"):
+        return "nibabel"
+    if has("GetSpacing", "GetDirection", "GetPixelIDValue"):
+        return "SimpleITK"
+    if has("GetSpacing", "GetDirection", "GetLargestPossibleRegion"):
+        return "ITK"
+    if has("affine", "tensor") and not callable(source.tensor):
+        return "TorchIO"
+    if has("affine", "meta", "detach"):
+        return "MONAI"
+    if has("dims", "coords", "attrs", "data"):
+        return "xarray"
+    if has("getbands", "mode", "size", "getexif"):
+        return "Pillow"
+    return None
+
+
+def _file_of(source: Any) -> Path | None:
+    """Return the file that an object says it was read from."""
+    found = getattr(source, "path", None)  # TorchIO
+    if callable(getattr(source, "get_filename", None)):  # nibabel
+        found = source.get_filename()
+    elif isinstance(getattr(source, "meta", None), Mapping):  # MONAI
+        found = source.meta.get("filename_or_obj")
+    elif hasattr(source, "getexif"):  # Pillow
+        found = getattr(source, "filename", None)
+    return Path(found) if isinstance(found, (str, Path)) and str(found) else None
+
+
+def _from_nibabel(image: Any, name: str, time: int | None) -> Volume:
+    from .nifti import open_image
+
+    if "sform_code" in getattr(image.header, "keys", dict)():  # NIfTI
+        return open_image(image, name).at(time)
+    return Volume.from_nibabel(image, name=name)
+
+
+def _from_sitk(image: Any, name: str, _: int | None) -> Volume:
     import SimpleITK
 
-    image: Any = SimpleITK.GetImageFromArray(volume.array, isVector=volume.rgb)
-    if volume.affine is None or volume.ndim == 2:
-        return image
-    lps = _LPS_TO_RAS @ volume.affine
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    direction = lps[:3, :3] / spacing
-    if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
-        raise InputError(f"{volume.name}: a sheared grid has no form in SimpleITK; resample it.")
-    image.SetSpacing(spacing.tolist())
-    image.SetOrigin(lps[:3, 3].tolist())
-    image.SetDirection(direction.ravel().tolist())
-    return image
+    _check_dimensions(image.GetDimension(), name)
+    array = SimpleITK.GetArrayFromImage(image)
+    direction = np.reshape(image.GetDirection(), (image.GetDimension(),) * 2)
+    return _in_lps(array, image, direction, image.GetOrigin(), name)
+
+
+def _from_itk(image: Any, name: str, _: int | None) -> Volume:
+    import itk
+
+    _check_dimensions(image.GetImageDimension(), name)
+    array = itk.array_from_image(image)
+    direction = np.asarray(itk.array_from_matrix(image.GetDirection()))
+    # the origin is the place of index 0, which a cropped image does not hold
+    first = image.GetLargestPossibleRegion().GetIndex()
+    return _in_lps(array, image, direction, image.TransformIndexToPhysicalPoint(first), name)
+
+
+def _check_dimensions(n: int, name: str) -> None:
+    if n not in (2, 3):
+        raise InputError(f"{name}: an image of {n} dimensions is not one image; extract one.")
+
+
+def _in_lps(array: Array, image: Any, direction: Any, origin: Any, name: str) -> Volume:
+    """Make a volume of what SimpleITK and ITK say; a picture at the origin has no place."""
+    n = len(direction)
+    rgb = _is_colour(array, image.GetNumberOfComponentsPerPixel(), name)
+    lps = np.eye(4)
+    lps[:n, :n] = direction * np.array([float(s) for s in image.GetSpacing()])
+    lps[:n, 3] = [float(v) for v in origin]
+    placed = n == 3 or not np.array_equal(lps, np.eye(4))
+    return Volume(array, affine=RAS_LPS @ lps if placed else None, rgb=rgb, name=name)
+
+
+def _is_colour(array: Array, components: int, name: str) -> bool:
+    if components == 1:
+        return False
+    colours = array.dtype == np.uint8 or (
+        array.dtype.kind == "f" and array.size and array.min() >= 0 and array.max() <= 1
+    )
+    if components not in (3, 4) or not colours:
+        raise InputError(
+            f"{name}: {components} components of type {array.dtype} per pixel are no colours; "
+            "extract one component."
+        )
+    return True
+
+
+def _from_torchio(image: Any, name: str, _: int | None) -> Volume:
+    array = _values(image.tensor)
+    affine = np.asarray(image.affine, dtype=np.float64)
+    colour = isinstance(image, Mapping) and bool(image.get("rgb"))
+    flat = array.ndim == 4 and array.shape[-1] == 1
+    if flat and np.array_equal(np.abs(affine), np.eye(4)):  # a picture, as TorchIO reads it
+        return _from_channels(array[..., 0], None, colour or array.dtype == np.uint8, name)
+    return _from_channels(array, affine, colour, name)
+
+
+def _from_monai(tensor: Any, name: str, _: int | None) -> Volume:
+    array, meta = _values(tensor), tensor.meta
+    known = meta.get("spatial_shape")
+    rank = 0 if known is None else np.size(known)
+    if rank in (2, 3) and array.ndim == rank:  # without its channel axis
+        array = array[None]
+    elif rank not in (2, 3):
+        rank = 2 if array.ndim == 3 and array.shape[0] == 1 else 3
+        array = array[None] if array.ndim == rank else array
+    elif (
+        array.ndim == rank + 1
+        and array.shape[-1] in (3, 4)
+        and array.shape[:rank] == tuple(known) != array.shape[1:]
+    ):
+        array = np.moveaxis(array, -1, 0)
+    affine = _values(tensor.affine).astype(np.float64)
+    square = np.eye(4)
+    n = len(affine) - 1
+    square[:n, :n], square[:n, 3] = affine[:n, :n], affine[:n, n]
+    if "lps" in str(meta.get("space", "")).lower():
+        square = RAS_LPS @ square
+    # identity is what a tensor has that was never given a place
+    unplaced = np.array_equal(square, np.eye(4)) and meta.get("pixdim") is None
+    colour = bool(meta.get("rgb")) or (rank == 2 and "filename_or_obj" in meta)
+    return _from_channels(array, None if unplaced else square, colour, name)
+
+
+def _values(tensor: Any) -> Array:
+    array: Array = np.asarray(tensor.detach().cpu()) if hasattr(tensor, "detach") else tensor
+    return array
+
+
+def _from_channels(array: Array, affine: Any, colour: bool, name: str) -> Volume:
+    """Make a volume of ``(C, X, Y[, Z])``."""
+    if array.ndim in (3, 4) and array.shape[0] == 1:
+        spatial = array[0].transpose()
+        return Volume(np.ascontiguousarray(spatial), affine=affine, name=name)
+    if array.ndim in (3, 4) and array.shape[0] in (3, 4) and colour:
+        pixels = np.moveaxis(array, 0, -1)
+        pixels = np.swapaxes(pixels, 0, pixels.ndim - 2)
+        if pixels.dtype.kind == "f" and pixels.max(initial=0) > 1:
+            pixels = np.clip(pixels, 0, 255).astype(np.uint8)  # MONAI reads pictures as floats
+        return Volume(np.ascontiguousarray(pixels), affine=affine, rgb=True, name=name)
+    raise InputError(
+        f"{name}: a tensor of shape {array.shape} is not one volume (1, X, Y, Z) or picture "
+        "(1, X, Y); choose one channel."
+    )
+
+
+def _from_xarray(source: Any, name: str, time: int | None) -> Volume:
+    return from_data_array(source, name, time)
+
+
+def _from_pillow(image: Any, name: str, _: int | None) -> Volume:
+    array, rgb, notes = to_array(image)
+    return Volume(array, rgb=rgb, name=name, metadata={"notes": tuple(notes)})
+
+
+_READERS: dict[str, Callable[[Any, str, int | None], Volume]] = {
+    "nibabel": _from_nibabel,
+    "SimpleITK": _from_sitk,
+    "ITK": _from_itk,
+    "TorchIO": _from_torchio,
+    "MONAI": _from_monai,
+    "xarray": _from_xarray,
+    "Pillow": _from_pillow,
+}

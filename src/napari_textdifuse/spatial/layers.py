@@ -40,6 +40,8 @@ MILLIMETRES = {
 
 def is_layer(source: Any) -> bool:
     """Tell whether something can be read as an image layer."""
+    if isinstance(source, np.ndarray):  # whose data may be no buffer
+        return False
     return all(hasattr(source, name) for name in ("data", "scale", "translate"))
 
 

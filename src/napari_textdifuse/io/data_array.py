@@ -1,0 +1,235 @@
+"""`xarray.DataArray`: axes by name, place by coordinates."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from ..arrays import keep_lazy, time_point
+from ..errors import InputError
+from ..meaning import parse_modality, parse_unit
+from ..spatial.layers import MILLIMETRES
+from ..volume import RAS_LPS, Volume
+
+#: Names of axes, in the order of a volume's array.
+_AXES = {
+    "t": ("t", "time", "frame"),
+    "z": ("z", "slice", "plane", "depth"),
+    "y": ("y", "row", "rows", "height"),
+    "x": ("x", "col", "cols", "column", "columns", "width"),
+    "c": ("c", "ch", "channel", "channels", "band", "bands", "colour", "color", "rgb", "component"),
+}
+_COLOURS = {"r", "g", "b", "a", "red", "green", "blue", "alpha", "0", "1", "2", "3"}
+#: Attributes that place an oblique grid: unit vectors of x, y, z as columns, and where 0, 0, 0 is.
+DIRECTION, ORIGIN = "ras_direction", "ras_origin"
+#: Attribute of a coordinate of one value, which holds no distance.
+SPACING = "spacing"
+
+
+def from_data_array(source: Any, name: str, time: int | None = None) -> Volume:
+    """Turn a `DataArray` into a volume.
+
+    Parameters
+    ----------
+    source : xarray.DataArray
+        Dimensions named z, y and x (or slice, row, column ...), in any order, perhaps with c
+        (colours) and t (time); dimensions without such names count in the order of the array.
+        Coordinates are millimetres in RAS, or in the unit of their attribute ``units``; with an
+        attribute ``direction``, as `itk.xarray_from_image` writes it, they are LPS. Whole numbers
+        from 0 without a unit are indices and place nothing. ``attrs`` may hold ``units`` (of the
+        values) and ``modality``.
+    name : str
+        For messages, and of the volume.
+    time : int, optional
+
+    Raises
+    ------
+    InputError
+        If a dimension has no meaning here, coordinates are not evenly spaced, or a time point or
+        channel has to be chosen.
+    """
+    found, names = _ordered(source, name)
+    array = keep_lazy(found.data)
+    if names and names[0] == "t":
+        array = time_point(array, time, name)
+        names = names[1:]
+    rgb = bool(names) and names[-1] == "c"
+    if rgb:
+        _check_colours(found, array, name)
+    if not names:
+        from ..arrays import array_volume
+
+        return array_volume(array, name, time)
+    notes: list[str] = []
+    spatial = dict(zip([n for n in names if n in "zyx"], _dims(found, names), strict=True))
+    affine = _affine(found, spatial, name, notes)
+    facts: dict[str, Any] = {}
+    with suppress(InputError):
+        facts["unit"] = parse_unit(str(source.attrs.get("units") or source.attrs.get("unit") or ""))
+    with suppress(InputError):
+        facts["modality"] = parse_modality(str(source.attrs.get("modality") or ""))[0]
+    return Volume(
+        array,
+        affine=affine,
+        rgb=rgb,
+        name=name,
+        sources=dict.fromkeys(facts, "file"),
+        metadata={"notes": tuple(notes)},
+        **facts,
+    )
+
+
+def _ordered(source: Any, name: str) -> tuple[Any, list[str]]:
+    """Return the array with its dimensions as (t, z, y, x, c), and their letters.
+
+    No letters if the dimensions have no names.
+    """
+    letter = {word: axis for axis, words in _AXES.items() for word in words}
+    meant = {dim: letter.get(str(dim).lower()) for dim in source.dims}
+    if all(str(dim).startswith("dim_") for dim in source.dims):
+        return source, []
+    for dim in [
+        d for d, axis in meant.items() if source.sizes[d] == 1 and axis in (None, "c", "t")
+    ]:
+        source = source.isel({dim: 0})
+        del meant[dim]
+    letters = [axis for axis in meant.values() if axis]
+    if None in meant.values() or len(set(letters)) < len(letters) or not {"y", "x"} <= set(letters):
+        raise InputError(
+            f"{name}: the dimensions {', '.join(map(str, source.dims))} cannot be told apart; "
+            "rename them to z, y and x (c for colours, t for time), or select one value of the "
+            "others."
+        )
+    order = sorted(meant, key=lambda d: list(_AXES).index(str(meant[d])))
+    return source.transpose(*order), [str(meant[d]) for d in order]
+
+
+def _dims(found: Any, names: list[str]) -> list[Any]:
+    dims = list(found.dims)[-len(names) :]
+    return [d for d, n in zip(dims, names, strict=True) if n in "zyx"]
+
+
+def _check_colours(found: Any, array: Any, name: str) -> None:
+    dim = found.dims[-1]
+    labels = (
+        {str(v).lower() for v in np.asarray(found.coords[dim])} if dim in found.coords else set()
+    )
+    if array.shape[-1] not in (3, 4) or not labels <= _COLOURS:
+        raise InputError(
+            f"{name}: {array.shape[-1]} channels are not one image; select one along {dim}."
+        )
+
+
+def _affine(found: Any, dims: dict[str, Any], name: str, notes: list[str]) -> Any:
+    steps, first = np.ones(3), np.zeros(3)
+    placed: dict[str, bool] = {}
+    said_unit = False
+    for letter, dim in dims.items():
+        axis = "xyz".index(letter)
+        grid = _steps(found, dim, name)
+        if grid is None:
+            placed[letter] = False
+            continue
+        first[axis], steps[axis], unit = grid
+        indices = unit is None and first[axis] == 0 and steps[axis] == 1
+        factor = MILLIMETRES.get(unit.lower()) if unit is not None else 1.0
+        if factor is None:
+            notes.append(
+                f"The coordinates along {dim} are in {unit}, no length, so they place nothing."
+            )
+        placed[letter] = factor is not None and not indices
+        said_unit |= unit is not None
+        first[axis], steps[axis] = first[axis] * (factor or 1), steps[axis] * (factor or 1)
+    attrs = found.attrs
+    if not any(placed.values()) and DIRECTION not in attrs and "direction" not in attrs:
+        return None
+    missing = [str(dims[letter]) for letter, known in placed.items() if not known]
+    if missing and DIRECTION not in attrs and "direction" not in attrs:
+        notes.append(
+            f"There are no coordinates along {' and '.join(missing)}, so the image has no place."
+        )
+        return None
+    n = len(dims)
+    matrix = np.eye(4)
+    if DIRECTION in attrs:
+        direction = np.reshape(np.asarray(attrs[DIRECTION], float), (3, 3))
+        matrix[:3, :3] = direction * steps
+        matrix[:3, 3] = np.asarray(attrs.get(ORIGIN, np.zeros(3)), float) + direction @ first
+        return matrix
+    if "direction" in attrs:  # as ITK writes it: LPS, rows and columns in the order z, y, x
+        direction = np.eye(3)
+        direction[:n, :n] = np.reshape(np.asarray(attrs["direction"], float), (n, n))[::-1, ::-1]
+        matrix[:3, :3] = direction * steps
+        matrix[:3, 3] = first
+        return RAS_LPS @ matrix
+    matrix[:3, :3], matrix[:3, 3] = np.diag(steps), first
+    if not said_unit:
+        notes.append(
+            "The coordinates have no unit and no orientation; they were taken as millimetres, x "
+            "to the right, y to the front, z to the head (RAS)."
+        )
+    return matrix
+
+
+def _steps(found: Any, dim: Any, name: str) -> tuple[float, float, str | None] | None:
+    """Return the first coordinate, the step and the unit along a dimension; None without."""
+    if dim not in found.coords:
+        return None
+    coordinate = found.coords[dim]
+    values = np.asarray(coordinate.values)
+    if values.dtype.kind not in "iuf" or values.ndim != 1 or not np.isfinite(values).all():
+        return None
+    unit = coordinate.attrs.get("units") or coordinate.attrs.get("unit")
+    values = values.astype(np.float64)
+    if len(values) == 1:
+        return float(values[0]), float(coordinate.attrs.get(SPACING, 1.0)), unit
+    step = (values[-1] - values[0]) / (len(values) - 1)
+    if step == 0 or np.abs(np.diff(values) - step).max() > 1e-3 * abs(step):
+        raise InputError(
+            f"{name}: the coordinates along {dim} are not evenly spaced; resample the array onto "
+            "even ones (DataArray.interp)."
+        )
+    return float(values[0]), float(step), None if unit is None else str(unit)
+
+
+def to_data_array(volume: Volume, xarray: Any) -> Any:
+    """Return a `DataArray` that `from_data_array` gives back as the same volume.
+
+    Parameters
+    ----------
+    volume : Volume
+    xarray : module
+
+    Returns
+    -------
+    xarray.DataArray
+        Dimensions ([z,] y, x[, c]); coordinates in mm (RAS). Those of an oblique grid are
+        distances along its axes; ``attrs`` holds their directions and origin in RAS then.
+    """
+    letters = ["z", "y", "x"][3 - volume.ndim :]
+    dims = [*letters, "c"] if volume.rgb else letters
+    coords: dict[str, Any] = {}
+    attrs: dict[str, Any] = {"units": volume.unit, "notice": "not for diagnosis"}
+    if volume.modality is not None:
+        attrs["modality"] = volume.modality
+    if volume.rgb:
+        coords["c"] = ["red", "green", "blue", "alpha"][: volume.array.shape[-1]]
+    if volume.affine is not None:
+        linear, origin = volume.affine[:3, :3], volume.affine[:3, 3]
+        steps = np.diag(linear)
+        if not np.allclose(linear, np.diag(steps), rtol=0, atol=1e-9 * np.abs(linear).max()) or (
+            volume.ndim == 2 and not np.array_equal(volume.affine[2], (0, 0, 1, 0))
+        ):
+            steps = np.linalg.norm(linear, axis=0)
+            steps[volume.ndim :] = 1.0  # a picture has no coordinate that could hold its depth
+            attrs[DIRECTION] = (linear / steps).ravel().tolist()
+            attrs[ORIGIN] = origin.tolist()
+            origin = np.zeros(3)
+        for letter in letters:
+            axis = "xyz".index(letter)
+            n = volume.array.shape[letters.index(letter)]
+            about = {"units": "mm"} | ({SPACING: float(steps[axis])} if n == 1 else {})
+            coords[letter] = (letter, origin[axis] + steps[axis] * np.arange(n), about)
+    return xarray.DataArray(volume.array, dims=dims, coords=coords, attrs=attrs, name=volume.name)
