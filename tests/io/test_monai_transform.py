@@ -68,7 +68,7 @@ def test_in_a_loader_with_a_prompt_of_the_sample(sample):
     )
     batch = next(iter(DataLoader(Dataset([{**sample, "prompt": "brain"}], steps), batch_size=1)))
     assert batch["fused"].shape == (1, 3, 40, 32, 2)
-    assert json.loads(batch["fused"].meta["record"])["prompt"] == "brain"
+    assert json.loads(batch["fused"].meta["record"][0])["prompt"] == "brain"
 
 
 def test_weights_do_not_travel_to_workers_unless_they_were_given(sample):
