@@ -77,7 +77,7 @@ def test_image_and_back_is_the_same_volume(phantom):
     assert (again.unit, again.modality, again.window) == ("SUVbw", "PT", (0.0, 10.0))
     assert again.name == "PT series 3"
     assert again.metadata == volume.metadata
-    assert layer.colormap.name == "hot"
+    assert layer.colormap.name == "functional"
     assert tuple(layer.contrast_limits) == (0.0, 10.0)
     assert {str(u) for u in layer.units} == {"millimeter"}
     assert layer.axis_labels == ("z", "y", "x")

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ..errors import Cancelled
@@ -208,6 +209,38 @@ class FusionSession:
         )
         session._locators, session._refiners = self._locators, self._refiners
         return session
+
+    def in_colour(self, index: int, estimate: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return a running estimate with the colours that its slice gets.
+
+        Call it while `run` is under way, in the same thread: in a callback.
+
+        Parameters
+        ----------
+        index : int
+            ``Progress.slice_index``.
+        estimate : ndarray, shape (Y, X)
+            ``Progress.estimate``; of a whole slice, perhaps padded.
+
+        Returns
+        -------
+        ndarray, shape (Y, X, 3)
+            The estimate as it is where there are no colours, or it is but a tile.
+        """
+        if self._slab is None:
+            return estimate
+        slab, ready = self._slab
+        place = index - (slab.start - self.pair.selection.start)
+        if ready.chroma is None or estimate.ndim != 2:
+            return estimate
+        chroma = ready.chroma.reshape(-1, *ready.chroma.shape[-3:])
+        rows, columns = chroma.shape[1:3]
+        if not 0 <= place < len(chroma) or any(
+            not 0 <= have - need < 64
+            for have, need in zip(estimate.shape, (rows, columns), strict=True)
+        ):
+            return estimate
+        return self._fuser.composed(estimate[:rows, :columns], chroma[place])
 
     def _prepared(self, slab: Selection) -> Prepared:
         if self._slab is None or self._slab[0] != slab:

@@ -196,9 +196,9 @@ class StackFuser:
             chroma = None
             if ready.chroma is not None:
                 chroma = self._chroma(ready, part, numbers, luma, counter)
-            fused = self._composed(luma, chroma)
+            fused = self.composed(luma, chroma)
             for i, number in enumerate(numbers):
-                before = self._composed(plain[i], None if chroma is None else chroma[i])
+                before = self.composed(plain[i], None if chroma is None else chroma[i])
                 out.put(number, self._seen(before, fused[i], objects[i], strength, out.notes))
             place = slice(numbers.start, numbers.stop)
             out.contribution[place] = 1 - shares[0] if self.swapped else shares[0]
@@ -224,7 +224,7 @@ class StackFuser:
             variance = variance + np.mean(np.square(known), axis=0)
         return np.sqrt(variance).astype(np.float32)
 
-    def _composed(self, luma: Floats, chroma: Floats | None) -> Floats:
+    def composed(self, luma: Floats, chroma: Floats | None) -> Floats:
         """Put brightness and colours together."""
         if chroma is None:
             return luma

@@ -24,6 +24,7 @@ that a layer that was moved or cropped later still has a correct affine; further
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -33,7 +34,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
-from ..intensity import default_window
 from ..measure import columns_of
 from ..spatial.layers import KEY as KEY
 from ..spatial.layers import (
@@ -43,7 +43,8 @@ from ..spatial.layers import (
     spatial_part,
     world_affine,
 )
-from ..volume import FUNCTIONAL, RAS_LPS, Array, Volume
+from ..volume import RAS_LPS, Array, Volume
+from .looks import as_saved, display, label_colours
 
 LayerData = tuple[Array, dict[str, Any], str]
 Matrix = npt.NDArray[np.float64]
@@ -152,17 +153,32 @@ def to_layer(volume: Volume, name: str | None = None, kind: str = "image") -> La
         attributes |= {"scale": scale, "translate": translate, "units": ("mm",) * n}
     if objects := facts.pop("objects", None):
         known["objects"] = objects
+    saved: dict[str, Any] = {}
     if record := facts.pop("record", None):
+        record = dict(record)
+        saved = record.pop("layer", {})
         names = record.get("label_names", record.get("objects", {}))  # before 0.2: "objects"
         known |= {"record": record, "objects": names}
+        called = str(saved.get("name", ""))
+        if name is None and called and file_name(called) == volume.name:
+            attributes["name"] = called  # with what file systems do not take
     if kind == "labels":
         rows = known.get("record", {}).get("objects", ())
         rows = rows if isinstance(rows, list) else ()
         attributes["features"] = label_features(known.get("objects", {}), rows)
+        if "record" in known:
+            attributes["colormap"] = label_colours(map(int, known["objects"]))
         return array if array.dtype.kind in "iu" else array.astype(np.uint8), attributes, kind
-    display = _display(volume)
-    known["shown"] = [display.get("contrast_limits"), display.get("colormap", "gray")]
-    return array, attributes | display, kind
+    look = display(volume) | as_saved(saved)
+    colormap = look.get("colormap", "gray")
+    known["shown"] = [look.get("contrast_limits"), getattr(colormap, "name", colormap)]
+    return array, attributes | look, kind
+
+
+def file_name(name: str) -> str:
+    """Return a layer's name without what file systems do not take."""
+    cleaned = re.sub(r'[\\/:*?"<>|\x00-\x1f]+', "", name).strip(" .")
+    return cleaned or "layer"
 
 
 def label_features(
@@ -307,20 +323,6 @@ def _to_screen_axes(
 def _spatial(value: Any) -> Any:
     """Drop the time axis of one of a layer's geometric attributes; a shear's last three remain."""
     return value[1:, 1:] if np.ndim(value) == 2 else value[-3:]
-
-
-def _display(volume: Volume) -> dict[str, Any]:
-    if volume.rgb:
-        return {"rgb": True}
-    shown: dict[str, Any] = {"rgb": False, "colormap": "gray"}
-    if volume.modality in FUNCTIONAL:
-        shown |= {"colormap": "hot", "blending": "additive"}
-    elif volume.modality == "CT":
-        shown["blending"] = "additive"  # bone over MRI: both are seen
-    if volume.array.dtype.kind != "f" or np.isfinite(volume.array).any():
-        window = default_window(volume)
-        shown["contrast_limits"] = (window.low, window.high)
-    return shown
 
 
 def transform_matrix(attributes: Mapping[str, Any], n: int) -> Matrix:

@@ -6,15 +6,18 @@ import os
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from ..errors import ReadError, TextDiFuseError
 from ..volume import LABEL_UNIT, Volume
-from .layers import LayerData, to_series_layer
+from .layers import KEY, LayerData, to_series_layer
 
 PathOrPaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 Reader = Callable[[PathOrPaths], list[LayerData]]
 
 NIFTI = (".nii", ".nii.gz")
+#: Which modalities lie above which when several images are opened together.
+_ORDER: dict[str | None, int] = {"CT": 1, "NM": 2, "PT": 2, "IR": 2}
 #: How many files of a folder are looked into before it is taken to hold no DICOM.
 _LOOK_AT = 50
 
@@ -60,8 +63,35 @@ def read_layers(path: PathOrPaths) -> list[LayerData]:
         paths = [_common_folder(paths)]
     layers: list[LayerData] = []
     for p in paths:
-        layers += _read_folder(p) if p.is_dir() else [_layer(read_times(p))]
-    return layers
+        opened = _read_folder(p) if p.is_dir() else [_layer(read_times(p))]
+        layers += _told_apart(opened, p, layers)
+    # what lets others through lies above: CT over MRI, PET and SPECT over both
+    return sorted(layers, key=lambda layer: _ORDER.get(_known(layer).get("modality"), 0))
+
+
+def _told_apart(
+    opened: list[LayerData], path: Path, before: Sequence[LayerData]
+) -> list[LayerData]:
+    """Add the modality or the folder to a name that another layer has."""
+    import napari
+
+    viewer = napari.current_viewer()
+    there = [] if viewer is None else [(v.name, v.metadata.get(KEY, {})) for v in viewer.layers]
+    for layer in opened:
+        taken = dict([*there, *((v[1]["name"], _known(v)) for v in before)])
+        name, modality = layer[1]["name"], _known(layer).get("modality")
+        if name in taken:
+            other = taken[name].get("modality")
+            marks = [modality] if modality is not None and modality != other else []
+            names = [f"{name} ({mark})" for mark in (*marks, path.parent.name)]
+            layer[1]["name"] = next((v for v in names if v not in taken), names[-1])
+        before = [*before, layer]
+    return opened
+
+
+def _known(layer: LayerData) -> dict[str, Any]:
+    known: dict[str, Any] = layer[1]["metadata"][KEY]
+    return known
 
 
 def _layer(volumes: Sequence[Volume]) -> LayerData:

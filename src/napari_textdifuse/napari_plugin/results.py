@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +18,11 @@ import numpy.typing as npt
 
 from ..volume import LABEL_UNIT, Array, Volume
 from .layers import GEOMETRY, KEY, LayerCopy, LayerData, label_features
+from .looks import label_colours
 
 if TYPE_CHECKING:
     from ..fusion import FusionResult
 
-#: Colours of labels 1, 2, ... that neither grey nor the hot map has.
-LABEL_COLOURS = ("cyan", "lime", "magenta", "dodgerblue", "violet", "springgreen")
 #: Images that may be shown besides the fused one and its mask.
 EXTRAS = ("contribution", "uncertainty", "difference", "boxes")
 #: In ``metadata["textdifuse"]``: which result a layer belongs to, and as what.
@@ -274,12 +272,8 @@ def _brightness(result: FusionResult) -> npt.NDArray[np.float32]:
 
 def _mask_look(result: FusionResult) -> dict[str, Any]:
     """Return how a mask looks: as outlines, so that what it marks stays in sight."""
-    from napari.utils.colormaps import direct_colormap
-
-    colours: dict[int | None, str] = {None: "transparent", 0: "transparent"}
-    colours |= dict(zip(result.label_names, cycle(LABEL_COLOURS), strict=False))
     return {
-        "colormap": direct_colormap(colours),
+        "colormap": label_colours(result.label_names),
         "features": label_features(result.label_names, result.objects),
         "opacity": 1.0,
     }

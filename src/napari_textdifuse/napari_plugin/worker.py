@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Does the work; calls its argument after every step and stops when that returns False.
 Job = Callable[[Callable[["Progress"], bool]], "FusionResult"]
+#: Takes the number of a slice and its estimate.
+Colour = Callable[[int, Any], Any]
 #: Least seconds between two previews.
 PREVIEW_INTERVAL = 0.1
 
@@ -34,6 +36,8 @@ class FusionRun(QObject):  # type: ignore[misc]
     ----------
     job : callable
         Must touch no Qt object and no layer.
+    colour : callable, optional
+        Gives the estimate of a slice its colours; called in the worker.
     """
 
     progressed = Signal(int, int, int, int)
@@ -41,9 +45,10 @@ class FusionRun(QObject):  # type: ignore[misc]
     previewed = Signal(int, object)
     finished = Signal(object)
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, colour: Colour | None = None) -> None:
         super().__init__()
         self._job = job
+        self._colour = colour
         self._outcome: FusionResult | Exception | None = None
         self._shown = 0.0
         self._worker: Any = create_worker(self._work, _start_thread=False)
@@ -72,14 +77,17 @@ class FusionRun(QObject):  # type: ignore[misc]
         now = time.monotonic()
         if progress.estimate is not None and now - self._shown >= PREVIEW_INTERVAL:
             self._shown = now
-            self.previewed.emit(progress.slice_index, progress.estimate)
+            estimate = progress.estimate
+            if self._colour is not None:
+                estimate = self._colour(progress.slice_index, estimate)
+            self.previewed.emit(progress.slice_index, estimate)
         return not self._worker.abort_requested
 
     def _hand_over(self) -> None:
         outcome, worker = self._outcome, self._worker
         if worker.abort_requested and not isinstance(outcome, Exception):
             outcome = Cancelled("The fusion was cancelled; no result was made.")
-        self._job = self._outcome = None  # type: ignore[assignment]  # lets go of the images
+        self._job = self._outcome = self._colour = None  # type: ignore[assignment]  # lets go
         self.finished.emit(outcome)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -13,7 +12,8 @@ import numpy as np
 from ..errors import WriteError
 from ..spatial.layers import current_affine
 from ..volume import LABEL_UNIT, Volume
-from .layers import KEY, LayerCopy, transform_matrix
+from .layers import KEY, LayerCopy, file_name, transform_matrix
+from .looks import saved_look
 
 
 def write_nifti(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -46,7 +46,10 @@ def write_nifti(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     if not path.lower().endswith((".nii", ".nii.gz")):
         raise WriteError(f"{path}: this plugin writes .nii and .nii.gz; choose one of the two.")
     volume, known = _volume(data, attributes)
-    return [str(write(path, volume, record=known.get("record")))]
+    record = known.get("record")
+    if record is not None:
+        record = record | {"layer": saved_look(attributes)}
+    return [str(write(path, volume, record=record))]
 
 
 def write_dicom(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -113,7 +116,7 @@ def write_together(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]])
     written: list[str] = []
     taken: set[str] = set()
     for data, attributes, _ in layers:
-        name = stem = _file_name(str(attributes.get("name", "layer")))
+        name = stem = file_name(str(attributes.get("name", "layer")))
         for number in count(2):
             if name.casefold() not in taken:
                 break
@@ -125,12 +128,6 @@ def write_together(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]])
             raise WriteError(f"{folder} cannot be made ({error.strerror}).") from None
         written += write_nifti(str(folder / f"{name}{ending}"), data, attributes)
     return written
-
-
-def _file_name(name: str) -> str:
-    """Return a layer's name without what file systems do not take."""
-    cleaned = re.sub(r'[\\/:*?"<>|\x00-\x1f]+', "", name).strip(" .")
-    return cleaned or "layer"
 
 
 def _volume(data: Any, attributes: dict[str, Any]) -> tuple[Volume, dict[str, Any]]:

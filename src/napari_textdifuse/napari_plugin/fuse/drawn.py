@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,21 @@ from napari.layers import Labels, Points, Shapes
 
 from ...errors import InputError
 from ..layers import copy_layer
+from ..results import is_result
 
 Floats = npt.NDArray[np.float64]
 #: Corners of an ellipse.
 CORNERS = 48
 
 
-def is_drawn(layer: Any) -> bool:
-    """Tell whether a layer can be a prompt."""
-    return isinstance(layer, (Shapes, Points, Labels))
+def drawings_among(layers: Iterable[Any]) -> list[Any]:
+    """Return the layers that can be a prompt: drawn ones, and masks, also of results."""
+    return [
+        layer
+        for layer in layers
+        if isinstance(layer, Labels)
+        or (isinstance(layer, (Shapes, Points)) and not is_result(layer))
+    ]
 
 
 def prompt_of(

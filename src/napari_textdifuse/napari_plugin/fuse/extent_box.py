@@ -83,6 +83,13 @@ class ExtentBox(Container):  # type: ignore[type-arg]
             return chosen | {"slices": (self.first.value, self.last.value + 1)}
         return chosen
 
+    def in_sight(self, viewer: Any) -> int | None:
+        """Return the slice on show along the axis that slices follow; None for a picture."""
+        if self._layer is None or not self._deep:
+            return None
+        axis = AXES[self.axis.value]
+        return slice_on_show(viewer, self._layer, self._sliced if axis is None else axis)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Roughly the shape of what is fused; empty without an image."""

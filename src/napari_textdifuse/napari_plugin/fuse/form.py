@@ -49,6 +49,7 @@ REMEMBERED = (
     "follow",
     "extras",
     "replace",
+    "colour_bar",
 )
 NONE = "none"
 PROMPT_TOOLTIP = (
@@ -125,6 +126,7 @@ class Form(Container):  # type: ignore[type-arg]
             "first the slice in sight, then the others.",
         )
         self.view = ViewBox()
+        self.colour_bar = self.view.colour_bar
         self.more = CheckBox(text="More settings", value=False)
         self.window_a, self.window_b = WindowBox("A"), WindowBox("B")
         self.follow = CheckBox(
@@ -144,11 +146,11 @@ class Form(Container):  # type: ignore[type-arg]
                 "Registration needs SimpleITK: pip install 'napari-textdifuse[register]'."
             )
         self.locator = ComboBox(
-            label="Locator",
+            label="Find with",
             choices=locator_names(),
-            tooltip="The locator finds in the images what the prompt names. lexicon: a list of "
-            "words with a published rule each; others: detectors, whose models the Models panel "
-            "downloads.",
+            tooltip="What finds in the images what the prompt names. lexicon: a list of words, "
+            "with a published rule for each; the others: detectors, whose models the Models panel "
+            "downloads, an atlas or a program of your own.",
         )
         self.seed = SpinBox(
             label="Seed",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import Cancelled
 from ..layers import LayerCopy
 from .candidates import Candidate, candidates_of, said_in
+from .clipping import clipping_notes
 from .outcome import Message, describe
 from .values import SourceValues, source_values
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from ...fusion import FusionPipeline, FusionResult, FusionSession, Progress
 
+#: From this number of slices on, the one on show is fused first.
+LOOK_FIRST = 4
 Report = Callable[["Progress"], bool]
 
 
@@ -58,6 +61,8 @@ class Job:
         Of the same pair with another balance; nothing is read again.
     replaces : str or None
         The result that takes this one's pixels in place; see `results.identity`.
+    in_sight : int or None
+        The slice of image A on show, along the axis of the slices; the preview begins with it.
     candidates : list of Candidate
         Set by `run`: what the user is to accept or reject.
     decisions : tuple of dict
@@ -87,6 +92,8 @@ class Job:
     origin: FusionSession | None = None
     replaces: str | None = None
     only: int | None = None
+    in_sight: int | None = None
+    _looks: FusionSession | None = None
     candidates: list[Candidate] = field(default_factory=list)
     decisions: tuple[dict[str, Any], ...] = ()
 
@@ -102,6 +109,8 @@ class Job:
         chosen = self.session.pair.selection
         self.start = chosen.axis, chosen.start
         self.values = source_values(self)
+        if self.in_sight is not None:
+            self._look_first(self.in_sight, report)
         try:
             result = self.session.fuse(self.prompt, callback=report, **self.asked)
         except Cancelled as cancelled:
@@ -113,7 +122,33 @@ class Job:
             result.record["warnings"] = [*result.record["warnings"], *([said] if said else [])]
         self.candidates = candidates_of(result)
         self.message, self.result = describe(result, self), result
+        if self.corrects is None:
+            self.message = self.message.with_details(clipping_notes(self.session.pair))
         return result
+
+    def in_colour(self, index: int, estimate: Any) -> Any:
+        """Give a running estimate its colours, where the session can; in the worker."""
+        colour = getattr(self._looks or self.session, "in_colour", None)
+        return estimate if colour is None else colour(0 if self._looks else index, estimate)
+
+    def _look_first(self, place: int, report: Report) -> None:
+        """Let the preview begin with the slice on show."""
+        session = self.session
+        chosen = getattr(getattr(session, "pair", None), "selection", None)
+        if session is None or chosen is None or not hasattr(session, "with_balance"):
+            return
+        if len(chosen) < LOOK_FIRST or not chosen.start <= place < chosen.stop:
+            return
+
+        def tell(state: Progress) -> bool:
+            shown = {"slice_index": place - chosen.start, "slices": len(chosen)}
+            return report(replace(state, step=0, total=1, **shown))
+
+        self._looks = session.with_balance(self.options.get("balance", 0.0), place)
+        try:
+            self._looks.fuse(callback=tell)
+        finally:
+            self._looks = None
 
     def _open(self, report: Report) -> FusionSession:
         if self.origin is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ...errors import Cancelled, PromptError
@@ -42,6 +42,10 @@ class Message:
     text: str
     level: Level = "info"
     details: tuple[str, ...] = ()
+
+    def with_details(self, more: tuple[str, ...]) -> Message:
+        """Return the message with more details."""
+        return replace(self, details=(*self.details, *more))
 
 
 def in_panel_words(text: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import locale
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QStringListModel, Qt
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QStandardItem, QStandardItemModel
 from qtpy.QtWidgets import QCompleter
 
 from ...volume import Volume
@@ -18,6 +19,8 @@ from ..layers import KEY
 _BREAK = re.compile(r"[,;.:\s]+")
 #: Words that a term may hold, before the one that is being typed.
 _LONGEST = 3
+#: Why a word is greyed.
+UNABLE = "These two images cannot show this; draw it, or choose another finder under More settings."
 LANGUAGES = ("en", "de", "fr", "es", "zh")
 
 
@@ -32,17 +35,25 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
     def __init__(self, line: Any) -> None:
         super().__init__(line)
         self._words: list[str] = []
+        self._unable: frozenset[str] = frozenset()
         self._start = 0
-        self._model = QStringListModel(self)
+        self._model = QStandardItemModel(self)
         self.setModel(self._model)
         self.setCompletionMode(QCompleter.CompletionMode.UnfilteredPopupCompletion)
         self.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self.setMaxVisibleItems(8)
         line.textEdited.connect(self._rank)
 
-    def offer(self, words: Sequence[str]) -> None:
-        """Complete these from now on."""
-        self._words = list(words)
+    def offer(self, words: Sequence[str], unable: Iterable[str] = ()) -> None:
+        """Complete these from now on.
+
+        Parameters
+        ----------
+        words : sequence of str
+        unable : iterable of str
+            Those of them that the images cannot show; they are greyed.
+        """
+        self._words, self._unable = list(words), frozenset(unable)
 
     def splitPath(self, path: str) -> list[str]:
         """Let every word of the model pass: they were chosen for what is typed."""
@@ -50,11 +61,17 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
 
     def pathFromIndex(self, index: Any) -> str:
         """Return the whole line, completed."""
-        return self.widget().text()[: self._start] + str(self._model.data(index))
+        return self.widget().text()[: self._start] + str(index.data())
 
     def _rank(self, text: str) -> None:
         self._start, found = ranked(text, self._words)
-        self._model.setStringList(found)
+        self._model.clear()
+        for word in found:
+            item = QStandardItem(word)
+            if word in self._unable:
+                item.setEnabled(False)
+                item.setToolTip(UNABLE)
+            self._model.appendRow(item)
 
 
 def ranked(text: str, words: Sequence[str]) -> tuple[int, list[str]]:
@@ -106,8 +123,8 @@ def complete_prompts(line: Any) -> PromptCompleter:
     return completer
 
 
-def terms_for(layers: Sequence[Any]) -> list[str]:
-    """Return words that a pair can show, and after them those that it cannot.
+def terms_for(layers: Sequence[Any]) -> tuple[list[str], list[str]]:
+    """Return words, those that a pair can show first, and those of them that it cannot show.
 
     Parameters
     ----------
@@ -124,6 +141,7 @@ def terms_for(layers: Sequence[Any]) -> list[str]:
             images.append(Volume(np.zeros((2, 2)), modality=known["modality"], unit=unit))
     everything = term_names(language=language)
     if not images:
-        return everything
+        return everything, []
     able = term_names(images, language)
-    return able + [name for name in everything if name not in able]
+    unable = [name for name in everything if name not in able]
+    return able + unable, unable

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from napari.layers import Image
+
+from ..compare.mode import is_comparison
 from ..layers import KEY
+from ..results import is_result
+from .preview import is_preview
 
 #: Lower comes first, as image A: the anatomy, or visible light.
 _RANKS = {"MR": 0, "VIS": 0, "CT": 1, "NM": 3, "PT": 3, "IR": 3}
@@ -17,6 +22,12 @@ _WORDS = (
     (3, r"pet|fdg|suv|spect|nm|ir|infrared|thermal|lwir"),
 )
 _UNKNOWN = 2
+
+
+def inputs_among(layers: Iterable[Any]) -> list[Image]:
+    """Return the images that can be fused: no results, previews or comparisons."""
+    made = (is_comparison, is_preview, is_result)
+    return [v for v in layers if isinstance(v, Image) and not any(test(v) for test in made)]
 
 
 def rank(layer: Any) -> int:

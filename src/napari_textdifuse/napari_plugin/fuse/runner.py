@@ -97,7 +97,7 @@ class Runner(QObject):  # type: ignore[misc]
 
     def _next(self) -> None:
         self._job = job = self._waiting.popleft()
-        self._run = run = FusionRun(job.run)
+        self._run = run = FusionRun(job.run, job.in_colour)
         self._preview = None if job.in_place else Preview(self._layers, job)
         run.progressed.connect(self.progressed)
         run.registering.connect(self.registering)

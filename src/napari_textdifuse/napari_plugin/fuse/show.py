@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels, Layer, Points, Shapes
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
     from ...fusion import FusionResult
     from .job import Job
+
+
+#: In ``metadata["textdifuse"]`` of a mask from a file that is shown as outlines.
+OUTLINED = "outlined"
 
 
 @dataclass(frozen=True)
@@ -221,13 +225,37 @@ def go_to_slices(viewer: ViewerModel, job: Job) -> None:
 def as_outline(mask: Labels, ndisplay: int = 2) -> None:
     """Show a mask as outlines, and filled for as long as a painting tool is chosen."""
     mask.events.mode.connect(lambda: _outline(mask, 2))
+    _keep_quiet_in_3d(mask)
     _outline(mask, ndisplay)
 
 
+def _keep_quiet_in_3d(mask: Labels) -> None:
+    """Let napari draw a mask in 3-D without a warning about its outlines.
+
+    napari slices layers before any plugin hears of the change to 3-D, so the outlines cannot be
+    switched off in time; the method of this one layer is wrapped.
+    """
+    plain = getattr(mask, "_calculate_contour", None)
+    if plain is None:
+        return
+
+    def calculate(labels: Any, data_slice: Any) -> Any:
+        return None if labels.ndim > 2 else plain(labels, data_slice)
+
+    mask._calculate_contour = calculate
+
+
 def follow_display(layers: LayerList, ndisplay: int) -> None:
-    """Fill masks in 3-D, where napari draws no outlines and says so in a warning."""
+    """Fill masks in 3-D, where napari draws no outlines."""
     for layer in layers:
-        if isinstance(layer, Labels) and result_of(layer).get("role") == "mask":
+        if not isinstance(layer, Labels):
+            continue
+        if result_of(layer).get("role") == "mask":
+            _outline(layer, ndisplay)
+        elif is_result(layer) and not layer.metadata[KEY].get(OUTLINED):
+            layer.metadata[KEY][OUTLINED] = True  # a mask that was saved and opened again
+            as_outline(layer, ndisplay)
+        elif is_result(layer):
             _outline(layer, ndisplay)
 
 

@@ -64,7 +64,7 @@ class ShownResults:
             if job.session is not session:
                 job.session = None
 
-    def close(self) -> None:
+    def end(self) -> None:
         """Follow no mask any more."""
         for mask in list(self._masks):
             mask.events.paint.disconnect(self._on_paint)

@@ -101,6 +101,11 @@ def with_unit(value: float, unit: str) -> str:
     return f"{number} {_WORDS.get(unit, unit)}".rstrip()
 
 
+def unit_words(unit: str) -> str:
+    """Write a unit as the field does."""
+    return "arbitrary units" if unit == "a.u." else _WORDS.get(unit, unit)
+
+
 def source_values(job: Job) -> SourceValues | None:
     """Return a finished job's images; None where they are lazy, and so slow to look into."""
     pair = getattr(job.session, "pair", None)

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from magicgui.widgets import Container, FloatSlider, PushButton
+from magicgui.widgets import CheckBox, Container, FloatSlider, PushButton
 from napari.layers import Image
 
 from ...volume import FUNCTIONAL
@@ -37,8 +37,13 @@ class ViewBox(Container):  # type: ignore[type-arg]
         )
         self.projection = PushButton(text="Projection")
         self.projection.native.setCheckable(True)
+        self.colour_bar = CheckBox(text="Colour bar", value=True)
+        for button in (self.planes, self.projection):
+            button.native.setMinimumWidth(52)
         row: Container[Any] = Container(
-            widgets=[self.planes, self.projection], layout="horizontal", labels=False
+            widgets=[self.planes, self.projection, self.colour_bar],
+            layout="horizontal",
+            labels=False,
         )
         row.margins = (0, 0, 0, 0)
         super().__init__(widgets=[row], labels=False, label="View")

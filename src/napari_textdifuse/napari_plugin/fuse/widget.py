@@ -14,26 +14,25 @@ from qtpy.QtWidgets import QFileDialog
 
 from ...errors import Cancelled, TextDiFuseError
 from ..compare.choice import shown_time
-from ..compare.mode import is_comparison
 from ..layers import copy_layer, same_world
 from ..models.store import chosen_weights
-from ..results import is_result
 from ..task import Task, message_of
 from ..worker import Watch
 from . import drawing_box
 from .alignment import AlignmentCheck
+from .availability import Availability
 from .candidates import Candidates
-from .drawn import is_drawn, prompt_of
+from .colour_bar import ColourBar
+from .drawn import drawings_among, prompt_of
 from .extent_box import estimate
 from .form import NONE, PROMPT_TOOLTIP, Form, bind_keys, unbind_keys
 from .job import Job
 from .live_balance import LiveBalance
 from .outcome import Message, describe, in_panel_words
 from .pipelines import MakePipeline, Pipelines
-from .preview import is_preview
 from .progress_line import ProgressLine
 from .prompt_completion import complete_prompts, terms_for
-from .roles import ChosenPair
+from .roles import ChosenPair, inputs_among
 from .runner import Runner
 from .save import save_result
 from .settings import forget_settings, load_settings, save_settings
@@ -103,10 +102,12 @@ class FusionWidget(Form):
         self._candidates = Candidates(
             napari_viewer, self.candidates, self._on_mask, self._update_rejected
         )
+        self._colour_bar = ColourBar(napari_viewer, self.colour_bar, self._chosen)
+        self._availability = Availability(self.locator, self.alignment.shown)
         self._alignment = AlignmentCheck(
             napari_viewer,
             self.alignment,
-            lambda: (self.image_a.value, self.image_b.value),
+            self._chosen,
             lambda layer: shown_time(napari_viewer, layer),
         )
         self._balance = LiveBalance(
@@ -130,21 +131,10 @@ class FusionWidget(Form):
         self._show_correction()
 
     def _images(self, _: Any = None) -> list[Image]:
-        return [
-            layer
-            for layer in self._viewer.layers
-            if isinstance(layer, Image)
-            and not is_comparison(layer)
-            and not is_preview(layer)
-            and not is_result(layer)
-        ]
+        return inputs_among(self._viewer.layers)
 
     def _drawings(self, _: Any = None) -> list[Any]:
-        return [
-            layer
-            for layer in self._viewer.layers
-            if is_drawn(layer) and (isinstance(layer, Labels) or not is_result(layer))
-        ]
+        return drawings_among(self._viewer.layers)
 
     def _viewer_events(self) -> tuple[Any, ...]:
         dims, layers = self._viewer.dims.events, self._viewer.layers
@@ -163,10 +153,11 @@ class FusionWidget(Form):
         self.facts_b.follow(self.image_b.value)
         if hasattr(self, "_alignment"):
             self._alignment.follow()
+            self._colour_bar.follow()
         self.drawing.enabled = self.image_a.value is not None
         self._show_memory()
         self._show_correction()
-        self._completer.offer(terms_for((self.image_a.value, self.image_b.value)))
+        self._completer.offer(*terms_for(self._chosen()))
 
     def _show_prompt(self, *_: Any) -> None:
         """Say that a drawing takes the place of the prompt."""
@@ -260,6 +251,7 @@ class FusionWidget(Form):
         job.drawn = self.drawn.value.name if drawn else None
         job.settings_words = self.settings_words()
         job.layers = weakref.ref(a), weakref.ref(b)
+        job.in_sight = self.extent.in_sight(self._viewer)
         if self._last is not None and job.can_reuse(self._last):
             job.session = self._last.session
         return job
@@ -325,8 +317,11 @@ class FusionWidget(Form):
             names = ", ".join(path.name for path in outcome.values())
             self._say(Message(f"Saved in {folder}: {names}."))
 
+    def _chosen(self) -> tuple[Any, Any]:
+        return self.image_a.value, self.image_b.value
+
     def _on_show(self) -> tuple[Any, Any, Any]:
-        return self._shown.images_on_show(self.image_a.value, self.image_b.value)
+        return self._shown.images_on_show(*self._chosen())
 
     def _show_correction(self) -> None:
         if not hasattr(self, "_pair"):
@@ -363,7 +358,7 @@ class FusionWidget(Form):
         self._update_from(mask)
 
     def _on_mask(self) -> tuple[Labels | None, str]:
-        return self._shown.correctable(self.image_a.value, self.image_b.value)
+        return self._shown.correctable(*self._chosen())
 
     def _update_from(self, mask: Labels) -> None:
         strength = self.strengths.strengths or self.strength.value
@@ -388,9 +383,9 @@ def _abandon(widget: FusionWidget | None) -> None:
     widget._runner.abandon()
     if widget._saving is not None:
         widget._saving.abandon()
-    widget._views.end()
-    widget._alignment.end()
-    widget._shown.close()
+    parts = (widget._views, widget._alignment, widget._colour_bar, widget._availability)
+    for part in (*parts, widget._shown):
+        part.end()
     for event in widget._viewer_events():
         event.disconnect(widget._show_view)
     for window in (widget.window_a, widget.window_b):

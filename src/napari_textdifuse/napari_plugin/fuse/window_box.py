@@ -13,6 +13,11 @@ from ...volume import FUNCTIONAL
 from ..layers import KEY
 
 AUTOMATIC, AS_SHOWN, OWN = "automatic", "as shown", "own"
+CHOICE_TIP = (
+    "automatic: the file's window, else one for the unit, else percentiles; the record of the "
+    "result says which. as shown: the layer's contrast limits and colour map; the default once you "
+    "have changed them."
+)
 #: In ``metadata["textdifuse"]``: the contrast limits that the layer was opened with.
 OPENED_WITH = "shown"
 
@@ -30,9 +35,7 @@ class WindowBox(Container):  # type: ignore[type-arg]
         self.role = role
         self.choice = ComboBox(
             choices=(AUTOMATIC, AS_SHOWN, OWN),
-            tooltip="automatic: the file's window, else one for the unit, else percentiles; the "
-            "record of the result says which. as shown: the layer's contrast limits and colour "
-            "map; the default once you have changed them.",
+            tooltip=CHOICE_TIP,
         )
         limits: dict[str, Any] = {"min": -1e9, "max": 1e9, "step": 1.0, "enabled": False}
         self.low, self.high = FloatSpinBox(value=0, **limits), FloatSpinBox(value=1, **limits)
@@ -45,6 +48,16 @@ class WindowBox(Container):  # type: ignore[type-arg]
         self.margins = (0, 0, 0, 0)
         self._layer: Any | None = None
         self.choice.changed.connect(self._show_choice)
+        self.low.changed.connect(self._push_high)
+        self.high.changed.connect(self._push_low)
+
+    def _push_high(self, low: float) -> None:
+        if self.choice.value == OWN and self.high.value <= low:
+            self.high.value = low + float(self.high.step or 1)
+
+    def _push_low(self, high: float) -> None:
+        if self.choice.value == OWN and self.low.value >= high:
+            self.low.value = high - float(self.low.step or 1)
 
     @property
     def window(self) -> str | tuple[float, float] | None:
@@ -101,8 +114,8 @@ class WindowBox(Container):  # type: ignore[type-arg]
         """Offer what fits a layer's unit; a choice that still fits is kept."""
         unit = "a.u." if layer is None else layer.metadata.get(KEY, {}).get("unit", "a.u.")
         self.label = f"Range {self.role} ({unit})"
-        if unit == "a.u.":
-            self.low.tooltip = "a.u.: arbitrary units; the values have no physical unit."
+        tip = "a.u.: arbitrary units; the values have no physical unit. " if unit == "a.u." else ""
+        self.choice.tooltip = tip + CHOICE_TIP
         before = self.choice.value
         self.choice.choices = (AUTOMATIC, AS_SHOWN, *presets(unit), OWN)
         self.choice.value = before if before in self.choice.choices else AUTOMATIC
@@ -144,8 +157,11 @@ class WindowBox(Container):  # type: ignore[type-arg]
 
     def _fill(self, low: float, high: float) -> None:
         step = 10.0 ** max(-4, min(2, len(str(int(abs(high - low)))) - 3))
-        for number, value in ((self.low, low), (self.high, high)):
+        for number in (self.low, self.high):
             number.step = step
+        # first the one that moves away, so that they do not push each other
+        pair = [(self.low, low), (self.high, high)]
+        for number, value in pair[:: -1 if high >= self.low.value else 1]:
             number.value = float(value)
 
 

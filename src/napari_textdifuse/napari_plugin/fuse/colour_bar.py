@@ -1,0 +1,89 @@
+"""napari's colour bar for the functional image, with its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ...volume import FUNCTIONAL
+from ..compare.changes import Changes
+from ..layers import KEY
+from .facts_line import WORDS
+from .values import unit_words
+
+
+class ColourBar:
+    """Shows the bar of the functional one of two images for as long as the box is checked.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    box : CheckBox
+    images : callable
+        Returns image A and image B, or None.
+    """
+
+    def __init__(self, viewer: Any, box: Any, images: Callable[[], Sequence[Any | None]]) -> None:
+        self._viewer, self._box, self._images = viewer, box, images
+        self._changes = Changes()
+        self._layer: Any | None = None
+        box.changed.connect(self.follow)
+        self.follow()
+
+    def follow(self, *_: Any) -> None:
+        """Show the bar of the pair that is chosen now."""
+        layer = functional(self._images())
+        self._box.enabled = layer is not None
+        self._box.tooltip = (
+            "Neither image shows a function (PET, SPECT); State... says so where it is unknown."
+            if layer is None
+            else f"Colours of {layer.name}, with the unit of its values."
+        )
+        wanted = layer if self._box.value else None
+        text = "" if wanted is None else caption(wanted)
+        if wanted is self._layer and text == self._text():
+            return
+        self.end()
+        self._layer = wanted
+        if wanted is None:
+            return
+        change = self._changes.set
+        change(wanted.colorbar, "position", "top_right")
+        change(wanted.colorbar, "visible", True)
+        overlay = self._overlay()
+        if overlay is not None and not overlay.visible:  # the user's own text stays
+            change(overlay, "text", text)
+            change(overlay, "position", "top_right")
+            change(overlay, "visible", True)
+
+    def end(self) -> None:
+        """Take the bar away."""
+        self._changes.undo()
+        self._layer = None
+
+    def _overlay(self) -> Any:
+        """Return napari's text on the canvas."""
+        canvas = getattr(self._viewer, "canvas", None)
+        return getattr(getattr(canvas, "overlays", None), "text", None)
+
+    def _text(self) -> str:
+        overlay = self._overlay()
+        return "" if overlay is None or self._layer is None else str(overlay.text)
+
+
+def functional(images: Sequence[Any | None]) -> Any | None:
+    """Return the functional one of some layers; None without any."""
+    for layer in images:
+        if layer is None or layer.rgb:
+            continue
+        if layer.metadata.get(KEY, {}).get("modality") in FUNCTIONAL:
+            return layer
+    return None
+
+
+def caption(layer: Any) -> str:
+    """Name what the colours stand for, such as ``PET, SUV``."""
+    known = layer.metadata.get(KEY, {})
+    name = WORDS.get(known.get("modality", ""), str(layer.name))
+    unit = unit_words(known.get("unit", "a.u."))
+    return f"{name}, {unit}"

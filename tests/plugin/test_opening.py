@@ -1,0 +1,209 @@
+"""In a real window: how images open, what can be chosen, and the preview."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
+
+from napari_textdifuse import Volume, write
+from napari_textdifuse.locate import LocatorInfo
+from napari_textdifuse.napari_plugin.fuse.availability import grey_out
+from napari_textdifuse.napari_plugin.fuse.clipping import clipping_notes
+from napari_textdifuse.napari_plugin.fuse.preview import Preview, is_preview
+from napari_textdifuse.napari_plugin.fuse.prompt_completion import UNABLE
+from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
+from napari_textdifuse.napari_plugin.fuse.window_box import OWN
+from napari_textdifuse.napari_plugin.layers import to_layer
+from napari_textdifuse.napari_plugin.reader import read_layers
+
+
+def head(modality: str, unit: str = "a.u.") -> Volume:
+    values = np.random.default_rng(len(modality + unit)).random((6, 20, 24)).astype(np.float32) + 1
+    values[2:4, 6:10, 7:11] = 14
+    affine = np.diag([-4.0, -4, 5, 1])
+    return Volume(values, affine=affine, modality=modality, unit=unit, name=modality.lower())
+
+
+@pytest.fixture
+def window(make_napari_viewer, tiny_pipeline):
+    viewer = make_napari_viewer(show=True)
+    for volume in (head("MR"), head("PT", "SUVbw")):
+        viewer._add_layer_from_data(*to_layer(volume))
+    widget = FusionWidget(viewer, make_pipeline=lambda device: tiny_pipeline)
+    viewer.window.add_dock_widget(widget, name="Fuse")
+    widget.quality.value = "fast"
+    return viewer, widget
+
+
+def run(widget, qtbot):
+    widget.fuse.native.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+
+
+def test_pet_opens_in_the_map_it_is_fused_in_with_a_bar_and_its_unit(window, qtbot, notifications):
+    viewer, widget = window
+    pet = viewer.layers["pt"]
+    assert pet.colormap.name == "functional"
+    assert pet.colorbar.visible
+    text = viewer.canvas.overlays.text
+    assert (text.visible, text.text) == (True, "PET, SUV")
+    run(widget, qtbot)
+    fused = viewer.layers[-1]
+    assert fused.metadata["textdifuse"]["record"]["colormap"] == "functional"
+    automatic = np.array(fused.data)
+    widget.window_a.choice.value = widget.window_b.choice.value = "as shown"
+    run(widget, qtbot)
+    np.testing.assert_allclose(viewer.layers[-1].data, automatic, atol=2e-3)
+    widget.colour_bar.value = False
+    assert not pet.colorbar.visible
+    assert not text.visible
+    widget.colour_bar.value = True
+    widget.image_b.value = None
+    assert not pet.colorbar.visible
+    assert not widget.colour_bar.enabled
+    assert notifications == []
+
+
+def test_masks_in_3d_keys_and_what_is_greyed(window, qtbot, notifications):
+    viewer, widget = window
+    # Control-Alt-F in the prompt, while the canvas has no focus
+    widget.prompt.native.setFocus()
+    widget.prompt.value = "tumour"
+    modifiers = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        QApplication.setActiveWindow(viewer.window._qt_window)  # no window manager does it here
+    qtbot.keyClick(widget.prompt.native, Qt.Key.Key_F, modifiers)
+    qtbot.waitUntil(lambda: not widget.running and len(viewer.layers) == 4, timeout=120_000)
+    mask = viewer.layers[-1]
+    assert mask.contour == 1
+    viewer.dims.ndisplay = 3
+    assert mask.contour == 0
+    viewer.dims.ndisplay = 2
+    assert mask.contour == 1
+    assert notifications == [], "napari says nothing about contours in 3-D"
+    # words that PET and MRI cannot show
+    widget.prompt.native.textEdited.emit("perso")
+    model = widget._completer.model()
+    (item,) = [model.item(k) for k in range(model.rowCount()) if model.item(k).text() == "person"]
+    assert not item.isEnabled()
+    assert item.toolTip() == UNABLE
+    widget.prompt.native.textEdited.emit("tumo")
+    assert model.item(0).isEnabled()
+    # finders without their models
+    grey_out(
+        widget.locator,
+        [
+            LocatorInfo("owlvit-sam", "s", missing=("The detector is not here.",)),
+            LocatorInfo("lexicon", "a list of words"),
+        ],
+    )
+    rows = {
+        name: widget.locator.native.model().item(k) for k, name in enumerate(widget.locator.choices)
+    }
+    assert not rows["owlvit-sam"].isEnabled()
+    assert "not here" in rows["owlvit-sam"].toolTip()
+    assert rows["lexicon"].isEnabled()
+
+
+def test_numbers_of_a_range_do_not_cross(window):
+    _, widget = window
+    box = widget.window_b
+    box.choice.value = OWN
+    box.low.value = 3.0
+    box.high.value = 9.0
+    box.low.value = 12.0
+    assert box.high.value > box.low.value == 12.0
+    box.high.value = 1.0
+    assert box.low.value < box.high.value == 1.0
+    box.state = (OWN, 20.0, 30.0)
+    assert (box.low.value, box.high.value) == (20.0, 30.0)
+    box.state = (OWN, 2.0, 3.0)
+    assert (box.low.value, box.high.value) == (2.0, 3.0)
+
+
+def test_clipping_is_said(tiny_pipeline):
+    windows = {"a": (1.0, 15.0), "b": (1.5, 10.0)}
+    pet = head("PT", "SUVbw")
+    session = tiny_pipeline.session(head("MR"), pet, windows=windows)
+    above = 100 * (pet.array > 10).mean()
+    below = 100 * (pet.array < 1.5).mean()
+    assert clipping_notes(session.pair) == (
+        f"Image B: {above:.1f} % of the values lie above the range (10 SUV) and are shown like "
+        "its end.",
+        f"Image B: {below:.1f} % of the values lie below the range (1.5 SUV) and are shown like "
+        "its end.",
+    )
+
+
+def test_the_preview_is_in_colour_and_begins_with_the_slice_on_show(window, qtbot, monkeypatch):
+    viewer, widget = window
+    shown = []
+    plain = Preview.show
+
+    def note(self, index, estimate):
+        shown.append((index, np.array(estimate)))
+        plain(self, index, estimate)
+        (layer,) = [v for v in viewer.layers if isinstance(v, Image) and is_preview(v)]
+        assert layer.data.shape[-1] == 4
+
+    monkeypatch.setattr(Preview, "show", note)
+    monkeypatch.setattr("napari_textdifuse.napari_plugin.worker.PREVIEW_INTERVAL", 0.0)
+    viewer.dims.set_current_step(0, 3)
+    run(widget, qtbot)
+    indices = [index for index, _ in shown]
+    assert indices[0] == 3
+    assert set(indices) == set(range(6))
+    assert all(estimate.shape[-1] == 3 for _, estimate in shown)
+    # what is hot in the PET has colour
+    hot = shown[0][1][6:10, 7:11]
+    assert np.ptp(hot, axis=-1).max() > 0.05
+
+
+def test_names_and_order_of_files(make_napari_viewer, tmp_path):
+    for folder, modality in (("first", "MR"), ("second", "MR"), ("third", "CT")):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "head.nii.gz", head(modality))
+    paths = [str(tmp_path / folder / "head.nii.gz") for folder in ("third", "first", "second")]
+    layers = read_layers(paths)
+    assert [v[1]["name"] for v in layers] == ["head (MR)", "head (second)", "head"]
+    assert layers[-1][1]["metadata"]["textdifuse"]["modality"] == "CT"
+    assert layers[-1][1]["blending"] == "additive", "the MRI is seen through it"
+    viewer = make_napari_viewer()
+    viewer.open(paths[0], plugin="napari-textdifuse")
+    viewer.open(paths[1], plugin="napari-textdifuse")
+    assert [layer.name for layer in viewer.layers] == ["head", "head (MR)"]
+
+
+def test_a_result_keeps_its_names_and_colours_when_it_is_opened_again(window, qtbot, tmp_path):
+    viewer, widget = window
+    widget.extras.value = ["contribution"]
+    widget.prompt.value = "tumour"
+    run(widget, qtbot)
+    kept = [v for v in viewer.layers if v.name not in ("mr", "pt")]
+    names = [layer.name for layer in kept]
+    viewer.layers.selection = set(kept)
+    written = viewer.layers.save(
+        str(tmp_path / "all.nii.gz"), selected=True, plugin="napari-textdifuse"
+    )
+    assert len(written) == 3
+    for path in written:
+        viewer.open(path, plugin="napari-textdifuse")
+    opened = list(viewer.layers)[-3:]
+    for before, after in zip(names, opened, strict=True):
+        assert after.name.startswith(before)
+    share, fused, mask = opened
+    assert share.colormap.name == "viridis"
+    assert share.contrast_limits == [0, 1]
+    assert fused.rgb
+    assert isinstance(mask, Labels)
+    np.testing.assert_allclose(
+        mask.colormap.map(np.array([1])), kept[-1].colormap.map(np.array([1]))
+    )
+    assert mask.contour == 1, "as outlines, as all masks"
+    assert widget.image_a.value.name == "mr", "results are no inputs"
