@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -158,6 +159,28 @@ def test_a_refused_prompt_is_a_class_of_its_own(textdifuse, fast, tmp_path):
     case = json.loads(again.out)["cases"][0]
     assert case["state"] == "refused"
     assert "earlier run" in case["notes"][0]
+
+
+def test_the_documented_call_finds_the_tumour_by_folder_names(textdifuse, fast, tmp_path):
+    """``batch mri/ pet/ --prompt tumour`` with neutral names: the right organ, in the PET."""
+    from napari_textdifuse import read
+    from napari_textdifuse.samples import sample_dir, sample_mask
+
+    for folder, file in (("mri", "t1.nii.gz"), ("pet", "pet.nii.gz")):
+        (tmp_path / folder).mkdir()
+        shutil.copy(sample_dir() / "brain" / file, tmp_path / folder / "case01.nii.gz")
+    folders = tmp_path / "mri", tmp_path / "pet"
+    options = ("--prompt", "tumour", "--slices", "16:40", "--json")
+    ran = textdifuse("batch", *folders, "--out", tmp_path / "out", *fast, *options)
+    assert ran.status == 0, ran.err
+    record = json.loads((tmp_path / "out/records/case01.json").read_text())
+    for role, modality in (("a", "MR"), ("b", "PT")):
+        fact = record["inputs"][role]["facts"]["modality"]
+        assert fact == {"value": modality, "source": "folder name"}
+    found = read(tmp_path / "out/masks/case01.nii.gz").array > 0
+    true = sample_mask("pet-mri", "tumour").array[16:40] > 0
+    assert 2 * (found & true).sum() / (found.sum() + true.sum()) > 0.9
+    assert json.loads(ran.out)["cases"][0]["notes"] == record["warnings"]
 
 
 def test_a_cancelled_batch_leaves_a_report(batch, cohort, tmp_path, monkeypatch):

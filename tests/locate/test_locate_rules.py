@@ -36,6 +36,20 @@ def test_pet_tumour_does_not_depend_on_the_unit(head, dice):
     assert dice(find([raw], "tumour").mask, head.lesion) > 0.85
 
 
+def test_a_lesion_between_cortex_and_white_matter(dice):
+    """Each side of the outline is adapted to what is there: one background for both moves it."""
+    z, y, x = 2.0 * np.indices((44, 60, 60))
+    head = (z - 44) ** 2 + (y - 60) ** 2 + (x - 60) ** 2 < 40**2
+    ball = (z - 44) ** 2 + (y - 60) ** 2 + (x - 60) ** 2 < 9**2
+    uptake = np.where(ball, 14.0, np.where(x < 60, 7.0, 2.1)) * head
+    seen = ndimage.gaussian_filter(uptake, 5.5 / 2.355 / 2).astype(np.float32)
+    affine = np.diag([2.0, 2, 2, 1])
+    found = find([Volume(seen, affine, unit="SUVbw", modality="PT")], "tumour").mask > 0
+    assert dice(found, ball) > 0.9
+    sides = [(found & side).sum() / (ball & side).sum() for side in (x < 60, x > 60)]
+    assert sides == pytest.approx([1, 1], abs=0.2)
+
+
 def test_amino_acid_pet_over_a_flat_brain(head, dice):
     uptake = np.where(head.grey | head.white | head.ventricle, 1.2, 0.4) * ~head.air
     uptake[head.lesion] = 4.0

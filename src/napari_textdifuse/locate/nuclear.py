@@ -26,10 +26,14 @@ from .views import View
 PET_RATIO = 1.6
 #: Lesion to normal brain in SPECT: index of Black et al. 1989.
 SPECT_RATIO = 1.5
+#: An outline never goes below this multiple of normal uptake.
+LOWEST = 1.15
 #: Share of the way from background to the lesion's maximum: Boellaard et al. 2015.
 CONTOUR = 0.41
 #: How far an outline may reach beyond the part that was well above normal.
 REACH_MM = 30.0
+#: Standard deviation of the weights by which a voxel sees the uptake around a lesion.
+SURROUND_MM = 6.0
 #: A hot spot is hotter than the upper quartile of the tissue by this factor.
 LEAST_HOTTER = 1.15
 #: A field of view with tissue over more than this in mm is no brain scan.
@@ -100,7 +104,7 @@ def _above_reference(view: View, ratio: float, floor: float) -> Mask:
     if array.ndim == 2 and seeds.any():
         # near the vertex one slice holds too little brain to know its normal uptake by
         seeds = _one_sided(view, array, seeds, array > 0.3 * reference)
-    return _contour(view, array, seeds, lowest=1.3 * reference)
+    return _contour(view, array, seeds, lowest=LOWEST * reference)
 
 
 def _one_sided(view: View, array: Floats, seeds: Mask, brain: Mask) -> Mask:
@@ -125,7 +129,7 @@ def body_lesion(view: View) -> Mask:
 
 
 def _contour(view: View, array: Floats, seeds: Mask, lowest: float) -> Mask:
-    """Outline each seed region at 41 % between its surround and its own maximum.
+    """Outline each seed region at 41 % between its surround, there, and its own maximum.
 
     `lowest` is a level the outline never goes below, so that it does not run into cortex.
     """
@@ -143,14 +147,30 @@ def _contour(view: View, array: Floats, seeds: Mask, lowest: float) -> Mask:
         region, values = labels[near] == index, array[near]
         if (region & result[near]).any():  # already inside the outline of a hotter one
             continue
-        distance = ndimage.distance_transform_edt(~region, view.mm)
-        shell = (distance > 8) & (distance <= 15)
-        background = float(np.median(values[shell])) if shell.any() else 0.0
+        background = _surround(values, region, labels[near] > 0, view.mm)
         # a high percentile is the maximum without its noise
         peak = float(np.percentile(values[region], 98))
         level = background + CONTOUR * (peak - background)
-        result[near] |= touching(values > min(max(level, lowest), 0.9 * peak), region)
+        outline = np.minimum(np.maximum(level, lowest), 0.9 * peak)
+        result[near] |= touching(values > outline, region)
     return result
+
+
+def _surround(values: Floats, region: Mask, seeds: Mask, mm: tuple[float, ...]) -> Floats:
+    """Return the uptake around a region, as seen from each voxel.
+
+    A lesion often lies between cortex and white matter. One background for both would push its
+    outline out into the cortex and back from the white matter.
+    """
+    away = ndimage.distance_transform_edt(~region, mm)
+    shell = (away > 8) & (away <= 15) & (ndimage.distance_transform_edt(~seeds, mm) > 8)
+    if not shell.any():
+        return np.zeros_like(values)
+    sigma = [SURROUND_MM / step for step in mm]
+    weight = ndimage.gaussian_filter(shell.astype(np.float32), sigma)
+    total = ndimage.gaussian_filter(np.where(shell, values, 0).astype(np.float32), sigma)
+    usual = np.median(values[shell])
+    return np.where(weight > 1e-4, total / np.maximum(weight, 1e-4), usual).astype(values.dtype)
 
 
 def hot_spot(view: View) -> Mask:

@@ -109,7 +109,7 @@ TUMOUR = Term(
         Rule(
             "PT",
             "uptake above 1.6 times normal grey matter, outlined at 41 % of the way from its "
-            "surround to its maximum and not below 1.3 times normal; in a single slice, uptake "
+            "surround to its maximum and not below 1.15 times normal; in a single slice, uptake "
             "that is alike on both sides counts as normal",
             f"{_LAW}; {_BOELLAARD}",
             nuclear.brain_lesion,
@@ -119,7 +119,7 @@ TUMOUR = Term(
         Rule(
             "NM",
             "counts above 1.5 times normal grey matter, outlined at 41 % of the way from the "
-            "surround to the maximum and not below 1.3 times normal; in a single slice, uptake "
+            "surround to the maximum and not below 1.15 times normal; in a single slice, uptake "
             "that is alike on both sides counts as normal",
             f"Black et al. 1989, J Neurosurg 71:342 (index 1.5); {_BOELLAARD}",
             nuclear.spect_lesion,
