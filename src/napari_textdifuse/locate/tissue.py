@@ -191,6 +191,8 @@ def gaussian_classes(
     densities = _densities(between, mean, spread, share)
     first, second = densities[:, 1:].max(axis=1) > densities[:, 0], densities.argmax(axis=1) == 2
     levels = (float(between[first.argmax()]), float(between[second.argmax()]))
+    if not mean[0] < levels[0] < levels[1] < mean[2]:  # one class lies within another
+        levels = (float(cuts[0]), float(cuts[1]))
     return tuple(float(m) for m in mean), levels
 
 
