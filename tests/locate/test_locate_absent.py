@@ -6,6 +6,7 @@ from scipy import ndimage
 
 from napari_textdifuse.errors import PromptError
 from napari_textdifuse.locate import LexiconLocator, known_terms
+from napari_textdifuse.locate.tissue import gaussian_classes
 from napari_textdifuse.volume import Volume
 
 LOCATOR = LexiconLocator()
@@ -71,3 +72,21 @@ def test_words_of_a_scene_are_refused_in_a_head():
     for term in ("person", "car", "lamp"):
         with pytest.raises(PromptError):
             LOCATOR.locate([HEADS["CT"]], term)
+
+
+@pytest.mark.parametrize(("long_mm", "marked"), [(88, True), (36, False)])
+def test_on_pd_a_cistern_is_no_ventricle(long_mm, marked):
+    head = ball_head(0, 350, 60, 450, "a.u.", "MR", "PD")
+    z, y, x = 4 * (np.indices(head.shape) - np.array([24, 28, 24])[:, None, None, None])
+    fluid = (z / 12) ** 2 + (y / (long_mm / 2)) ** 2 + (x / 12) ** 2 < 1
+    array = np.where(fluid, np.float32(620), head.array)
+    location = LOCATOR.locate([head.with_array(array)], "ventricle")
+    assert location.mask.any() == marked
+
+
+def test_classes_that_lie_within_one_another_still_have_levels():
+    rng = np.random.default_rng(0)
+    narrow, wide = rng.normal(500, 5, 4000), rng.normal(500, 120, 4000)
+    _, levels = gaussian_classes(np.concatenate([narrow, wide]))
+    assert levels == tuple(sorted(levels))
+    assert levels[0] < levels[1]

@@ -28,6 +28,8 @@ from .views import View
 #: Compact and spongy bone, from here up.
 BONE_HU = 300.0
 METAL_HU = 2500.0
+#: Fluid is not denser.
+FLUID_HU = 17.0
 #: Rise in HU per mm of an edge; within clotted blood there is less.
 STEEP_HU = 4.0
 #: Nearer to the skull than this, blood must be so much denser than the other side.
@@ -87,12 +89,22 @@ def brain(view: View) -> Mask:
 
 
 def ventricle(view: View) -> Mask:
-    """-10 to 17 HU deep inside the skull."""
+    """-10 to 17 HU deep inside the skull, outlined half-way to the brain around."""
     cavity = cranial_cavity(view)
     if not cavity.any():
         return cavity
     array = smooth(view.array, view.mm, 1.2)
-    return deep_fluid((array >= -10) & (array <= 17), cavity, view.mm)
+    found = deep_fluid((array >= -10) & (array <= FLUID_HU), cavity, view.mm)
+    if not found.any():
+        return found
+    # the edge of a wide ventricle that is blurred with brain passes through fluid's values too
+    around = cavity & grow(found, view.mm, 8.0) & ~grow(found, view.mm, 3.0)
+    brain_around = view.array[around & (array > FLUID_HU) & (array <= 60)]
+    if not brain_around.size:
+        return found
+    middle = (float(np.percentile(array[found], 10)) + float(np.median(brain_around))) / 2
+    level = min(FLUID_HU, middle)
+    return deep_fluid((array >= -10) & (array <= level), cavity, view.mm)
 
 
 def haemorrhage(view: View) -> Mask:

@@ -67,10 +67,20 @@ def ventricle(view: View) -> Mask:
         return _dark_in_slice(view)
     found = tissues(view)
     if found.contrast in BRIGHT_FLUID:
-        return _separated(view, found.fluid, found.inside.mask, 1)
+        result = _separated(view, found.fluid, found.inside.mask, 1)
+        # on PD a cistern is parted from the rest as well; lateral ventricles are longer
+        return empty(result) if found.contrast == "PD" and _length(result, view) < 50.0 else result
     if found.contrast in DARK_FLUID:
         return _separated(view, found.fluid, found.inside.mask, -1)
     return empty(view.array)
+
+
+def _length(mask: Mask, view: View) -> float:
+    """Return the extent in mm along the axis where a mask is longest."""
+    places = np.argwhere(mask)
+    if not len(places):
+        return 0.0
+    return float(((np.ptp(places, axis=0) + 1) * np.array(view.mm)).max())
 
 
 def _separated(view: View, fluid: Mask, inside: Mask, sign: int) -> Mask:

@@ -233,8 +233,8 @@ TERMS: tuple[Term, ...] = (
         (
             Rule(
                 "CT",
-                "-10 to 17 HU (fluid) after smoothing by 1.2 mm, thick, deep inside the skull and "
-                "enclosed by brain",
+                "-10 to 17 HU (fluid) after smoothing by 1.2 mm, and below half-way to the brain "
+                "around, thick, deep inside the skull and enclosed by brain",
                 _BUSHBERG,
                 ct.ventricle,
                 unit="HU",
@@ -244,7 +244,7 @@ TERMS: tuple[Term, ...] = (
                 "MR",
                 "fluid deep inside the skull, thick and enclosed by brain: the darkest of three "
                 "classes on T1 and FLAIR, the brightest on T2 and PD; in volumes 8 % away from the "
-                "brain",
+                "brain; on PD, where cisterns are as bright as they, only if 50 mm long",
                 f"{_WELLS}; {_OTSU}",
                 mr.ventricle,
                 smallest_mm=6.0,
