@@ -15,7 +15,7 @@ from ..volume import Volume
 from .prompt import Request, parse, suggestions
 from .protocol import Detections, Location, LocatorInfo
 from .regions import Mask, components, drop_small, empty
-from .terms import Rule, Term
+from .terms import Objects, Rule, Term
 from .views import View, views_of
 from .vocabulary import TERMS
 
@@ -59,6 +59,7 @@ class _Found:
     mask: Mask
     view: View | None
     notes: tuple[str, ...]
+    objects: Objects | None = None
 
 
 class LexiconLocator:
@@ -103,7 +104,8 @@ class LexiconLocator:
         Location
             Label ``k`` is the k-th term. Where terms overlap, the smaller object is on top. A
             detection's score is ``d / (1 + d)`` with ``d`` the difference of the means of the
-            object and its surround, divided by the mean of their standard deviations.
+            object and its surround, divided by the mean of their standard deviations; that of a
+            person or a car is the detector's.
 
         Raises
         ------
@@ -169,8 +171,10 @@ class LexiconLocator:
 
 def _conditions(term: Term, rule: Rule) -> str:
     """Return every condition of a rule in words."""
-    smallest = f"objects below a ball (in slices: a disc) of {rule.smallest_mm:g} mm are dropped"
     gate = f"; in a volume {term.gate.text}, else it is not marked" if term.gate else ""
+    if rule.objects is not None:
+        return f"{rule.description}{gate}"
+    smallest = f"objects below a ball (in slices: a disc) of {rule.smallest_mm:g} mm are dropped"
     return f"{rule.description}; {smallest}{gate}"
 
 
@@ -205,7 +209,8 @@ def _find(request: Request, views: list[View]) -> _Found:
         notes.append(f"{name}: {words} in the prompt had no effect.")
     tried: list[str] = []
     for rule, view in _usable(request.term, views):
-        mask = _apply(rule, view)
+        objects = rule.objects(view) if rule.objects else None
+        mask = _apply(rule, view) if objects is None else objects.labels > 0
         mask, side_note = _on_side(mask, view, request)
         text = f"{_conditions(request.term, rule)} [{rule.source}]"
         failure = request.term.gate.failure(mask, view) if request.term.gate else ""
@@ -219,16 +224,16 @@ def _find(request: Request, views: list[View]) -> _Found:
         if not mask.any():
             tried.append(f"{text} in {view.name}")
             continue
-        notes += _about(request.term, mask, view, text)
-        return _Found(request, mask, view, (*notes, *side_note))
+        count = components(mask)[1] if objects is None else len(objects.scores)
+        notes += _about(request.term, count, view, text)
+        return _Found(request, mask, view, (*notes, *side_note), objects)
     notes.append(f"{name}: not found ({'; '.join(dict.fromkeys(tried))}).")
     return _Found(request, empty(views[0].array), None, tuple(notes))
 
 
-def _about(term: Term, mask: Mask, view: View, text: str) -> list[str]:
+def _about(term: Term, count: int, view: View, text: str) -> list[str]:
     """Say what was marked, and what was assumed about the image."""
     if term.finding:
-        count = components(mask)[1]
         several = "s" if count > 1 else ""
         notes = [
             f"{term.name}: {count} candidate{several} in {view.name}, to be accepted or rejected, "
@@ -293,17 +298,15 @@ def _assemble(found: list[_Found], shape: tuple[int, ...]) -> Location:
     for k, item in enumerate(found, start=1):
         if item.view is None:
             continue
-        labels, _ = components(item.mask)
+        told_apart = item.objects or _told_apart(item.view, item.mask)
+        labels, term = told_apart.labels, item.request.term
         shown = (mask == k) & (labels > 0)
         objects[shown] = labels[shown] + number
-        for index, box in enumerate(ndimage.find_objects(labels), start=1):
-            low = [s.start for s in box[::-1]]
-            high = [s.stop for s in box[::-1]]
-            score, reason = _score(item.view, labels, index, box)
-            edges = np.array(low + high, np.float32)
+        kind = "candidate" if term.finding else "structure"
+        for edges, score, reason in zip(
+            told_apart.boxes, told_apart.scores, told_apart.reasons, strict=True
+        ):
             number += 1
-            term = item.request.term
-            kind = "candidate" if term.finding else "structure"
             rows.append((edges, score, term.name, k, item.view.name, number, kind, reason))
     rows.sort(key=lambda row: (row[3], -row[1]))
     detections = Detections(
@@ -320,6 +323,20 @@ def _assemble(found: list[_Found], shape: tuple[int, ...]) -> Location:
     names = {k: item.request.term.name for k, item in enumerate(found, start=1)}
     notes = tuple(dict.fromkeys(note for item in found for note in item.notes))
     return Location(mask, detections, names, notes, row_of[objects])
+
+
+def _told_apart(view: View, mask: Mask) -> Objects:
+    """Take every connected part as an object, scored by how much it stands out."""
+    labels, _ = components(mask)
+    found = ndimage.find_objects(labels)
+    edges = [[s.start for s in box[::-1]] + [s.stop for s in box[::-1]] for box in found]
+    judged = [_score(view, labels, i, box) for i, box in enumerate(found, start=1)]
+    return Objects(
+        labels,
+        np.array(edges, np.float32).reshape(-1, 2 * mask.ndim),
+        tuple(score for score, _ in judged),
+        tuple(reason for _, reason in judged),
+    )
 
 
 def _score(

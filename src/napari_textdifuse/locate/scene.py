@@ -1,135 +1,129 @@
-"""Rules on pictures of a scene: warm objects in white-hot infrared, lamps in visible light."""
+"""What is in a scene: persons and cars by a detector, lamps by a rule."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
-from .regions import Floats, Mask, closed, components, empty, opened, otsu
+from .linking import link
+from .regions import Floats, Mask, components, empty, otsu
+from .scene_detector import LEAST, Found, detect
+from .scene_outline import Outliner
+from .terms import Objects
 from .views import View
 
-Box = tuple[slice, ...]
-
-#: How much warmer than its neighbourhood something must be, as a share of the range.
-_STANDS_OUT = 0.15
-#: Smallest object, as a share of the picture's height.
-_SMALLEST = 0.04
-
-
-def _planes(view: View) -> Floats:
-    return view.array[None] if view.array.ndim == 2 else view.array
+#: Smaller pictures show nothing that could be told apart.
+_LEAST_SIDE = 16
+#: Largest lamp, as a share of the picture.
+LARGEST_LAMP = 0.02
+#: Lamps reach this share of the brightness range; the middle of the picture stays below that one.
+PEAK, DARK = 0.93, 0.25
+#: Where the sky's infrared ends, between the coldest and the middle of the picture.
+COLD_SKY = 0.35
 
 
-def _scaled(plane: Floats) -> tuple[Floats, Floats] | None:
-    """Return smoothed warmth in [0, 1] and its local mean; None for a blank picture."""
-    height = plane.shape[0]
-    low, high = np.percentile(plane, (0.5, 99.8))
-    if high <= low:
-        return None
-    scaled = np.clip((plane - low) / (high - low), 0, 1)
-    scaled = ndimage.gaussian_filter(scaled, max(height / 500, 0.5))
-    return scaled, ndimage.uniform_filter(scaled, max(height // 4, 3), mode="reflect")
+def persons(view: View) -> Objects:
+    """Find persons, also on bicycles."""
+    return _objects(view, "person")
 
 
-def _warm(plane: Floats) -> Mask:
-    """Return pixels of the hottest class that also stand out from their neighbourhood."""
-    found = _scaled(plane)
-    levels = otsu(found[0], 3) if found is not None else []
-    if found is None or not levels:
-        return empty(plane)
-    scaled, local = found
-    hot = (scaled > levels[-1]) & (scaled > local + _STANDS_OUT)
-    height = plane.shape[0]
-    return opened(hot, (1.0, 1.0), max(height / 500, 1.0))
+def cars(view: View) -> Objects:
+    """Find cars and vans."""
+    return _objects(view, "car")
 
 
-def _with_cooler_parts(plane: Floats, mask: Mask) -> Mask:
-    """Add what is joined to each object and a little warmer than around: cabin, mirrors.
+def _objects(view: View, label: str) -> Objects:
+    """Find objects in every picture of a view and its partner, and follow them through a stack."""
+    visible, infrared = (view, view.partner) if view.modality == "VIS" else (view.partner, view)
+    planes = view.array[None] if view.array.ndim == 2 else view.array
+    labels = np.zeros(planes.shape, np.int32)
+    rows: list[tuple[int, Found, str]] = []
+    for z, plane in enumerate(planes):
+        if min(plane.shape) < _LEAST_SIDE:
+            continue
+        a, b = _plane(visible, z), _plane(infrared, z)
+        found = [f for f in _found(view, z, a, b) if f.label == label and f.score >= LEAST[label]]
+        if not found:
+            continue
+        outliner = view.memo.setdefault(f"outliner {z}", None) or Outliner(a, b)
+        view.memo[f"outliner {z}"] = outliner
+        outlines = [outliner.outline(f.box, label) for f in found]
+        # what stands lower in the picture is nearer and hides the rest
+        for k in sorted(range(len(found)), key=lambda k: float(found[k].box[3])):
+            labels[z][outlines[k][0]] = len(rows) + k + 1
+        rows += [(z, f, how) for f, (_, how) in zip(found, outlines, strict=True)]
+    seen = " and ".join(v.name for v in (infrared, visible) if v is not None)
+    if view.array.ndim == 2:
+        return _rows(labels[0], rows, seen, [[k] for k in range(len(rows))], False)
+    boxes = np.array([f.box for _, f, _ in rows], np.float32).reshape(-1, 4)
+    linked = link(boxes, [z for z, _, _ in rows], [0] * len(rows))
+    groups = [np.flatnonzero(linked == k).tolist() for k in range(int(linked.max(initial=-1)) + 1)]
+    number = np.zeros(len(rows) + 1, np.int32)
+    number[1:] = linked + 1
+    return _rows(number[labels], rows, seen, groups, True)
 
-    Up to as much again above it, and a tenth of its width at the sides.
-    """
-    found = _scaled(plane)
-    if found is None:
-        return mask
-    scaled, local = found
-    lukewarm = scaled > local + _STANDS_OUT / 5
-    result = mask.copy()
-    labels, _ = components(mask)
-    for index, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
-        tall, wide = rows.stop - rows.start, columns.stop - columns.start
-        around = (
-            slice(max(0, rows.start - tall), rows.stop),
-            slice(max(0, columns.start - wide // 10), columns.stop + wide // 10),
+
+def _rows(
+    labels: npt.NDArray[np.int32],
+    rows: list[tuple[int, Found, str]],
+    seen: str,
+    groups: list[list[int]],
+    stack: bool,
+) -> Objects:
+    boxes, scores, reasons = [], [], []
+    counts = np.bincount(labels.ravel(), minlength=len(groups) + 1)
+    for k, group in enumerate(groups, start=1):
+        best = max((rows[i] for i in group), key=lambda row: row[1].score)
+        edges = np.array([rows[i][1].box for i in group])
+        low, high = edges[:, :2].min(0).tolist(), edges[:, 2:].max(0).tolist()
+        z = [rows[i][0] for i in group]
+        boxes.append([*low, min(z), *high, max(z) + 1] if stack else low + high)
+        scores.append(best[1].score)
+        reasons.append(
+            f"detector's score {best[1].score:.2f} from {seen}; {int(counts[k])} pixels, {best[2]}"
         )
-        part = labels[around] == index
-        grown = ndimage.binary_propagation(part, mask=lukewarm[around] | part)
-        grown = ndimage.binary_fill_holes(closed(grown, (1.0, 1.0), plane.shape[0] / 100))
-        if grown.sum() <= 2.5 * part.sum():  # more is the warm ground
-            result[around] |= grown
-    return result
-
-
-def _keep(mask: Mask, accept: Callable[[Mask, Box], bool]) -> Mask:
-    labels, _ = components(mask)
-    result = empty(mask)
-    for index, box in enumerate(ndimage.find_objects(labels), start=1):
-        part = labels[box] == index
-        if accept(part, box):
-            result[box] |= part
-    return result
-
-
-def person(view: View) -> Mask:
-    """Warm, upright objects of a person's proportions."""
-    height = view.array.shape[-2]
-
-    def upright(part: Mask, box: Box) -> bool:
-        tall, wide = part.shape
-        return bool(
-            tall >= max(_SMALLEST * height, 6)
-            and 1.15 <= tall / wide <= 5
-            and box[0].stop > 0.2 * height  # feet stand on the ground, not in the sky
-            and part.mean() > 0.3
-        )
-
-    return np.stack([_keep(_warm(plane), upright) for plane in _planes(view)]).reshape(
-        view.array.shape
+    width = 6 if stack else 4
+    return Objects(
+        labels, np.array(boxes, np.float32).reshape(-1, width), tuple(scores), tuple(reasons)
     )
 
 
-def car(view: View) -> Mask:
-    """Warm parts that together are wider than tall, below the horizon's upper third."""
-    height = view.array.shape[-2]
-
-    def wide(part: Mask, box: Box) -> bool:
-        tall, across = part.shape
-        return bool(
-            across >= max(2 * _SMALLEST * height, 8)
-            and 0.9 <= across / tall <= 5
-            and box[0].stop > height / 3
-            and part.mean() > 0.2
-        )
-
-    def one(plane: Floats) -> Mask:
-        warm = _warm(plane)
-        joined = closed(warm & ~_person_plane(plane, warm), (1.0, 1.0), height / 25)
-        return _with_cooler_parts(plane, _keep(joined, wide))
-
-    return np.stack([one(plane) for plane in _planes(view)]).reshape(view.array.shape)
+def _found(view: View, z: int, visible: Floats | None, infrared: Floats | None) -> list[Found]:
+    """Ask the detector once for all terms."""
+    key = f"scene {z}"
+    if key not in view.memo:
+        view.memo[key] = detect(visible, infrared, min(LEAST.values()))
+    found: list[Found] = view.memo[key]
+    return found
 
 
-def _person_plane(plane: Floats, warm: Mask) -> Mask:
-    return _keep(warm, lambda part, _: part.shape[0] / part.shape[1] >= 1.15)
+def _plane(view: View | None, z: int) -> Floats | None:
+    if view is None:
+        return None
+    picture = view.array if view.colours is None else view.colours
+    return picture[z] if view.array.ndim == 3 else picture
 
 
 def lamp(view: View) -> Mask:
-    """Small patches at the top of the brightness range."""
+    """Find small patches at the top of a dark picture's range that are not as cold as the sky."""
     array = view.array
     low, high = np.percentile(array, (1, 99.99))
     levels = otsu(np.clip(array, low, high), 3)
     if not levels or high <= low:
         return empty(array)
     bright = array > max(levels[-1], low + 0.75 * (high - low))
-    return empty(array) if bright.mean() > 0.2 else bright
+    if bright.mean() > 0.2 or np.median(array) > DARK * high:
+        return empty(array)
+    labels, count = components(bright)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    keep = sizes <= LARGEST_LAMP * array.shape[-2] * array.shape[-1]
+    peaks = np.atleast_1d(ndimage.maximum(array, labels, np.arange(count + 1)))
+    keep &= peaks >= low + PEAK * (high - low)
+    if view.partner is not None:
+        warmth = view.partner.array
+        cold, middle = np.percentile(warmth, (2, 60))
+        means = np.atleast_1d(ndimage.mean(warmth, labels, np.arange(count + 1)))
+        keep &= means > cold + COLD_SKY * (middle - cold)
+    keep[0] = False
+    return np.asarray(keep[labels])

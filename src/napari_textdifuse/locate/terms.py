@@ -7,12 +7,34 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from .regions import Mask, largest
 from .views import View
 
 #: An image at least this wide in each direction should hold a whole structure of the head.
 WHOLE_MM = 120.0
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """Things told apart, with boxes and scores of their own.
+
+    Parameters
+    ----------
+    labels : ndarray of int32
+        0 is background, ``i`` the object in row ``i - 1``.
+    boxes : ndarray of float32, shape (N, 4) or (N, 6)
+        As in `Detections`.
+    scores : tuple of float, length N
+        In [0, 1].
+    reasons : tuple of str, length N
+    """
+
+    labels: npt.NDArray[np.int32]
+    boxes: npt.NDArray[np.float32]
+    scores: tuple[float, ...]
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -38,6 +60,9 @@ class Rule:
         Takes a `View`; the rule is passed over where it returns False.
     guess : bool
         Whether a relative rule may be tried on images of unknown modality.
+    objects : callable, optional
+        Takes a `View`, returns `Objects` with boxes and scores of their own; `find` is then not
+        used.
     """
 
     modality: str
@@ -48,6 +73,7 @@ class Rule:
     smallest_mm: float = 2.0
     applies: Callable[[View], bool] | None = None
     guess: bool = True
+    objects: Callable[[View], Objects] | None = None
 
     def fits(self, view: View) -> bool:
         """Tell whether the rule can be used on an image."""

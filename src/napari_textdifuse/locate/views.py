@@ -49,6 +49,10 @@ class View:
         Of an MR image, see `contrast.stated_contrast`.
     contrast_source : str
         What says so.
+    colours : ndarray of float32, shape (Y, X, 3) or (Z, Y, X, 3), or None
+        Of a colour picture of a scene.
+    partner : View or None
+        The infrared picture of the same scene for a visible one, and the other way round.
     memo : dict
         What rules have worked out about this image, so that the next one need not.
     """
@@ -63,6 +67,8 @@ class View:
     up: tuple[int, int] | None = None
     contrast: str | None = None
     contrast_source: str = ""
+    colours: Floats | None = field(default=None, repr=False, compare=False)
+    partner: View | None = field(default=None, repr=False, compare=False)
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -133,7 +139,14 @@ def views_of(images: Sequence[Volume]) -> list[View]:
     if known:  # a guess must not contradict what the other image is known to be
         allowed = ("VIS", "IR") if taken & {"VIS", "IR"} else ("MR", "PT")
         guesses = [view for view in guesses if view.modality in allowed]
-    return known + guesses
+    return _paired(known + guesses)
+
+
+def _paired(views: list[View]) -> list[View]:
+    """Tell an infrared picture of the visible one of the same scene, and the other way round."""
+    first = {m: next((v for v in views if v.modality == m), None) for m in ("VIS", "IR")}
+    other = {"VIS": first["IR"], "IR": first["VIS"]}
+    return [replace(view, partner=other.get(view.modality)) for view in views]
 
 
 def image_names(images: Sequence[Volume]) -> list[str]:
@@ -158,11 +171,12 @@ def is_colour(image: Volume) -> bool:
 
 
 def _view(image: Volume, modality: str, assumed: bool = False) -> View:
-    array = image.array
+    array, colours = image.array, None
     if image.rgb:
         rgb = np.nan_to_num(array[..., :3].astype(np.float32))
         false_colour = modality in ("PT", "NM") and is_colour(image)
         array = false_colour_to_intensity(rgb) if false_colour else luminance(rgb)
+        colours = rgb if modality == "VIS" else None
     array = array.astype(np.float32)
     finite = np.isfinite(array)
     if not finite.all():
@@ -179,6 +193,7 @@ def _view(image: Volume, modality: str, assumed: bool = False) -> View:
         up=_array_axis(image, 2),
         contrast=contrast,
         contrast_source=contrast_source,
+        colours=colours,
     )
 
 

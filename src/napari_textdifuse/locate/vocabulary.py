@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from . import ct, mr, nuclear, scene
-from .terms import Gate, Rule, Term
+from .regions import Mask
+from .scene_detector import LEAST
+from .terms import Gate, Objects, Rule, Term
+from .views import View
 
 _BUSHBERG = (
     "Hounsfield ranges: Bushberg et al., The Essential Physics of Medical Imaging, 3rd ed. 2012"
@@ -17,9 +22,9 @@ _OTSU = (
     "Otsu 1979, DOI 10.1109/TSMC.1979.4310076; several classes: Liao, Chen and Chung 2001, J Inf "
     "Sci Eng 17:713"
 )
-_PEDESTRIAN = (
-    "Nanda and Davis 2002, IEEE Intelligent Vehicles Symposium; Bertozzi et al. 2003, IEEE "
-    "Intelligent Vehicles Symposium (warm objects of human proportions); threshold: Otsu 1979"
+_DETECTOR = (
+    "NanoDet-g: Lyu 2021, github.com/RangiLyu/nanodet, on COCO: Lin et al. 2014, ECCV; trained "
+    "further for this program (weights/scenes/MODEL_CARD.md)"
 )
 _PERCIST = "Wahl et al. 2009, PERCIST, DOI 10.2967/jnumed.108.057307 (background mean + 2 SD)"
 
@@ -44,6 +49,38 @@ _CLASSES = (
     "PD, FLAIR); in single slices three Otsu classes on T1-weighted contrast"
 )
 _WELLS = "Wells et al. 1996, IEEE Trans Med Imaging 15:429 (without its bias field); Otsu 1979"
+
+
+def _detected(what: str, label: str, objects: Callable[[View], Objects]) -> tuple[Rule, ...]:
+    """Return the rules of a term that the embedded detector finds."""
+
+    def mask(view: View) -> Mask:
+        return objects(view).labels > 0
+
+    least = f"with a score of at least {LEAST[label]:g}; outlined by its warm part or in its box"
+    alone = "in a visible picture alone, where it misses more in the dark"
+    return (
+        Rule(
+            "IR",
+            f"{what}, by the embedded detector from the infrared (bright is taken as warm) and, if "
+            f"it is there, the visible picture, {least}",
+            _DETECTOR,
+            mask,
+            smallest_mm=0,
+            objects=objects,
+        ),
+        Rule(
+            "VIS",
+            f"{what}, by the embedded detector {alone}, {least}",
+            _DETECTOR,
+            mask,
+            smallest_mm=0,
+            applies=lambda view: view.partner is None,
+            guess=False,
+            objects=objects,
+        ),
+    )
+
 
 _BRIGHT_LESION = Rule(
     "MR",
@@ -440,34 +477,14 @@ TERMS: tuple[Term, ...] = (
             "walker",
             "human being",
         ),
-        (
-            Rule(
-                "IR",
-                "warm objects of human proportions (hottest of three Otsu classes, taller than "
-                "wide); bright is taken as warm, and other warm things of that shape are found too",
-                _PEDESTRIAN,
-                scene.person,
-                smallest_mm=4.0,
-            ),
-        ),
+        _detected("persons, also on bicycles", "person", scene.persons),
         finding=True,
         scene=True,
     ),
     Term(
         "car",
         ("vehicle", "automobile", "truck", "bus", "van", "lorry"),
-        (
-            Rule(
-                "IR",
-                "warm parts that together are wider than tall, below the upper third (hottest of "
-                "three Otsu classes), with what is joined to them and a little warmer than around; "
-                "bright is taken as warm",
-                "warm regions: Nanda and Davis 2002, IEEE Intelligent Vehicles Symposium; "
-                "threshold: Otsu 1979 (the proportions are this program's choice)",
-                scene.car,
-                smallest_mm=8.0,
-            ),
-        ),
+        _detected("cars and vans, less surely trucks and buses", "car", scene.cars),
         finding=True,
         scene=True,
     ),
@@ -477,9 +494,12 @@ TERMS: tuple[Term, ...] = (
         (
             Rule(
                 "VIS",
-                "brightest of three Otsu classes and above 75 % of the brightness range",
-                "Otsu 1979, DOI 10.1109/TSMC.1979.4310076 (the level of 75 % is this program's "
-                "choice)",
+                "brightest of three Otsu classes and above 75 % of the brightness range, in "
+                "patches of at most 2 % of the picture that reach 93 %, in pictures whose median "
+                "is below 25 % (by day lamps are not told from sunlit things); where there is an "
+                "infrared picture, not as cold as the sky (35 % of the way from its percentile 2 "
+                "to its percentile 60); lit windows and reflectors are found too",
+                "Otsu 1979, DOI 10.1109/TSMC.1979.4310076 (the levels are this program's choice)",
                 scene.lamp,
                 smallest_mm=2.0,
             ),

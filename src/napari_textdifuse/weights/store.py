@@ -78,13 +78,20 @@ class WeightsFolder:
         WeightsError
             If the file is missing, or not the one that ``config.json`` describes.
         """
-        _verify(self.file, self.sha256)
+        verify_file(self.file, self.sha256)
         if self.chroma_file is not None:
-            _verify(self.chroma_file, str(self.config["chroma"].get("sha256")))
+            verify_file(self.chroma_file, str(self.config["chroma"].get("sha256")))
         return True
 
 
-def _verify(file: Path, sha256: str) -> None:
+def verify_file(file: Path, sha256: str) -> None:
+    """Compare a file with its checksum.
+
+    Raises
+    ------
+    WeightsError
+        If it is missing or another one.
+    """
     if not file.is_file():
         raise WeightsError(f"{file} is missing; reinstall the package or name another folder.")
     with file.open("rb") as stream:

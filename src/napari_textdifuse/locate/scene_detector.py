@@ -1,0 +1,124 @@
+"""Find persons, cars and bicycles with the embedded detector, in infrared and visible together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .boxes import without_duplicates
+
+if TYPE_CHECKING:
+    from ..models.detector import DetectorNetwork
+
+Floats = npt.NDArray[np.float32]
+
+#: What the detector tells apart, in the order of its outputs.
+CLASSES = ("person", "car", "bicycle")
+#: Smallest scores of what is found, chosen on frames of MSRS.
+LEAST = {"person": 0.4, "car": 0.45}
+#: Longer side of what the network sees, in pixels, and what its sides are multiples of.
+SIDE, STEP = 640, 32
+#: Boxes of one class that overlap more (intersection over union) are one object.
+OVERLAP = 0.55
+
+
+def shown(picture: npt.NDArray[Any], infrared: bool = False) -> Floats:
+    """Stretch a picture to 0 to 255 as the detector was trained with.
+
+    Parameters
+    ----------
+    picture : ndarray, shape (Y, X) or (Y, X, C)
+        Any range.
+    infrared : bool
+        Infrared pictures are mostly dark with few hot spots: their middle is lifted.
+
+    Returns
+    -------
+    ndarray of float32
+        Of the same shape.
+    """
+    values = np.nan_to_num(np.asarray(picture, np.float32))
+    low, high = np.percentile(values, (0.5, 99.8))
+    scaled = np.clip((values - low) / max(float(high - low), 1e-12), 0, 1)
+    return np.asarray(255 * (scaled**0.7 if infrared else scaled), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """One object.
+
+    Parameters
+    ----------
+    label : str
+        One of `CLASSES`.
+    box : ndarray of float32, shape (4,)
+        Edges ``(x0, y0, x1, y1)`` in pixels.
+    score : float
+        In [0, 1].
+    """
+
+    label: str
+    box: Floats
+    score: float
+
+
+def detect(
+    visible: npt.NDArray[Any] | None,
+    infrared: npt.NDArray[Any] | None,
+    least: float,
+    network: DetectorNetwork | None = None,
+) -> list[Found]:
+    """Find objects in a pair of pictures, or in one.
+
+    Parameters
+    ----------
+    visible : ndarray, shape (Y, X) or (Y, X, 3), or None
+    infrared : ndarray, shape (Y, X), or None
+        On the same grid. Any range; warm is bright.
+    least : float
+        Smallest score.
+    network : DetectorNetwork, optional
+        The embedded one by default.
+
+    Returns
+    -------
+    list of Found
+        By falling score. Equal inputs give equal results.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    from ..models.detector import decoded
+
+    if network is None:
+        from ..weights.detector import load_detector
+
+        network = load_detector()
+    shape = next(p.shape[:2] for p in (visible, infrared) if p is not None)
+    scale = SIDE / max(shape)
+    size = [max(STEP, round(n * scale / STEP) * STEP) for n in shape]
+
+    def fitted(picture: npt.NDArray[Any] | None, warm: bool) -> torch.Tensor | None:
+        if picture is None:
+            return None
+        values = shown(picture, infrared=warm)
+        colours = values[..., ::-1] if values.ndim == 3 else np.repeat(values[..., None], 3, -1)
+        tensor = torch.from_numpy(np.ascontiguousarray(colours.transpose(2, 0, 1)))[None]
+        return F.interpolate(tensor, size=size, mode="bilinear", antialias=True)
+
+    with torch.inference_mode():
+        outcomes = network(fitted(visible, False), fitted(infrared, True))
+        tensors = decoded(outcomes, network.classes)
+    boxes, scores = (t[0].numpy() for t in tensors)
+    factor = np.array([shape[1] / size[1], shape[0] / size[0]] * 2, np.float32)
+    edges = np.array([shape[1], shape[0]] * 2, np.float32)
+    boxes = np.clip(boxes * factor, 0, edges)
+    found = []
+    for index, label in enumerate(CLASSES):
+        good = scores[:, index] >= least
+        kept = without_duplicates(boxes[good], scores[good, index], OVERLAP)
+        found += [Found(label, boxes[good][k], float(scores[good, index][k])) for k in kept]
+    return sorted(found, key=lambda f: -f.score)
