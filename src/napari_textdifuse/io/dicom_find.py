@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.filereader import _read_file_meta_info, read_preamble
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from ..errors import ReadError
 from ._kinds import CAN_READ
 from ._quiet import reason
 from ._series import SeriesInfo
 from .dicom_numbers import integer
+from .limits import in_words, max_unpacked, unpacks_to_too_much
 
 #: Suffixes under which DICOM files without the usual preamble are found.
 SUFFIXES = ("", ".dcm", ".dicom", ".ima", ".img")
 #: Made from other series: not what one wants when a folder is opened.
 _DERIVED = ("SEG", "RTDOSE")
+#: A deflated file may inflate to this much, whatever its size: pydicom takes it several times.
+ANY_RATIO = 2**28
 
 Found = list[tuple[Path, Dataset]]
 
@@ -79,6 +85,8 @@ def read_header(path: Path) -> Dataset | None:
     suffix = path.suffix.lower()
     if not marked and suffix not in SUFFIXES and not suffix[1:].isdigit():
         return None
+    if marked:
+        inflated_size(path)  # pydicom inflates a whole file before it looks at it
     try:
         header = dcmread(path, stop_before_pixels=True, force=True)
         drop_empty(header)
@@ -89,6 +97,53 @@ def read_header(path: Path) -> Dataset | None:
             return None
         raise ReadError(f"{path.name}: the DICOM file is damaged ({reason(error)}).") from error
     return header if real else None
+
+
+def inflated_size(path: Path) -> int:
+    """Return the size of a file's data set once it is inflated, without keeping it in memory.
+
+    Parameters
+    ----------
+    path : Path
+        A DICOM file with a preamble.
+
+    Returns
+    -------
+    int
+        The size of the file where its transfer syntax is not the deflated one (PS3.5 A.5).
+
+    Raises
+    ------
+    ReadError
+        If it is more than `limits.max_unpacked`.
+    """
+    stored = path.stat().st_size
+    with path.open("rb") as file:
+        # the file meta information is short and first
+        if DeflatedExplicitVRLittleEndian.encode() not in file.read(4096):
+            return stored
+        file.seek(0)
+        try:
+            read_preamble(file, force=False)
+            meta = _read_file_meta_info(file)
+        except Exception:  # damage is told apart by whoever reads the file
+            return stored
+        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+            return stored
+        limit, size, inflate = (
+            max_unpacked(stored, ANY_RATIO),
+            0,
+            zlib.decompressobj(-zlib.MAX_WBITS),
+        )
+        try:
+            while data := inflate.unconsumed_tail or file.read(1 << 16):
+                size += len(inflate.decompress(data, 1 << 22))
+                if size > limit:
+                    what = f"the data set would inflate to more than {in_words(limit)}"
+                    raise unpacks_to_too_much(path.name, what, stored)
+        except zlib.error:
+            pass
+    return size
 
 
 #: Attributes that are absent when they are empty (PS3.5, 7.4: of unknown value).

@@ -36,7 +36,8 @@ def frame_headers(header: Dataset, label: str) -> list[Dataset]:
     Returns
     -------
     list of Dataset
-        Without a position where the file does not state that its frames are slices.
+        Without a position, and one and the same for all, where the file does not state that its
+        frames are slices.
 
     Raises
     ------
@@ -46,17 +47,15 @@ def frame_headers(header: Dataset, label: str) -> list[Dataset]:
     count = frame_count(header)
     if any(tag in header for tag in _GROUPS):
         return _functional_groups(header, count, label)
-    frames = [_copy(header, k) for k in range(count)]
     kind = header.get("ImageType") or ()
     if "RECON TOMO" in kind or "RECON GATED TOMO" in kind:  # plain TOMO: projections, not slices
-        _place_tomogram(frames, header, label)
-    elif "DoseGridScaling" in header:
-        _place_dose(frames, header, label)
-    else:
-        for frame in frames:  # a position would be that of the first frame only
-            if "ImagePositionPatient" in frame:
-                del frame.ImagePositionPatient
-    return frames
+        return _placed_tomogram(header, count, label)
+    if "DoseGridScaling" in header:
+        return _placed_dose(header, count, label)
+    frame = _copy(header, 0)
+    if "ImagePositionPatient" in frame:  # it would be that of the first frame only
+        del frame.ImagePositionPatient
+    return [frame] * count
 
 
 def _copy(header: Dataset, index: int) -> Dataset:
@@ -87,23 +86,24 @@ def _functional_groups(header: Dataset, count: int, label: str) -> list[Dataset]
     return frames
 
 
-def _place_tomogram(frames: list[Dataset], header: Dataset, label: str) -> None:
+def _placed_tomogram(header: Dataset, count: int, label: str) -> list[Dataset]:
     """Place the slices of a SPECT; the sign of the spacing is their direction."""
     slices = integer(header.get("NumberOfSlices")) or 0
     spacing = number(header, "SpacingBetweenSlices")
     detector = header.get("DetectorInformationSequence")
     which = vector(header, "SliceVector")
-    if which is None and slices == len(frames):
+    if which is None and slices == count:
         which = np.arange(1.0, slices + 1)
-    if which is None or len(which) != len(frames) or not spacing or not detector:
+    if which is None or len(which) != count or not spacing or not detector:
         raise ReadError(
-            f"{label}: {len(frames)} frames of a tomogram with {slices} slices are several "
+            f"{label}: {count} frames of a tomogram with {slices} slices are several "
             "volumes, or their positions are missing; export one volume."
         )
     first = Dataset()
     first.update(detector[0])
     first.PixelSpacing = header.get("PixelSpacing")
     origin, _, _, normal = plane(first, label)
+    frames = [_copy(header, k) for k in range(count)]
     for k, frame in enumerate(frames):
         indices = [vector(header, name) for name in _NM_VECTORS]
         put(
@@ -111,26 +111,27 @@ def _place_tomogram(frames: list[Dataset], header: Dataset, label: str) -> None:
             ImagePositionPatient=(origin + normal * spacing * (which[k] - 1)).tolist(),
             ImageOrientationPatient=first.ImageOrientationPatient,
             # in the order of the vectors, so that time slots follow each other
-            DimensionIndexValues=[
-                int(v[k]) for v in indices if v is not None and len(v) == len(frames)
-            ],
+            DimensionIndexValues=[int(v[k]) for v in indices if v is not None and len(v) == count],
         )
+    return frames
 
 
-def _place_dose(frames: list[Dataset], header: Dataset, label: str) -> None:
+def _placed_dose(header: Dataset, count: int, label: str) -> list[Dataset]:
     """Place the planes of a dose distribution and scale them to gray."""
     offsets = vector(header, "GridFrameOffsetVector")
-    if len(frames) == 1:
+    if count == 1:
         offsets = np.zeros(1)
-    if offsets is None or len(offsets) != len(frames):
+    if offsets is None or len(offsets) != count:
         raise ReadError(
-            f"{label}: {len(frames)} frames, but another number of offsets (3004,000C); the file "
+            f"{label}: {count} frames, but another number of offsets (3004,000C); the file "
             "is damaged, export it again."
         )
     origin, _, _, normal = plane(header, label)
     # absolute z where the first offset is not 0 (PS3.3 C.8.8.3.2)
     scaling = number(header, "DoseGridScaling")
+    frames = [_copy(header, k) for k in range(count)]
     for frame, offset in zip(frames, offsets - offsets[0], strict=True):
         put(frame, ImagePositionPatient=(origin + normal * offset).tolist())
         if scaling is not None:
             put(frame, RescaleSlope=scaling, RescaleIntercept=0)
+    return frames

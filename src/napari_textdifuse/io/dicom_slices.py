@@ -12,10 +12,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from ..volume import Array
-from .dicom_find import Found, frame_count
+from .dicom_find import Found, frame_count, inflated_size
 from .dicom_numbers import integer
 from .dicom_pixels import decode, is_colour, rescale
-from .limits import check_complete, check_size
+from .limits import check_complete, check_held, check_size
 
 #: Attributes of files whose frames are described apart, however many there are.
 _FRAMED = (
@@ -83,13 +83,15 @@ def _check_claim(path: Path, header: Dataset) -> None:
     samples = integer(header.get("SamplesPerPixel")) or 1
     bits = integer(header.get("BitsAllocated")) or 8
     shape = (frames, int(header.Rows), int(header.Columns), samples)
-    check_size(path.name, shape, bits / 8)
     size = math.prod(shape) * bits // 8
     meta = getattr(header, "file_meta", None)
     syntax = None if meta is None else meta.get("TransferSyntaxUID")
-    if syntax == DeflatedExplicitVRLittleEndian:
-        return
-    if syntax == RLELossless:  # two bytes become 128 at most
+    deflated = syntax == DeflatedExplicitVRLittleEndian
+    packed = deflated or (syntax is not None and syntax.is_encapsulated)
+    check_size(path.name, shape, bits / 8, path.stat().st_size if packed else None)
+    if deflated:
+        check_held(path.name, size, inflated_size(path))
+    elif syntax == RLELossless:  # two bytes become 128 at most
         check_complete(path.name, size // 64, path)
     elif syntax is not None and syntax.is_encapsulated:
         if "MPEG" not in syntax.name.upper():  # else each frame is an item of its own

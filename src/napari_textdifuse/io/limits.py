@@ -13,6 +13,11 @@ from ..errors import InputError, ReadError
 VARIABLE = "TEXTDIFUSE_MAX_BYTES"
 #: A whole-body CT of 2000 slices takes 1 GiB.
 DEFAULT_MAX_BYTES = 4 * 2**30
+#: A compressed file may unpack to this much, whatever its own size.
+ANY_RATIO = 2**30
+#: Beyond, to so many times its own size: measurements shrink to a hundredth at most, while a file
+#: of zeros that is made to fill the memory shrinks to a thousandth.
+RATIO = 250
 
 
 def max_bytes() -> int:
@@ -44,7 +49,28 @@ def max_bytes() -> int:
     return limit or 2**63 - 1
 
 
-def check_size(name: str, shape: Iterable[int], itemsize: float) -> int:
+def max_unpacked(stored: int, any_ratio: int = ANY_RATIO) -> int:
+    """Return how many bytes a compressed file may unpack to.
+
+    Parameters
+    ----------
+    stored : int
+        Its own size.
+    any_ratio : int
+        What may be unpacked from any file, however small.
+
+    Returns
+    -------
+    int
+        `max_bytes` where that was set by the user, else less for small files.
+    """
+    limit = max_bytes()
+    if os.environ.get(VARIABLE, "").strip():
+        return limit
+    return min(limit, max(any_ratio, RATIO * stored))
+
+
+def check_size(name: str, shape: Iterable[int], itemsize: float, stored: int | None = None) -> int:
     """Refuse an image that would take more memory than allowed.
 
     Parameters
@@ -55,6 +81,8 @@ def check_size(name: str, shape: Iterable[int], itemsize: float) -> int:
         As the header says.
     itemsize : float
         Bytes of one value once it is read.
+    stored : int, optional
+        Size of the file, if it is compressed.
 
     Returns
     -------
@@ -64,19 +92,29 @@ def check_size(name: str, shape: Iterable[int], itemsize: float) -> int:
     Raises
     ------
     ReadError
-        If they are more than `max_bytes`.
+        If they are more than `max_bytes`, or more than `max_unpacked`.
     """
     shape = [int(n) for n in shape]
     size = math.ceil(math.prod(shape) * itemsize)
-    limit = max_bytes()
-    if size > limit:
+    what = (
+        f"the image of {' x '.join(map(str, shape))} values would take {in_words(size)} of memory"
+    )
+    if size > (limit := max_bytes()):
         raise ReadError(
-            f"{name}: the image of {' x '.join(map(str, shape))} values would take "
-            f"{in_words(size)} of memory, more than the limit of {in_words(limit)}; crop or "
-            f"downsample it, or raise the limit with the environment variable {VARIABLE} "
-            "(in bytes)."
+            f"{name}: {what}, more than the limit of {in_words(limit)}; crop or downsample it, or "
+            f"raise the limit with the environment variable {VARIABLE} (in bytes)."
         )
+    if stored is not None and size > max_unpacked(stored):
+        raise unpacks_to_too_much(name, what, stored)
     return size
+
+
+def unpacks_to_too_much(name: str, what: str, stored: int) -> ReadError:
+    """Say that a small compressed file would fill the memory."""
+    return ReadError(
+        f"{name}: {what}, from a compressed file of {in_words(stored)}, as no measurement would; "
+        f"if it is meant so, set a limit with the environment variable {VARIABLE} (in bytes)."
+    )
 
 
 def check_complete(name: str, needed: int, path: Path) -> None:
@@ -95,7 +133,16 @@ def check_complete(name: str, needed: int, path: Path) -> None:
     ReadError
         If the file has fewer.
     """
-    there = path.stat().st_size
+    check_held(name, needed, path.stat().st_size)
+
+
+def check_held(name: str, needed: int, there: int) -> None:
+    """Refuse a file that holds fewer bytes of values, unpacked, than its header says.
+
+    Raises
+    ------
+    ReadError
+    """
     if needed > there:
         raise ReadError(
             f"{name}: the header describes {in_words(needed)} of values, but the file has "

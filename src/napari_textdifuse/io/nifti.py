@@ -7,10 +7,12 @@ import itertools
 import json
 import math
 import re
+import struct
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ from ..volume import LABEL_UNIT, Array, Volume
 from ._plain import to_json
 from ._quiet import quiet, reason
 from ._series import TimeSeries
-from .limits import check_complete, check_size, max_bytes
+from .limits import check_complete, check_size, in_words, max_unpacked
 
 if TYPE_CHECKING:
     import nibabel
@@ -32,6 +34,8 @@ KEY = "textdifuse"
 NOTICE = "derived; not for diagnosis"
 
 _INTENT_LABEL = 1002
+#: Header with extensions, in bytes.
+LONGEST_HEADER = 1 << 28
 
 _MM = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
 
@@ -63,6 +67,7 @@ def open_nifti(path: Path) -> TimeSeries:
     import nibabel as nib
 
     stored_compressed = _is_gzip(path)
+    _check_offset(path, stored_compressed)
     try:
         image = _load(nib.Nifti1Image, path, stored_compressed)
     except _damage():
@@ -217,9 +222,25 @@ def _stored_sizes(path: Path, compressed: bool, header: Any) -> Any:
     ]
 
 
+def _check_offset(path: Path, compressed: bool) -> None:
+    """Refuse values that begin behind gigabytes of extensions: nibabel reads these at once."""
+    with gzip.open(path) if compressed else path.open("rb") as file:
+        block = file.read(112)
+    for order in "<>":
+        if len(block) == 112 and struct.unpack(f"{order}i", block[:4])[0] == 348:
+            offset = struct.unpack(f"{order}f", block[108:112])[0]
+            if math.isfinite(offset) and offset > LONGEST_HEADER:
+                raise ReadError(
+                    f"{path.name}: its header is {in_words(offset)} long; the file is damaged, "
+                    "export it again."
+                )
+
+
 def _inflate(data: bytes, name: str) -> bytes:
-    inflated = zlib.decompressobj(31).decompress(data, max_bytes() + 1)
-    check_size(name, (len(inflated),), 1)
+    limit = max_unpacked(len(data))
+    with gzip.open(BytesIO(data)) as file:
+        inflated = file.read(limit + 1)
+    check_size(name, (len(inflated),), 1, len(data))
     return inflated
 
 
@@ -249,7 +270,8 @@ def _check_size(image: Any, path: Path, compressed: bool) -> None:
         check_complete(path.name, proxy.offset + math.prod(map(int, shape)) * itemsize, path)
         shape = shape[:3]  # time points are read one by one
     scaled = (proxy.slope, proxy.inter) != (1, 0)
-    check_size(path.name, shape, max(itemsize, 8 if scaled else 0))
+    stored = path.stat().st_size if compressed else None
+    check_size(path.name, shape, max(itemsize, 8 if scaled else 0), stored)
 
 
 def _nifti2(path: Path, compressed: bool) -> nibabel.Nifti2Image:

@@ -54,7 +54,8 @@ def read_picture(path: Path) -> Volume:
         if deep := _grey_alpha_16(path):
             source = BytesIO(deep)
         with Image.open(source) as image:
-            check_size(path.name, image.size[::-1], len(image.getbands()))
+            stored = path.stat().st_size
+            check_size(path.name, image.size[::-1], len(image.getbands()), stored)
             camera = thermal_camera(path, image) if image.format in ("JPEG", "MPO") else None
             image.load()
             if _is_deep_colour(path):

@@ -45,8 +45,10 @@ def decode(series: Any, path: Path) -> Array:
         Pillow's libtiff knows.
     """
     page = series.keyframe
-    check_size(path.name, series.shape, np.dtype(series.dtype).itemsize)
-    if page.compression == tifffile.COMPRESSION.NONE:
+    plain = page.compression == tifffile.COMPRESSION.NONE
+    stored = None if plain else path.stat().st_size
+    check_size(path.name, series.shape, np.dtype(series.dtype).itemsize, stored)
+    if plain:
         counts = (sum(p.databytecounts) for p in series.pages if p is not None)
         check_complete(path.name, sum(counts), path)
         return series.asarray()
