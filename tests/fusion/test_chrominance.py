@@ -50,19 +50,26 @@ def prepare(a, b):
     return prepare_slab(pair, pair.slabs[0])
 
 
-def picture(rgb=True, ground=90, modality=None, shape=(40, 48)):
+#: Gains of red, green and blue under a lamp.
+SODIUM = (1.15, 1.0, 0.6)
+
+
+def picture(rgb=True, ground=90, modality=None, shape=(40, 48), light=(1, 1, 1)):
     rng = np.random.default_rng(3)
     values = np.full((*shape, 3), ground, np.uint8)
     inside = (shape[0] - 16, shape[1] - 16, 3)
     values[8:-8, 8:-8] = rng.integers(60, 220, inside)
+    values = (values * light).clip(0, 255).astype(np.uint8)
     return Volume(values if rgb else values[..., 0], rgb=rgb, modality=modality)
 
 
 @pytest.mark.parametrize(
     ("a", "b", "restored", "reason"),
     [
-        ({}, {"rgb": False}, True, "natural"),
-        ({"modality": "VIS", "ground": 0}, {"rgb": False, "ground": 0}, True, "natural"),
+        ({}, {"rgb": False}, False, "no cast"),
+        ({"light": SODIUM}, {"rgb": False}, True, "yellow to red"),
+        ({"modality": "VIS", "ground": 0}, {"rgb": False, "ground": 0}, False, "no cast"),
+        ({"modality": "VIS", "light": SODIUM}, {"rgb": False}, True, "yellow to red"),
         ({"ground": 0}, {"rgb": False, "ground": 0}, False, "black ground"),
         ({}, {"rgb": False, "modality": "MR"}, False, "MR"),
         ({"modality": "PT"}, {"rgb": False}, False, "measured values"),
@@ -109,11 +116,13 @@ def test_colours_of_measured_values_pass_through_bit_for_bit(pipeline):
 
 def test_natural_pictures_go_through_the_network_and_the_record_says_so(pipeline):
     seen = []
-    run = pipeline(picture(), picture(rgb=False), steps=2, callback=seen.append)
-    kept = pipeline(picture(), picture(rgb=False), steps=2, chroma="keep")
-    assert run.record["chroma"] == {"restored": True, "reason": "a natural picture"}
+    yellow = picture(light=SODIUM)
+    run = pipeline(yellow, picture(rgb=False), steps=2, callback=seen.append)
+    kept = pipeline(yellow, picture(rgb=False), steps=2, chroma="keep")
+    assert run.record["chroma"]["restored"]
+    assert run.record["chroma"]["reason"].startswith("the light has a cast (yellow to red, ")
     assert np.abs(run.fused - kept.fused).max() > 0.01
-    again = pipeline(picture(), picture(rgb=False), steps=2)
+    again = pipeline(yellow, picture(rgb=False), steps=2)
     assert np.array_equal(run.fused, again.fused)
     # both chains are counted
     assert [p.step for p in seen] == [1, 2, 3]
@@ -124,7 +133,7 @@ def test_cancelling_reaches_the_colours(pipeline):
     from napari_textdifuse.errors import Cancelled
 
     with pytest.raises(Cancelled):
-        pipeline(picture(), picture(rgb=False), steps=2, callback=lambda p: p.step < 3)
+        pipeline(picture(light=SODIUM), picture(rgb=False), steps=2, callback=lambda p: p.step < 3)
 
 
 def engine(network, steps=3):

@@ -10,11 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ..colour import ycbcr_to_rgb
 from ..diffusion import Schedule, make_sampler, trailing_timesteps
 from ..errors import InputError, WeightsError
 from ..models.chroma import CHROMA_SCALE, ChromaNetwork
 from ..volume import NATURAL
 from .chain import NOT_FINITE
+from .colour_cast import find_cast
 from .prepare import Prepared
 from .tiling import pad_to_multiple, tiles
 
@@ -63,8 +65,8 @@ def decide(ready: Prepared, choice: str, available: bool) -> ChromaDecision:
     ----------
     ready : Prepared
     choice : {"auto", "restore", "keep"}
-        "auto" restores natural pictures: modality visible light, or unknown and not on the black
-        ground that displayed measurements have.
+        "auto" restores natural pictures (modality visible light, or unknown and not on the black
+        ground that displayed measurements have) whose light has a cast; see `colour_cast`.
     available : bool
         Whether the weights hold a chrominance network.
 
@@ -103,7 +105,17 @@ def _restored(
         return False, "the picture is grey"
     if not available:
         return False, "these weights hold no chrominance network"
-    return True, "a natural picture"
+    light = find_cast(_seen(ready))
+    return light.kind is not None, str(light)
+
+
+def _seen(ready: Prepared) -> Floats:
+    """Return the coloured picture, or the middle slice of several, as it was seen."""
+    assert ready.chroma is not None
+    luma, chroma = guide(ready), ready.chroma
+    if luma.ndim == 3:
+        luma, chroma = luma[len(luma) // 2], chroma[len(chroma) // 2]
+    return ycbcr_to_rgb(luma, chroma)
 
 
 def _measured(ready: Prepared) -> str | None:

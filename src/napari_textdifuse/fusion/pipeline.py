@@ -306,7 +306,8 @@ def fuse(
     sampler : {"ddim", "dpm++", "ancestral", "mean"}, optional
         See `diffusion.make_sampler`. Default: what the weights were made for.
     chroma : {"auto", "restore", "keep"}
-        Whether colour cast and chroma noise are removed. "auto" does so for natural pictures and
+        Whether colour cast and chroma noise are removed. "auto" does so for natural pictures whose
+        light has a cast, and
         leaves colours that stand for measured values as they are. Default: "auto".
     balance : float
         More of image A (down to -1) or of image B (up to 1) in the whole picture, through the

@@ -90,6 +90,11 @@ def make_record(
         Plain values, ready for JSON.
     """
     notes = [*notes, *choice.notes]
+    if colours.restore and options.chroma == "auto":
+        notes.append(
+            f"A colour cast was removed from image {(colours.colour_from or '').upper()}: "
+            f"{colours.reason}; chroma='keep' keeps the colours as they were seen."
+        )
     if location is not None:
         notes += location.notes
         if not location.mask.any():

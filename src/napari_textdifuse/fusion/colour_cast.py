@@ -1,0 +1,103 @@
+"""Whether the light gave a whole picture a colour that its things do not have.
+
+A cast multiplies the channels of every pixel, so it shows in all parts of a picture, whereas the
+colours of things differ from part to part. Each of 8 x 8 blocks votes with the ratios of its
+median channels. Light is warmer or colder along one axis (red against blue, the axis of lamps and
+daylight) and greener or more magenta along the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+#: Blocks per side, and pixels per side that a picture is thinned to.
+BLOCKS, SIDE = 8, 240
+#: Added to every channel before ratios are taken: the black level of cameras, in 8 bits.
+BLACK = 8 / 255
+#: Mean brightness below which a picture was taken by lamplight.
+NIGHT = 0.2
+#: Log ratios that are a cast, above what clean pictures have. In daylight three quarters of the
+#: blocks must agree. By lamplight the median decides, and the light must be yellow to red rather
+#: than green, which is what cameras make of dark streets (benchmarks/colour_cast.py).
+WARM, COLD, GREEN, MAGENTA = 0.10, 0.23, 0.13, 0.10
+LAMP, LAMP_GREEN = 0.07, 0.06
+
+
+@dataclass(frozen=True)
+class Cast:
+    """What the light did to a picture.
+
+    Parameters
+    ----------
+    kind : str or None
+        "yellow to red", "blue", "green" or "magenta"; None without a cast.
+    ratio : float
+        How much stronger the favoured channel became than the disfavoured one; 1 is none.
+    """
+
+    kind: str | None
+    ratio: float = 1.0
+
+    def __str__(self) -> str:
+        if self.kind is None:
+            return "the light has no cast"
+        return f"the light has a cast ({self.kind}, {100 * (self.ratio - 1):.0f} %)"
+
+
+def find_cast(rgb: Floats) -> Cast:
+    """Judge the light of a picture by its colours.
+
+    Parameters
+    ----------
+    rgb : ndarray, shape (Y, X, 3)
+        sRGB in [0, 1].
+
+    Returns
+    -------
+    Cast
+        None is found in pictures of fewer than 16 pixels a side, or mostly over-exposed.
+    """
+    step = max(1, min(rgb.shape[:2]) // SIDE)
+    blocks = _blocks(rgb[::step, ::step])
+    if len(blocks) < BLOCKS:
+        return Cast(None)
+    logs = np.log(blocks + BLACK)
+    red, blue = logs[:, 0] - logs[:, 1], logs[:, 2] - logs[:, 1]
+    warm, green = (red - blue) / 2, -(red + blue) / 2
+
+    def cast(kind: str, size: float, factor: float) -> Cast:
+        return Cast(kind, float(np.exp(factor * abs(size))))
+
+    middle = float(np.median(warm)), float(np.median(green))
+    if float((blocks @ (0.299, 0.587, 0.114)).mean()) < NIGHT:
+        if middle[0] > LAMP and middle[1] < middle[0] + LAMP_GREEN:
+            return cast("yellow to red", middle[0], 2)
+        return Cast(None)
+    if np.quantile(warm, 0.25) > WARM:
+        return cast("yellow to red", middle[0], 2)
+    if np.quantile(warm, 0.75) < -COLD:
+        return cast("blue", middle[0], 2)
+    if np.quantile(green, 0.25) > GREEN:
+        return cast("green", middle[1], 1)
+    if np.quantile(green, 0.75) < -MAGENTA:
+        return cast("magenta", middle[1], 1)
+    return Cast(None)
+
+
+def _blocks(rgb: Floats) -> npt.NDArray[np.float64]:
+    """Return the median colour of each block that is not mostly over-exposed."""
+    if min(rgb.shape[:2]) < 2 * BLOCKS:
+        return np.empty((0, 3))
+    medians = []
+    for rows in np.array_split(np.arange(rgb.shape[0]), BLOCKS):
+        for columns in np.array_split(np.arange(rgb.shape[1]), BLOCKS):
+            block = rgb[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].reshape(-1, 3)
+            shown = block[block.max(axis=1) < 0.97]
+            if len(shown) >= 0.3 * len(block):
+                medians.append(np.median(shown, axis=0))
+    return np.array(medians, dtype=np.float64).reshape(-1, 3)

@@ -1,0 +1,86 @@
+"""A cast is found where light made one, and nowhere else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage import data
+
+from napari_textdifuse import fuse
+from napari_textdifuse.fusion.colour_cast import find_cast
+
+
+def scene(seed, dark=1.0):
+    """Things of many colours, some as large as a few blocks, on grey ground."""
+    rng = np.random.default_rng(seed)
+    picture = np.full((200, 260, 3), 0.45)
+    for _ in range(60):
+        y, x = rng.integers(0, 190), rng.integers(0, 250)
+        h, w = rng.integers(8, 50, 2)
+        colour = rng.uniform(0.2, 0.7) * rng.uniform(0.7, 1.3, 3)
+        picture[y : y + h, x : x + w] = colour
+    return (picture * dark + rng.normal(0, 0.01, picture.shape)).clip(0, 1).astype(np.float32)
+
+
+def lit(picture, gains):
+    return (picture * gains).clip(0, 1).astype(np.float32)
+
+
+LIGHTS = {
+    "yellow to red": (1.2, 1.0, 0.6),
+    "blue": (0.6, 0.85, 1.25),
+    "green": (0.75, 1.15, 0.75),
+    "magenta": (1.15, 0.75, 1.15),
+}
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("kind", LIGHTS)
+def test_made_up_casts(kind, seed):
+    found = find_cast(lit(scene(seed), LIGHTS[kind]))
+    assert found.kind == kind
+    assert found.ratio > 1.2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_lamps_at_night(seed):
+    assert find_cast(lit(scene(seed, 0.25), LIGHTS["yellow to red"])).kind == "yellow to red"
+
+
+@pytest.mark.parametrize("dark", [1, 0.25])
+@pytest.mark.parametrize("seed", range(5))
+def test_things_of_many_colours_are_no_cast(seed, dark):
+    assert find_cast(scene(seed, dark)).kind is None
+
+
+def test_one_large_coloured_thing_is_no_cast():
+    """Half of the picture is sky, or lawn, or brick."""
+    for colour in ((0.4, 0.6, 0.9), (0.25, 0.5, 0.15), (0.6, 0.3, 0.2)):
+        picture = scene(1)
+        picture[:100] = colour
+        assert find_cast(picture).kind is None
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
+def test_real_pictures_get_a_cast_when_they_are_lit(name):
+    """Photographs of scikit-image; a cat and coffee are brown themselves, an astronaut is not."""
+    picture = getattr(data, name)() / np.float32(255)
+    if name == "astronaut":
+        assert find_cast(picture).kind is None
+    assert find_cast(lit(picture, (1.2, 1.0, 0.5))).kind == "yellow to red"
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 300), (40, 40)])
+def test_small_and_white_pictures(shape):
+    assert find_cast(np.ones((*shape, 3), np.float32)).kind is None
+
+
+def test_clean_colours_are_kept_and_the_record_says_why():
+    picture = (scene(0)[:96, :96] * 255).astype(np.uint8)
+    infrared = picture[..., 1]
+    stated = {"modality": {"a": "VIS", "b": "IR"}, "steps": 1}
+    kept = fuse(picture, infrared, **stated)
+    assert kept.record["chroma"] == {"restored": False, "reason": "the light has no cast"}
+    yellow = fuse((lit(picture / 255, (1.2, 1, 0.6)) * 255).astype(np.uint8), infrared, **stated)
+    assert yellow.record["chroma"]["restored"]
+    assert any("colour cast" in note for note in yellow.record["warnings"])
