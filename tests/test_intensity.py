@@ -1,11 +1,24 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import dask.array as da
 import numpy as np
 import pytest
+from napari.layers import Image
 
 from napari_textdifuse import Volume
 from napari_textdifuse.errors import InputError
-from napari_textdifuse.intensity import PRESETS, Window, default_window, presets, with_window
+from napari_textdifuse.fusion.inputs import as_volume
+from napari_textdifuse.intensity import (
+    PRESETS,
+    Window,
+    choose_windows,
+    default_window,
+    presets,
+    whole_window,
+    with_window,
+)
 
 
 def window(values, **fields):
@@ -25,6 +38,47 @@ def test_suv_window_leaves_headroom():
     values = np.linspace(0, 7.0, 400).reshape(20, 20)
     found = window(values, unit="SUVbw")
     assert (found.low, found.high) == (0, 10)
+
+
+def body(length_mm, top, shape=(50, 20, 20)):
+    """Tissue of SUV 1, a liver of 3, and a bladder."""
+    values = np.ones(shape, np.float32)
+    values[30:35] = 3
+    values[4, 9:11, 9:11] = top
+    affine = np.diag([4, 4, length_mm / shape[0], 1])
+    return Volume(values, affine=affine, unit="SUVbw", modality="PT", name="pet")
+
+
+@pytest.mark.parametrize(("length", "top"), [(1000, 80), (1000, 6), (220, 80)])
+def test_body_pet_has_a_fixed_window_whatever_the_bladder(length, top):
+    window, notes = whole_window(body(length, top))
+    assert (window.low, window.high) == (0, 10)
+    assert any("up to 80" in note for note in notes) == (top > 10)
+
+
+def test_head_pet_has_headroom_and_a_lazy_body_is_one():
+    assert whole_window(body(220, 14))[0].high == 20
+    lazy = replace(body(1000, 80, (200, 20, 20)))
+    lazy = replace(lazy, array=da.from_array(lazy.array))
+    assert whole_window(lazy)[0].high == 10
+
+
+def test_activity_is_shown_from_zero():
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 300, (40, 40)) + np.eye(40) * 9000  # noise of the reconstruction
+    assert window(values, unit="Bq/mL").low == 0
+    assert window(values + 5000, unit="Bq/mL").low == 0
+    assert window(values, unit="a.u.").low < 0
+
+
+def test_windows_as_shown():
+    layer = Image(np.arange(100.0).reshape(10, 10), contrast_limits=(20, 60))
+    volumes = as_volume(layer, "image A"), as_volume(Image(np.zeros((9, 9, 3)) + 0.1), "image B")
+    windows, _ = choose_windows(*volumes, "shown")
+    assert (windows["a"].low, windows["a"].high) == (20, 60)
+    assert windows["a"].origin == "layer's contrast limits"
+    with pytest.raises(InputError, match="image B is no layer"):
+        choose_windows(volumes[0], Volume(np.ones((4, 4))), {"b": "shown"})
 
 
 def test_percentiles_ignore_outliers_and_non_numbers():

@@ -18,8 +18,19 @@ Floats = npt.NDArray[np.float32]
 
 #: Soft tissue to cortical bone: MRI shows the brain better, so CT contributes its bone.
 CT_WINDOW = (-100.0, 900.0)
-#: Upper ends of SUV windows; the first that leaves a quarter of headroom is taken.
+#: What asks for a layer's contrast limits, and where a volume's metadata holds them.
+SHOWN = "shown"
+#: Upper end of the SUV window of a body scan, in which bladder and kidneys may reach SUV 80.
+SUV_BODY = 10.0
+#: A scan longer than a head and neck, in mm along the body; a shorter one is of the body if its
+#: maximum is what no brain has and next to nothing is above `SUV_BODY`.
+BODY_MM, SUV_EXCRETED, EXCRETED_PART = 350.0, 25.0, 0.005
+#: Upper ends of other SUV windows; the first that leaves a quarter of headroom is taken.
 SUV_TOPS = (2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0, 80.0, 100.0)
+
+
+#: Units in which nothing is 0 and less is noise of the reconstruction.
+FROM_ZERO = ("Bq/mL", "counts")
 
 
 @dataclass(frozen=True)
@@ -147,6 +158,8 @@ def default_window(volume: Volume) -> Window:
     finite = array[np.isfinite(array)].astype(np.float64)
     low, high = (float(v) for v in (finite.min(), finite.max()))
     if volume.unit.startswith("SUV"):
+        if (volume.modality or "PT") == "PT" and _is_body(volume, finite):
+            return Window(0, SUV_BODY, volume.unit, f"preset body PET 0-{SUV_BODY:g} SUV")
         # the maximum, not a percentile: what is hottest is small, and what is looked for
         top = next((t for t in SUV_TOPS if t >= 1.25 * high), 1.25 * high)
         return Window(0, top, volume.unit, "preset SUV with headroom")
@@ -154,7 +167,8 @@ def default_window(volume: Volume) -> Window:
         return Window(0, 1, volume.unit, "values in [0, 1]")
     bottom, top = (float(v) for v in np.percentile(finite, (0.1, 99.9)))
     origin = "percentiles 0.1 and 99.9"
-    if low >= 0 and bottom < 0.1 * top:
+    of_zero = low >= 0 and bottom < 0.1 * top
+    if of_zero or (volume.unit in FROM_ZERO and top > 0):
         bottom, origin = 0.0, "0 and percentile 99.9"
     if top <= bottom:
         bottom, top, origin = low, high, "minimum and maximum"
@@ -163,6 +177,16 @@ def default_window(volume: Volume) -> Window:
     if top <= bottom:
         bottom, top, origin = 0.0, 1.0, "all zero"
     return Window(bottom, top, volume.unit, origin)
+
+
+def _is_body(volume: Volume, values: npt.NDArray[np.float64]) -> bool:
+    """Tell a PET of the body from one of the head by its length, else by its values."""
+    if volume.affine is not None and volume.ndim == 3:
+        counts = np.array(volume.shape[::-1])
+        if float(np.abs(volume.affine[2, :3] * counts).max()) > BODY_MM:
+            return True
+    excreted = float((values > SUV_BODY).mean()) < EXCRETED_PART
+    return excreted and float(values.max()) > SUV_EXCRETED
 
 
 def whole_window(volume: Volume) -> tuple[Window, tuple[str, ...]]:
@@ -179,7 +203,20 @@ def whole_window(volume: Volume) -> tuple[Window, tuple[str, ...]]:
     notes : tuple of str
         Says so, where the window rests on a sample.
     """
-    window = default_window(sampled(volume))
+    part = sampled(volume)
+    if part.affine is None and volume.affine is not None:  # its length counts, not that of the part
+        length = len(volume.array) / max(len(part.array), 1)
+        part = replace(part, affine=volume.affine @ np.diag([1.0, 1.0, length, 1.0]))
+    window = default_window(part)
+    if window.origin.startswith("preset body"):
+        top = float(np.nanmax(part.array))
+        if top <= window.high:
+            return window, ()
+        return window, (
+            f"{volume.name} was taken for a PET of the body and shown from SUV 0 to "
+            f"{window.high:g}; higher values (up to {top:.3g}) all look alike, choose another "
+            "window to tell them apart.",
+        )
     fixed = window.origin == "file" or window.origin.startswith(("preset soft", "type"))
     if fixed or not is_lazy(volume.array) or volume.shape[0] <= SAMPLED_SLICES:
         return window, ()
@@ -191,7 +228,7 @@ def whole_window(volume: Volume) -> tuple[Window, tuple[str, ...]]:
 
 
 def choose_windows(
-    a: Volume, b: Volume, windows: Mapping[str, Any] | None = None
+    a: Volume, b: Volume, windows: Mapping[str, Any] | str | None = None
 ) -> tuple[dict[str, Window], tuple[str, ...]]:
     """Return the windows that a pair is fused with.
 
@@ -200,8 +237,9 @@ def choose_windows(
     a, b : Volume
         Uncut.
     windows : mapping, optional
-        For ``"a"``, ``"b"`` or both: ``(low, high)`` in the image's unit, a preset's name, or a
-        `Window`. By default, and for None, `whole_window`.
+        For ``"a"``, ``"b"`` or both: ``(low, high)`` in the image's unit, a preset's name, a
+        `Window`, or ``"shown"`` for the contrast limits of a layer; a single word is meant for
+        both. By default, and for None, `whole_window`.
 
     Returns
     -------
@@ -214,7 +252,7 @@ def choose_windows(
     InputError
         If a window is empty, unknown, or belongs to another unit than the image's values.
     """
-    asked = dict(windows or {})
+    asked = {"a": windows, "b": windows} if isinstance(windows, str) else dict(windows or {})
     unknown = set(asked) - {"a", "b"}
     if unknown:
         raise InputError(f"windows are given for 'a' and 'b', not for {unknown.pop()!r}.")
@@ -222,12 +260,25 @@ def choose_windows(
     notes: list[str] = []
     for role, volume in (("a", a), ("b", b)):
         wanted = asked.get(role)
-        if wanted is not None:
+        as_shown = isinstance(wanted, str) and wanted == SHOWN
+        if as_shown and not volume.rgb:
+            chosen[role] = _shown(volume, role)
+        elif wanted is None or as_shown:  # colours are shown as they are
+            chosen[role], more = whole_window(volume)
+            notes += more
+        else:
             chosen[role] = _window(wanted, volume)
-            continue
-        chosen[role], more = whole_window(volume)
-        notes += more
     return chosen, tuple(notes)
+
+
+def _shown(volume: Volume, role: str) -> Window:
+    limits = volume.metadata.get(SHOWN)
+    if limits is None:
+        raise InputError(
+            f"image {role.upper()} is no layer, so it has no contrast limits that are shown; give "
+            "(low, high), a preset's name, or nothing."
+        )
+    return Window(float(limits[0]), float(limits[1]), volume.unit, "layer's contrast limits")
 
 
 def _window(wanted: Any, volume: Volume) -> Window:

@@ -62,7 +62,7 @@ class FusionOptions:
 
     slices: Slices = None
     axis: int | str = 0
-    windows: Mapping[str, WindowChoice] | None = None
+    windows: Mapping[str, WindowChoice] | str | None = None
     time: TimePoints | None = None
     register: str | os.PathLike[str] | Registration | None = None
     quality: str | None = None

@@ -91,7 +91,7 @@ class FusionPipeline:
         strength: Strength = 1.0,
         slices: Slices = None,
         axis: int | str = 0,
-        windows: Mapping[str, WindowChoice] | None = None,
+        windows: Mapping[str, WindowChoice] | str | None = None,
         time: TimePoints | None = None,
         register: str | os.PathLike[str] | Registration | None = None,
         quality: str | None = None,
@@ -136,7 +136,7 @@ class FusionPipeline:
         *,
         slices: Slices = None,
         axis: int | str = 0,
-        windows: Mapping[str, WindowChoice] | None = None,
+        windows: Mapping[str, WindowChoice] | str | None = None,
         time: TimePoints | None = None,
         register: str | os.PathLike[str] | Registration | None = None,
         quality: str | None = None,
@@ -232,7 +232,7 @@ def fuse(
     strength: Strength = 1.0,
     slices: Slices = None,
     axis: int | str = 0,
-    windows: Mapping[str, WindowChoice] | None = None,
+    windows: Mapping[str, WindowChoice] | str | None = None,
     time: TimePoints | None = None,
     register: str | os.PathLike[str] | Registration | None = None,
     quality: str | None = None,
@@ -284,9 +284,10 @@ def fuse(
     axis : {0, 1, 2, "axial", "coronal", "sagittal"}
         Array axis that slices follow each other along, or the anatomical plane they lie in. The
         network sees the slices one by one. Default: 0.
-    windows : mapping, optional
-        What is shown from black to white, by ``"a"`` and ``"b"``: ``(low, high)`` in the image's
-        unit, or the name of a preset (`intensity.PRESETS`). Default: by unit and modality.
+    windows : mapping or str, optional
+        What is shown from black to white, by ``"a"`` and ``"b"`` or for both: ``(low, high)`` in
+        the image's unit, the name of a preset (`intensity.PRESETS`), or ``"shown"`` for the
+        contrast limits of a napari layer. Default: by unit and modality.
     time : int or pair of int, optional
         Time point of a series, from 0, or one for each image. Series of several need it.
     register : {"rigid", "affine"}, Registration or path, optional
@@ -307,8 +308,7 @@ def fuse(
         See `diffusion.make_sampler`. Default: what the weights were made for.
     chroma : {"auto", "restore", "keep"}
         Whether colour cast and chroma noise are removed. "auto" does so for natural pictures whose
-        light has a cast, and
-        leaves colours that stand for measured values as they are. Default: "auto".
+        light has a cast; colours that stand for measured values are left. Default: "auto".
     balance : float
         More of image A (down to -1) or of image B (up to 1) in the whole picture, through the
         coefficients of Eq. 12. At the ends a single image is restored: its brightness, and its

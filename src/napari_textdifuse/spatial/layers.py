@@ -111,8 +111,16 @@ def read_layer(layer: Any, role: str, time: int | None = None) -> Volume:
         window=None if window is None else (window[0], window[1]),
         rgb=rgb,
         name=name,
-        metadata={**known.get("acquisition", {}), "notes": notes},
+        metadata={**known.get("acquisition", {}), **_limits(layer, rgb), "notes": notes},
     )
+
+
+def _limits(layer: Any, rgb: bool) -> dict[str, tuple[float, float]]:
+    """Return what is shown from black to white, for ``windows="shown"``."""
+    limits = getattr(layer, "contrast_limits", None)
+    if rgb or limits is None:
+        return {}
+    return {"shown": (float(limits[0]), float(limits[1]))}
 
 
 def share_world(a: Volume, b: Volume) -> tuple[Volume, Volume]:
