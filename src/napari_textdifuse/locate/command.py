@@ -73,7 +73,7 @@ PROGRAMS = {
         Program(
             "voxtell",
             "voxtell-predict -i {image_a} -o {output_dir} -p {prompts} --no-precomputed",
-            "VoxTell's weights are under CC BY-NC-SA 4.0 (non-commercial), its code under a licence "
+            "VoxTell's weights are under CC BY-NC-SA 4.0 (non-commercial), its code has a licence "
             "of its own; read both on its page.",
             "It fetches the text model Qwen3-Embedding-4B (8 GB) at its first use, and its own "
             "weights unless VOXTELL_MODEL names a folder with them.",
