@@ -10,12 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from documented import PAGES, ROOT, documented_commands
 
 from napari_textdifuse.cli import build_parser
 from napari_textdifuse.errors import InputError
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 
@@ -32,11 +31,8 @@ def test_links_lead_somewhere(page):
 
 
 def commands():
-    for page in PAGES:
-        for line in page.read_text("utf-8").replace("\\\n", " ").splitlines():
-            found = re.match(r"(?: {4}|`?)(textdifuse [a-z]+ (?![A-Z]+ ).*)", line.strip("`"))
-            if found and "|" not in line and "[" not in line and "..." not in line and "$" not in line:
-                yield pytest.param(found[1].split("   #")[0].split(" > ")[0], id=name_of(page))
+    for page, command in documented_commands():
+        yield pytest.param(command, id=page)
 
 
 @pytest.mark.parametrize("command", list(commands()))

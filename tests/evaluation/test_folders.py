@@ -123,7 +123,7 @@ def test_one_name_twice_is_refused(trio):
 
 def test_different_sizes_name_the_files(trio):
     Image.fromarray(picture(0)[:20]).save(trio[2] / "9.png")
-    with pytest.raises(InputError, match=r"a/9\.png\) is 48 x 50 .*f/9\.png\) is 20 x 50"):
+    with pytest.raises(InputError, match=r"A \(9\) is 48 x 50 .*fused image \(9\) is 20 x 50"):
         evaluate_folders(*trio)
 
 
@@ -138,3 +138,26 @@ def test_volumes_pair_by_the_stem_before_nii_gz(tmp_path):
     report = evaluate_folders(*folders)
     assert list(report.images) == ["case1"]
     assert report.images["case1"]["SSIM"] == pytest.approx(2)
+
+
+def test_sources_on_their_own_grids_are_resampled(tmp_path):
+    """As for the fusion; a volume of a batch lies on the grid of image A."""
+    import nibabel as nib
+
+    def save(role, array, spacing):
+        (tmp_path / role).mkdir()
+        image = nib.Nifti1Image(array.astype(np.float32).T, np.diag([*spacing, 1.0]))
+        nib.save(image, tmp_path / role / "x.nii.gz")
+
+    _, y, x = np.indices((6, 40, 40))
+    blob = np.exp(-((y - 20) ** 2 + (x - 15) ** 2) / 120.0)
+    save("a", 100 * blob + 3 * x, (2, 2, 4))
+    save("b", (9 * blob + 0.1 * y)[:, ::2, ::2], (4, 4, 4))
+    save("f", np.clip(blob, 0, 1), (2, 2, 4))
+    report = evaluate_folders(*(tmp_path / role for role in "abf"))
+    row = report.images["x"]
+    assert row["MI"] > 0
+    save("same", 9 * blob + 0.1 * y, (2, 2, 4))
+    same = evaluate_folders(tmp_path / "a", tmp_path / "same", tmp_path / "f").images["x"]
+    assert row["SSIM"] == pytest.approx(same["SSIM"], abs=0.02)
+    assert row["EN"] == same["EN"]

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..intensity import default_window
+from ..io import read
 from ..io._atomic import write_bytes
+from ..meaning import by_role, state
+from ..spatial import resample_to
+from ..volume import Volume
+from .luminance import check_same_grid
 from .metrics import METRICS, evaluate, mean_of
 
 #: What counts as an image in a folder; a subfolder counts too, as a DICOM series.
@@ -95,6 +101,9 @@ def evaluate_folders(
 ) -> Report:
     """Measure every fused image against its sources, paired by equal stem, never by order.
 
+    A source with an affine that lies on another grid is resampled onto that of the fused image, as
+    it was for the fusion.
+
     Parameters
     ----------
     a_dir, b_dir, fused_dir : path
@@ -126,10 +135,37 @@ def evaluate_folders(
             "give the fused images the names of their sources."
         )
     images = {
-        name: evaluate(*(found[role][name] for role in found), modality=modality, unit=unit)
+        name: evaluate(*_on_one_grid({r: found[r][name] for r in found}, modality, unit))
         for name in complete
     }
     return Report(images, {name: roles for name, roles in absent.items() if roles})
+
+
+def _on_one_grid(
+    paths: Mapping[str, Path],
+    modality: str | Mapping[str, str | None] | None,
+    unit: str | Mapping[str, str | None] | None,
+) -> tuple[Volume, Volume, Volume]:
+    """Read A, B and the fused image, and bring the sources onto the grid of the fused image."""
+    kinds, units = by_role(modality, "modality"), by_role(unit, "unit")
+    fused = read(paths["fused"])
+    a, b = (
+        _onto(state(read(paths[role]), modality=kinds[role], unit=units[role]), fused)
+        for role in "ab"
+    )
+    return a, b, fused
+
+
+def _onto(source: Volume, fused: Volume) -> Volume:
+    if source.affine is None or fused.affine is None:
+        return source
+    try:
+        check_same_grid(source, fused, ("", ""))
+    except InputError:
+        window = default_window(source)  # belongs to the values before resampling
+        moved = resample_to(source, fused).volume
+        return moved.with_array(moved.array, window=(window.low, window.high))
+    return source
 
 
 def images_by_stem(folder: Path) -> dict[str, Path]:

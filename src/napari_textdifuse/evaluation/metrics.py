@@ -19,6 +19,7 @@ from scipy import ndimage
 
 from ..errors import InputError
 from ..meaning import by_role
+from ..volume import Volume
 from .luminance import (
     ImageLike,
     check_same_grid,
@@ -73,7 +74,7 @@ def evaluate(
         If two of the images have an affine and do not lie on the same grid.
     """
     name_a, name_b, name_f = (
-        f"{role} ({os.fspath(image)})" if isinstance(image, (str, os.PathLike)) else role
+        f"{role} ({_called(image)})" if _called(image) else role
         for role, image in (("image A", a), ("image B", b), ("the fused image", fused))
     )
     kinds, units = by_role(modality, "modality"), by_role(unit, "unit")
@@ -96,6 +97,14 @@ def evaluate(
         for z in slices
     ]
     return mean_of(rows)
+
+
+def _called(image: ImageLike) -> str:
+    """Return what a file or a volume that was read is called; empty for others."""
+    if isinstance(image, (str, os.PathLike)):
+        return os.fspath(image)
+    name = image.name if isinstance(image, Volume) else ""
+    return "" if name == "image" else name
 
 
 def evaluate_luminance(a: Image, b: Image, f: Image) -> dict[str, float]:
