@@ -100,9 +100,9 @@ def test_what_is_no_restoration(tiny_pipeline, pair, bad, message):
         tiny_pipeline(*pair, restore=bad)
 
 
-def test_weights_that_cannot_be_told_say_so(older, pair):
+def test_weights_without_the_condition_say_so(older, pair):
     assert older(*pair, steps=1, restore={"colour": 0}).fused.shape == pair[0].shape
-    with pytest.raises(InputError, match="older-1 cannot be told how much noise and light"):
+    with pytest.raises(InputError, match="older-1 always mend noise and light fully"):
         older(*pair, steps=1, restore=0.5)
 
 
@@ -141,7 +141,7 @@ def test_a_calibration_that_is_none_is_refused(tiny_weights, tmp_path):
     for table in ({"expected": [0.0]}, {"expected": [0, 0], "deviation": [1, 1]}, []):
         config["calibration"] = table
         (folder / "config.json").write_text(json.dumps(config))
-        with pytest.raises(WeightsError, match="calibration needs two lists"):
+        with pytest.raises(WeightsError, match="calibration must be two lists"):
             FusionPipeline.from_pretrained(folder, device="cpu")
 
 

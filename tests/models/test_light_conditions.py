@@ -1,4 +1,4 @@
-"""What the light network is told (restoration), and what it tells (expected error)."""
+"""The condition of the light network (restoration), and its expected error."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def test_exchanging_sources_and_strengths_exchanges_nothing_in_the_result(networ
     torch.testing.assert_close(there, back, atol=1e-5, rtol=1e-5)
 
 
-def test_older_networks_cannot_be_told():
+def test_older_networks_have_no_condition():
     old = {k: v for k, v in CONFIG.to_dict().items() if k not in ("restore", "uncertainty")}
     network = LightNetwork(UNetConfig.from_dict(old))
-    assert not any(name.startswith(("told", "error")) for name in network.state_dict())
+    assert not any(name.startswith(("restore", "error")) for name in network.state_dict())
     with pytest.raises(ValueError, match="how much to restore"):
         fused(network, torch.ones(4, 2))
 

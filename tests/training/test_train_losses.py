@@ -104,11 +104,22 @@ def test_the_level_follows_the_source_that_shows_something():
     assert (level - textured).abs().max() < 0.02
     torch.testing.assert_close(level_target(textured, flat, "salience"), level)
     assert level_target(flat, textured).equal(flat)
-    for kind in ("maximum", "salience"):
+    for kind in ("maximum", "salience", "adaptive"):
         torch.testing.assert_close(level_target(textured, textured, kind), textured)
     with pytest.raises(ValueError, match="salience"):
         level_target(flat, flat, "other")
     assert float(fusion_loss(level, flat, textured, level="salience")[0]) == pytest.approx(0)
+
+
+def test_the_adaptive_level_follows_salience_in_bright_pairs_only():
+    flat, textured = torch.full((1, 1, 64, 64), 0.7), torch.full((1, 1, 64, 64), 0.2)
+    textured[..., ::2] = 0.4
+    way = (level_target(flat, textured, "adaptive") - flat) / (
+        level_target(flat, textured, "salience") - flat
+    )
+    torch.testing.assert_close(way, torch.full_like(way, 0.6), atol=2e-3, rtol=0)
+    dark = level_target(0.3 * flat, 0.3 * textured, "adaptive")  # mean .21, five widths below
+    assert (dark - 0.3 * flat).abs().max() < 2e-3
 
 
 def test_equal_pairs_do_not_count_in_the_correlation():

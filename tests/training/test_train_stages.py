@@ -21,7 +21,7 @@ CONFIG = TrainConfig(
     [
         ("diffusion", False, {"encoder", "decoder"}),
         ("fcm", False, {"fcm"}),
-        ("fcm", True, {"encoder", "decoder", "fcm", "told_encoder", "told_decoder"}),
+        ("fcm", True, {"encoder", "decoder", "fcm", "restore_encoder", "restore_decoder"}),
         ("modulation", False, {"modulation"}),
         ("uncertainty", False, {"error"}),
     ],

@@ -58,9 +58,10 @@ def _loss(stage: argparse.ArgumentParser) -> None:
     add = loss.add_argument
     add("--intensity", type=not_negative, default=1.0, metavar="X", help="weight of the intensity "
         "term (Eq. 10); default 1")  # fmt: skip
-    add("--level", choices=("maximum", "salience"), default="maximum", help="target of the "
-        "intensity term; default maximum: the brighter source (Eq. 10); salience: the source that "
-        "shows more")  # fmt: skip
+    levels = "maximum", "salience", "adaptive"
+    add("--level", choices=levels, default="maximum", help="target of the intensity "
+        "term; default maximum: the brighter source (Eq. 10); salience: the source that "
+        "shows more; adaptive: the first for dark pairs, the second for bright ones")  # fmt: skip
     add("--gradient", choices=("signed", "magnitude"), default="signed", help="target of the "
         "gradient term; default signed: the vector of the stronger source")  # fmt: skip
     add("--gradient-weight", type=not_negative, default=4.0, metavar="X", help="default 4")
@@ -178,8 +179,8 @@ def _network(stage: argparse.ArgumentParser, new: bool) -> None:
         type=whole(0, 2),
         choices=(0, 2),
         metavar="N",
-        help="kinds of restoration whose strength the network can be told: 2 for noise and light, "
-        f"learned by fcm --joint; {zero}",
+        help="kinds of restoration whose strength is a condition of the network: 2 for noise and "
+        f"light, learned by fcm --joint; {zero}",
     )
     add(
         "--uncertainty",

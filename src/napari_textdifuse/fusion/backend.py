@@ -90,12 +90,12 @@ class Backend(Protocol):
         """Choose network and roles for a pair."""
 
     def restoration(self, wanted: Mapping[str, float]) -> tuple[float, ...] | None:
-        """Return what the network is told; None where all is wanted.
+        """Return the condition of the network; None where all is wanted.
 
         Raises
         ------
         InputError
-            If the network cannot be told.
+            If the network has no such condition.
         """
 
     def deviation(self, error: Floats) -> Floats:
@@ -178,15 +178,15 @@ class LightBackend:
 
     def restoration(self, wanted: Mapping[str, float]) -> tuple[float, ...] | None:
         """See `Backend`."""
-        told = tuple(wanted[kind] for kind in RESTORATIONS)
-        if all(value == 1 for value in told):
+        strengths = tuple(wanted[kind] for kind in RESTORATIONS)
+        if all(value == 1 for value in strengths):
             return None
         if not self.network.config.restore:
             raise InputError(
-                f"The weights {self.weights.name} cannot be told how much noise and light to mend; "
+                f"The weights {self.weights.name} always mend noise and light fully; "
                 "use restore=1, or the embedded weights."
             )
-        return told
+        return strengths
 
     def deviation(self, error: Floats) -> Floats:
         """See `Backend`."""
@@ -266,7 +266,7 @@ class ReferenceBackend:
         """See `Backend`; the released network always restores in full."""
         if any(wanted[kind] != 1 for kind in RESTORATIONS):
             raise InputError(
-                "The authors' network cannot be told how much noise and light to mend; use "
+                "The authors' network always mends noise and light fully; use "
                 "restore=1, or the embedded weights."
             )
         return None

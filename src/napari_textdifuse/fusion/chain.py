@@ -68,7 +68,7 @@ class FusionChain:
         From -1, X alone, to 1, Y alone; see `FusionNetwork`.
     restore : tuple of float, optional
         How much of each of `models.conditions.RESTORATIONS` is wanted; by default all, as from
-        networks that cannot be told.
+        networks without the condition.
     """
 
     def __init__(
@@ -152,12 +152,12 @@ class FusionChain:
             z = sampler.step(i, z, estimate, variance)
 
     def encode_and_weight(self, z: Tensor, x: Tensor, y: Tensor, t: Tensor) -> Any:
-        """Encode and weight with the network, leaning and told as the chain is."""
-        told: dict[str, Any] = {"balance": self.balance} if self.balance else {}
+        """Encode and weight with the network, with the balance and restoration of the chain."""
+        options: dict[str, Any] = {"balance": self.balance} if self.balance else {}
         if self.restore is not None:
             wanted = torch.tensor([self.restore], device=z.device)
-            told["restore"] = wanted.expand(2 * len(z), -1)
-        return self.network.encode_and_weight(z, x, y, t, **told)
+            options["restore"] = wanted.expand(2 * len(z), -1)
+        return self.network.encode_and_weight(z, x, y, t, **options)
 
     def start(self, generator: torch.Generator | None = None) -> Sampler:
         """Return a fresh sampler for one chain over the same steps."""

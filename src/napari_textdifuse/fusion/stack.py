@@ -106,8 +106,8 @@ class StackFuser:
         steps = options.evaluations(backend.qualities, backend.fewest_steps)
         sampler = options.sampler or backend.default_sampler
         balance = -options.balance if choice.swapped else options.balance
-        told = backend.restoration(options.restoration)
-        self.engine = SliceEngine(backend, choice.network, steps, sampler, balance, told)
+        restoration = backend.restoration(options.restoration)
+        self.engine = SliceEngine(backend, choice.network, steps, sampler, balance, restoration)
         self.backend, self.colour = backend, options.restoration["colour"]
         # the expected error was learned for what the network chooses between both images
         self.knows_error = backend.knows_error and not options.balance

@@ -1,4 +1,4 @@
-"""What the network is told beside the images: how much of each restoration is wanted."""
+"""The condition of the network: how much of each restoration is wanted."""
 
 from __future__ import annotations
 

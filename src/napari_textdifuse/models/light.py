@@ -29,7 +29,7 @@ class Weighted:
     share : Tensor, shape (B, 1, H, W)
         Share of X among the pixel weights; that of Y is the rest to 1.
     context : Tensor, shape (B, time_dim), optional
-        What the decoder is told of the wanted restoration.
+        Embedding of the wanted restoration, for the decoder.
     """
 
     condition: Tensor
@@ -72,8 +72,8 @@ class LightNetwork(nn.Module):
         )
         self.modulation = Modulation(self.config.channels)
         kinds, dim = self.config.restore, self.config.time_dim
-        self.told_encoder = RestorationEmbedding(kinds, dim) if kinds else None
-        self.told_decoder = RestorationEmbedding(kinds, dim) if kinds else None
+        self.restore_encoder = RestorationEmbedding(kinds, dim) if kinds else None
+        self.restore_decoder = RestorationEmbedding(kinds, dim) if kinds else None
         hidden, patch = self.config.uncertainty, self.config.patch
         self.error = ErrorHead(self.config.channels[0], hidden, patch) if hidden else None
 
@@ -135,13 +135,15 @@ class LightNetwork(nn.Module):
         z, t = self._seen(z), self._seen(t)
         condition = torch.cat([x, y])
         samples = torch.cat([z, z]).to(self.dtype)
-        told = context = None
+        condition_embedding = context = None
         if restore is not None:
-            if self.told_encoder is None or self.told_decoder is None:
-                raise ValueError("these weights cannot be told how much to restore.")
-            told = self.told_encoder(restore)
-            context = torch.stack(self.told_decoder(restore).chunk(2)).mean(dim=0)
-        features = self.encoder(samples, condition.to(self.dtype), torch.cat([t, t]), told)
+            if self.restore_encoder is None or self.restore_decoder is None:
+                raise ValueError("these weights have no condition for how much to restore.")
+            condition_embedding = self.restore_encoder(restore)
+            context = torch.stack(self.restore_decoder(restore).chunk(2)).mean(dim=0)
+        features = self.encoder(
+            samples, condition.to(self.dtype), torch.cat([t, t]), condition_embedding
+        )
         pixels, share, weights = self.fcm(features, condition)
         if balance:
             pixels, share = leaning(pixels, balance), leaning(share, balance)

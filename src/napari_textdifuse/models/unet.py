@@ -63,7 +63,7 @@ class UNetConfig:
         maxima; 0 for the whole picture. With cells a tile of a large picture is weighed as it
         would be within the picture, and a picture as the crops of the training were.
     restore : int
-        Kinds of restoration whose strength the network is told (see
+        Kinds of restoration whose strength is a condition of the network (see
         `conditions.RestorationEmbedding`); 0 for a network that always restores in full.
     uncertainty : int
         Channels of the head that predicts how far the estimate may be off; 0 for none.

@@ -52,7 +52,7 @@ class TrainConfig:
         after the first take over what their start was.
     intensity : float
         Weight of the intensity term of the fusion loss (Eq. 10); 0 leaves it out.
-    level : {"maximum", "salience"}
+    level : {"maximum", "salience", "adaptive"}
         Target of that term, see `losses.level_target`.
     gradient : {"signed", "magnitude"}
         Target of its gradient term, see `losses.fusion_loss`.

@@ -162,6 +162,6 @@ def train_fcm(
 
 
 def _trained(network: LightNetwork, joint: bool) -> list[nn.Module]:
-    around = (network.encoder, network.decoder, network.told_encoder, network.told_decoder)
+    around = (network.encoder, network.decoder, network.restore_encoder, network.restore_decoder)
     parts = (network.fcm, *(around if joint else ()))
     return [part for part in parts if part is not None]

@@ -182,6 +182,13 @@ def salience(x: Tensor, width: int = 25) -> Tensor:
     return mean((x - mean(x)).abs())
 
 
+#: Targets of the intensity term.
+LEVELS = ("maximum", "salience", "adaptive")
+#: Mean brightness between dark and bright pairs, and how far bright ones go towards salience: all
+#: the way would turn a bright sky into the black one of the infrared image.
+BRIGHT, SHARE = 0.42, 0.6
+
+
 def level_target(x: Tensor, y: Tensor, kind: str = "maximum") -> Tensor:
     """Brightness that the result should have.
 
@@ -189,19 +196,26 @@ def level_target(x: Tensor, y: Tensor, kind: str = "maximum") -> Tensor:
     ----------
     x, y : Tensor, shape (B, 1, H, W)
         In [0, 1].
-    kind : {"maximum", "salience"}
+    kind : {"maximum", "salience", "adaptive"}
         ``"maximum"``: the brighter source (Eq. 10). It lifts the dark parts of one source to the
         grey of the other, which shows as haze, and a source that is bright all over hides the
         other. ``"salience"``: the average of both, weighted by the square of how much each varies
         around the pixel, so that the level follows the source that shows something there.
+        ``"adaptive"``: the maximum for dark pairs (medical images, scenes by night), where nothing
+        grey is lifted, and salience for bright ones, by the mean of the maximum.
         Two equal images give themselves with either.
     """
+    if kind not in LEVELS:
+        raise ValueError(f"level must be one of {', '.join(LEVELS)}, not {kind!r}.")
+    brighter = torch.maximum(x, y)
     if kind == "maximum":
-        return torch.maximum(x, y)
+        return brighter
+    of_x, of_y = ((salience(v) + 0.01).square() for v in (x, y))
+    shown = y + of_x / (of_x + of_y) * (x - y)
     if kind == "salience":
-        of_x, of_y = ((salience(v) + 0.01).square() for v in (x, y))
-        return y + of_x / (of_x + of_y) * (x - y)
-    raise ValueError(f"level must be 'maximum' or 'salience', not {kind!r}.")
+        return shown
+    mean = brighter.mean(dim=(1, 2, 3), keepdim=True)
+    return brighter + SHARE * torch.sigmoid((mean - BRIGHT) / 0.04) * (shown - brighter)
 
 
 def fusion_loss(
@@ -227,7 +241,7 @@ def fusion_loss(
         Weight of the gradient term; the paper has 0.2 for its own target.
     intensity : float
         Weight of the intensity term; 0 leaves it out, as in the paper's ablation.
-    level : {"maximum", "salience"}
+    level : {"maximum", "salience", "adaptive"}
         Target of the intensity term, see `level_target`; the paper has the maximum.
 
     Returns

@@ -235,7 +235,7 @@ def infer_shape(state: dict[str, Tensor]) -> UNetConfig:
     widths = [state[f"encoder.levels.{i}.0.norm1.weight"].shape[0] for i in range(levels)]
     fine = state.get("fcm.fine.conv1.weight")
     mix = state.get("decoder.refine.mix.weight")
-    told = state.get("told_encoder.layers.0.weight")
+    condition = state.get("restore_encoder.layers.0.weight")
     error = state.get("error.conv1.weight")
     return UNetConfig(
         patch=math.isqrt(stem.shape[1] // 2),
@@ -246,6 +246,6 @@ def infer_shape(state: dict[str, Tensor]) -> UNetConfig:
         refine=0 if mix is None else mix.shape[0],
         control_fine=0 if fine is None else fine.shape[0],
         control_cell=0 if fine is None else UNetConfig.control_cell,
-        restore=0 if told is None else told.shape[1],
+        restore=0 if condition is None else condition.shape[1],
         uncertainty=0 if error is None else error.shape[0],
     )

@@ -113,7 +113,7 @@ class ReferenceNetwork(nn.Module):
             If `restore` is given.
         """
         if restore is not None:
-            raise ValueError("the authors' network cannot be told how much to restore.")
+            raise ValueError("the authors' network has no condition for how much to restore.")
         map1 = self.encode(z, x, t)
         map2 = self.encode(z, y, t)
         wanted = map1.clone() if balance < 0 else map2
