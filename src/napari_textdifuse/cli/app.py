@@ -1,7 +1,8 @@
 """The command ``textdifuse``: arguments, exit status and the one line an error gets.
 
 Nothing here imports torch; each command lives in a module of this package that loads when it runs.
-Exit status: 0 done; 2 the input or an option is wrong; 130 cancelled with Ctrl-C; 1 anything else.
+Exit status: 0 done; 2 the input or an option is wrong; 130 cancelled with Ctrl-C or SIGTERM; 1
+anything else.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from .._version import __version__
 from ..errors import Cancelled, InputError, TextDiFuseError
 from .completion import SHELLS, PrintCompletion
 from .extent_options import add_extent
+from .interrupt import terminable
 from .locator_options import add_locator
 from .log import quiet, shown
 from .numbers import balance, restore, strength, whole
@@ -48,8 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     try:
-        with quiet(debug):
+        with quiet(debug), terminable():
             options = build_parser().parse_args(arguments)
+            if getattr(options, "out", None) is not None:
+                from ..io.staging import sweep
+
+                sweep(Path(options.out))
             command = import_module(f".{options.command}", __package__)
             with shown(2 if debug else options.verbose):
                 status: int = command.run(options)

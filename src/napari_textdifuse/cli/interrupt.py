@@ -1,4 +1,4 @@
-"""Ctrl-C ends a run after the step it is in, so that finished work can be kept."""
+"""Ctrl-C and SIGTERM end a run after the step it is in, so that finished work can be kept."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from .report import say
 
@@ -14,6 +15,8 @@ from .report import say
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
     """Give a function that tells whether Ctrl-C was pressed; pressed again, it stops at once.
+
+    SIGTERM, by which ``kill``, a queue or a container ends a process, counts as Ctrl-C.
 
     Outside the main thread nothing is changed: signals arrive there only.
     """
@@ -28,8 +31,25 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         pressed.set()
         say("stopping after this step; press Ctrl-C again to stop at once")
 
-    before = signal.signal(signal.SIGINT, press)
-    try:
+    with _handling(press, signal.SIGINT, signal.SIGTERM):
         yield pressed.is_set
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM end what is under way as Ctrl-C does, so that it can tidy up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with _handling(signal.default_int_handler, signal.SIGTERM):
+        yield
+
+
+@contextmanager
+def _handling(handler: Callable[[int, FrameType | None], Any], *numbers: int) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, earlier in before.items():
+            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)

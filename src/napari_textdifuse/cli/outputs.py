@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, WriteError
+from ..errors import InputError
 from ..io import write, write_json
+from ..io.staging import publish, staging
 from ..measure import to_csv
 from ..volume import Volume
 
@@ -82,9 +80,9 @@ def save(
 ) -> dict[str, Path]:
     """Write the images of a result and its record into a folder, completely or not at all.
 
-    Everything is written to a hidden temporary folder inside `out` first and then moved. The
-    record goes last and an old one is removed first, so a record always describes the images
-    beside it.
+    Everything is written to a hidden temporary folder inside `out` first and then moved. An older
+    result is set aside before that and the record comes last, so a record always describes the
+    images beside it.
 
     Parameters
     ----------
@@ -115,54 +113,29 @@ def save(
     """
     roles = [role for role in names if _has(result, role)]
     record = record | {"outputs": roles}
-    fresh = not out.exists()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".textdifuse-", dir=out))
-        try:
-            staged: dict[str, tuple[Path, Path]] = {}
-            for role in roles:
-                part = temporary / role / Path(names[role]).name
-                part.parent.mkdir()
-                if role == OBJECTS:
-                    part.write_text(to_csv(result.objects), "utf-8")
-                else:
-                    write(part, result.volume(role), record=record)
-                staged[role] = part, out / names[role]
-            if preview is not None:
-                part = temporary / "preview.png"
-                preview[1].save(part)
-                staged["preview"] = part, out / preview[0]
-            write_json(temporary / "record.json", record)
-            staged["record"] = temporary / "record.json", out / record_name
-            _publish(staged, _stale(out, names, record_name, roles))
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise WriteError(
-            f"{out} cannot be written ({error.strerror or error}); choose another folder."
-        ) from None
-    finally:
-        if fresh and out.is_dir() and not any(out.iterdir()):
-            out.rmdir()
+    with staging(out) as temporary:
+        staged: dict[str, tuple[Path, Path]] = {}
+        for role in roles:
+            part = temporary / role / Path(names[role]).name
+            part.parent.mkdir()
+            if role == OBJECTS:
+                part.write_text(to_csv(result.objects), "utf-8")
+            else:
+                write(part, result.volume(role), record=record)
+            staged[role] = part, out / names[role]
+        if preview is not None:
+            part = temporary / "preview.png"
+            preview[1].save(part)
+            staged["preview"] = part, out / preview[0]
+        write_json(temporary / "record.json", record)
+        staged["record"] = temporary / "record.json", out / record_name
+        publish(list(staged.values()), _stale(out, names, record_name, roles))
     _log.info("wrote %s", ", ".join(final.name for _, final in staged.values()))
     return {role: final for role, (_, final) in staged.items()}
 
 
 def _has(result: FusionResult, role: str) -> bool:
     return getattr(result, "mask" if role == OBJECTS else role) is not None
-
-
-def _publish(staged: Mapping[str, tuple[Path, Path]], stale: Iterable[Path]) -> None:
-    for _, final in staged.values():
-        if final.is_dir():
-            raise WriteError(f"{final} is a folder; move it away or choose another --out.")
-        final.parent.mkdir(parents=True, exist_ok=True)
-    staged["record"][1].unlink(missing_ok=True)
-    for path in stale:
-        path.unlink(missing_ok=True)
-    for part, final in staged.values():  # the record is the last
-        os.replace(part, final)
 
 
 def _stale(

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import GeometryError, WriteError
+from ..errors import GeometryError
 from ..fusion.inputs import as_volume
 from ..intensity import Window, default_window
 from ..io import write
+from ..io.staging import publish, staging
 from ..meaning import state
 from ..spatial import Registration, RegistrationProgress, checkerboard, register, resample_to
 from ..volume import Array, Volume
@@ -135,22 +133,12 @@ def _grey(volume: Volume) -> Array:
 
 def _save(out: Path, found: Registration, moved: Volume, picture: Image) -> dict[str, Path]:
     """Write everything, or nothing."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".textdifuse-", dir=out))
-        try:
-            for name in TRANSFORMS:
-                found.save(temporary / name)
-            write(temporary / IMAGE, moved, record={"registration": found.to_dict()})
-            picture.save(temporary / PICTURE)
-            names = {"transform": TRANSFORMS[0], "itk": TRANSFORMS[1]}
-            names |= {"moving": IMAGE, "checkerboard": PICTURE}
-            for name in names.values():
-                os.replace(temporary / name, out / name)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise WriteError(
-            f"{out} cannot be written ({error.strerror or error}); choose another folder."
-        ) from None
+    names = {"transform": TRANSFORMS[0], "itk": TRANSFORMS[1]}
+    names |= {"moving": IMAGE, "checkerboard": PICTURE}
+    with staging(out) as temporary:
+        for name in TRANSFORMS:
+            found.save(temporary / name)
+        write(temporary / IMAGE, moved, record={"registration": found.to_dict()})
+        picture.save(temporary / PICTURE)
+        publish([(temporary / name, out / name) for name in names.values()])
     return {role: out / name for role, name in names.items()}

@@ -7,6 +7,7 @@ import uuid
 from pathlib import Path
 
 from ..errors import WriteError
+from .staging import own_prefix
 
 
 def write_bytes(path: Path, data: bytes) -> Path:
@@ -29,7 +30,7 @@ def write_bytes(path: Path, data: bytes) -> Path:
         If the folder is missing or cannot be written to; nothing is left behind.
     """
     check_target(path)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    temporary = path.with_name(f"{own_prefix()}{uuid.uuid4().hex}.tmp")
     try:
         # not tempfile: its files are private, results should follow the user's umask
         with temporary.open("xb") as file:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from .._version import __version__
 from ..device import choose_device
 from ..errors import InputError, WriteError
 from ..io._atomic import write_bytes
+from ..io.staging import publish
 from ..models import ChromaNetwork, LightNetwork
 from ..weights import save_light
 from .config import TrainConfig
@@ -247,8 +247,8 @@ def _write_folder(
     try:
         save_light(network, partial, name, training, chroma, calibration)
         # the description comes last: it names the checksums of the others
-        for file in sorted(partial.iterdir(), key=lambda f: f.name == "config.json"):
-            os.replace(file, out / file.name)
+        files = sorted(partial.iterdir(), key=lambda f: f.name == "config.json")
+        publish([(file, out / file.name) for file in files])
     except OSError as error:
         raise WriteError(f"{out} cannot be written: {error.strerror or error}.") from error
     finally:
