@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,8 +37,36 @@ def quiet(*packages: str) -> Iterator[None]:
                 logger.setLevel(level)
 
 
+#: What a message for programmers looks like; a user cannot do anything with it.
+_FOR_PROGRAMMERS = re.compile(
+    r"\w(Error|Exception|Warning)\b|Error -?\d|NoneType|0x[0-9a-f]{4}|\[Errno|[<>{}\[\]]|\w\("
+    r"|\b(dtype|ufunc|ndarray|u?int\d+|float\d+|str|bytearray|tuple|dict|NoneType|keyword|codec"
+    r"|arguments?|attribute|literal|subscriptable|unpack|unhashable|iterable|broadcast|reshape"
+    r"|operands?|buffer|struct|out of (bounds|range)|list index)\b|^\W*$|^'.*'$"
+)
+#: The folders of a path.
+_FOLDERS = re.compile(r"(?:[A-Za-z]:|(?<![\w.]))[\\/](?:[^\\/'\"]*[\\/])*")
+
+
 def reason(error: BaseException) -> str:
-    """Return the first line of a third-party message, fit to stand inside a sentence."""
+    """Return the first line of a third-party message, fit to stand inside a sentence.
+
+    Parameters
+    ----------
+    error : BaseException
+
+    Returns
+    -------
+    str
+        Without folders, whose names can be those of patients; what is meant for programmers
+        becomes "it holds impossible values".
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     lines = str(error).strip().splitlines()
-    text = lines[0].strip().rstrip(".:") if lines else type(error).__name__
+    text = lines[0].strip().rstrip(".:") if lines else ""
+    # of a path only its last part
+    text = _FOLDERS.sub("", text)
+    if _FOR_PROGRAMMERS.search(text) or not text:
+        return "it holds impossible values"
     return text if len(text) <= 200 else text[:197] + "..."

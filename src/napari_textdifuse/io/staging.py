@@ -144,8 +144,8 @@ def signals_held() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        for number in waiting[:1]:
-            signal.raise_signal(number)
+        if waiting:
+            signal.raise_signal(waiting[0])
 
 
 def _machine() -> str:

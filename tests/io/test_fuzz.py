@@ -1,0 +1,74 @@
+"""Damaged files are read or refused in one sentence for people; nothing else comes of them.
+
+The seeds of the corpus gave faults once. `benchmarks/fuzz.py` does the same for longer.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from napari_textdifuse.io._quiet import reason
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+from fuzz import Counts, fuzz, one_file
+
+#: Seeds that gave: a folder's name, numpy's and zlib's own words.
+CORPUS = (0, 1, 48, 68, 277, 355, 379)
+
+
+@pytest.mark.parametrize("seed", CORPUS)
+def test_cases_that_once_gave_faults(seed, tmp_path, capfd):
+    counts = fuzz(tmp_path, range(seed, seed + 1))
+    assert counts.faults == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_some_seconds_of_damaged_files(tmp_path, capfd):
+    counts, seed, begun = Counts(), 1_000_000, time.perf_counter()
+    while time.perf_counter() - begun < 5:
+        found = fuzz(tmp_path, range(seed, seed + 32))
+        counts.outcomes += found.outcomes
+        counts.faults += found.faults
+        seed += 32
+    assert counts.faults == []
+    assert counts.outcomes["refused"]
+    assert counts.outcomes["read"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_fault_would_be_seen(tmp_path, monkeypatch):
+    def broken(path):
+        raise KeyError("Rows")
+
+    import fuzz as module
+
+    monkeypatch.setattr(module.io, "read_times", broken)
+    counts = Counts()
+    one_file(tmp_path / "x.png", 7, counts)
+    assert counts.faults == ["foreign: seed 7, x.png: KeyError: 'Rows'"]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("cannot identify image file '/home/Doe John/x y.png'"), "file 'x y.png'"),
+        (ValueError(r"C:\Users\Doe\x.png is bad"), "x.png is bad"),
+        (ValueError("the ratio a/b is 0."), "the ratio a/b is 0"),
+        (FileNotFoundError(2, "No such file or directory", "/Doe"), "No such file or directory"),
+        (ValueError("image file is truncated (3 bytes not processed)"), "image file is truncated"),
+        (KeyError("Rows"), "it holds impossible values"),
+        (ValueError(), "it holds impossible values"),
+        (ValueError("ufunc 'add' did not contain a loop"), "it holds impossible values"),
+        (IndexError("list index out of range"), "it holds impossible values"),
+        (ValueError("invalid literal for int() with base 10: 'a'"), "it holds impossible values"),
+        (TypeError("'NoneType' object is not iterable"), "it holds impossible values"),
+    ],
+)
+def test_reasons_are_for_people(error, words):
+    assert words in reason(error)
+    assert "Doe" not in reason(error)
