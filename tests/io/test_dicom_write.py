@@ -89,11 +89,32 @@ def test_every_file_says_derived_and_holds_the_record(tmp_path):
         assert dataset.PatientIdentityRemoved == "YES"
 
 
-def test_a_source_links_the_study_but_not_the_name(tmp_path, source, secrets):
+def uids_of(folder):
+    """Every UID of a series that tells one patient's images from another's."""
+    keys = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SOPInstanceUID")
+    return {str(h[key].value) for h in map(dcmread, folder.iterdir()) for key in keys if key in h}
+
+
+def all_values(dataset):
+    return {str(e.value) for e in dataset.iterall() if e.VR != "SQ"}
+
+
+def test_without_identity_nothing_of_the_source_is_kept(tmp_path, source, secrets):
+    """A study's UIDs under another patient would be a conflict in an archive."""
     volume = Volume(values(), affine=io.read(source).affine)
-    for file in io.write_dicom(tmp_path / "out", volume, source=source):
-        text = file.read_bytes()
-        assert not [s for s in secrets.values() if s.encode() in text]
+    files = io.write_dicom(tmp_path / "out", volume, source=source)
+    files.append(io.write_segmentation(tmp_path / "x.dcm", labels(), source=source))
+    for file in files:
+        dataset = dcmread(file)
+        assert not uids_of(source) & all_values(dataset)
+        assert not set(secrets.values()) & all_values(dataset)
+        assert dataset.PatientIdentityRemoved == "YES"
+        assert "ReferencedSeriesSequence" not in dataset
+
+
+def test_a_linked_image_is_of_the_study_and_refers_to_it(tmp_path, source):
+    volume = Volume(values(), affine=io.read(source).affine)
+    for file in io.write_dicom(tmp_path / "out", volume, source=source, identity=True):
         dataset = dcmread(file)
         assert (dataset.StudyInstanceUID, dataset.FrameOfReferenceUID) == ("1.2.77", "1.2.78")
         assert dataset.ReferencedSeriesSequence[0].SeriesInstanceUID == "1.2.3.4"
@@ -105,6 +126,31 @@ def test_a_source_links_the_study_but_not_the_name(tmp_path, source, secrets):
             np.array(origin.ImagePositionPatient, float),
             np.array(dataset.ImagePositionPatient, float),
         )
+
+
+def test_what_is_read_carries_no_uid(source):
+    assert "1.2.3.4" not in str(io.read(source).metadata)
+
+
+@pytest.mark.parametrize(
+    ("title", "category", "kind"),
+    [
+        ("tumour 2", "49755003", "108369006"),
+        ("lesions", "49755003", "52988006"),
+        ("left ventricle", "91723000", "35764002"),
+        ("Grey matter", "85756007", "389081007"),
+        ("soft tissue", "85756007", "87784001"),
+        ("haemorrhage", "49755003", "50960005"),
+        ("my object", "85756007", "85756007"),
+    ],
+)
+def test_codes_of_snomed_ct(tmp_path, title, category, kind):
+    file = io.write_segmentation(tmp_path / "x.dcm", labels(), names={2: title, 5: title})
+    segment = dcmread(file).SegmentSequence[0]
+    assert segment.SegmentLabel == title
+    (found,) = segment.SegmentedPropertyCategoryCodeSequence
+    assert (found.CodeValue, found.CodingSchemeDesignator) == (category, "SCT")
+    assert segment.SegmentedPropertyTypeCodeSequence[0].CodeValue == kind
 
 
 def test_the_patient_only_when_asked_for(tmp_path, source, secrets):
@@ -120,14 +166,15 @@ def test_the_patient_only_when_asked_for(tmp_path, source, secrets):
 
 
 def test_labels_round_trip_in_highdicom(tmp_path, source, secrets):
-    path = io.write_segmentation(tmp_path / "x.dcm", labels(), record=RECORD, source=source)
+    path = io.write_segmentation(
+        tmp_path / "x.dcm", labels(), record=RECORD, source=source, identity=True
+    )
     segments = hd.seg.segread(path)
     assert [d.segment_label for d in segments.SegmentSequence] == ["tumour", "label 5"]
     assert segments.segmentation_type.value == "BINARY"
     assert segments.FrameOfReferenceUID == "1.2.78"
-    assert segments.PatientID == "TEXTDIFUSE"
+    assert segments.PatientID == secrets["PatientID"]
     assert "not for diagnosis" in segments.SeriesDescription
-    assert not [s for s in secrets.values() if s.encode() in path.read_bytes()]
     (series,) = segments.ReferencedSeriesSequence
     assert series.SeriesInstanceUID == "1.2.3.4"
     assert len(series.ReferencedInstanceSequence) == 4

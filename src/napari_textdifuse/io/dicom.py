@@ -204,7 +204,7 @@ def _contrast(header: Dataset) -> str | None:
 def _facts(header: Dataset) -> dict[str, Any]:
     """Facts about the acquisition; an allow-list, so that identity cannot slip in."""
     facts: dict[str, Any] = {}
-    for key in ("Modality", "SeriesInstanceUID", "Manufacturer"):
+    for key in ("Modality", "Manufacturer"):
         if header.get(key):
             facts[key] = str(header.get(key))
     if (series := integer(header.get("SeriesNumber"))) is not None:

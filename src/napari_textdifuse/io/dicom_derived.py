@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -36,8 +37,12 @@ _MORE_IDENTITY = ("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeig
 PRIVATE_GROUP = 0x0071
 
 
-def source_headers(source: Path | None, series: str | None) -> list[Dataset]:
-    """Return the headers of the source series: of a folder the chosen or largest one.
+def source_headers(
+    source: str | os.PathLike[str] | None, series: str | None, *, identity: bool
+) -> list[Dataset]:
+    """Return the headers of the series that is referred to: of a folder the chosen or largest one.
+
+    There are none without `identity`: references to a study are identity as well.
 
     Raises
     ------
@@ -48,11 +53,12 @@ def source_headers(source: Path | None, series: str | None) -> list[Dataset]:
     """
     if source is None:
         return []
+    source = Path(source).expanduser()
     if not source.is_dir():
-        return [image_header(source)]
+        return [image_header(source)] if identity else []
     for info, found in series_of(source):
         if series in (None, info.uid):
-            return [header for _, header in found]
+            return [header for _, header in found] if identity else []
     raise WriteError(f"{source.name} has no series {series} to refer to; leave it out.")
 
 
@@ -64,9 +70,10 @@ def common_header(
     Parameters
     ----------
     source : sequence of Dataset
-        The series it was derived from; of the same study then.
+        The series it was derived from; of the same patient and study with `identity`.
     identity : bool
-        Copy the patient and study modules from `source`; otherwise the patient is anonymous.
+        Copy the patient and study modules from `source`. Otherwise the patient is anonymous and
+        nothing of the source is kept: a study under two patients is a conflict in every archive.
     description : str
         Of the series.
     number : int
@@ -93,8 +100,8 @@ def common_header(
                 setattr(header, key, source[0].get(key))
     else:
         header.PatientIdentityRemoved = "YES"
-        header.DeidentificationMethod = f"{SOFTWARE}: identity was not copied"
-    first = source[0] if source else Dataset()
+        header.DeidentificationMethod = f"{SOFTWARE}: no identity, new UIDs"
+    first = source[0] if identity else Dataset()
     header.StudyInstanceUID = first.get("StudyInstanceUID") or generate_uid()
     header.FrameOfReferenceUID = first.get("FrameOfReferenceUID") or generate_uid()
     header.PositionReferenceIndicator = ""

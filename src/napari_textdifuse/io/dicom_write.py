@@ -43,10 +43,10 @@ def write_dicom(
     """Write an image as DICOM secondary captures: one file, or a folder with one per slice.
 
     The objects are marked as derived and not for diagnosis, have new UIDs, and carry the image
-    plane (position, orientation, spacing), so that viewers place them in the patient. Without a
-    source the patient is anonymous and the study is new. With one they belong to its study, share
-    its frame of reference and refer to its images; name and other identity are copied only with
-    `identity`.
+    plane (position, orientation, spacing), so that viewers place them in the patient. They are one
+    of two things: linked (``identity=True``, which needs the source), of the source's patient,
+    study and frame of reference, and referring to its images; or de-identified, of an anonymous
+    patient, with all UIDs new and nothing that refers to a source.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def write_dicom(
     series : str, optional
         SeriesInstanceUID, to choose a series of the source's folder.
     identity : bool
-        Copy patient and study from the source: needed to file the images with the patient.
+        Linked or de-identified, see above: True to file the images with the patient.
     description : str
         SeriesDescription (0008,103E), to which "(derived, not for diagnosis)" is added.
 
@@ -78,7 +78,7 @@ def write_dicom(
         written; nothing is left behind.
     """
     path = Path(path).expanduser()
-    headers = source_headers(None if source is None else Path(source).expanduser(), series)
+    headers = source_headers(source, series, identity=identity)
     common = common_header(
         headers,
         identity=identity,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -29,6 +30,42 @@ from .dicom_write import plane_of, position_of
 if TYPE_CHECKING:
     import highdicom
 
+#: Words of objects, and their category and type in pydicom's dictionary of SNOMED CT.
+_CODES: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(
+        ("tumour", "tumor", "neoplasm"), ("MorphologicallyAbnormalStructure", "Neoplasm")
+    ),
+    **dict.fromkeys(("lesion", "hyperintensity"), ("MorphologicallyAbnormalStructure", "Lesion")),
+    **dict.fromkeys(
+        ("haemorrhage", "hemorrhage", "bleeding"),
+        ("MorphologicallyAbnormalStructure", "Hemorrhage"),
+    ),
+    **dict.fromkeys(
+        ("infarct", "calcification"),  # without codes in that dictionary
+        ("MorphologicallyAbnormalStructure", "MorphologicallyAbnormalStructure"),
+    ),
+    **dict.fromkeys(("oedema", "edema"), ("MorphologicallyAbnormalStructure", "Edema")),
+    "cyst": ("MorphologicallyAbnormalStructure", "Cyst"),
+    "mass": ("MorphologicallyAbnormalStructure", "Mass"),
+    "bone": ("AnatomicalStructure", "Bone"),
+    "skull": ("AnatomicalStructure", "Skull"),
+    "ventricle": ("AnatomicalStructure", "BrainVentricle"),
+    "vessel": ("AnatomicalStructure", "BloodVessel"),
+    "lung": ("AnatomicalStructure", "Lung"),
+    "liver": ("AnatomicalStructure", "Liver"),
+    "kidney": ("AnatomicalStructure", "Kidney"),
+    "heart": ("AnatomicalStructure", "Heart"),
+    "bladder": ("AnatomicalStructure", "Bladder"),
+    "thalamus": ("AnatomicalStructure", "Thalamus"),
+    "brain": ("AnatomicalStructure", "Brain"),
+    **dict.fromkeys(("grey matter", "gray matter"), ("Tissue", "GrayMatter")),
+    "white matter": ("Tissue", "WhiteMatter"),
+    "fat": ("Tissue", "AdiposeTissue"),
+    "soft tissue": ("Tissue", "SoftTissue"),
+    **dict.fromkeys(("fluid", "csf"), ("Substance", "CerebrospinalFluid")),
+    "air": ("Substance", "Air"),
+    "metal": ("PhysicalObject", "Implant"),
+}
 _EQUIPMENT = ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions")
 #: What a segmentation's references are made from.
 _OF_SOURCE = (
@@ -74,7 +111,7 @@ def write_segmentation(
         How the labels were made; kept as JSON in a private element. Its ``objects`` serve as
         `names` where these are not given.
     source, series, identity
-        See `write_dicom`. With a source the segmentation refers to its images.
+        See `write_dicom`. With the identity of the source the segmentation refers to its images.
 
     Returns
     -------
@@ -87,7 +124,7 @@ def write_segmentation(
     """
     path = Path(path).expanduser()
     check_target(path)
-    headers = source_headers(None if source is None else Path(source).expanduser(), series)
+    headers = source_headers(source, series, identity=identity)
     common = common_header(
         headers, identity=identity, description="Mask (derived, not for diagnosis)", number=9001
     )
@@ -145,9 +182,8 @@ def _segmentation(
         hd.seg.SegmentDescription(
             segment_number=number,
             segment_label=title[:64],
-            # the label names the object; a prompt has no code of its own
-            segmented_property_category=codes.SCT.Tissue,
-            segmented_property_type=codes.SCT.Tissue,
+            segmented_property_category=getattr(codes.SCT, coded(title)[0]),
+            segmented_property_type=getattr(codes.SCT, coded(title)[1]),
             algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
             algorithm_identification=algorithm,
         )
@@ -170,6 +206,24 @@ def _segmentation(
         content_label="MASK",
         omit_empty_frames=False,  # or the grid would shrink to the objects
     )
+
+
+def coded(title: str) -> tuple[str, str]:
+    """Return what SNOMED CT calls an object: category and type (PS3.16 CID 7150, 7151).
+
+    Parameters
+    ----------
+    title : str
+        Such as "tumour 2" or "left ventricle". The longest known word of it counts.
+
+    Returns
+    -------
+    category, type : str
+        Names in pydicom's dictionary of SNOMED CT. What has no code of its own is a tissue.
+    """
+    words = f" {' '.join(re.findall('[a-z]+', title.casefold()))} "
+    known = [name for name in _CODES if f" {name} " in words or f" {name}s " in words]
+    return _CODES[max(known, key=len)] if known else ("Tissue", "Tissue")
 
 
 def _images(source: Sequence[Dataset], common: Dataset, place: Dataset) -> list[Dataset]:
