@@ -11,10 +11,12 @@ from typing import Any
 from ..errors import Cancelled, InputError
 from ..fusion import FusionPipeline, FusionResult, Progress
 from ..fusion.inputs import as_volume
+from ..fusion.options import FusionOptions
 from ..fusion.pair import Pair
 from ..io import list_series, read
 from ..locate import Locator
 from ..volume import Volume
+from .fusion_options import fusion_options
 from .interrupt import interruptible
 from .locator_options import make_locator
 from .outputs import OBJECTS, format_for, full_record, load_record, refuse_overwriting, save
@@ -26,24 +28,6 @@ RECORD, PREVIEW = "record.json", "preview.png"
 #: Goes into the names of a cancelled volume's files.
 PARTIAL = ".partial"
 PARTIAL_RECORD = f"record{PARTIAL}.json"
-#: Options that `FusionPipeline.session` takes by the same names.
-SETTINGS = (
-    "quality",
-    "steps",
-    "seed",
-    "samples",
-    "sampler",
-    "chroma",
-    "balance",
-    "restore",
-    "colormap",
-    "tint",
-    "colour",
-    "slices",
-    "axis",
-    "time",
-    "register",
-)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -123,23 +107,10 @@ def fuse_pair(
             line(progress)
             return not stopped()
 
-        session = pipeline.session(
-            replace(a, name="image A"),
-            replace(b, name="image B"),
-            **{name: getattr(options, name) for name in SETTINGS},
-            modality={"a": options.modality_a, "b": options.modality_b},
-            unit={"a": options.unit_a, "b": options.unit_b},
-            windows={"a": options.window_a, "b": options.window_b},
-            callback=callback,
-            memory=0,
-        )
-        result = session.fuse(
-            options.prompt,
-            mask,
-            strength=options.strength,
-            locator=locator,
-            callback=callback,
-        )
+        asked = FusionOptions(**fusion_options(options) | {"mask": mask, "locator": locator})
+        a, b = replace(a, name="image A"), replace(b, name="image B")
+        session = pipeline.open(a, b, asked, 0, callback)
+        result = session.run(asked, callback)
     return result, session.pair
 
 

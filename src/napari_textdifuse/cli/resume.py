@@ -12,33 +12,11 @@ import numpy as np
 
 from .._version import __version__
 from ..volume import Volume
+from .fusion_options import fusion_options
 
-#: Options that change a result; the device is not one of them, so a run may move to another
-#: machine.
-SETTINGS = (
-    "prompt",
-    "quality",
-    "steps",
-    "seed",
-    "strength",
-    "samples",
-    "sampler",
-    "chroma",
-    "balance",
-    "restore",
-    "colormap",
-    "tint",
-    "colour",
-    "slices",
-    "axis",
-    "time",
-    "modality_a",
-    "modality_b",
-    "unit_a",
-    "unit_b",
-    "window_a",
-    "window_b",
-)
+#: Options whose content is in the key in another form. The device is not in it, so a run may move
+#: to another machine.
+_ELSEWHERE = ("mask", "locator", "register")
 
 
 def resume_key(
@@ -66,7 +44,9 @@ def resume_key(
         SHA-256 over the settings, the weights, this package's version and the images' values and
         meaning. It reveals neither.
     """
-    settings = {name: getattr(options, name) for name in SETTINGS}
+    settings = fusion_options(options)
+    for name in _ELSEWHERE:
+        settings.pop(name, None)
     images = [None if volume is None else _fingerprint(volume) for volume in (a, b, mask)]
     content = [__version__, weights_sha256, settings, _register(options), images, locator]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

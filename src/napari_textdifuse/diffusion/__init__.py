@@ -4,7 +4,7 @@ In: the number of steps, a sample and the clean estimate that a network made fro
 Out: step numbers of the schedule, and the sample of the next step.
 """
 
-from .sampler import SAMPLERS, Sampler, make_sampler
+from .sampler import SAMPLERS, Sampler, make_sampler, step_generator
 from .schedule import (
     RespacedSchedule,
     Schedule,
@@ -23,5 +23,6 @@ __all__ = [
     "even_timesteps",
     "linear_alphas_cumprod",
     "make_sampler",
+    "step_generator",
     "trailing_timesteps",
 ]

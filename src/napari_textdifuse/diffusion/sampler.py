@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,6 +41,22 @@ class Sampler(Protocol):
         Tensor
             Sample at step ``i + 1``, or `x0` itself after the last step.
         """
+
+
+def step_generator(seed: int) -> torch.Generator:
+    """Return the random numbers that a chain adds from step to step.
+
+    The stream is independent of every starting noise, which is drawn from `seed` itself: its seed
+    is the first word of ``numpy.random.SeedSequence(seed, spawn_key=(1,))``. With ``seed + 1``
+    instead, the steps of one sample would repeat the starting noise of the next.
+
+    Parameters
+    ----------
+    seed : int
+        That of the chain's starting noise.
+    """
+    word = np.random.SeedSequence(seed, spawn_key=(1,)).generate_state(1)[0]
+    return torch.Generator().manual_seed(int(word))
 
 
 def make_sampler(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..colour import ycbcr_to_rgb
-from ..diffusion import Schedule, make_sampler, trailing_timesteps
+from ..diffusion import Schedule, make_sampler, step_generator, trailing_timesteps
 from ..errors import InputError, WeightsError
 from ..models.chroma import CHROMA_SCALE, ChromaNetwork
 from ..volume import NATURAL
@@ -204,7 +204,7 @@ class ChromaEngine:
         for tile in tiles((seen.shape[1], seen.shape[2]), TILE):
             part = np.s_[:, tile.rows, tile.columns]
             condition, z = self._tensor(seen[part]), self._tensor(noise.numpy()[part])
-            draw = torch.Generator().manual_seed(seed + 1)
+            draw = step_generator(seed)
             sampler = make_sampler(self.sampler, self.schedule, self.timesteps, draw)
             for i, t in enumerate(self.timesteps):
                 ts = torch.full((1,), t, device=self.device)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..device import batch_size
+from ..diffusion import step_generator
 from ..models.protocol import FusionNetwork
 from .backend import Backend
 from .chain import ChainStep, FusionChain
@@ -153,7 +154,7 @@ class SliceEngine:
             part = np.s_[..., tile.rows, tile.columns]
             x_t, y_t, noise_t = (self._tensor(v[part]) for v in (x, y, noise))
             held = [keep or _holds_object(objects, tile) for objects in labels]
-            draw = torch.Generator().manual_seed(seed + 1)
+            draw = step_generator(seed)
             for step in self.chain.base(x_t, y_t, noise_t, draw):
                 for i, image in enumerate(_images(step.estimate)):
                     report(i, image)
@@ -221,7 +222,7 @@ class SliceEngine:
             values = (base.x, base.y, gain, blend)
             x, y, gain_t, blend_t = (self._tensor(v[window][None]) for v in values)
             encode_and_weight = self.backend.modulation(self.chain, x, y, steps, gain_t, seed)
-            draw = torch.Generator().manual_seed(seed + 1)
+            draw = step_generator(seed)
             before = fused = steps[-1].estimate
             enforce_prior = partial(self.backend.enforce_contrast_prior, gain=gain_t)
             for fused in self.chain.modulated(

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 from ..arrays import is_lazy
 from ..colormaps import ColourChoice, choose_colours
-from ..errors import InputError
 from ..intensity import Window, choose_windows
 from ..spatial import Registration, RegistrationProgress, resample_to
 from ..spatial.agreement import check_alignment
-from ..spatial.registration import KINDS
-from ..spatial.registration import aligned as register_onto
+from ..spatial.registration import move_onto
 from ..spatial.resample import overlap_notes
 from ..volume import Volume
 from .options import FusionOptions
@@ -146,43 +142,17 @@ def make_pair(
     windows, notes = choose_windows(a, b, options.windows)
     registration = None
     if options.register is not None:
-        b, registration, more = _registered(a, b, options.register, callback)
-        notes += more
+
+        def on_progress(state: RegistrationProgress) -> bool:
+            report(callback, Progress(int(100 * state.fraction), 100, 0, 1, None, "registration"))
+            return True
+
+        moved = move_onto(a, b, options.register, on_progress)
+        b, registration = moved.volume, moved.registration
+        notes += moved.notes
     elif not (is_lazy(a.array) or is_lazy(b.array)):  # of a lazy one only what is fused is read
         message = check_alignment(a, b).message
         notes += (message,) if message else ()
     time = options.time if isinstance(options.time, tuple) else (options.time, options.time)
     notes = selection.notes + notes
     return Pair(a, b, selection, windows, registration, time, notes, colours)
-
-
-def _registered(
-    a: Volume,
-    b: Volume,
-    wanted: str | os.PathLike[str] | Registration,
-    callback: Callback | None,
-) -> tuple[Volume, Registration, tuple[str, ...]]:
-    if isinstance(wanted, str) and wanted in KINDS:
-
-        def on_progress(state: RegistrationProgress) -> bool:
-            report(callback, Progress(int(100 * state.fraction), 100, 0, 1, None, "registration"))
-            return True
-
-        done = register_onto(a, b, wanted, on_progress)
-        return done.volume, done.registration, done.notes
-    if isinstance(wanted, Registration):
-        found = wanted
-    elif isinstance(wanted, (str, os.PathLike)):
-        if isinstance(wanted, str) and not Path(wanted).suffix:
-            raise InputError(
-                f"register must be {', '.join(KINDS)} or a saved transform (.json, .tfm), not "
-                f"{wanted!r}."
-            )
-        found = Registration.load(wanted)
-    else:
-        raise InputError(f"register must be {', '.join(KINDS)} or a transform, not {wanted!r}.")
-    note = (
-        f"Image B was moved by a given {found.kind} transform ({found.shift_mm:.1f} mm, "
-        f"{found.angle:.1f} degrees); check the fit."
-    )
-    return found.apply(b), found, (note, *found.warnings)

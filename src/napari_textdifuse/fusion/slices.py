@@ -185,8 +185,8 @@ def cut_pair(a: Volume, b: Volume, selection: Selection) -> tuple[Volume, Volume
     InputError
         If only numbers could tell which slices belong together, and their shapes differ.
     """
-    part = cut(a, selection)
-    front = to_front(part, selection.axis)
+    part_a = cut(a, selection)
+    front = to_front(part_a, selection.axis)
     by_place = a.affine is not None and b.affine is not None
     if by_place or a.ndim == 2 or (selection.whole and selection.axis == 0):
         return front, b

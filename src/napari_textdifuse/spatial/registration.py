@@ -241,6 +241,50 @@ def aligned(
     return Aligned(found.apply(moving), found, (note, *found.warnings))
 
 
+def move_onto(
+    fixed: Volume,
+    moving: Volume,
+    how: str | os.PathLike[str] | Registration,
+    callback: Callback | None = None,
+) -> Aligned:
+    """Put `moving` in its place by registration, or by a transform that is known.
+
+    Parameters
+    ----------
+    fixed, moving : Volume
+        Image A and image B.
+    how : {"rigid", "affine"}, path or Registration
+        Register now, or use a saved transform.
+    callback : callable, optional
+        See `register`.
+
+    Raises
+    ------
+    InputError
+        If `how` is none of these, or `moving` cannot be moved.
+    ReadError
+        If a file holds no transform.
+    """
+    if isinstance(how, str) and how in KINDS:
+        return aligned(fixed, moving, how, callback)
+    if isinstance(how, Registration):
+        found = how
+    elif isinstance(how, (str, os.PathLike)):
+        if isinstance(how, str) and not Path(how).suffix:
+            raise InputError(
+                f"register must be {', '.join(KINDS)} or a saved transform (.json, .tfm), not "
+                f"{how!r}."
+            )
+        found = Registration.load(how)
+    else:
+        raise InputError(f"register must be {', '.join(KINDS)} or a transform, not {how!r}.")
+    note = (
+        f"Image B was moved by a given {found.kind} transform ({found.shift_mm:.1f} mm, "
+        f"{found.angle:.1f} degrees); check the fit."
+    )
+    return Aligned(found.apply(moving), found, (note, *found.warnings))
+
+
 def _size(matrix: Matrix, centre: Matrix) -> tuple[float, float, float]:
     """Return how far a point is moved in mm, the rotation in degrees and the scale."""
     left, stretches, right = np.linalg.svd(matrix[:3, :3])
