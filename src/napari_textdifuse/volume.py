@@ -24,6 +24,10 @@ MODALITIES = ("CT", "MR", "PT", "NM", "VIS", "IR")
 FUNCTIONAL = ("PT", "NM")
 #: Modalities that are photographs.
 NATURAL = ("VIS", "IR")
+#: Key of what this package stores in layers and files.
+KEY = "textdifuse"
+#: Stands in every file and record that a fusion makes.
+NOTICE = "Derived image for research; not for diagnosis."
 #: The unit of label images.
 LABEL_UNIT = "label"
 #: A grid whose determinant is this part of the product of its voxel sizes is flat.

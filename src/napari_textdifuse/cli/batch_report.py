@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..fusion.record import NOTICE
 from ..io._atomic import write_bytes
+from ..volume import NOTICE
 from .outputs import load_record
 
 PAGE, TABLE = "report.html", "report.csv"

@@ -10,10 +10,10 @@ from typing import Any
 
 from .._version import __version__
 from ..errors import InputError
-from ..fusion.record import NOTICE
 from ..io import write_json
 from ..io._atomic import write_bytes
 from ..io.bids import VERSION, BidsFile
+from ..volume import NOTICE
 from .batch_report import PAGE, TABLE
 from .objects_table import NAME as OBJECTS
 

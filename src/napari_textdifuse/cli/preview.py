@@ -12,11 +12,10 @@ from ..arrays import load
 from ..colormaps import DEFAULT, apply_colours, colour_table
 from ..errors import GeometryError
 from ..fusion import FusionResult
-from ..fusion.record import NOTICE
 from ..fusion.slices import cut, select
 from ..intensity import Window
 from ..spatial import resample_to
-from ..volume import FUNCTIONAL, Volume
+from ..volume import FUNCTIONAL, NOTICE, Volume
 
 if TYPE_CHECKING:
     from PIL import Image

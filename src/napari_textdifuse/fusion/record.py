@@ -15,13 +15,11 @@ from ..arrays import sampled
 from ..intensity import Window
 from ..locate import Location
 from ..meaning import facts_record
-from ..volume import Volume
+from ..volume import NOTICE, Volume
 from .backend import Backend, NetworkChoice
 from .chrominance import ChromaDecision
 from .options import FusionOptions
 from .pair import Pair
-
-NOTICE = "Derived image for research; not for diagnosis."
 
 
 def describe_input(volume: Volume, window: Window) -> dict[str, Any]:

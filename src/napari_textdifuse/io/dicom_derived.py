@@ -14,11 +14,11 @@ from pydicom.uid import UID, generate_uid
 
 from .._version import __version__
 from ..errors import WriteError
+from ..volume import NOTICE
 from ._plain import to_json
 from .dicom_find import image_header, series_of
 
 SOFTWARE = "napari-textdifuse"
-NOTICE = "Derived image for research; not for diagnosis."
 #: Who the patient is where the identity was not asked for.
 ANONYMOUS = {
     "PatientName": "TEXTDIFUSE^ANONYMOUS",

@@ -17,10 +17,10 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from ..errors import WriteError
-from ..volume import RAS_LPS, Array, Volume
+from ..volume import NOTICE, RAS_LPS, Array, Volume
 from ._atomic import write_bytes
 from ._quiet import quiet
-from .dicom_derived import NOTICE, add_record, common_header, instance, reference, source_headers
+from .dicom_derived import add_record, common_header, instance, reference, source_headers
 from .dicom_numbers import vector
 
 Floats = npt.NDArray[np.float64]

@@ -20,10 +20,10 @@ from pydicom.uid import (
 
 from .._version import __version__
 from ..errors import WriteError
-from ..volume import Array, Volume
+from ..volume import NOTICE, Array, Volume
 from ._atomic import check_target, write_bytes
 from ._quiet import quiet
-from .dicom_derived import NOTICE, SOFTWARE, add_record, common_header, source_headers
+from .dicom_derived import SOFTWARE, add_record, common_header, source_headers
 from .dicom_numbers import put
 from .dicom_write import plane_of, position_of
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..errors import InputError, ReadError
 from ..meaning import parse_modality, parse_unit
-from ..volume import LABEL_UNIT, Array, Volume
+from ..volume import KEY, LABEL_UNIT, Array, Volume
 from ._plain import to_json
 from ._quiet import quiet, reason
 from ._series import TimeSeries
@@ -29,8 +29,6 @@ from .limits import check_complete, check_size, in_words, max_unpacked
 if TYPE_CHECKING:
     import nibabel
 
-#: Key of our JSON in a NIfTI header extension of code 6 (comment).
-KEY = "textdifuse"
 NOTICE = "derived; not for diagnosis"
 
 _INTENT_LABEL = 1002

@@ -201,7 +201,8 @@ def encode_png(volume: Volume, record: Mapping[str, Any] | None = None) -> bytes
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    from .nifti import KEY, NOTICE
+    from ..volume import KEY
+    from .nifti import NOTICE
 
     if volume.ndim == 3:
         raise WriteError(

@@ -13,11 +13,11 @@ import numpy.typing as npt
 import tifffile
 
 from ..errors import InputError, ReadError
-from ..volume import MODALITIES, Array, Volume
+from ..volume import KEY, MODALITIES, Array, Volume
 from ._quiet import quiet, reason
 from ._series import TimeSeries
 from .channels import simplify
-from .nifti import KEY, NOTICE
+from .nifti import NOTICE
 from .raster import DAMAGE
 from .tiff_decode import decode
 from .tiff_size import Size, pixel_size

@@ -10,9 +10,9 @@ import numpy as np
 import tifffile
 
 from ..errors import WriteError
-from ..volume import Volume
+from ..volume import KEY, Volume
 from ._plain import to_json
-from .nifti import KEY, NOTICE
+from .nifti import NOTICE
 
 
 def encode_tiff(

@@ -138,7 +138,7 @@ class AtlasLocator:
         mask = np.zeros(subject.shape, np.uint8)
         for k, word in enumerate(words, start=1):
             mask[np.isin(found.labels, values[word])] = k
-        rows = _detections(mask, words, source)
+        rows = Detections.of_mask(mask, dict(enumerate(words, start=1)), source)
         notes = [
             f"{word}: {', '.join(names[v] for v in values[word])} of the atlas "
             f"{self.folder.name if self.folder else ''}, {found.milliliters(mask == k):.1f} mL."
@@ -414,20 +414,4 @@ def _subject(images: Sequence[Volume]) -> tuple[Volume, str]:
     raise InputError(
         "The locator 'atlas' needs a three-dimensional T1-weighted MR image with geometry; choose "
         "it as one of the images, and state its modality if the file does not."
-    )
-
-
-def _detections(mask: npt.NDArray[np.uint8], words: Sequence[str], source: str) -> Detections:
-    windows = ndimage.find_objects(mask)
-    values = [k for k, window in enumerate(windows, start=1) if window is not None]
-    boxes = []
-    for k in values:
-        low, high = zip(*((p.start, p.stop) for p in windows[k - 1][::-1]), strict=True)
-        boxes.append([*low, *high])
-    return Detections(
-        boxes=np.array(boxes, np.float32).reshape(-1, 2 * mask.ndim),
-        scores=np.ones(len(values), np.float32),
-        labels=tuple(words[k - 1] for k in values),
-        label_values=np.array(values, np.uint8),
-        sources=(source,) * len(values),
     )

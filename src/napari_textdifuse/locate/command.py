@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from ..errors import (
     Cancelled,
@@ -229,7 +228,7 @@ class CommandLocator:
         note = f"Located by the program {Path(self.command[0]).name} in {seconds:.0f} s."
         seen = image_names(images)
         used = [n for n, letter in zip(seen, "ab", strict=False) if self._uses(f"image_{letter}")]
-        return Location(mask, _detections(mask, names, " and ".join(used)), names, (note,))
+        return Location(mask, Detections.of_mask(mask, names, " and ".join(used)), names, (note,))
 
     def _uses(self, field: str) -> bool:
         return any(f"{{{field}}}" in part for part in self.command)
@@ -392,19 +391,3 @@ def _on_grid(path: Path, grid: Volume) -> npt.NDArray[np.uint8]:
     except InputError as error:
         raise TextDiFuseError(f"The program's mask cannot be used: {error}") from None
     return np.asarray(result, np.uint8)
-
-
-def _detections(mask: npt.NDArray[np.uint8], names: dict[int, str], source: str) -> Detections:
-    boxes, values = [], []
-    for k, window in enumerate(ndimage.find_objects(mask), start=1):
-        if window is not None:
-            low, high = zip(*((part.start, part.stop) for part in window[::-1]), strict=True)
-            boxes.append([*low, *high])
-            values.append(k)
-    return Detections(
-        boxes=np.array(boxes, np.float32).reshape(-1, 2 * mask.ndim),
-        scores=np.ones(len(values), np.float32),
-        labels=tuple(names[k] for k in values),
-        label_values=np.array(values, np.uint8),
-        sources=(source,) * len(values),
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -46,6 +46,36 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @classmethod
+    def of_mask(
+        cls, mask: npt.NDArray[np.uint8], names: Mapping[int, str], source: str
+    ) -> Detections:
+        """Describe the labels of a mask as one object each, with score 1.
+
+        Parameters
+        ----------
+        mask : ndarray of uint8
+        names : mapping of int to str
+            What each label stands for.
+        source : str
+            Image that they were found in.
+        """
+        from scipy import ndimage
+
+        boxes, values = [], []
+        for value, window in enumerate(ndimage.find_objects(mask), start=1):
+            if window is not None:
+                low, high = zip(*((part.start, part.stop) for part in window[::-1]), strict=True)
+                boxes.append([*low, *high])
+                values.append(value)
+        return cls(
+            boxes=np.array(boxes, np.float32).reshape(-1, 2 * mask.ndim),
+            scores=np.ones(len(values), np.float32),
+            labels=tuple(names[value] for value in values),
+            label_values=np.array(values, np.uint8),
+            sources=(source,) * len(values),
+        )
 
 
 @dataclass(frozen=True)

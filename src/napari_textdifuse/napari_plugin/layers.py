@@ -35,7 +35,6 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..measure import columns_of
-from ..spatial.layers import KEY as KEY
 from ..spatial.layers import (
     current_affine,
     data_to_world,
@@ -43,6 +42,7 @@ from ..spatial.layers import (
     spatial_part,
     world_affine,
 )
+from ..volume import KEY as KEY
 from ..volume import RAS_LPS, Array, Volume
 from .looks import as_saved, display, label_colours
 

@@ -15,12 +15,10 @@ import numpy.typing as npt
 
 from ..arrays import keep_lazy, time_point
 from ..errors import GeometryError, InputError
-from ..volume import RAS_LPS, Volume
+from ..volume import KEY, RAS_LPS, Volume
 
 Matrix = npt.NDArray[np.float64]
 
-#: Key of everything that this package stores in a layer's metadata.
-KEY = "textdifuse"
 #: Millimetres per unit. Names as pint writes them, and as files do.
 MILLIMETRES = {
     name: factor
