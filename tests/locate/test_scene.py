@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from napari_textdifuse.locate import LexiconLocator
-from napari_textdifuse.locate.scene_detector import detect, shown
+from napari_textdifuse.locate.scene_detector import _without_parts, detect, shown
 from napari_textdifuse.locate.scene_outline import Outliner
 from napari_textdifuse.volume import Volume
 
@@ -137,13 +137,23 @@ def test_stretched_to_bytes_with_the_middle_of_infrared_lifted():
     assert shown(ramp, infrared=True)[0, 500] == pytest.approx(255 * 0.5**0.7, abs=1)
 
 
-def test_an_outline_falls_back_to_an_ellipse_in_the_box():
+def test_an_outline_falls_back_to_the_box_with_round_corners():
     flat = np.full((60, 80), 5.0, np.float32)
     mask, how = Outliner(None, flat).outline(np.array([20, 10, 40, 50], np.float32), "person")
     assert "no outline stands out" in how
-    assert mask.sum() == pytest.approx(np.pi * 10 * 20, rel=0.03)
+    # the area within |x|^4 + |y|^4 = 1 is 4 gamma(1.25)^2 / gamma(1.5) = 3.7081
+    assert mask.sum() == pytest.approx(3.7081 * 10 * 20, rel=0.02)
     y, x = np.nonzero(mask)
     assert (x.min(), x.max(), y.min(), y.max()) == (20, 39, 10, 49)
+
+
+def test_corners_of_a_car_are_no_outline_of_it():
+    plane = np.random.default_rng(0).normal(40, 2, (120, 160)).astype(np.float32)
+    plane[40:48, 40:50] = plane[72:80, 100:110] = 200  # two corners touch all sides of the box
+    mask, how = Outliner(None, plane).outline(np.array([40, 40, 110, 80], np.float32), "car")
+    assert mask.sum() > 0.45 * 70 * 40
+    assert mask[60, 75]
+    assert "stands out" in how
 
 
 def lamps(day, gap=False):
@@ -167,3 +177,10 @@ def test_lamps_shine_in_the_dark_and_are_not_sky(dice):
         assert dice(LOCATOR.locate(images, "street lamps").mask, true) > 0.9
     images, _ = lamps(day=True)
     assert not LOCATOR.locate(images, "street lamps").mask.any()
+
+
+def test_a_part_of_a_car_is_no_car():
+    boxes = np.array([[0, 0, 100, 40], [60, 5, 100, 40], [90, 0, 190, 40]], np.float32)
+    # the second lies in the first; the third shares a tenth of its width
+    assert _without_parts(boxes, np.array([0, 1, 2])).tolist() == [0, 2]
+    assert _without_parts(boxes, np.array([1, 0])).tolist() == [1]

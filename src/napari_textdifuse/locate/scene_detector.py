@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .boxes import without_duplicates
+from .boxes import Indices, without_duplicates
 
 if TYPE_CHECKING:
     from ..models.detector import DetectorNetwork
@@ -23,6 +23,8 @@ LEAST = {"person": 0.4, "car": 0.45}
 SIDE, STEP = 640, 32
 #: Boxes of one class that overlap more (intersection over union) are one object.
 OVERLAP = 0.55
+#: Of two cars, the worse is a part of the other where more than this of the smaller box is shared.
+PART = 0.7
 
 
 def shown(picture: npt.NDArray[Any], infrared: bool = False) -> Floats:
@@ -120,5 +122,20 @@ def detect(
     for index, label in enumerate(CLASSES):
         good = scores[:, index] >= least
         kept = without_duplicates(boxes[good], scores[good, index], OVERLAP)
+        if label == "car":  # a child may stand before an adult, but a part of a car is no car
+            kept = _without_parts(boxes[good], kept)
         found += [Found(label, boxes[good][k], float(scores[good, index][k])) for k in kept]
     return sorted(found, key=lambda f: -f.score)
+
+
+def _without_parts(boxes: Floats, order: Indices) -> Indices:
+    """Drop boxes that mostly lie in a better one, or that a better one mostly lies in."""
+    kept: list[int] = []
+    for k in order:
+        low = np.maximum(boxes[k, :2], boxes[kept, :2])
+        high = np.minimum(boxes[k, 2:], boxes[kept, 2:])
+        shared = np.clip(high - low, 0, None).prod(axis=1)
+        sizes = (boxes[[k, *kept], 2:] - boxes[[k, *kept], :2]).prod(axis=1)
+        if (shared <= PART * np.minimum(sizes[0], sizes[1:])).all():
+            kept.append(int(k))
+    return np.array(kept, np.intp)

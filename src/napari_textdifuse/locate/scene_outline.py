@@ -21,6 +21,8 @@ _SMALLEST = 0.04
 _MARGIN = 0.08
 #: How well an outline must fill its box (intersection over union of the two boxes).
 _FITS = 0.45
+#: How much of its box an object covers at least.
+_FILLS = {"person": 0.2, "car": 0.45}
 
 
 class Outliner:
@@ -46,12 +48,12 @@ class Outliner:
         window = _window(box, shape)
         if label in self.warm:
             mask = _of_the_box(self.warm[label], window)
-            if _fit(mask, box) >= _FITS:
+            if _is_whole(mask, box, label):
                 return mask, "its warm part"
         cut = self._cut(box)
-        if cut is not None and _fit(cut, box) >= _FITS:
+        if cut is not None and _is_whole(cut, box, label):
             return cut, "cut by the histograms in its box"
-        return _ellipse(box, shape), "an ellipse in its box, as no outline stands out"
+        return _rounded(box, shape), "its box with round corners, as no outline stands out"
 
     def _cut(self, box: Floats) -> Mask | None:
         from .drawn.classical import ClassicalRefiner
@@ -90,6 +92,12 @@ def _of_the_box(mask: Mask, window: Box) -> Mask:
     return result
 
 
+def _is_whole(mask: Mask, box: Floats, label: str) -> bool:
+    """Tell an object's outline from that of a part of it, or of more than it."""
+    size = float((box[2] - box[0]) * (box[3] - box[1]))
+    return _fit(mask, box) >= _FITS and float(mask.sum()) >= _FILLS.get(label, 0) * size
+
+
 def _fit(mask: Mask, box: Floats) -> float:
     found = ndimage.find_objects(mask.astype(np.int8))
     if not found:
@@ -99,11 +107,11 @@ def _fit(mask: Mask, box: Floats) -> float:
     return float(iou(own, box[None])[0, 0])
 
 
-def _ellipse(box: Floats, shape: tuple[int, ...]) -> Mask:
+def _rounded(box: Floats, shape: tuple[int, ...]) -> Mask:
     y, x = np.ogrid[: shape[0], : shape[1]]
     u = (x + 0.5 - (box[0] + box[2]) / 2) / max((box[2] - box[0]) / 2, 1e-6)
     v = (y + 0.5 - (box[1] + box[3]) / 2) / max((box[3] - box[1]) / 2, 1e-6)
-    return np.asarray(u**2 + v**2 < 1)
+    return np.asarray(u**4 + v**4 < 1)
 
 
 def _cars(plane: Floats, warm: Mask) -> Mask:

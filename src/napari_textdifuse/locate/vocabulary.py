@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from . import ct, mr, nuclear, scene
-from .regions import Mask
-from .scene_detector import LEAST
-from .terms import Gate, Objects, Rule, Term
-from .views import View
+from . import ct, mr, nuclear
+from .scene_terms import SCENE
+from .terms import Gate, Rule, Term
 
 _BUSHBERG = (
     "Hounsfield ranges: Bushberg et al., The Essential Physics of Medical Imaging, 3rd ed. 2012"
@@ -21,10 +17,6 @@ _LAW = "Law et al. 2019, joint EANM/EANO/RANO guideline, DOI 10.1007/s00259-018-
 _OTSU = (
     "Otsu 1979, DOI 10.1109/TSMC.1979.4310076; several classes: Liao, Chen and Chung 2001, J Inf "
     "Sci Eng 17:713"
-)
-_DETECTOR = (
-    "NanoDet-g: Lyu 2021, github.com/RangiLyu/nanodet, on COCO: Lin et al. 2014, ECCV; trained "
-    "further for this program (weights/scenes/MODEL_CARD.md)"
 )
 _PERCIST = "Wahl et al. 2009, PERCIST, DOI 10.2967/jnumed.108.057307 (background mean + 2 SD)"
 
@@ -49,38 +41,6 @@ _CLASSES = (
     "PD, FLAIR); in single slices three Otsu classes on T1-weighted contrast"
 )
 _WELLS = "Wells et al. 1996, IEEE Trans Med Imaging 15:429 (without its bias field); Otsu 1979"
-
-
-def _detected(what: str, label: str, objects: Callable[[View], Objects]) -> tuple[Rule, ...]:
-    """Return the rules of a term that the embedded detector finds."""
-
-    def mask(view: View) -> Mask:
-        return objects(view).labels > 0
-
-    least = f"with a score of at least {LEAST[label]:g}; outlined by its warm part or in its box"
-    alone = "in a visible picture alone, where it misses more in the dark"
-    return (
-        Rule(
-            "IR",
-            f"{what}, by the embedded detector from the infrared (bright is taken as warm) and, if "
-            f"it is there, the visible picture, {least}",
-            _DETECTOR,
-            mask,
-            smallest_mm=0,
-            objects=objects,
-        ),
-        Rule(
-            "VIS",
-            f"{what}, by the embedded detector {alone}, {least}",
-            _DETECTOR,
-            mask,
-            smallest_mm=0,
-            applies=lambda view: view.partner is None,
-            guess=False,
-            objects=objects,
-        ),
-    )
-
 
 _BRIGHT_LESION = Rule(
     "MR",
@@ -464,47 +424,5 @@ TERMS: tuple[Term, ...] = (
         ),
         finding=True,
     ),
-    Term(
-        "person",
-        (
-            "people",
-            "human",
-            "pedestrian",
-            "man",
-            "woman",
-            "child",
-            "cyclist",
-            "walker",
-            "human being",
-        ),
-        _detected("persons, also on bicycles", "person", scene.persons),
-        finding=True,
-        scene=True,
-    ),
-    Term(
-        "car",
-        ("vehicle", "automobile", "truck", "bus", "van", "lorry"),
-        _detected("cars and vans, less surely trucks and buses", "car", scene.cars),
-        finding=True,
-        scene=True,
-    ),
-    Term(
-        "lamp",
-        ("light source", "street lamp", "street light", "streetlight", "headlight", "headlamp"),
-        (
-            Rule(
-                "VIS",
-                "brightest of three Otsu classes and above 75 % of the brightness range, in "
-                "patches of at most 2 % of the picture that reach 93 %, in pictures whose median "
-                "is below 25 % (by day lamps are not told from sunlit things); where there is an "
-                "infrared picture, not as cold as the sky (35 % of the way from its percentile 2 "
-                "to its percentile 60); lit windows and reflectors are found too",
-                "Otsu 1979, DOI 10.1109/TSMC.1979.4310076 (the levels are this program's choice)",
-                scene.lamp,
-                smallest_mm=2.0,
-            ),
-        ),
-        finding=True,
-        scene=True,
-    ),
+    *SCENE,
 )
