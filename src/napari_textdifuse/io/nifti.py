@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import itertools
 import json
 import math
 import re
@@ -24,18 +23,21 @@ from ..volume import KEY, LABEL_UNIT, Array, Volume
 from ._plain import to_json
 from ._quiet import quiet, reason
 from ._series import TimeSeries
+from .bids_pet import is_pet_sidecar, sidecar_scale
 from .limits import check_complete, check_size, in_words, max_unpacked
+from .nifti_space import affine_of
 
 if TYPE_CHECKING:
     import nibabel
 
 NOTICE = "derived; not for diagnosis"
 
+#: What a sidecar says about the weighting of an MR image; times in s.
+_MR_FACTS = ("EchoTime", "RepetitionTime", "InversionTime", "ContrastBolusIngredient")
+
 _INTENT_LABEL = 1002
 #: Header with extensions, in bytes.
 LONGEST_HEADER = 1 << 28
-
-_MM = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
 
 
 @quiet("nibabel", "numpy")
@@ -110,9 +112,10 @@ def _series(
     meaning = _meaning(path, ours)
     if not ours and int(image.header["intent_code"]) == _INTENT_LABEL:
         meaning["unit"] = LABEL_UNIT
+    factor = meaning.pop("factor", 1.0)
     notes = meaning["metadata"]["notes"]
     placed = ours.get("geometry") is not False and image.affine is not None
-    meaning["affine"] = _affine(image, notes, sizes) if placed else None
+    meaning["affine"] = affine_of(image, notes, sizes) if placed else None
     flat = ours.get("ndim") == 2 or int(image.header["dim"][0]) == 2
     # a compressed file is read from its beginning every time, so it is read once
     whole = cache(lambda: np.asanyarray(image.dataobj))
@@ -134,7 +137,10 @@ def _series(
                 "download or export it again."
             ) from error
         stored = image.get_data_dtype()
-        return volume.with_array(_real_values(volume, stored, label)[0 if flat else ...])
+        array = _real_values(volume, stored, label)[0 if flat else ...]
+        if factor != 1:
+            array = (array * np.float64(factor)).astype(np.float32)
+        return volume.with_array(array)
 
     return TimeSeries(label, count, load)
 
@@ -311,50 +317,6 @@ def _time_points(image: nibabel.Nifti1Image, name: str) -> int:
     return int(image.shape[3]) if len(image.shape) > 3 else 1
 
 
-def _affine(image: nibabel.Nifti1Image, notes: list[str], stored_sizes: Any) -> Any:
-    affine = np.array(image.affine, dtype=np.float64)
-    header = image.header
-    if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
-        notes.append(
-            "The file states no orientation (sform and qform codes are 0); left and right are as "
-            "in older Analyze files and may be swapped."
-        )
-    if int(header["sform_code"]) == 0:
-        zero = ["xyz"[k] for k in range(3) if stored_sizes[k] == 0]
-        if zero:
-            notes.append(
-                f"The file gives no voxel size along {' and '.join(zero)} (pixdim is 0); 1 mm was "
-                "assumed."
-            )
-    scale = _MM.get(header.get_xyzt_units()[0], 1.0)
-    affine[:3] *= scale
-    if int(header["sform_code"]) and int(header["qform_code"]):
-        _compare_forms(affine, image, scale, notes)
-    return affine
-
-
-def _compare_forms(affine: Any, image: Any, scale: float, notes: list[str]) -> None:
-    """Note by how much sform, which is used, and qform differ."""
-    try:
-        other = np.array(image.get_qform(), dtype=np.float64)
-        other[:3] *= scale
-        ends = [(0, max(n - 1, 1)) for n in (*image.shape[:3], 1, 1)[:3]]
-        corners = np.array([(*c, 1) for c in itertools.product(*ends)], dtype=np.float64)
-        apart = float(np.linalg.norm((corners @ (affine - other).T)[:, :3], axis=1).max())
-        u, _, vt = np.linalg.svd(affine[:3, :3] @ np.linalg.inv(other[:3, :3]))
-    except (ValueError, np.linalg.LinAlgError):  # HeaderDataError is a ValueError in spirit
-        notes.append("The qform of the file is damaged; the sform was used.")
-        return
-    if not apart > 0.1 * float(np.linalg.norm(affine[:3, :3], axis=0).min()):
-        return
-    turn = np.clip((np.trace(u @ vt) - 1) / 2, -1, 1)
-    notes.append(
-        f"The two orientations in the file disagree by up to {apart:.3g} mm and "
-        f"{np.degrees(np.arccos(turn)):.1f} degrees; the sform was used, not the qform (some "
-        "programs use the qform)."
-    )
-
-
 def _own_extension(image: nibabel.Nifti1Image) -> dict[str, Any]:
     for extension in image.header.extensions:
         if extension.get_code() != 6:
@@ -372,18 +334,32 @@ def _own_extension(image: nibabel.Nifti1Image) -> dict[str, Any]:
 
 
 def _meaning(path: Path | None, ours: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields modality, unit, contrast, sources and metadata."""
+    """Return the fields modality, unit, contrast, sources and metadata.
+
+    And for PET with a BIDS sidecar the ``factor`` of its values; see `bids_pet`.
+    """
     notes: list[str] = []
     metadata: dict[str, Any] = {"notes": notes}
+    more: dict[str, Any] = {}
     found = _known(ours, "modality", "unit", "contrast")
     source = "file"
     if not found and path is not None:
         sidecar = _sidecar(path, notes)
         found = _known(sidecar, "Modality", "Units", "")
         source = "sidecar"
+        if is_pet_sidecar(sidecar):
+            scale = sidecar_scale(sidecar)
+            found |= {"modality": "PT", "unit": scale.unit}
+            more["factor"] = scale.factor
+            notes += [scale.note] if scale.note else []
+            if scale.facts:
+                metadata["suv"] = {"factor": scale.factor, **scale.facts}
+        acquisition = {key: sidecar[key] for key in _MR_FACTS if key in sidecar}
+        if acquisition:
+            metadata["acquisition"] = acquisition
     if isinstance(ours.get("record"), dict):
         metadata["record"] = ours["record"]
-    return found | {"sources": dict.fromkeys(found, source), "metadata": metadata}
+    return found | more | {"sources": dict.fromkeys(found, source), "metadata": metadata}
 
 
 def _known(content: Mapping[str, Any], modality: str, unit: str, contrast: str) -> dict[str, str]:

@@ -1,0 +1,75 @@
+"""Where a NIfTI image lies, and what its header leaves open about it."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import nibabel
+
+Floats = npt.NDArray[np.float64]
+
+_MM = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
+
+
+def affine_of(image: nibabel.Nifti1Image, notes: list[str], stored_sizes: Any) -> Floats:
+    """Return the affine of a NIfTI image in RAS mm; the sform before the qform.
+
+    Parameters
+    ----------
+    image : nibabel.Nifti1Image
+    notes : list of str
+        Gets a sentence where the header states no orientation or no voxel size, or two
+        orientations that disagree.
+    stored_sizes : array_like, shape (3,)
+        pixdim of x, y and z as the file has it.
+
+    Returns
+    -------
+    ndarray, shape (4, 4)
+    """
+    affine = np.array(image.affine, dtype=np.float64)
+    header = image.header
+    if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
+        notes.append(
+            "The file states no orientation (sform and qform codes are 0); left and right are as "
+            "in older Analyze files and may be swapped."
+        )
+    if int(header["sform_code"]) == 0:
+        zero = ["xyz"[k] for k in range(3) if stored_sizes[k] == 0]
+        if zero:
+            notes.append(
+                f"The file gives no voxel size along {' and '.join(zero)} (pixdim is 0); 1 mm was "
+                "assumed."
+            )
+    scale = _MM.get(header.get_xyzt_units()[0], 1.0)
+    affine[:3] *= scale
+    if int(header["sform_code"]) and int(header["qform_code"]):
+        _compare_forms(affine, image, scale, notes)
+    return affine
+
+
+def _compare_forms(affine: Any, image: Any, scale: float, notes: list[str]) -> None:
+    """Note by how much sform, which is used, and qform differ."""
+    try:
+        other = np.array(image.get_qform(), dtype=np.float64)
+        other[:3] *= scale
+        ends = [(0, max(n - 1, 1)) for n in (*image.shape[:3], 1, 1)[:3]]
+        corners = np.array([(*c, 1) for c in itertools.product(*ends)], dtype=np.float64)
+        apart = float(np.linalg.norm((corners @ (affine - other).T)[:, :3], axis=1).max())
+        u, _, vt = np.linalg.svd(affine[:3, :3] @ np.linalg.inv(other[:3, :3]))
+    except (ValueError, np.linalg.LinAlgError):  # HeaderDataError is a ValueError in spirit
+        notes.append("The qform of the file is damaged; the sform was used.")
+        return
+    if not apart > 0.1 * float(np.linalg.norm(affine[:3, :3], axis=0).min()):
+        return
+    turn = np.clip((np.trace(u @ vt) - 1) / 2, -1, 1)
+    notes.append(
+        f"The two orientations in the file disagree by up to {apart:.3g} mm and "
+        f"{np.degrees(np.arccos(turn)):.1f} degrees; the sform was used, not the qform (some "
+        "programs use the qform)."
+    )
