@@ -47,7 +47,9 @@ def whole_files() -> dict[str, bytes]:
         name = f"{compression or 'plain'}.tif"
         if compression in (None, "adobe_deflate"):
             stream = BytesIO()
-            tifffile.imwrite(stream, np.stack([grey] * 3), compression=compression, imagej=False)
+            tifffile.imwrite(
+                stream, np.stack([grey] * 3), compression=compression, photometric="minisblack"
+            )
             files[name] = stream.getvalue()
         else:
             files[name] = _picture(colour, "TIFF", compression=f"tiff_{compression}")

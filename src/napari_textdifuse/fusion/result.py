@@ -14,6 +14,7 @@ from ..measure import measure_objects
 from ..volume import Volume
 from .pair import Pair
 from .result_objects import ResultObjects
+from .result_pictures import ResultPictures
 from .slices import boxes_from_front, from_front
 from .stack import FusedSlices
 
@@ -21,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class FusionResult(ResultObjects):
+class FusionResult(ResultObjects, ResultPictures):
     """A fused image with its mask, evidence and record.
 
     Parameters
