@@ -62,3 +62,16 @@ def test_what_is_no_file_is_refused(tmp_path):
         io.read(tmp_path / "y.nii")
     with pytest.raises(ReadError, match="longer than 255 bytes"):
         io.read(tmp_path / ("z" * 300 + ".nii"))
+
+
+def test_strips_that_the_file_does_not_list(tmp_path):
+    """A length of 8,000,000 rows in strips of 1: tifffile would go through all of them."""
+    import tifffile
+
+    path = tmp_path / "x.tif"
+    zeros = np.zeros((24, 20), np.uint8)
+    tifffile.imwrite(path, zeros, compression="adobe_deflate", rowsperstrip=1)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags["ImageLength"].overwrite(8_000_000)
+    with pytest.raises(ReadError, match="but the file has"):
+        io.read(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import math
 import struct
 import threading
 from contextlib import suppress
@@ -48,6 +49,8 @@ def decode(series: Any, path: Path) -> Array:
     plain = page.compression == tifffile.COMPRESSION.NONE
     stored = None if plain else path.stat().st_size
     check_size(path.name, series.shape, np.dtype(series.dtype).itemsize, stored)
+    # every strip or tile has its place listed in the file; tifffile goes through all of them
+    check_complete(path.name, math.prod(page.chunked), path)
     if plain:
         counts = (sum(p.databytecounts) for p in series.pages if p is not None)
         check_complete(path.name, sum(counts), path)
