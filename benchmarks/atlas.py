@@ -1,9 +1,10 @@
 """Does the atlas locator put structures where they are: Dice after known deformations.
 
-The atlas is a T1 template (or a head made from its tissue maps, `_bench.made_heads`) with synthetic
-structures: ellipsoids where deep grey matter lies, and parcels cut from the maps. The subject is the
-same head stretched, turned, moved and bent by a random smooth field, with shading, noise and another
-curve of brightness. The bend is the same for image and structures, so that the truth is known.
+The atlas is a T1 template (or a head made from its tissue maps, `_bench.made_heads`) with
+synthetic structures: ellipsoids where deep grey matter lies, and parcels cut from the maps. The
+subject is the same head stretched, turned, moved and bent by a random smooth field, with shading,
+noise and another curve of brightness. The bend is the same for image and structures, so that the
+truth is known.
 """
 
 from __future__ import annotations
