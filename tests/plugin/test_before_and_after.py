@@ -152,7 +152,7 @@ def test_facts_are_shown_with_their_source_and_can_be_stated(
     viewer, widget = open_panel(make_napari_viewer, tiny_pipeline, head("MR"), unknown)
     mr, other = viewer.layers
     widget.image_a.value, widget.image_b.value = mr, other
-    assert widget.facts_a.text == "MRI, no physical unit"
+    assert widget.facts_a.text == "MRI, no unit"
     assert "modality: MR (from the file)" in widget.facts_a.details
     assert "unknown" in widget.facts_b.text
     dialog = FactsDialog(widget.facts_b, other)

@@ -74,3 +74,32 @@ def test_every_sample_is_offered(manifest):
     from napari_textdifuse.samples import SAMPLES
 
     assert {sample.key for sample in manifest.contributions.sample_data} == set(SAMPLES)
+
+
+def test_the_icon_is_in_the_package(manifest):
+    package, _, resource = manifest.icon.partition(":")
+    assert package == "napari_textdifuse"
+    assert (HERE / resource).read_text("utf-8").startswith("<svg")
+
+
+def test_the_settings_page_holds_defaults_of_the_panel(manifest, qtbot):
+    from napari.components import ViewerModel
+    from napari.settings import get_plugin_settings
+
+    from napari_textdifuse.napari_plugin.fuse.form import REMEMBERED
+    from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
+
+    page = manifest.contributions.configurations["fusion"]
+    assert set(page.properties) <= set(REMEMBERED)
+    settings = get_plugin_settings("napari-textdifuse").fusion
+    before = settings.quality
+    try:
+        settings.quality = "best"
+        widget = FusionWidget(ViewerModel())
+        qtbot.addWidget(widget.native)
+        assert widget.quality.value == "best"
+        widget.quality.value = "fast"
+        widget.reset.native.click()
+        assert widget.quality.value == "best"
+    finally:
+        settings.quality = before

@@ -52,6 +52,10 @@ def test_pet_opens_in_the_map_it_is_fused_in_with_a_bar_and_its_unit(window, qtb
     assert pet.colorbar.visible
     text = viewer.canvas.overlays.text
     assert (text.visible, text.text) == (True, "PET, SUV")
+    pet.visible = False
+    assert not text.visible, "the unit goes with the bar"
+    pet.visible = True
+    assert text.visible
     run(widget, qtbot)
     fused = viewer.layers[-1]
     assert fused.metadata["textdifuse"]["record"]["colormap"] == "functional"

@@ -63,6 +63,28 @@ def test_three_panels_fit_a_small_window_as_tabs(make_napari_viewer, qtbot):
     assert needed.height() <= 666, "1000 pixels at 150 %"
 
 
+@pytest.mark.parametrize("size", [(1280, 800), (1066, 666)])
+def test_nothing_of_the_panel_is_off_screen(make_napari_viewer, tiny_pipeline, qtbot, size):
+    viewer = make_napari_viewer(show=True)
+    pair(viewer)
+    widget = FusionWidget(viewer, make_pipeline=lambda device: tiny_pipeline)
+    viewer.window.add_dock_widget(widget, name="Fuse")
+    window = viewer.window._qt_window
+    viewer.window.resize(*size)
+    widget.quality.value, widget.more.value = "fast", True
+    widget.prompt.value = "tumour"
+    run(widget, qtbot)
+    qtbot.waitUntil(lambda: window.width() == size[0], timeout=10_000)
+    qtbot.wait(100)
+    assert (window.width(), window.height()) == size
+    for button in (widget.fuse, widget.cancel, widget.again, widget.save, widget.progress):
+        corner = button.native.mapTo(window, button.native.rect().bottomRight())
+        assert window.rect().contains(corner), button.name
+    area = widget._area
+    assert widget._fields.native.width() <= area.viewport().width(), "only rows scroll"
+    assert area.verticalScrollBar().maximum() > 0
+
+
 def test_first_run_in_3d_and_values_of_both_sources(panel, qtbot, notifications):
     viewer, widget = panel
     viewer.dims.ndisplay = 3

@@ -62,6 +62,7 @@ def test_fade_planes_and_projection(window, qtbot, notifications):
     widget.view.fade.value = 2.0
     assert looks(viewer) == before
 
+    viewer.dims.set_current_step(0, 4)
     # the projection shows the PET alone, not mirrored: the patient's left on the right
     assert "pt" in widget.view.projection.tooltip
     widget.view.projection.native.click()
@@ -74,6 +75,7 @@ def test_fade_planes_and_projection(window, qtbot, notifications):
     widget.view.projection.native.click()
     assert viewer.dims.ndisplay == 2
     assert looks(viewer) == before
+    assert viewer.dims.current_step[0] == 4, "the slice is the same"
 
     # three planes in one click, linked with the viewer
     widget.view.planes.native.click()

@@ -28,14 +28,12 @@ def in_sight(viewer: ViewerModel) -> list[str]:
     return [layer.name for layer in viewer.layers if layer.visible]
 
 
-def test_a_whole_session(qtbot, tiny_pipeline, notifications):
-    viewer = ViewerModel()
+def test_a_whole_session(make_napari_viewer, qtbot, tiny_pipeline, notifications):
+    viewer = make_napari_viewer()
     for layer in (head("t1", "MR", 0), head("pet", "PT", 1, "SUVbw")):
         viewer.add_layer(layer)
     widget = FusionWidget(viewer, make_pipeline=lambda device: tiny_pipeline)
-    qtbot.addWidget(widget.native)
-    for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
-        event.connect(widget.reset_choices)
+    viewer.window.add_dock_widget(widget, name="Fuse")
     widget.quality.value = "fast"
 
     def fuse(prompt: str | None = None, button: str = "fuse") -> None:
@@ -105,6 +103,13 @@ def test_a_whole_session(qtbot, tiny_pipeline, notifications):
     fuse("xylophone")
     assert widget.message.level == "warning"
     assert "xylophone" in widget.message.text
+    # two terms at once
+    widget.extent.what.value = CURRENT
+    fuse("grey matter, tumour")
+    both = [name.replace("tumour", "grey matter, tumour") for name in one]
+    assert in_sight(viewer) == ["t1", "pet", *both]
+    assert viewer.layers.selection.active.name == both[1]
+    widget.extent.what.value = WHOLE
     # a second patient
     for layer in (head("t1 B", "MR", 5), head("pet B", "PT", 6, "SUVbw")):
         viewer.add_layer(layer)

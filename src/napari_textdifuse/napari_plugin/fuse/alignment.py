@@ -7,7 +7,7 @@ from typing import Any
 
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from ...arrays import is_lazy
 from ...errors import TextDiFuseError
@@ -38,7 +38,8 @@ class AlignmentBadge(QWidget):  # type: ignore[misc]
             "Image A and image B in alternating squares: edges that run on lie on each other."
         )
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setContentsMargins(6, 0, 0, 0)
+        self._label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         layout.addWidget(self._label, 1)
         layout.addWidget(self.button)
         self.level = ""

@@ -26,6 +26,8 @@ from qtpy.QtWidgets import (
 if TYPE_CHECKING:
     from ...fusion import FusionResult
 
+#: So many are in sight without scrolling.
+ROWS = 4
 ACCEPTED, REJECTED, OPEN = "accepted", "rejected", ""
 #: More objects than this are not listed one by one.
 MOST = 50
@@ -140,8 +142,6 @@ class CandidateList(QWidget):  # type: ignore[misc]
         self.tree.setRootIsDecorated(False)
         self.tree.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.tree.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        line = self.tree.fontMetrics().lineSpacing()
-        self.tree.setFixedHeight(7 * line)
         self.accept, self.reject = QPushButton("Accept"), QPushButton("Reject")
         self.undo = QPushButton("Undo")
         self.accept.setToolTip("Keep it in the mask, or put it back.")
@@ -181,6 +181,8 @@ class CandidateList(QWidget):  # type: ignore[misc]
                     item.setForeground(column, Qt.GlobalColor.gray)
         if candidates:
             self.tree.setCurrentItem(self.tree.topLevelItem(min(row, len(candidates) - 1)))
+        line = self.tree.fontMetrics().lineSpacing() + 3
+        self.tree.setFixedHeight((2 + min(len(candidates), ROWS)) * line)
         rejected = sum(candidate.decision == REJECTED for candidate in candidates)
         words = f", {rejected} rejected" if rejected else ""
         self.title.setText(f"{len(candidates)} to accept or reject{words}")

@@ -27,6 +27,7 @@ class ColourBar:
         self._viewer, self._box, self._images = viewer, box, images
         self._changes = Changes()
         self._layer: Any | None = None
+        self._hears: tuple[Any, ...] = ()
         box.changed.connect(self.follow)
         self.follow()
 
@@ -55,11 +56,24 @@ class ColourBar:
             change(overlay, "text", text)
             change(overlay, "position", "top_right")
             change(overlay, "visible", True)
+            self._hears = (wanted.events.visible, self._viewer.canvas.grid.events.enabled)
+            for event in self._hears:
+                event.connect(self._follow_layer)
+            self._follow_layer()
 
     def end(self) -> None:
         """Take the bar away."""
+        for event in self._hears:
+            event.disconnect(self._follow_layer)
+        self._hears = ()
         self._changes.undo()
         self._layer = None
+
+    def _follow_layer(self, _: Any = None) -> None:
+        """Show the unit as long as napari shows the bar, and not over the fields of its grid."""
+        if self._layer is not None:
+            seen = self._layer.visible and not self._viewer.canvas.grid.enabled
+            self._changes.set(self._overlay(), "visible", bool(seen))
 
     def _overlay(self) -> Any:
         """Return napari's text on the canvas."""

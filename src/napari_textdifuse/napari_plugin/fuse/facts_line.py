@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -57,9 +58,10 @@ class FactsLine(QWidget):  # type: ignore[misc]
         self.edit.setToolTip("State modality, contrast or unit where they are missing or wrong.")
         self.edit.clicked.connect(self.ask)
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setContentsMargins(6, 0, 0, 0)
         layout.addWidget(self._label, 1)
         layout.addWidget(self.edit)
+        self._label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.follow(None)
 
     @property
@@ -171,8 +173,9 @@ def short_facts(volume: Volume) -> str:
     if facts["contrast"].value:
         words.append(facts["contrast"].value)
     unit = facts["unit"].value
-    words.append(unit if unit else "no physical unit")
-    how = "" if modality.source == "file" else str(modality).removeprefix(modality.value)
+    words.append("no unit" if unit in (None, "a.u.") else unit)
+    read = modality.source in ("file", "sidecar")
+    how = "" if read else str(modality).removeprefix(modality.value)
     return ", ".join(words) + how
 
 

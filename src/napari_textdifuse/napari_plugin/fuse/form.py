@@ -30,6 +30,7 @@ from .drawing_box import DrawingBox
 from .extent_box import ExtentBox
 from .facts_line import FactsLine
 from .message_line import MessageLine
+from .settings import preferences
 from .strength_box import StrengthBox
 from .view_box import ViewBox
 from .window_box import WindowBox
@@ -216,11 +217,8 @@ class Form(Container):  # type: ignore[type-arg]
         self._fields: Container[Any] = Container(
             widgets=[
                 self.image_a,
-                _holding(self.facts_a),
                 self.image_b,
-                _holding(self.facts_b),
                 self.swap,
-                _holding(self.alignment),
                 self.prompt,
                 self.drawn,
                 self.drawing,
@@ -229,9 +227,7 @@ class Form(Container):  # type: ignore[type-arg]
                 self.strength,
                 self.balance,
                 self.strengths,
-                _holding(self.candidates),
                 self.view.fade,
-                self.view,
                 self.more,
                 *self._folded,
             ]
@@ -269,7 +265,7 @@ class Form(Container):  # type: ignore[type-arg]
 
     def restore_defaults(self) -> None:
         """Set every setting, but not the images, as it is at first."""
-        self.apply(self._defaults)
+        self.apply(self._defaults | preferences())
         for window in (self.window_a, self.window_b):
             window.choice.value = window.choice.choices[0]
 
@@ -296,6 +292,15 @@ class Form(Container):  # type: ignore[type-arg]
         return tuple(words)
 
     def _lay_out(self) -> None:
+        rows = self._fields.native.layout()
+        for before, widget in (  # over the whole width, without a column for labels
+            (self.more, self.view.native),
+            (self.view.fade, self.candidates),
+            (self.prompt, self.alignment),
+            (self.swap, self.facts_b),
+            (self.image_b, self.facts_a),
+        ):
+            rows.insertWidget(self._fields.index(before), widget)
         area = QScrollArea()
         area.setWidget(self._fields.native)
         area.setWidgetResizable(True)
@@ -363,14 +368,6 @@ def unbind_keys(viewer: Any) -> None:
     """Free the keys."""
     for key in KEYS:
         viewer.bind_key(key, None, overwrite=True)
-
-
-def _holding(widget: Any) -> Container[Any]:
-    """Return a row with a widget of Qt."""
-    row: Container[Any] = Container(widgets=[], labels=False, label="")
-    row.margins = (0, 0, 0, 0)
-    row.native.layout().addWidget(widget)
-    return row
 
 
 def _row(*widgets: Any) -> Container[Any]:

@@ -1,4 +1,4 @@
-"""The form's settings, kept in a small file after napari is closed."""
+"""The form's settings: defaults from napari's settings page, the last ones from a small file."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ from ..models.store import default_path
 def settings_path() -> Path:
     """Return the file, beside the chosen models; ``TEXTDIFUSE_CONFIG`` names another folder."""
     return default_path().with_name("fusion.json")
+
+
+def preferences() -> dict[str, Any]:
+    """Return the defaults of napari's own settings page; empty where napari has none."""
+    with suppress(ImportError, KeyError, AttributeError):
+        from napari.settings import get_plugin_settings
+
+        return dict(get_plugin_settings("napari-textdifuse").fusion.model_dump())
+    return {}
 
 
 def load_settings() -> dict[str, Any]:

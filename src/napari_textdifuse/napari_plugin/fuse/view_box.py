@@ -68,6 +68,7 @@ class Views:
         self._fade: BlendMode | None = None
         self._changes: Changes | None = None
         self._projected: weakref.ref[Image] | None = None
+        self._point: tuple[float, ...] = ()
         box.fade.changed.connect(self._faded)
         box.planes.changed.connect(self.show_planes)
         box.projection.native.clicked.connect(self._clicked)
@@ -149,6 +150,7 @@ class Views:
         """Show the highest value along each line of sight, and nothing else."""
         self._box.fade.value = FUSED
         self._changes, self._projected = Changes(), weakref.ref(layer)
+        self._point = tuple(self._viewer.dims.point)
         change, viewer = self._changes.set, self._viewer
         camera = getattr(viewer, "scene", viewer).camera
         for name in ("zoom", "center"):
@@ -171,6 +173,9 @@ class Views:
         self._box.projection.native.setChecked(False)
         if changes is not None:
             changes.undo()
+            dims = self._viewer.dims
+            if len(self._point) == dims.ndim:  # napari goes to the middle when it turns
+                dims.set_point(range(dims.ndim), self._point)
 
     def _turned(self) -> None:
         if self._changes is not None and self._viewer.dims.ndisplay == 2:

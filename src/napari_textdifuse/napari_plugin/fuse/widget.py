@@ -35,7 +35,7 @@ from .prompt_completion import complete_prompts, terms_for
 from .roles import ChosenPair, inputs_among
 from .runner import Runner
 from .save import save_result
-from .settings import forget_settings, load_settings, save_settings
+from .settings import forget_settings, load_settings, preferences, save_settings
 from .show import follow_display, go_to_slices, mark_corrected, show_result
 from .shown_results import ShownResults
 from .view_box import Views
@@ -71,7 +71,7 @@ class FusionWidget(Form):
         self._saving: Task | None = None
         super().__init__(self._images, self._drawings)
         self._pair = ChosenPair(self.image_a, self.image_b)
-        self.apply(load_settings())
+        self.apply(preferences() | load_settings())
         self._completer = complete_prompts(self.prompt.native)
         self._timer = QTimer(self.native)
         self._timer.setSingleShot(True)

@@ -1,0 +1,147 @@
+"""Take pictures of a newcomer's first session in a real napari window, step by step.
+
+``xvfb-run -a -s "-screen 0 1920x1200x24" python scripts/newcomer.py DIR`` takes every step in the
+dark and the light theme, in a window of 1280 x 800 pixels. With ``QT_SCALE_FACTOR=1.5`` and
+``--size 1066 666`` the window is that of a screen of 1600 x 1000 pixels at 150 %. The steps in the
+tutorial are copied to ``docs/images`` with ``--docs``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+from qtpy.QtCore import QTimer
+from screenshot import IMAGES, PLUGIN, THEMES, wait_until
+
+#: Steps that the tutorial shows, in the dark theme.
+IN_TUTORIAL = ("open", "fuse", "second", "paint", "compare", "planes")
+COLOURS = 128  # of the pictures in the tutorial, which stay small
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("out", type=Path, help="folder of the pictures")
+    add("--size", type=int, nargs=2, default=(1280, 800), metavar=("WIDTH", "HEIGHT"))
+    add("--sample", default="pet-mri")
+    add("--quality", choices=("fast", "standard", "best"), default="fast")
+    add("--slices", type=int, nargs=2, metavar=("FIRST", "LAST"), help="default: the whole volume")
+    add("--docs", action="store_true", help="copy the tutorial's steps to docs/images")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+
+    viewer = napari.Viewer()
+    viewer.window.resize(*options.size)
+    mark = "x".join(map(str, options.size))
+    for name in session(viewer, options):
+        for theme in THEMES:
+            viewer.theme = theme
+            pause(900)
+            path = options.out / f"{name}-{mark}-{theme}.png"
+            viewer.window.screenshot(str(path), flash=False, canvas_only=False)
+            print(path, flush=True)
+            if options.docs and theme == THEMES[0] and name in IN_TUTORIAL:
+                shrink(path, IMAGES / f"first-{name}.png")
+    viewer.close()
+
+
+def session(viewer: Any, options: argparse.Namespace) -> Iterator[str]:
+    """Do one step after the other; yield the name of each."""
+    viewer.open_sample(PLUGIN, options.sample)
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Fuse two images")
+    wait_until(lambda: widget.alignment.level != "", 120)
+    widget.quality.value = options.quality
+    viewer.reset_view()
+    yield "open"
+
+    if options.slices is not None:
+        widget.extent.what.value = "range"
+        widget.extent.first.value, widget.extent.last.value = options.slices
+    widget.prompt.value = "tumour"
+    run(widget)
+    mask = viewer.layers.selection.active
+    centre = np.argwhere(mask.data).mean(axis=0).round()
+    viewer.dims.set_point(range(viewer.dims.ndim), mask.data_to_world(centre))
+    yield "fuse"
+
+    widget.extent.what.value = "current slice"
+    widget.quality.value = "standard"
+    run(widget)
+    yield "slice"
+
+    widget.prompt.value = "grey matter, tumour"
+    run(widget)
+    yield "second"
+
+    mask = viewer.layers.selection.active
+    mask.mode, mask.selected_label, mask.brush_size = "paint", 2, 9
+    middle = np.argwhere(mask.data == 2).mean(axis=0).round()
+    for step in range(8):
+        mask.paint(middle + np.array([0, 8 + step, -4]), 2)
+    widget.again.native.click()
+    wait_until(lambda: not widget.running, 600)
+    yield "paint"
+
+    mask.mode = "pan_zoom"
+    widget.view.planes.native.click()
+    pause(500)
+    yield "planes"
+    for name in list(viewer.window.dock_widgets):
+        if "planes" in name:
+            viewer.window.remove_dock_widget(viewer.window.dock_widgets[name])
+
+    widget.view.projection.native.click()
+    yield "projection"
+    widget.view.projection.native.click()
+
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Compare images")
+    panel.view.buttons[next(m for m in panel.view.buttons if m.name == "Curtain")].click()
+    yield "compare"
+    panel.view.buttons[next(m for m in panel.view.buttons if m.name == "Side by side")].click()
+    pause(500)
+    yield "side-by-side"
+    panel.view.off.click()
+    panel.tabs.setCurrentIndex(1)
+    panel.metrics.start.click()
+    wait_until(lambda: not panel.metrics.running, 600)
+    yield "measure"
+
+    dock.raise_()
+    folder = Path(tempfile.gettempdir()) / "results"
+    widget.save_to(folder)
+    wait_until(lambda: widget._saving is None, 120)
+    yield "save"
+
+
+def run(widget: Any) -> None:
+    widget.fuse.native.click()
+    wait_until(lambda: not widget.running, 900)
+
+
+def pause(milliseconds: int) -> None:
+    """Let the window live for a moment."""
+    moment = QTimer()
+    moment.setSingleShot(True)
+    moment.start(milliseconds)
+    done: Callable[[], bool] = lambda: not moment.isActive()  # noqa: E731
+    wait_until(done, 60)
+
+
+def shrink(source: Path, target: Path) -> None:
+    """Copy a picture with fewer colours."""
+    from PIL import Image
+
+    with Image.open(source) as picture:
+        picture.convert("RGB").quantize(COLOURS).save(target, optimize=True)
+    print(target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
