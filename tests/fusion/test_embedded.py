@@ -81,6 +81,24 @@ def test_what_is_alike_stays_as_it_is_and_black_stays_black(pipeline, pair):
     assert pipeline(black, black).fused[:12, :12].max() < 0.02
 
 
+def test_restoration_is_the_users_choice(pipeline, pair):
+    """Without it what was measured is fused: the same noise, the same light (1/255 on average)."""
+    clean, _ = pair
+    dark = noisy(0.8 * clean**2, 3)
+    as_seen = pipeline(dark, dark, restore=0).fused
+    assert np.abs(as_seen - dark).mean() < 1 / 255
+    assert np.quantile(np.abs(as_seen - dark), 0.999) < 10 / 255
+
+    def roughness(image):
+        return float((image - ndimage.gaussian_filter(image, 1)).std())
+
+    mended = pipeline(dark, dark).fused
+    assert roughness(mended) < 0.7 * roughness(dark)
+    assert roughness(as_seen) == pytest.approx(roughness(dark), rel=0.1)
+    kept = pipeline(dark, dark, restore={"noise": 0, "light": 1}).fused
+    assert roughness(kept) > 0.8 * roughness(dark)
+
+
 def test_exchanging_the_images_gives_the_same_picture(pipeline, pair):
     one, two = pipeline(*pair), pipeline(*pair[::-1])
     assert np.abs(one.fused - two.fused).max() < 0.02

@@ -137,7 +137,8 @@ def export(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(f"{out} cannot be made: {error.strerror or error}.") from error
-    training = {"stages": list(opened.stages) + ["chroma"] * (colours is not None)}
+    stages = [*opened.stages, *(() if colours is None else ("chroma",))]
+    training = {"stages": list(dict.fromkeys(stages))}
     table = None if calibration is None else _read_table(calibration)
     _write_folder(network, out, name or out.resolve().name, training, colours, table)
     return out
