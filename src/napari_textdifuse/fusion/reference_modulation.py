@@ -3,7 +3,7 @@
 The release has no modulation block. Before each step of the modulated chain, a copy of the FCM
 takes one optimiser step on a small version of the pair, which runs a chain of its own: the clean
 estimate shall stay that of the base chain, and have strong gradients and local contrast where the
-mask is. Unlike there, copy and optimiser are made anew for every image, so that a result never
+mask is. Unlike there, copy and optimiser are new for every image, so that a result never
 depends on the images before it.
 """
 
@@ -24,7 +24,7 @@ from .chain import ChainStep
 #: Shorter side of the small version; smaller pictures are taken as they are.
 SHORT_SIDE = 256
 LEARNING_RATE = 2e-5
-#: Weights of the two terms that emphasise, beside 1 for the two that keep the content.
+#: Weights of the two terms that emphasise; 1 for the two that keep the content.
 GRADIENT, CONTRAST = 100.0, 3.0
 
 

@@ -2,7 +2,7 @@
 
 segment-anything imports four names of torchvision at its start: `resize` and `to_pil_image`, which
 it uses to scale an image, and `batched_nms` and `box_area`, which only its generator of masks for
-everything uses. PyPI's torchvision does not import beside a torch without CUDA (``operator
+everything uses. PyPI's torchvision does not import with a torch without CUDA (``operator
 torchvision::nms does not exist``), so asking everyone for it would fail on the most common
 installation. The stand-ins are in ``sys.modules`` only while segment-anything is imported, so no
 other library takes them for torchvision.

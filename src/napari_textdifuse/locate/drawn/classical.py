@@ -40,7 +40,7 @@ class _Candidate:
 class ClassicalRefiner:
     """Finds outlines by the images' own values; nothing is learned and nothing is downloaded.
 
-    In a box, object and background are told apart by their histograms (see `cut`) in each image by
+    In a box, object and background are separated by their histograms (see `cut`) in each image by
     itself, starting from the whole box and from its bright and its dark part. The candidate stays
     that differs most from what is next to it and from what is outside the box, and that reaches the
     box's edges: a box drawn around an object is touched by it. Points are flooded, see `flood`.

@@ -232,7 +232,7 @@ def as_outline(mask: Labels, ndisplay: int = 2) -> None:
 def _keep_quiet_in_3d(mask: Labels) -> None:
     """Let napari draw a mask in 3-D without a warning about its outlines.
 
-    napari slices layers before any plugin hears of the change to 3-D, so the outlines cannot be
+    napari slices layers before any plugin learns of the change to 3-D, so the outlines cannot be
     switched off in time; the method of this one layer is wrapped.
     """
     plain = getattr(mask, "_calculate_contour", None)
