@@ -29,6 +29,7 @@ NOT_RUN = {
     "--locator atlas": "needs an atlas; tests/locate/test_atlas.py makes one and runs it",
     "--weights checkpoints": "the authors' weights are 480 MB and are not shipped; "
     "tests/models and tests/fusion load files of that layout",
+    "--scheduler": "needs a cluster; tests/cli/test_cluster.py has one in its own process",
     "weights download": "the network; tests/locate/test_downloads.py has a hub of its own",
 }
 #: Commands whose first part is run: the whole takes minutes with tests running beside it.
