@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from .boxes import Boxes, iou
 
@@ -42,6 +41,8 @@ def link(
     ndarray of int, shape (N,)
         Number of the object of each box, from 0.
     """
+    from scipy.optimize import linear_sum_assignment  # half a second that opening a panel has not
+
     objects = np.full(len(boxes), -1, np.intp)
     of_slice, of_kind = np.asarray(slices, np.intp), np.asarray(kinds, np.intp)
     count = 0
