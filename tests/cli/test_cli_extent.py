@@ -146,13 +146,13 @@ def test_ctrl_c_keeps_the_finished_slices(textdifuse, fast, volumes, tmp_path, m
 def test_ctrl_c_before_the_first_slice_leaves_nothing(
     textdifuse, fast, volumes, tmp_path, monkeypatch
 ):
-    pipeline_session = FusionPipeline.session
+    pipeline_open = FusionPipeline.open
 
     def pressed(*arguments, **options):
         os.kill(os.getpid(), signal.SIGINT)
-        return pipeline_session(*arguments, **options)
+        return pipeline_open(*arguments, **options)
 
-    monkeypatch.setattr(FusionPipeline, "session", pressed)
+    monkeypatch.setattr(FusionPipeline, "open", pressed)
     ran = textdifuse("fuse", *volumes, "--out", tmp_path / "o", *fast)
     assert ran.status == 130
     assert not (tmp_path / "o").exists()

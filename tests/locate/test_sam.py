@@ -171,6 +171,27 @@ print(used.resize)
 """
 
 
+_AFTER_ANOTHER = """
+import sys
+sys.modules["torchvision"] = None  # as where it is not installed
+try:
+    import segment_anything
+except ImportError:
+    pass
+assert any(name.startswith("segment_anything.") for name in sys.modules)
+from napari_textdifuse.locate.torchvision_standin import import_segment_anything
+assert import_segment_anything().modeling.Sam
+"""
+
+
+def test_an_import_that_another_library_tried_in_vain():
+    """MONAI tries segment-anything without torchvision, which leaves parts of it loaded."""
+    ran = subprocess.run(
+        [sys.executable, "-c", _AFTER_ANOTHER], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_torchvision_broken_and_healthy(tmp_path, monkeypatch):
     """PyPI's torchvision beside a torch without CUDA raises RuntimeError on import."""
     broken, healthy = tmp_path / "broken", tmp_path / "healthy"

@@ -6,8 +6,6 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ..io._plain import to_json
-
 if TYPE_CHECKING:
     from ..fusion import Progress
 
@@ -19,6 +17,8 @@ def say(message: str) -> None:
 
 def print_json(content: dict[str, Any]) -> None:
     """Print one JSON object to stdout; NaN and infinity become null."""
+    from ..io._plain import to_json  # loads NumPy, which help and wrong arguments do without
+
     print(to_json(content, indent=2))
 
 
