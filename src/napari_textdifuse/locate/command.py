@@ -71,18 +71,19 @@ PROGRAMS = {
     for program in (
         Program(
             "voxtell",
-            "voxtell-predict -i {image_a} -o {output_dir} -p {prompts} --no-precomputed",
-            "VoxTell's weights are under CC BY-NC-SA 4.0 (non-commercial), its code has a licence "
-            "of its own; read both on its page.",
-            "It fetches the text model Qwen3-Embedding-4B (8 GB) at its first use, and its own "
-            "weights unless VOXTELL_MODEL names a folder with them.",
+            "voxtell-predict -i {image_a} -o {output_dir} -p {prompts}",
+            "VoxTell's weights are under CC BY-NC-SA 4.0 (non-commercial), its code is under "
+            "Apache 2.0.",
+            "At its first use it fetches its weights (unless VOXTELL_MODEL names a folder with "
+            "them), a table of usual prompts, and, for a prompt that is not in the table, the text "
+            "model Qwen3-Embedding-4B (8 GB).",
             "https://github.com/MIC-DKFZ/VoxTell",
         ),
         Program(
             "totalsegmentator",
             "TotalSegmentator -i {image_a} -o {output_dir} --roi_subset {prompts}",
-            "TotalSegmentator's tasks 'total' and 'total_mr' may be used for anything; some other "
-            "tasks need a licence from its makers.",
+            "TotalSegmentator's tasks 'total' and 'total_mr' are under Apache 2.0; some other tasks "
+            "need a licence from its makers.",
             "It fetches its weights at its first use and sends anonymous usage statistics unless "
             "send_usage_stats is false in ~/.totalsegmentator/config.json.",
             "https://github.com/wasserth/TotalSegmentator",
