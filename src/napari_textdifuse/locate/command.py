@@ -82,8 +82,8 @@ PROGRAMS = {
         Program(
             "totalsegmentator",
             "TotalSegmentator -i {image_a} -o {output_dir} --roi_subset {prompts}",
-            "TotalSegmentator's tasks 'total' and 'total_mr' are under Apache 2.0; some other tasks "
-            "need a licence from its makers.",
+            "TotalSegmentator's tasks 'total' and 'total_mr' are under Apache 2.0; some others need "
+            "a licence from its makers.",
             "It fetches its weights at its first use and sends anonymous usage statistics unless "
             "send_usage_stats is false in ~/.totalsegmentator/config.json.",
             "https://github.com/wasserth/TotalSegmentator",
