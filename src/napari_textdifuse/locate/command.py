@@ -82,9 +82,9 @@ PROGRAMS = {
         Program(
             "totalsegmentator",
             "TotalSegmentator -i {image_a} -o {output_dir} --roi_subset {prompts}",
-            "TotalSegmentator's tasks 'total' and 'total_mr' are under Apache 2.0; some others need "
+            "TotalSegmentator's tasks 'total' and 'total_mr' are under Apache 2.0; others need "
             "a licence from its makers.",
-            "It fetches its weights at its first use and sends anonymous usage statistics unless "
+            "It fetches its weights at its first use, and sends anonymous usage statistics unless "
             "send_usage_stats is false in ~/.totalsegmentator/config.json.",
             "https://github.com/wasserth/TotalSegmentator",
         ),
