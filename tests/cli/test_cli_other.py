@@ -16,7 +16,7 @@ from napari_textdifuse import Volume, __version__
 from napari_textdifuse.cli import sample as sample_module
 from napari_textdifuse.cli import weights as weights_module
 from napari_textdifuse.cli.report import ProgressLine
-from napari_textdifuse.evaluation import METRICS, evaluate
+from napari_textdifuse.evaluation import METRICS, evaluate, metric_names
 
 
 @pytest.fixture
@@ -52,6 +52,16 @@ def test_evaluate_prints_a_table(textdifuse, measured):
     assert lines[0].split() == list(METRICS)
     assert [line.split()[0] for line in lines[1:]] == ["one", "two", "mean"]
     assert "three is missing in b and fused" in ran.err
+
+
+def test_evaluate_takes_the_metrics_asked_for(textdifuse, measured):
+    ran = textdifuse("evaluate", *measured, "--metrics", "cc", "FMI_gradient")
+    assert ran.out.splitlines()[0].split() == ["CC", "FMI_gradient"]
+    ran = textdifuse("evaluate", *measured, "--metrics", "all", "--json")
+    assert json.loads(ran.out)["metrics"] == list(metric_names("all"))
+    ran = textdifuse("evaluate", *measured, "--metrics", "PSNR")
+    assert ran.status == 2
+    assert "no metric 'PSNR'; choose from EN" in ran.err
 
 
 def test_batch_output_can_be_evaluated(textdifuse, fast, measured, tmp_path):

@@ -145,6 +145,9 @@ def build_parser() -> argparse.ArgumentParser:
     for role in ("a", "b", "fused"):
         evaluate.add_argument(f"--{role}", metavar="DIR", type=_folder, required=True)
     evaluate.add_argument("--csv", metavar="FILE", type=Path, help="write the table here too")
+    text = "'all', or names such as SSIM MS-SSIM CC Nabf FMI_pixel FMI_gradient Qcb Qcv; default: "
+    text += "the ten that every table has"
+    evaluate.add_argument("--metrics", nargs="+", metavar="NAME", help=text)
     add_meaning(evaluate, "each image of --a", "each image of --b")
 
     train = add("train", "train the network on your own images, stage by stage; resumes")

@@ -20,6 +20,7 @@ def run(options: argparse.Namespace) -> int:
             options.fused,
             modality={"a": options.modality_a, "b": options.modality_b},
             unit={"a": options.unit_a, "b": options.unit_b},
+            metrics=_asked(options.metrics),
         )
     )
     if options.csv:
@@ -31,6 +32,13 @@ def run(options: argparse.Namespace) -> int:
     for name, roles in report.missing.items():
         say(f"note: {name} is missing in {' and '.join(roles)} and was left out")
     return 0
+
+
+def _asked(names: list[str] | None) -> str | list[str]:
+    """Return what to measure: by default the ten of every table."""
+    if names is None:
+        return list(METRICS)
+    return "all" if "all" in names else names
 
 
 def _without_subfolders(report: Report) -> Report:
@@ -46,8 +54,9 @@ def _without_subfolders(report: Report) -> Report:
 def _table(report: Report) -> str:
     rows = [*report.images.items(), ("mean", report.mean)]
     width = max(len(name) for name, _ in rows)
-    lines = [" " * width + "".join(f"{metric:>9}" for metric in METRICS)]
+    columns = {metric: max(9, len(metric) + 2) for metric in report.metrics}
+    lines = [" " * width + "".join(f"{metric:>{size}}" for metric, size in columns.items())]
     for name, row in rows:
-        cells = ("-" if math.isnan(row[m]) else f"{row[m]:.3f}" for m in METRICS)
-        lines.append(name.ljust(width) + "".join(f"{cell:>9}" for cell in cells))
+        cells = {m: "-" if math.isnan(row[m]) else f"{row[m]:.3f}" for m in columns}
+        lines.append(name.ljust(width) + "".join(f"{cells[m]:>{columns[m]}}" for m in columns))
     return "\n".join(lines)

@@ -1,18 +1,28 @@
-"""How good is a fusion: ten metrics, whole folders, and classical methods to compare with."""
+"""How good is a fusion: metrics, whole folders, and classical methods to compare with."""
 
 from __future__ import annotations
 
 from .folders import Report, evaluate_folders
 from .luminance import luminance8
-from .metrics import LUMINANCE_METRICS, METRICS, evaluate
+from .metrics import (
+    FURTHER_METRICS,
+    LOWER_IS_BETTER,
+    LUMINANCE_METRICS,
+    METRICS,
+    evaluate,
+    metric_names,
+)
 from .readback import readback
 
 __all__ = [
+    "FURTHER_METRICS",
+    "LOWER_IS_BETTER",
     "LUMINANCE_METRICS",
     "METRICS",
     "Report",
     "evaluate",
     "evaluate_folders",
     "luminance8",
+    "metric_names",
     "readback",
 ]

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ..meaning import by_role, state
 from ..spatial import resample_to
 from ..volume import Volume
 from .luminance import check_same_grid
-from .metrics import METRICS, evaluate, mean_of
+from .metrics import METRICS, evaluate, mean_of, metric_names
 
 #: What counts as an image in a folder; a subfolder counts too, as a DICOM series.
 SUFFIXES = (
@@ -35,13 +35,18 @@ class Report:
     Parameters
     ----------
     images : dict of str to dict
-        The ten `METRICS` of each image, by name (the common stem), in alphabetical order.
+        The metrics of each image, by name (the common stem), in alphabetical order.
     missing : dict of str to tuple of str
         Names that were not measured, with the folders ("a", "b", "fused") they are absent from.
     """
 
     images: dict[str, dict[str, float]]
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that were taken."""
+        return tuple(next(iter(self.images.values()), METRICS))
 
     @property
     def mean(self) -> dict[str, float]:
@@ -58,7 +63,7 @@ class Report:
             "count": n, "missing": [names]}``.
         """
         return {
-            "metrics": list(METRICS),
+            "metrics": list(self.metrics),
             "images": [{"name": name, **_plain(row)} for name, row in self.images.items()],
             "mean": _plain(self.mean),
             "count": len(self.images),
@@ -85,9 +90,9 @@ class Report:
         """
         table = io.StringIO(newline="")
         rows = csv.writer(table)
-        rows.writerow(["name", *METRICS])
+        rows.writerow(["name", *self.metrics])
         for name, row in (*self.images.items(), ("mean", self.mean)):
-            rows.writerow([name, *(_cell(row[metric]) for metric in METRICS)])
+            rows.writerow([name, *(_cell(row[metric]) for metric in self.metrics)])
         return write_bytes(Path(path), table.getvalue().encode())
 
 
@@ -98,6 +103,7 @@ def evaluate_folders(
     *,
     modality: str | Mapping[str, str | None] | None = None,
     unit: str | Mapping[str, str | None] | None = None,
+    metrics: str | Sequence[str] = METRICS,
 ) -> Report:
     """Measure every fused image against its sources, paired by equal stem, never by order.
 
@@ -111,6 +117,8 @@ def evaluate_folders(
         ``1.png`` have the same stem.
     modality, unit : str or mapping of {"a", "b"} to str, optional
         What all images of a folder are, stated as for `fuse`.
+    metrics : sequence of str, or "all"
+        As for `evaluate`.
 
     Returns
     -------
@@ -120,9 +128,10 @@ def evaluate_folders(
     Raises
     ------
     InputError
-        If a folder does not exist, a name occurs twice in one, no name occurs in all three, or an
-        image cannot be used.
+        If a folder does not exist, a name occurs twice in one, no name occurs in all three, an
+        image cannot be used, or a metric is unknown.
     """
+    wanted = metric_names(metrics)
     folders = {"a": Path(a_dir), "b": Path(b_dir), "fused": Path(fused_dir)}
     found = {role: images_by_stem(folder) for role, folder in folders.items()}
     names = sorted(set().union(*found.values()))
@@ -135,7 +144,9 @@ def evaluate_folders(
             "give the fused images the names of their sources."
         )
     images = {
-        name: evaluate(*_on_one_grid({r: found[r][name] for r in found}, modality, unit))
+        name: evaluate(
+            *_on_one_grid({r: found[r][name] for r in found}, modality, unit), metrics=wanted
+        )
         for name in complete
     }
     return Report(images, {name: roles for name, roles in absent.items() if roles})

@@ -1,4 +1,4 @@
-"""The metrics of image fusion: nine on 8-bit brightness in float64, one on colours.
+"""The metrics of image fusion: on 8-bit brightness in float64, and one on colours.
 
 Definitions follow the cited articles and the conventions of the evaluation code that recent
 fusion articles share, so that numbers can be compared with published tables. Each function takes
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,15 @@ from scipy import ndimage
 from ..errors import InputError
 from ..meaning import by_role
 from ..volume import Volume
+from .further import (
+    contrast_preservation,
+    correlation,
+    correlation_coefficient,
+    feature_information,
+    fusion_artefacts,
+    multiscale_similarity,
+    visible_difference,
+)
 from .luminance import (
     ImageLike,
     check_same_grid,
@@ -36,6 +45,10 @@ Floats = npt.NDArray[np.float64]
 LUMINANCE_METRICS = ("EN", "AG", "SD", "SCD", "VIF", "SF", "MI", "Qabf", "SSIM")
 #: And what can be read back from the colours: the worse of both sources.
 METRICS = (*LUMINANCE_METRICS, "readback")
+#: Taken when asked for.
+FURTHER_METRICS = ("MS-SSIM", "CC", "Nabf", "FMI_pixel", "FMI_gradient", "Qcb", "Qcv")
+#: Lower is better for these, higher for all others.
+LOWER_IS_BETTER = ("Nabf", "Qcv")
 
 
 def evaluate(
@@ -45,6 +58,7 @@ def evaluate(
     *,
     modality: str | Mapping[str, str | None] | None = None,
     unit: str | Mapping[str, str | None] | None = None,
+    metrics: str | Sequence[str] = METRICS,
 ) -> dict[str, float]:
     """Measure a fused image against its two sources.
 
@@ -59,17 +73,19 @@ def evaluate(
         [0, 1]. It is never stretched.
     modality, unit : str or mapping of {"a", "b"} to str, optional
         What the sources are, stated as for `fuse`; their windows depend on it.
+    metrics : sequence of str, or "all"
+        Names of `METRICS` and `FURTHER_METRICS`; by default the ten `METRICS`.
 
     Returns
     -------
     dict of str to float
-        The ten `METRICS`. For a volume, the mean over the slices (first axis) in which at least
+        The metrics by name. For a volume, the mean over the slices (first axis) in which at least
         one source is not uniform; ``nan`` where a metric is defined in no slice.
 
     Raises
     ------
     InputError
-        If an image cannot be read, has unusable values, or the shapes differ.
+        If an image cannot be read, has unusable values, the shapes differ, or a metric is unknown.
     GeometryError
         If two of the images have an affine and do not lie on the same grid.
     """
@@ -83,20 +99,45 @@ def evaluate(
     yf, volume_f = result_luminance(fused, name_f)
     check_same_grid(volume_a, volume_b, (name_a, name_b))
     check_same_grid(volume_a, volume_f, (name_a, name_f))
+    names = metric_names(metrics)
+    wanted = tuple(name for name in names if name != "readback")
     shown = [
         shown_colours(volume_a, ya, True),
         shown_colours(volume_b, yb, True),
         shown_colours(volume_f, yf, False),
     ]
+
+    def measured(slices: Any) -> dict[str, float]:
+        row = evaluate_luminance(ya[slices], yb[slices], yf[slices], wanted)
+        if "readback" in names:
+            row["readback"] = worse_readback(*(colours[slices] for colours in shown))
+        return {name: row[name] for name in names}
+
     if ya.ndim == 2:
-        return evaluate_luminance(ya, yb, yf) | {"readback": worse_readback(*shown)}
-    slices = [z for z in range(len(ya)) if np.ptp(ya[z]) or np.ptp(yb[z])] or range(len(ya))
-    rows = [
-        evaluate_luminance(ya[z], yb[z], yf[z])
-        | {"readback": worse_readback(*(s[z] for s in shown))}
-        for z in slices
-    ]
-    return mean_of(rows)
+        return measured(...)
+    filled = [z for z in range(len(ya)) if np.ptp(ya[z]) or np.ptp(yb[z])] or range(len(ya))
+    return mean_of([measured(z) for z in filled])
+
+
+def metric_names(metrics: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the metrics that are meant, in the order given; "all" means all there are.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown.
+    """
+    known = (*METRICS, *FURTHER_METRICS)
+    if metrics == "all":
+        return known
+    by_lower = {name.lower(): name for name in known}
+    names = [metrics] if isinstance(metrics, str) else list(metrics)
+    for name in names:
+        if name.lower() not in by_lower:
+            raise InputError(
+                f"there is no metric {name!r}; choose from {', '.join(known)}, or all."
+            )
+    return tuple(dict.fromkeys(by_lower[name.lower()] for name in names))
 
 
 def _called(image: ImageLike) -> str:
@@ -107,13 +148,17 @@ def _called(image: ImageLike) -> str:
     return "" if name == "image" else name
 
 
-def evaluate_luminance(a: Image, b: Image, f: Image) -> dict[str, float]:
-    """`LUMINANCE_METRICS` of one image.
+def evaluate_luminance(
+    a: Image, b: Image, f: Image, metrics: Sequence[str] = LUMINANCE_METRICS
+) -> dict[str, float]:
+    """Metrics of the brightness of one image.
 
     Parameters
     ----------
     a, b, f : ndarray, shape (Y, X)
         Sources and result, 0 to 255.
+    metrics : sequence of str
+        Of `LUMINANCE_METRICS` and `FURTHER_METRICS`.
 
     Returns
     -------
@@ -130,23 +175,13 @@ def evaluate_luminance(a: Image, b: Image, f: Image) -> dict[str, float]:
             f"and {f.shape}."
         )
     x, y, z = (np.asarray(image, dtype=np.float64) for image in (a, b, f))
-    return {
-        "EN": entropy(z),
-        "AG": average_gradient(z),
-        "SD": float(z.std()),
-        "SCD": difference_correlation(x, y, z),
-        "VIF": visual_information_fidelity(x, z) + visual_information_fidelity(y, z),
-        "SF": spatial_frequency(z),
-        "MI": mutual_information(x, z) + mutual_information(y, z),
-        "Qabf": edge_preservation(x, y, z),
-        "SSIM": structural_similarity(x, z) + structural_similarity(y, z),
-    }
+    return {name: _ON_LUMINANCE[name](x, y, z) for name in metrics}
 
 
 def mean_of(rows: list[dict[str, float]]) -> dict[str, float]:
     """Mean of each metric over the rows in which it is defined; ``nan`` if in none."""
     means = {}
-    for name in METRICS:
+    for name in rows[0] if rows else METRICS:
         defined = [row[name] for row in rows if not math.isnan(row.get(name, math.nan))]
         means[name] = math.fsum(defined) / len(defined) if defined else math.nan
     return means
@@ -199,7 +234,7 @@ def difference_correlation(a: Image, b: Image, f: Image) -> float:
 
     A uniform image correlates with nothing and contributes 0.
     """
-    return _correlation(a, f - b) + _correlation(b, f - a)
+    return correlation(a, f - b) + correlation(b, f - a)
 
 
 def visual_information_fidelity(source: Image, f: Image) -> float:
@@ -272,12 +307,6 @@ def _entropy(counts: npt.NDArray[np.int64]) -> float:
     return float(-(p * np.log(p)).sum()) + 0.0  # no negative zero
 
 
-def _correlation(x: Image, y: Image) -> float:
-    x, y = x - x.mean(), y - y.mean()
-    scale = math.sqrt(float((x * x).sum() * (y * y).sum()))
-    return float((x * y).sum()) / scale if scale > 1e-9 else 0.0
-
-
 def _gaussian_valid(image: Floats, width: int) -> Floats:
     """Gaussian of standard deviation width / 5, windows inside the image only."""
     half = width // 2
@@ -316,3 +345,27 @@ def _edges_kept(g: Floats, o: Floats, gf: Floats, of: Floats) -> Floats:
     kept: Floats = 0.9994 / (1 + np.exp(-15 * (strength - 0.5)))
     kept *= 0.9879 / (1 + np.exp(-22 * (orientation - 0.8)))
     return kept
+
+
+def _summed(metric: Callable[[Image, Image], float]) -> Callable[[Image, Image, Image], float]:
+    return lambda a, b, f: metric(a, f) + metric(b, f)
+
+
+_ON_LUMINANCE: dict[str, Callable[[Image, Image, Image], float]] = {
+    "EN": lambda _a, _b, f: entropy(f),
+    "AG": lambda _a, _b, f: average_gradient(f),
+    "SD": lambda _a, _b, f: float(f.std()),
+    "SCD": difference_correlation,
+    "VIF": _summed(visual_information_fidelity),
+    "SF": lambda _a, _b, f: spatial_frequency(f),
+    "MI": _summed(mutual_information),
+    "Qabf": edge_preservation,
+    "SSIM": _summed(structural_similarity),
+    "MS-SSIM": _summed(multiscale_similarity),
+    "CC": correlation_coefficient,
+    "Nabf": fusion_artefacts,
+    "FMI_pixel": feature_information,
+    "FMI_gradient": lambda a, b, f: feature_information(a, b, f, "gradient"),
+    "Qcb": contrast_preservation,
+    "Qcv": visible_difference,
+}
