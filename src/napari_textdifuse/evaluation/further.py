@@ -129,10 +129,11 @@ def contrast_preservation(a: Image, b: Image, f: Image) -> float:
     says = weight > 0
     if not says.any():
         return math.nan
-    kept = sum(
-        np.divide(np.minimum(c, cf), np.maximum(c, cf), out=np.zeros_like(c), where=c > 0) * c**2
-        for c in (ca, cb)
-    )
+    kept = np.zeros_like(weight)
+    for c in (ca, cb):
+        larger = np.maximum(c, cf)
+        share = np.divide(np.minimum(c, cf), larger, out=np.zeros_like(c), where=larger > 0)
+        kept += share * c**2
     return float((kept[says] / weight[says]).mean())
 
 
