@@ -91,3 +91,29 @@ def test_real_world_values():
     assert volume.unit == "counts"
     stored = pydicom.dcmread(path).pixel_array
     assert float(volume.array.max()) == pytest.approx(0.0375 * float(stored.max()))
+
+
+def test_one_slice_in_nifti_and_dicom():
+    from napari_textdifuse.fusion.inputs import as_volumes
+
+    folder = CASES / "11_one_slice_nifti_and_dicom"
+    for names in (("slice.dcm", "slice.nii"), ("slice.nii", "slice.dcm")):
+        a, b = as_volumes(*(folder / name for name in names))
+        assert a.shape == b.shape == (16, 20)
+        np.testing.assert_allclose(a.affine, b.affine, atol=1e-5)
+        np.testing.assert_array_equal(a.array, b.array)
+
+
+def test_ct_in_nifti():
+    """Air is at -1000, so the values are HU, noted; a bone window has a meaning (400, 1800)."""
+    from napari_textdifuse.intensity import choose_windows
+
+    folder = CASES / "16_ct_nifti_not_hu"
+    t1, plain, stated = (io.read(folder / f"{k}.nii.gz") for k in ("t1", "ct", "hu_ct"))
+    assert (plain.modality, plain.unit) == ("CT", "HU")
+    assert any("taken as Hounsfield units" in n for n in plain.metadata["notes"])
+    assert (stated.unit, stated.facts["unit"].source) == ("HU", "sidecar")
+    np.testing.assert_array_equal(plain.array, stated.array)
+    for ct in (plain, stated):
+        windows, _ = choose_windows(t1, ct, {"b": "bone"})
+        assert (windows["b"].low, windows["b"].high) == (-500, 1300)

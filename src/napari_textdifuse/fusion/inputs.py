@@ -10,6 +10,7 @@ from ..arrays import array_volume, check_values, load
 from ..io.objects import from_object, is_object, refuse_no_image
 from ..meaning import by_role, state
 from ..spatial.layers import is_layer, read_layer, share_world
+from ..spatial.one_slice import equal_axes
 from ..volume import Volume
 
 
@@ -73,7 +74,8 @@ def as_volumes(
     Parameters
     ----------
     a, b : array, Volume, path or layer
-        Two layers share the viewer's world, see `spatial.layers.share_world`.
+        Two layers share the viewer's world, see `spatial.layers.share_world`. A slice and a volume
+        get one number of axes, see `spatial.one_slice.equal_axes`.
     time : int or pair of int, optional
         Time point of every series among them, or one for each image.
     modality, unit : str or mapping of {"a", "b"} to str, optional
@@ -87,7 +89,7 @@ def as_volumes(
     times = time if isinstance(time, tuple) else (time, time)
     volume_a = as_volume(a, "image A", time=times[0], lazy=lazy)
     volume_b = as_volume(b, "image B", time=times[1], lazy=lazy)
-    volume_a, volume_b = share_world(volume_a, volume_b)
+    volume_a, volume_b = equal_axes(*share_world(volume_a, volume_b))
     modalities, units = by_role(modality, "modality"), by_role(unit, "unit")
     return (
         state(volume_a, modality=modalities["a"], unit=units["a"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ..arrays import is_lazy
@@ -10,6 +10,7 @@ from ..colormaps import ColourChoice, choose_colours
 from ..intensity import Window, choose_windows
 from ..spatial import Registration, RegistrationProgress, resample_to
 from ..spatial.agreement import check_alignment
+from ..spatial.one_slice import slice_holding
 from ..spatial.registration import move_onto
 from ..spatial.resample import overlap_notes
 from ..volume import Volume
@@ -138,7 +139,7 @@ def make_pair(
     """
     options = options or FusionOptions()
     colours = choose_colours(options.colormap, options.tint, options.colour)
-    selection = select(a, options.slices, options.axis)
+    selection = _selection(a, b, options)
     windows, notes = choose_windows(a, b, options.windows)
     registration = None
     if options.register is not None:
@@ -156,3 +157,19 @@ def make_pair(
     time = options.time if isinstance(options.time, tuple) else (options.time, options.time)
     notes = selection.notes + notes
     return Pair(a, b, selection, windows, registration, time, notes, colours)
+
+
+def _selection(a: Volume, b: Volume, options: FusionOptions) -> Selection:
+    """Return the chosen slices; by default all, or the one in which a single slice B lies."""
+    everything = select(a, options.slices, options.axis)
+    if options.slices is not None or options.register is not None:
+        return everything
+    only = slice_holding(a, b, everything.axis)
+    if only is None:
+        return everything
+    note = (
+        f"Image B is a single slice, so only slice {only} of image A, in which it lies, is fused; "
+        "choose slices for more."
+    )
+    chosen = select(a, only, options.axis)
+    return replace(chosen, notes=(*chosen.notes, note))
