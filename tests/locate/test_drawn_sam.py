@@ -41,9 +41,9 @@ def test_boxes_and_points_with_real_files(refiner, no_weights):
 
 
 def item(drawing, shape):
-    from napari_textdifuse.locate.drawn.drawing import items
+    from napari_textdifuse.locate.drawn.drawing import drawn_objects
 
-    return items(drawing, shape)[0]
+    return drawn_objects(drawing, shape)[0]
 
 
 def test_a_second_shape_costs_no_image_encoder(refiner, monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from napari_textdifuse.locate import LexiconLocator
-from napari_textdifuse.locate.scene_detector import _without_parts, detect, shown
+from napari_textdifuse.locate.scene_detector import _without_parts, detect, to_detector_range
 from napari_textdifuse.locate.scene_outline import Outliner
 from napari_textdifuse.volume import Volume
 
@@ -133,8 +133,8 @@ def test_an_object_of_several_pictures_of_a_stack_is_one():
 
 def test_stretched_to_bytes_with_the_middle_of_infrared_lifted():
     ramp = np.linspace(-3, 5, 1001, dtype=np.float32)[None]
-    assert shown(ramp)[0, 500] == pytest.approx(255 * 0.5, abs=1)
-    assert shown(ramp, infrared=True)[0, 500] == pytest.approx(255 * 0.5**0.7, abs=1)
+    assert to_detector_range(ramp)[0, 500] == pytest.approx(255 * 0.5, abs=1)
+    assert to_detector_range(ramp, infrared=True)[0, 500] == pytest.approx(255 * 0.5**0.7, abs=1)
 
 
 def test_an_outline_falls_back_to_the_box_with_round_corners():

@@ -9,21 +9,21 @@ from .intracranial import filled, interior, inward
 from .mirror import mirrored
 from .regions import (
     Mask,
-    closed,
+    closing,
     components,
     deep_fluid,
+    dilate,
     drop_small,
     empty,
     fill,
-    grow,
     largest,
-    opened,
+    opening,
     otsu,
-    rim,
     smooth,
     touching,
+    with_blurred_edge,
 )
-from .views import View
+from .views import RuleImage
 
 #: Compact and spongy bone, from here up.
 BONE_HU = 300.0
@@ -39,13 +39,13 @@ VESSEL_MM, VESSEL_SLICE_MM = 20.0, 6.0
 AIR_HU = -900.0
 
 
-def bone(view: View) -> Mask:
+def bone(view: RuleImage) -> Mask:
     """Return 300 HU and more within the body, below metal."""
     dense = (view.array >= BONE_HU) & (view.array < METAL_HU) & body(view)
     return drop_small(dense, 3.0, view.mm)
 
 
-def bone_uncalibrated(view: View) -> Mask:
+def bone_uncalibrated(view: RuleImage) -> Mask:
     """Return the brightest of three Otsu classes of a CT that is not in HU."""
     levels = otsu(view.array, 3)
     if not levels:
@@ -53,42 +53,42 @@ def bone_uncalibrated(view: View) -> Mask:
     return drop_small(view.array > levels[-1], 4.0, view.mm)
 
 
-def metal(view: View) -> Mask:
+def metal(view: RuleImage) -> Mask:
     """2500 HU and more."""
     return view.array >= METAL_HU
 
 
-def air(view: View) -> Mask:
+def air(view: RuleImage) -> Mask:
     """Below -900 HU."""
     return view.array < AIR_HU
 
 
-def lung(view: View) -> Mask:
+def lung(view: RuleImage) -> Mask:
     """-950 to -500 HU inside the body."""
     inside = body(view)
-    return fill(opened(inside & (view.array < -500) & (view.array > -950), view.mm, 1.5))
+    return fill(opening(inside & (view.array < -500) & (view.array > -950), view.mm, 1.5))
 
 
-def fat(view: View) -> Mask:
+def fat(view: RuleImage) -> Mask:
     """-190 to -30 HU."""
     # blurred edges of air pass through the same values, in a layer of a pixel or two
-    return opened((view.array >= -190) & (view.array <= -30), view.mm, max(view.mm[-2:]))
+    return opening((view.array >= -190) & (view.array <= -30), view.mm, max(view.mm[-2:]))
 
 
-def soft_tissue(view: View) -> Mask:
+def soft_tissue(view: RuleImage) -> Mask:
     """0 to 100 HU."""
     array = smooth(view.array, view.mm, 0.7)
     return (array >= 0) & (array <= 100)
 
 
-def brain(view: View) -> Mask:
+def brain(view: RuleImage) -> Mask:
     """Return 15 to 60 HU inside the skull, after smoothing."""
     array = smooth(view.array, view.mm, 1.5)
-    tissue = opened(cranial_cavity(view) & (array >= 15) & (array <= 60), view.mm, 2.0)
+    tissue = opening(cranial_cavity(view) & (array >= 15) & (array <= 60), view.mm, 2.0)
     return largest(tissue)
 
 
-def ventricle(view: View) -> Mask:
+def ventricle(view: RuleImage) -> Mask:
     """-10 to 17 HU deep inside the skull, outlined half-way to the brain around."""
     cavity = cranial_cavity(view)
     if not cavity.any():
@@ -98,7 +98,7 @@ def ventricle(view: View) -> Mask:
     if not found.any():
         return found
     # the edge of a wide ventricle that is blurred with brain passes through fluid's values too
-    around = cavity & grow(found, view.mm, 8.0) & ~grow(found, view.mm, 3.0)
+    around = cavity & dilate(found, view.mm, 8.0) & ~dilate(found, view.mm, 3.0)
     brain_around = view.array[around & (array > FLUID_HU) & (array <= 60)]
     if not brain_around.size:
         return found
@@ -107,11 +107,11 @@ def ventricle(view: View) -> Mask:
     return deep_fluid((array >= -10) & (array <= level), cavity, view.mm)
 
 
-def haemorrhage(view: View) -> Mask:
+def haemorrhage(view: RuleImage) -> Mask:
     """52 to 90 HU inside the skull, off its inner edge and off vessels' blurred edges."""
     array = smooth(view.array, view.mm, 1.5)
     cavity = cranial_cavity(view)
-    inner = cavity & (inward(cavity, view.mm) > 3.0) & ~rim(array > 110, view.mm, 3.0)
+    inner = cavity & (inward(cavity, view.mm) > 3.0) & ~with_blurred_edge(array > 110, view.mm, 3.0)
     dense = inner & (array >= 52) & (array <= 90)
     # bone blurred into the brain passes through the same values, but steeply
     wide = [axis for axis, size in enumerate(array.shape) if size > 1]
@@ -121,33 +121,33 @@ def haemorrhage(view: View) -> Mask:
     axis = view.left_right[0] if view.left_right else view.array.ndim - 1
     other = mirrored(array, cavity, axis, nearby_mm=16.0, mm=view.mm)
     apart = (inward(cavity, view.mm) > DEEP_MM) | (array > other + ONE_SIDED_HU)
-    seeds = opened(dense & even & apart, view.mm, 1.5)
-    return opened(dense, view.mm, 1.5) & grow(seeds, view.mm, 3.0)
+    seeds = opening(dense & even & apart, view.mm, 1.5)
+    return opening(dense, view.mm, 1.5) & dilate(seeds, view.mm, 3.0)
 
 
-def calcification(view: View) -> Mask:
+def calcification(view: RuleImage) -> Mask:
     """130 HU and more, small, apart from the skeleton."""
     dense = view.array >= 130
     skeleton = drop_small(dense, 15.0, view.mm)
-    small = dense & ~grow(skeleton, view.mm, 2.0) & body(view)
+    small = dense & ~dilate(skeleton, view.mm, 2.0) & body(view)
     # contrast agent seldom exceeds 400 HU; calcium does
     return touching(drop_small(small, 1.5, view.mm), view.array > 400)
 
 
-def vessel(view: View) -> Mask:
+def vessel(view: RuleImage) -> Mask:
     """Return 130 to 500 HU apart from bone, given evidence of contrast agent."""
     array = smooth(view.array, view.mm, 0.6)
     skeleton = drop_small(view.array > 550, 4.0, view.mm)
     candidates = (array >= 130) & (array <= 500) & ~skeleton & ~_within_bone(view)
     if not has_contrast_agent(view, candidates):
         return empty(view.array)
-    core = candidates & ~rim(skeleton, view.mm, 2.0)
+    core = candidates & ~with_blurred_edge(skeleton, view.mm, 2.0)
     # a branch may come near bone: take back what lies next to a vessel's core
-    near = touching(candidates & grow(core, view.mm, 1.0), core)
+    near = touching(candidates & dilate(core, view.mm, 1.0), core)
     return touching(drop_small(near, 4.0, view.mm), array > 160)
 
 
-def has_contrast_agent(view: View, candidates: Mask) -> bool:
+def has_contrast_agent(view: RuleImage, candidates: Mask) -> bool:
     """Tell whether a vessel is there that no bone or calcification explains.
 
     Blood without contrast agent stays below 90 HU. In a head, something of 130 to 500 HU must lie
@@ -158,8 +158,8 @@ def has_contrast_agent(view: View, candidates: Mask) -> bool:
     if cavity.any():
         away = candidates & cavity & (inward(cavity, view.mm) > 6.0)
     else:
-        hard = rim(drop_small(view.array > 550, 4.0, view.mm), view.mm, 5.0)
-        away = opened(candidates & body(view) & ~hard, view.mm, 2.0)
+        hard = with_blurred_edge(drop_small(view.array > 550, 4.0, view.mm), view.mm, 5.0)
+        away = opening(candidates & body(view) & ~hard, view.mm, 2.0)
     labels, _ = components(away)
     for index, box in enumerate(ndimage.find_objects(labels), start=1):
         extent = max((s.stop - s.start) * m for s, m in zip(box, view.mm, strict=True))
@@ -170,19 +170,19 @@ def has_contrast_agent(view: View, candidates: Mask) -> bool:
     return False
 
 
-def _within_bone(view: View) -> Mask:
+def _within_bone(view: RuleImage) -> Mask:
     """Return marrow: what bone encloses, but for the cavity of the skull."""
     dense = drop_small(view.array > 250, 4.0, view.mm)
-    enclosed = filled(closed(dense, view.mm, 3.0)) if dense.any() else dense
+    enclosed = filled(closing(dense, view.mm, 3.0)) if dense.any() else dense
     return np.asarray(enclosed & ~cranial_cavity(view))
 
 
-def body(view: View) -> Mask:
+def body(view: RuleImage) -> Mask:
     """Everything denser than -500 HU and what it encloses."""
-    return fill(largest(opened(view.array > -500, view.mm, 1.5)))
+    return fill(largest(opening(view.array > -500, view.mm, 1.5)))
 
 
-def cranial_cavity(view: View) -> Mask:
+def cranial_cavity(view: RuleImage) -> Mask:
     """Return what the skull encloses; empty without one. In volumes in three dimensions."""
     if "cavity" not in view.memo:
         found = _cavity_in_slice(view) if view.array.ndim == 2 else _cavity(view)
@@ -191,25 +191,25 @@ def cranial_cavity(view: View) -> Mask:
     return result
 
 
-def _cavity(view: View) -> Mask:
+def _cavity(view: RuleImage) -> Mask:
     # bone and air are dark here, as in an MR image
     soft = np.where((view.array > 0) & (view.array < 110), view.array, 0).astype(np.float32)
     if not (view.array > BONE_HU).any():
         return empty(soft)
     found = interior(soft, view.mm, view.up)
     # vessels with contrast agent lie inside; bone only at the edge
-    edge = (found.depth <= 8.0) & (view.array >= 200)
+    edge = (found.distance_inside <= 8.0) & (view.array >= 200)
     inside = found.mask & ~edge & (view.array > -100)
     if not inside.any():
         return inside
     # a skull is around it on most sides
-    shell = grow(inside, view.mm, 15.0) & ~inside
-    hard = grow(drop_small(view.array > 200, 4.0, view.mm), view.mm, 8.0)
+    shell = dilate(inside, view.mm, 15.0) & ~inside
+    hard = dilate(drop_small(view.array > 200, 4.0, view.mm), view.mm, 8.0)
     return inside if hard[shell].mean() > 0.6 else empty(soft)
 
 
-def _cavity_in_slice(view: View) -> Mask:
+def _cavity_in_slice(view: RuleImage) -> Mask:
     skull = drop_small(view.array > BONE_HU, 4.0, view.mm)
-    inside = fill(closed(skull, view.mm, 4.0)) & ~skull & (view.array < BONE_HU)
+    inside = fill(closing(skull, view.mm, 4.0)) & ~skull & (view.array < BONE_HU)
     # marrow and sinuses are enclosed too, but small
-    return largest(opened(inside & (view.array > -100), view.mm, 3.0))
+    return largest(opening(inside & (view.array > -100), view.mm, 3.0))

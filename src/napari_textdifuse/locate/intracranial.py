@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .regions import Floats, Mask, closed, empty, grow, largest, opened, otsu
+from .regions import Floats, Mask, closing, dilate, empty, largest, opening, otsu
 
 #: Voxel size of the coarse grid.
 WORK_MM = 3.0
@@ -35,14 +35,14 @@ class Interior:
     ----------
     mask : ndarray of bool, shape (Z, Y, X)
         On the image's own grid.
-    depth : ndarray of float32
+    distance_inside : ndarray of float32
         Distance in mm to the outside of `mask`; where the image ends does not count.
     volume : float
         In mL.
     """
 
     mask: Mask
-    depth: Floats
+    distance_inside: Floats
     volume: float
 
 
@@ -101,15 +101,17 @@ def _coarse_interior(
     if not head.any():
         return head
     region = _below_vertex(head, mm, up)
-    depth = inward(head, mm)
+    distance_inside = inward(head, mm)
     low = float(np.percentile(array, 2))
-    deep = region & (depth > 0.4 * depth.max())
+    deep = region & (distance_inside > 0.4 * distance_inside.max())
     typical = float(np.median(array[deep])) if deep.any() else 0.0
     if typical <= low:
         return empty(array)
-    covered = _has_skull(array, region, depth, low, typical)
-    region = region & (depth > (SCALP_MM if covered else 0.0))
-    local = _local_level(array, region & (depth > 12), mm, low + share * (typical - low), typical)
+    covered = _has_skull(array, region, distance_inside, low, typical)
+    region = region & (distance_inside > (SCALP_MM if covered else 0.0))
+    local = _local_level(
+        array, region & (distance_inside > 12), mm, low + share * (typical - low), typical
+    )
     solid = region & (array > low + share * (local - low))
     distance = inward(solid, mm)
     result = empty(array)
@@ -117,7 +119,7 @@ def _coarse_interior(
         core = largest(distance > radius)
         if not core.any():
             break
-        result = solid & grow(core, mm, radius + 1.5)
+        result = solid & dilate(core, mm, radius + 1.5)
         result = filled(_closed(result, mm, 8.0)) & region
         if result.sum() * math.prod(mm) / 1000 <= LARGEST_ML - 150:
             break
@@ -129,7 +131,7 @@ def _head(array: Floats, mm: Sequence[float]) -> Mask:
     levels = otsu(np.clip(array, low, high), 2)
     if not levels:
         return empty(array)
-    bright = largest(opened(array > low + 0.35 * (levels[0] - low), mm, WORK_MM))
+    bright = largest(opening(array > low + 0.35 * (levels[0] - low), mm, WORK_MM))
     return largest(filled(_closed(bright, mm, 9.0)))
 
 
@@ -149,9 +151,11 @@ def _below_vertex(head: Mask, mm: Sequence[float], up: tuple[int, int] | None) -
     return np.asarray(head & (below <= HEIGHT_MM).reshape(shape))
 
 
-def _has_skull(array: Floats, region: Mask, depth: Floats, low: float, typical: float) -> bool:
+def _has_skull(
+    array: Floats, region: Mask, distance_inside: Floats, low: float, typical: float
+) -> bool:
     """Tell a head from an extracted brain by a dark layer under the surface."""
-    rings = [region & (depth > d) & (depth <= d + 3) for d in range(5, 15, 2)]
+    rings = [region & (distance_inside > d) & (distance_inside <= d + 3) for d in range(5, 15, 2)]
     levels = [float(np.median(array[ring])) for ring in rings if ring.any()]
     return bool(levels) and min(levels) < low + SKULL_SHARE * (typical - low)
 
@@ -184,7 +188,7 @@ def _closed(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
     """Close, where the image's edge continues what it cuts."""
     widths = [math.ceil(radius_mm / s) + 2 for s in mm]
     padded = np.pad(mask, [(w, w) for w in widths], mode="edge")
-    return closed(padded, mm, radius_mm)[tuple(slice(w, -w) for w in widths)]
+    return closing(padded, mm, radius_mm)[tuple(slice(w, -w) for w in widths)]
 
 
 def _coarse(array: Floats, mm: Sequence[float]) -> tuple[Floats, tuple[float, ...]]:

@@ -16,7 +16,7 @@ from .prompt import Request, parse, suggestions
 from .protocol import Detections, Location, LocatorInfo
 from .regions import Mask, components, drop_small, empty
 from .terms import Objects, Rule, Term
-from .views import View, views_of
+from .views import RuleImage, views_of
 from .vocabulary import TERMS
 
 _ALTERNATIVES = "draw a mask, or pass mask= or boxes="
@@ -54,10 +54,10 @@ class KnownTerm:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _TermResult:
     request: Request
     mask: Mask
-    view: View | None
+    view: RuleImage | None
     notes: tuple[str, ...]
     objects: Objects | None = None
 
@@ -140,7 +140,7 @@ class LexiconLocator:
             if views is None or any(r.fits(view) for view in views)
         ]
 
-    def _unknown(self, phrase: str, views: list[View]) -> str:
+    def _unknown(self, phrase: str, views: list[RuleImage]) -> str:
         close = suggestions(phrase, self.terms)
         hint = f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
         return (
@@ -148,7 +148,7 @@ class LexiconLocator:
             f"{self._known(views)}; for anything else, {_ALTERNATIVES}."
         )
 
-    def _missing_image(self, term: Term, images: Sequence[Volume], views: list[View]) -> str:
+    def _missing_image(self, term: Term, images: Sequence[Volume], views: list[RuleImage]) -> str:
         kinds: dict[str, str | None] = {}
         for rule in term.rules:
             kinds.setdefault(rule.modality, rule.unit)
@@ -164,7 +164,7 @@ class LexiconLocator:
             f"knows {self._known(views)}; for anything else, {_ALTERNATIVES}."
         )
 
-    def _known(self, views: list[View]) -> str:
+    def _known(self, views: list[RuleImage]) -> str:
         names = [t.name for t in self.terms if _usable(t, views)]
         return ", ".join(names) if names else "nothing"
 
@@ -193,11 +193,11 @@ def _unknown_images(term: Term) -> str:
     )
 
 
-def _usable(term: Term, views: list[View]) -> list[tuple[Rule, View]]:
+def _usable(term: Term, views: list[RuleImage]) -> list[tuple[Rule, RuleImage]]:
     return [(rule, view) for rule in term.rules for view in views if rule.fits(view)]
 
 
-def _find(request: Request, views: list[View]) -> _Found:
+def _find(request: Request, views: list[RuleImage]) -> _TermResult:
     """Try the term's rules in order of preference until one finds something."""
     name, notes = request.term.name, []
     if request.misspelt is not None:
@@ -226,12 +226,12 @@ def _find(request: Request, views: list[View]) -> _Found:
             continue
         count = components(mask)[1] if objects is None else len(objects.scores)
         notes += _about(request.term, count, view, text)
-        return _Found(request, mask, view, (*notes, *side_note), objects)
+        return _TermResult(request, mask, view, (*notes, *side_note), objects)
     notes.append(f"{name}: not found ({'; '.join(dict.fromkeys(tried))}).")
-    return _Found(request, empty(views[0].array), None, tuple(notes))
+    return _TermResult(request, empty(views[0].array), None, tuple(notes))
 
 
-def _about(term: Term, count: int, view: View, text: str) -> list[str]:
+def _about(term: Term, count: int, view: RuleImage, text: str) -> list[str]:
     """Say what was marked, and what was assumed about the image."""
     if term.finding:
         several = "s" if count > 1 else ""
@@ -257,7 +257,7 @@ def _about(term: Term, count: int, view: View, text: str) -> list[str]:
     return notes
 
 
-def _apply(rule: Rule, view: View) -> Mask:
+def _apply(rule: Rule, view: RuleImage) -> Mask:
     """Run a rule and clean its result."""
     if view.array.size < 2 or view.array.min() == view.array.max():
         return empty(view.array)
@@ -267,7 +267,7 @@ def _apply(rule: Rule, view: View) -> Mask:
     return drop_small(np.asarray(rule.find(view), bool), rule.smallest_mm, view.mm)
 
 
-def _on_side(mask: Mask, view: View, request: Request) -> tuple[Mask, tuple[str, ...]]:
+def _on_side(mask: Mask, view: RuleImage, request: Request) -> tuple[Mask, tuple[str, ...]]:
     """Keep the objects on the patient's left or right, as seen from the middle of the tissue."""
     side = request.side
     if side is None or not mask.any():
@@ -287,7 +287,7 @@ def _on_side(mask: Mask, view: View, request: Request) -> tuple[Mask, tuple[str,
     return np.asarray(keep[labels]), (f"{request.term.name}: only the patient's {side} side.",)
 
 
-def _assemble(found: list[_Found], shape: tuple[int, ...]) -> Location:
+def _assemble(found: list[_TermResult], shape: tuple[int, ...]) -> Location:
     mask = np.zeros(shape, np.uint8)
     objects = np.zeros(shape, np.int32)  # numbered as they are met; renumbered with the rows
     order = sorted(range(len(found)), key=lambda k: -int(found[k].mask.sum()))
@@ -298,13 +298,13 @@ def _assemble(found: list[_Found], shape: tuple[int, ...]) -> Location:
     for k, item in enumerate(found, start=1):
         if item.view is None:
             continue
-        told_apart = item.objects or _told_apart(item.view, item.mask)
-        labels, term = told_apart.labels, item.request.term
+        separated = item.objects or _separate_objects(item.view, item.mask)
+        labels, term = separated.labels, item.request.term
         shown = (mask == k) & (labels > 0)
         objects[shown] = labels[shown] + number
         kind = "candidate" if term.finding else "structure"
         for edges, score, reason in zip(
-            told_apart.boxes, told_apart.scores, told_apart.reasons, strict=True
+            separated.boxes, separated.scores, separated.reasons, strict=True
         ):
             number += 1
             rows.append((edges, score, term.name, k, item.view.name, number, kind, reason))
@@ -325,7 +325,7 @@ def _assemble(found: list[_Found], shape: tuple[int, ...]) -> Location:
     return Location(mask, detections, names, notes, row_of[objects])
 
 
-def _told_apart(view: View, mask: Mask) -> Objects:
+def _separate_objects(view: RuleImage, mask: Mask) -> Objects:
     """Take every connected part as an object, scored by how much it stands out."""
     labels, _ = components(mask)
     found = ndimage.find_objects(labels)
@@ -340,7 +340,7 @@ def _told_apart(view: View, mask: Mask) -> Objects:
 
 
 def _score(
-    view: View, labels: npt.NDArray[np.int32], index: int, box: tuple[slice, ...]
+    view: RuleImage, labels: npt.NDArray[np.int32], index: int, box: tuple[slice, ...]
 ) -> tuple[float, str]:
     """Contrast to the surround, three pixels wide, as ``d / (1 + d)``; and the reason in words."""
     around = tuple(slice(max(0, s.start - 3), s.stop + 3) for s in box)

@@ -10,19 +10,19 @@ from .intracranial import inward
 from .mirror import mirrored
 from .regions import (
     Mask,
-    closed,
+    closing,
     components,
     deep_fluid,
+    dilate,
     drop_small,
     empty,
     fill,
-    grow,
-    opened,
+    opening,
     smooth,
 )
 from .slices import brain_in_slice, classes_in_slice, fluid_in_slice, white_is_darker
 from .tissue import BRIGHT_FLUID, DARK_FLUID, WHITE_BRIGHTEST, tissues
-from .views import View
+from .views import RuleImage
 
 #: Standard deviations above the usual brain; chosen for this program.
 HYPERINTENSE = 3.5
@@ -38,7 +38,7 @@ SHOWS_LESIONS = ("T2", "FLAIR", "DWI")
 VENTRICLE_MM3 = 2500.0
 
 
-def brain(view: View) -> Mask:
+def brain(view: RuleImage) -> Mask:
     """Grey and white matter, by the contrast."""
     if view.array.ndim == 3:
         return drop_small(tissues(view).brain, 20.0, view.mm)
@@ -50,13 +50,13 @@ def brain(view: View) -> Mask:
     return inside
 
 
-def _brain_slice_t2(view: View) -> Mask:
+def _brain_slice_t2(view: RuleImage) -> Mask:
     inside, level = fluid_in_slice(view)
     array = smooth(view.array, view.mm, 0.5)
     return drop_small(inside & (array < level), 20.0, view.mm)
 
 
-def ventricle(view: View) -> Mask:
+def ventricle(view: RuleImage) -> Mask:
     """Return fluid deep in the brain, dark or bright by the contrast."""
     if view.array.ndim == 2:
         _, bright = brain_in_slice(view)
@@ -75,7 +75,7 @@ def ventricle(view: View) -> Mask:
     return empty(view.array)
 
 
-def _length(mask: Mask, view: View) -> float:
+def _length(mask: Mask, view: RuleImage) -> float:
     """Return the extent in mm along the axis where a mask is longest."""
     places = np.argwhere(mask)
     if not len(places):
@@ -83,7 +83,7 @@ def _length(mask: Mask, view: View) -> float:
     return float(((np.ptp(places, axis=0) + 1) * np.array(view.mm)).max())
 
 
-def _separated(view: View, fluid: Mask, inside: Mask, sign: int) -> Mask:
+def _separated(view: RuleImage, fluid: Mask, inside: Mask, sign: int) -> Mask:
     """Return ventricles at the first level of fluid that parts them from cisterns."""
     if not fluid.any():
         return fluid
@@ -98,11 +98,11 @@ def _separated(view: View, fluid: Mask, inside: Mask, sign: int) -> Mask:
     for share in (0.0, 0.2, 0.35, 0.5, 0.65, 0.8):
         found = deep_fluid(inside & (array >= start + share * (top - start)), inside, view.mm)
         if found.sum() * math.prod(view.mm) >= VENTRICLE_MM3:
-            return grow(found, view.mm, 2.0) & (array >= start + min(share, 0.35) * (top - start))
+            return dilate(found, view.mm, 2.0) & (array >= start + min(share, 0.35) * (top - start))
     return empty(view.array)
 
 
-def _dark_in_slice(view: View) -> Mask:
+def _dark_in_slice(view: RuleImage) -> Mask:
     whole, levels = classes_in_slice(view)
     if not levels:
         return empty(view.array)
@@ -115,7 +115,7 @@ def _dark_in_slice(view: View) -> Mask:
     return deep_fluid(array < level, whole, view.mm)
 
 
-def grey_matter(view: View) -> Mask:
+def grey_matter(view: RuleImage) -> Mask:
     """Return the grey matter of a volume, or of a T1-weighted slice."""
     if view.array.ndim == 3:
         return tissues(view).grey
@@ -126,7 +126,7 @@ def grey_matter(view: View) -> Mask:
     return drop_small(whole & (array >= levels[0]) & (array < levels[1]), 5.0, view.mm)
 
 
-def white_matter(view: View) -> Mask:
+def white_matter(view: RuleImage) -> Mask:
     """Return the white matter of a volume, or of a T1-weighted slice."""
     if view.array.ndim == 3:
         return tissues(view).white
@@ -137,7 +137,7 @@ def white_matter(view: View) -> Mask:
     return drop_small(whole & (array >= levels[1]), 5.0, view.mm)
 
 
-def _slice_levels(view: View) -> tuple[tuple[float, ...], Mask]:
+def _slice_levels(view: RuleImage) -> tuple[tuple[float, ...], Mask]:
     whole, levels = classes_in_slice(view)
     other = view.contrast is not None and view.contrast not in WHITE_BRIGHTEST
     if not levels or other or white_is_darker(view, whole, levels):
@@ -145,7 +145,7 @@ def _slice_levels(view: View) -> tuple[tuple[float, ...], Mask]:
     return levels, whole
 
 
-def hyperintensity(view: View) -> Mask:
+def hyperintensity(view: RuleImage) -> Mask:
     """Return brain far above what is usual in it, on FLAIR or a diffusion-weighted image."""
     array = smooth(view.array, view.mm, 0.5)
     if view.array.ndim == 2:
@@ -158,10 +158,10 @@ def hyperintensity(view: View) -> Mask:
     found = tissues(view)
     if found.contrast == "FLAIR":
         # between skull and cortex bone marrow and fat are bright
-        inner = found.inside.mask & (found.inside.depth > 4.0)
+        inner = found.inside.mask & (found.inside.distance_inside > 4.0)
         return _far_above(array, inner, found.brain)
     if found.contrast == "DWI":
-        inner = found.inside.mask & (found.inside.depth > 4.0)
+        inner = found.inside.mask & (found.inside.distance_inside > 4.0)
         return _far_above(array, inner, inner)
     return empty(view.array)
 
@@ -175,20 +175,20 @@ def _far_above(array: np.typing.NDArray[np.float32], where: Mask, usual: Mask) -
     return where & (array > level)
 
 
-def bright_lesion(view: View) -> Mask:
+def bright_lesion(view: RuleImage) -> Mask:
     """Return what is bright on one side only: T2, FLAIR, DWI volumes and slices."""
     array = smooth(view.array, view.mm, 1.0)
     if view.array.ndim == 3:
         found = tissues(view)
         contrast, inside = found.contrast, found.inside.mask
-        depth = found.inside.depth
+        distance_inside = found.inside.distance_inside
     else:
         contrast, (inside, _) = view.contrast, brain_in_slice(view)
-        inside = fill(closed(inside, view.mm, 8.0))
-        depth = inward(inside, view.mm)
+        inside = fill(closing(inside, view.mm, 8.0))
+        distance_inside = inward(inside, view.mm)
     if contrast not in SHOWS_LESIONS or not inside.any():
         return empty(view.array)
-    inner = inside & (depth > 8.0)
+    inner = inside & (distance_inside > 8.0)
     if inner.sum() < 64:
         return inner
     low, middle, high = (float(v) for v in np.percentile(array[inner], (16, 50, 84)))
@@ -201,11 +201,11 @@ def bright_lesion(view: View) -> Mask:
     axis = view.left_right[0] if view.left_right else view.array.ndim - 1
     other = mirrored(array, inside, axis, nearby_mm=16.0, mm=view.mm)
     seeds = inner & (array > level) & (array > BRIGHTER_SIDE * other)
-    seeds = drop_small(opened(seeds, view.mm, 3.0), 9.0, view.mm)
+    seeds = drop_small(opening(seeds, view.mm, 3.0), 9.0, view.mm)
     result = empty(view.array)
     labels, count = components(seeds)
     for index in range(1, count + 1):  # outlined half-way to each one's own brightness
         part = labels == index
         half = (middle + float(np.percentile(array[part], 75))) / 2
-        result |= inside & (array > max(half, level)) & grow(part, view.mm, 5.0)
+        result |= inside & (array > max(half, level)) & dilate(part, view.mm, 5.0)
     return result

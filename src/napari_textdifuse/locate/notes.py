@@ -1,4 +1,4 @@
-"""What a detector's result is told in: one sentence each."""
+"""Notes on the result of a detector, one sentence each."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .objects import Outlined, size
+from .objects import OutlinedDetection, count_pixels
 from .protocol import Detections
 
 
-def on_words(
+def describe_words(
     words: Sequence[str], best: npt.NDArray[np.float64], rows: Detections, threshold: float
 ) -> Iterator[str]:
     """Say what was found where, and how surely.
@@ -44,15 +44,19 @@ def on_words(
             yield f"{word}: the detector's published weights understand English only."
 
 
-def on_outlines(outlined: Sequence[Sequence[Outlined]], words: Sequence[str]) -> Iterator[str]:
+def describe_outlines(
+    outlined: Sequence[Sequence[OutlinedDetection]], words: Sequence[str]
+) -> Iterator[str]:
     """Say where an outline is missing, or is not that of a detected box."""
-    between = sum(part.found.between for parts in outlined for part in parts)
-    if between:
+    interpolated = sum(part.found.interpolated for parts in outlined for part in parts)
+    if interpolated:
         yield (
-            f"The detector missed an object in {between} slice{'s' * (between > 1)} between others;"
-            " it was outlined there from its boxes on either side."
+            f"The detector missed an object in {interpolated} slice{'s' * (interpolated > 1)} "
+            "between others; it was outlined there from its boxes on either side."
         )
-    empty = [words[parts[0].found.phrase] for parts in outlined if parts and not size(parts)]
+    empty = [
+        words[parts[0].found.phrase] for parts in outlined if parts and not count_pixels(parts)
+    ]
     if empty:
         listed = ", ".join(dict.fromkeys(empty))
         yield f"SAM drew no outline for {len(empty)} of the boxes ({listed})."

@@ -9,18 +9,18 @@ from .mirror import mirror
 from .regions import (
     Floats,
     Mask,
-    closed,
+    closing,
     components,
+    dilate,
     drop_small,
     empty,
+    erode,
     fill,
-    grow,
     largest,
-    shrink,
     smooth,
     touching,
 )
-from .views import View
+from .views import RuleImage
 
 #: Lesion to normal brain: 1.6 is the amino-acid PET limit of Law et al. 2019.
 PET_RATIO = 1.6
@@ -58,7 +58,7 @@ def reference_uptake(array: Floats) -> float:
     return float(np.percentile(high[high <= 2 * np.median(high)], 90))
 
 
-def in_body_units(view: View) -> Floats:
+def in_body_units(view: RuleImage) -> Floats:
     """Return SUV, or uptake over its mean in the body where the unit is another.
 
     Activity that spreads evenly over the body has SUV 1, so that the mean of what is in view stands
@@ -70,7 +70,7 @@ def in_body_units(view: View) -> Floats:
     return view.array / float(inside.mean()) if inside.size else view.array
 
 
-def is_whole_body(view: View) -> bool:
+def is_whole_body(view: RuleImage) -> bool:
     """Tell a body scan from a brain scan by the extent of tissue."""
     if view.spacing is None:
         return False
@@ -84,7 +84,7 @@ def is_whole_body(view: View) -> bool:
     return False
 
 
-def brain_lesion(view: View) -> Mask:
+def brain_lesion(view: RuleImage) -> Mask:
     """Uptake far above normal brain, outlined by a background-adapted 41 % contour."""
     # in SUV, uptake as low as that of skin and muscle is no lesion; near the vertex a single slice
     # has little else to be compared with
@@ -92,12 +92,12 @@ def brain_lesion(view: View) -> Mask:
     return _above_reference(view, PET_RATIO, floor)
 
 
-def spect_lesion(view: View) -> Mask:
+def spect_lesion(view: RuleImage) -> Mask:
     """Uptake above normal brain by the thallium index, same contour."""
     return _above_reference(view, SPECT_RATIO, floor=0.0)
 
 
-def _above_reference(view: View, ratio: float, floor: float) -> Mask:
+def _above_reference(view: RuleImage, ratio: float, floor: float) -> Mask:
     array = smooth(view.array, view.mm, 1.0)
     reference = reference_uptake(array)
     seeds = drop_small(array > max(ratio * reference, floor), 5.0, view.mm)
@@ -107,7 +107,7 @@ def _above_reference(view: View, ratio: float, floor: float) -> Mask:
     return _contour(view, array, seeds, lowest=LOWEST * reference)
 
 
-def _one_sided(view: View, array: Floats, seeds: Mask, brain: Mask) -> Mask:
+def _one_sided(view: RuleImage, array: Floats, seeds: Mask, brain: Mask) -> Mask:
     """Drop the seed regions whose uptake is much the same at the mirrored place."""
     axis = view.left_right[0] if view.left_right else seeds.ndim - 1
     width = [1 + 2 * round(6.0 / s) for s in view.mm]
@@ -122,13 +122,13 @@ def _one_sided(view: View, array: Floats, seeds: Mask, brain: Mask) -> Mask:
     return np.asarray(keep[labels])
 
 
-def body_lesion(view: View) -> Mask:
+def body_lesion(view: RuleImage) -> Mask:
     """Uptake above SUV 4 (or 4 times the body's mean), outlined at 41 % of each maximum."""
     array = in_body_units(view)
     return _contour(view, array, drop_small(array > 4.0, 5.0, view.mm), lowest=0.0)
 
 
-def _contour(view: View, array: Floats, seeds: Mask, lowest: float) -> Mask:
+def _contour(view: RuleImage, array: Floats, seeds: Mask, lowest: float) -> Mask:
     """Outline each seed region at 41 % between its surround, there, and its own maximum.
 
     `lowest` is a level the outline never goes below, so that it does not run into cortex.
@@ -173,7 +173,7 @@ def _surround(values: Floats, region: Mask, seeds: Mask, mm: tuple[float, ...]) 
     return np.where(weight > 1e-4, total / np.maximum(weight, 1e-4), usual).astype(values.dtype)
 
 
-def hot_spot(view: View) -> Mask:
+def hot_spot(view: RuleImage) -> Mask:
     """Values above mean + 2 standard deviations of the tissue, and above its upper quarter."""
     array = smooth(view.array, view.mm, 1.0)
     low = max(float(array.min()), 0.0)  # below 0 is noise
@@ -188,13 +188,13 @@ def hot_spot(view: View) -> Mask:
     return seeds
 
 
-def perfusion_deficit(view: View) -> Mask:
+def perfusion_deficit(view: RuleImage) -> Mask:
     """Brain with less than 70 % of the counts of the mirrored place, outlined at 80 %."""
     array = smooth(view.array, view.mm, 2.0)
     axis = view.left_right[0] if view.left_right else array.ndim - 1
     reference = reference_uptake(array)
-    brain = fill(closed(array > 0.4 * reference, view.mm, 15.0))
-    inner = shrink(brain, view.mm, 6.0)
+    brain = fill(closing(array > 0.4 * reference, view.mm, 15.0))
+    inner = erode(brain, view.mm, 6.0)
     mirrored = mirror(array, brain, axis)
     # no head is quite symmetric: the other side's lowest value nearby is what counts
     width = [1 + 2 * round(8.0 / s) for s in view.mm]
@@ -202,4 +202,4 @@ def perfusion_deficit(view: View) -> Mask:
     seeds = drop_small(
         inner & (array < 0.7 * expected) & (expected > 0.5 * reference), 6.0, view.mm
     )
-    return inner & grow(seeds, view.mm, 8.0) & (array < 0.8 * mirrored)
+    return inner & dilate(seeds, view.mm, 8.0) & (array < 0.8 * mirrored)

@@ -19,7 +19,7 @@ SAME_OBJECT = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class SliceDetection:
     """One object in one slice.
 
     Parameters
@@ -32,9 +32,9 @@ class Found:
         XYXY in pixels.
     score : float
     images : tuple of int
-        In which it was found, the one that shows it best first.
-    between : bool
-        Whether the detector missed it here, and the box follows from the slices on either side.
+        Indices of the images that show it, the clearest first.
+    interpolated : bool
+        Whether the detector missed it here: the box is interpolated from neighbouring slices.
     outline : tuple, optional
         Rows and columns, and the mask in them, where the detector outlines by itself.
     """
@@ -44,22 +44,22 @@ class Found:
     box: npt.NDArray[np.float32]
     score: float
     images: tuple[int, ...]
-    between: bool = False
+    interpolated: bool = False
     outline: tuple[tuple[slice, slice], Mask] | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Outlined:
-    """A `Found` with its mask, cut to the rows and columns that hold it."""
+class OutlinedDetection:
+    """A `SliceDetection` with its mask, cut to the rows and columns that hold it."""
 
-    found: Found
+    found: SliceDetection
     window: tuple[slice, slice]
     mask: Mask
 
 
-def united(found: Sequence[Found]) -> list[Found]:
-    """Join what two images show of one object in a slice; the best of each stays, best first."""
-    result: list[Found] = []
+def merge_across_images(found: Sequence[SliceDetection]) -> list[SliceDetection]:
+    """Merge detections of one object in two images; the better one stays, best first."""
+    result: list[SliceDetection] = []
     for item in sorted(found, key=lambda f: -f.score):
         for n, other in enumerate(result):
             new = item.phrase == other.phrase and item.images[0] not in other.images
@@ -71,18 +71,18 @@ def united(found: Sequence[Found]) -> list[Found]:
     return result
 
 
-def linked(found: Sequence[Found], top_k: int) -> list[list[Found]]:
-    """Join what lies above each other in a volume, and fill the slices that were missed between.
+def link_across_slices(found: Sequence[SliceDetection], top_k: int) -> list[list[SliceDetection]]:
+    """Join detections of neighbouring slices to objects, and fill slices missed in between.
 
     Parameters
     ----------
-    found : sequence of Found
+    found : sequence of SliceDetection
     top_k : int
         Most objects per phrase.
 
     Returns
     -------
-    list of list of Found
+    list of list of SliceDetection
         One list per object with its slices in order; by phrase, then the best score first.
     """
     numbers = link(
@@ -90,34 +90,34 @@ def linked(found: Sequence[Found], top_k: int) -> list[list[Found]]:
         [f.z for f in found],
         [f.phrase for f in found],
     )
-    objects: list[list[Found]] = [[] for _ in range(int(numbers.max(initial=-1)) + 1)]
+    objects: list[list[SliceDetection]] = [[] for _ in range(int(numbers.max(initial=-1)) + 1)]
     for item, number in zip(found, numbers, strict=True):
         objects[number].append(item)
     objects.sort(key=lambda parts: (parts[0].phrase, -_score(parts)))
     rank = [parts[0].phrase for parts in objects]
     best = [parts for n, parts in enumerate(objects) if n - rank.index(rank[n]) < top_k]
-    return [_bridged(parts) for parts in best]
+    return [_fill_missed_slices(parts) for parts in best]
 
 
-def cut_out(found: Found, mask: Mask) -> Outlined:
-    """Keep of a mask of a whole picture only the rows and columns that hold something."""
+def crop_mask(found: SliceDetection, mask: Mask) -> OutlinedDetection:
+    """Crop the mask of a whole image to the rows and columns that are not empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
-        return Outlined(found, (slice(0, 0), slice(0, 0)), np.zeros((0, 0), bool))
+        return OutlinedDetection(found, (slice(0, 0), slice(0, 0)), np.zeros((0, 0), bool))
     window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return Outlined(found, window, mask[window].copy())
+    return OutlinedDetection(found, window, mask[window].copy())
 
 
-def paint(
-    objects: Sequence[Sequence[Outlined]], shape: tuple[int, ...]
+def label_maps(
+    objects: Sequence[Sequence[OutlinedDetection]], shape: tuple[int, ...]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]:
-    """Paint objects into a mask of their phrases (from 1) and one of their numbers (from 1).
+    """Return one label map with the phrase and one with the object of each pixel, from 1.
 
     Where objects overlap, the smaller is on top.
     """
     mask, instances = np.zeros(shape, np.uint8), np.zeros(shape, np.uint32)
     planes, planes_of = (m.reshape(-1, *shape[-2:]) for m in (mask, instances))
-    sizes = [size(parts) for parts in objects]
+    sizes = [count_pixels(parts) for parts in objects]
     for n in sorted(range(len(objects)), key=lambda n: -sizes[n]):
         for part in objects[n]:
             planes[part.found.z][part.window][part.mask] = part.found.phrase + 1
@@ -125,19 +125,22 @@ def paint(
     return mask, instances
 
 
-def size(parts: Sequence[Outlined]) -> int:
+def count_pixels(parts: Sequence[OutlinedDetection]) -> int:
     """Count the pixels of an object."""
     return sum(int(part.mask.sum()) for part in parts)
 
 
-def detections(
-    objects: Sequence[Sequence[Found]], words: Sequence[str], names: Sequence[str], ndim: int
+def describe_objects(
+    objects: Sequence[Sequence[SliceDetection]],
+    words: Sequence[str],
+    names: Sequence[str],
+    ndim: int,
 ) -> Detections:
     """Describe objects, one row each; of a volume's object the best slice's score counts.
 
     Parameters
     ----------
-    objects : sequence of sequence of Found
+    objects : sequence of sequence of SliceDetection
     words : sequence of str
         The phrases.
     names : sequence of str
@@ -155,8 +158,8 @@ def detections(
     )
 
 
-def _bridged(parts: list[Found]) -> list[Found]:
-    """Put the mean box where the detector missed an object between two slices."""
+def _fill_missed_slices(parts: list[SliceDetection]) -> list[SliceDetection]:
+    """Interpolate boxes in the slices where the detector missed an object."""
     result = parts[:1]
     for last, following in pairwise(parts):
         better = max(last, following, key=lambda f: f.score)
@@ -164,16 +167,18 @@ def _bridged(parts: list[Found]) -> list[Found]:
             share = np.float32((z - last.z) / (following.z - last.z))
             box = (1 - share) * last.box + share * following.box
             score = min(last.score, following.score)
-            result.append(Found(last.phrase, z, box, score, better.images[:1], between=True))
+            result.append(
+                SliceDetection(last.phrase, z, box, score, better.images[:1], interpolated=True)
+            )
         result.append(following)
     return result
 
 
-def _score(parts: Sequence[Found]) -> float:
+def _score(parts: Sequence[SliceDetection]) -> float:
     return max(part.score for part in parts)
 
 
-def _box(parts: Sequence[Found], ndim: int) -> list[float]:
+def _box(parts: Sequence[SliceDetection], ndim: int) -> list[float]:
     boxes = np.array([part.box for part in parts])
     low, high = boxes[:, :2].min(axis=0).tolist(), boxes[:, 2:].max(axis=0).tolist()
     if ndim == 2:
@@ -181,6 +186,6 @@ def _box(parts: Sequence[Found], ndim: int) -> list[float]:
     return [*low, parts[0].z, *high, parts[-1].z + 1]
 
 
-def _sources(parts: Sequence[Found], names: Sequence[str]) -> str:
+def _sources(parts: Sequence[SliceDetection], names: Sequence[str]) -> str:
     seen = sorted({i for part in parts for i in part.images})
     return " and ".join(names[i] for i in seen)

@@ -18,8 +18,17 @@ from .boxes import without_duplicates
 from .cache import ContentCache
 from .checkpoints import Role, model_type
 from .hub import get_model, resolve
-from .notes import on_outlines, on_words
-from .objects import SAME_OBJECT, Found, Outlined, cut_out, detections, linked, paint, united
+from .notes import describe_outlines, describe_words
+from .objects import (
+    SAME_OBJECT,
+    OutlinedDetection,
+    SliceDetection,
+    crop_mask,
+    describe_objects,
+    label_maps,
+    link_across_slices,
+    merge_across_images,
+)
 from .phrases import phrases as read_phrases
 from .protocol import Location, LocatorInfo
 from .rendering import Picture, render
@@ -214,12 +223,15 @@ class OwlVitSamLocator:
         shape = images[0].shape
         stacks = {i: render(images[i]).reshape(-1, *shape[-2:], 3) for i in chosen}
         found, best = self._detect(stacks, words)
-        objects = linked(found, self.top_k)
+        objects = link_across_slices(found, self.top_k)
         outlined = self._outline(stacks, objects)
-        mask, instances = paint(outlined, shape)
-        rows = detections(objects, words, image_names(images), len(shape))
+        mask, instances = label_maps(outlined, shape)
+        rows = describe_objects(objects, words, image_names(images), len(shape))
         names = dict(enumerate(words, start=1))
-        notes = [*on_words(words, best, rows, self.threshold), *on_outlines(outlined, words)]
+        notes = [
+            *describe_words(words, best, rows, self.threshold),
+            *describe_outlines(outlined, words),
+        ]
         return Location(mask, rows, names, (*notes, self._models_used()), instances)
 
     def _chosen(self, images: Sequence[Volume]) -> list[int]:
@@ -238,13 +250,13 @@ class OwlVitSamLocator:
 
     def _detect(
         self, stacks: dict[int, Picture], words: list[str]
-    ) -> tuple[list[Found], npt.NDArray[np.float64]]:
+    ) -> tuple[list[SliceDetection], npt.NDArray[np.float64]]:
         """Look for the words in every slice of every image; also return each one's best score."""
         detector, _ = self.load()
         best = np.zeros(len(words))
-        result: list[Found] = []
+        result: list[SliceDetection] = []
         for z, pictures in enumerate(zip(*stacks.values(), strict=True)):
-            found: list[list[Found]] = [[] for _ in words]
+            found: list[list[SliceDetection]] = [[] for _ in words]
             for done, (i, picture) in enumerate(zip(stacks, pictures, strict=True)):
                 self._report(z * len(stacks) + done, stacks)
                 if _is_blank(picture):
@@ -254,25 +266,29 @@ class OwlVitSamLocator:
                     best[k] = max(best[k], hits.best)
                     keep = without_duplicates(hits.boxes, hits.scores, SAME_OBJECT)[: self.top_k]
                     for n in keep:
-                        item = Found(k, z, hits.boxes[n], float(hits.scores[n]), (i,))
+                        item = SliceDetection(k, z, hits.boxes[n], float(hits.scores[n]), (i,))
                         if hits.masks is not None:
-                            whole = cut_out(item, hits.masks[n])
+                            whole = crop_mask(item, hits.masks[n])
                             item = replace(item, outline=(whole.window, whole.mask))
                         found[k].append(item)
-            result += [item for one in found for item in united(one)[: self.top_k]]
+            result += [item for one in found for item in merge_across_images(one)[: self.top_k]]
         return result, best
 
     def _outline(
-        self, stacks: dict[int, Picture], objects: list[list[Found]]
-    ) -> list[list[Outlined]]:
+        self, stacks: dict[int, Picture], objects: list[list[SliceDetection]]
+    ) -> list[list[OutlinedDetection]]:
         """Outline every part of every object in the image that shows it best."""
         _, segmenter = self.load()
         if segmenter is None:  # the detector outlines by itself, except where it missed a slice
             return [
-                [Outlined(item, *item.outline) for item in items if item.outline is not None]
+                [
+                    OutlinedDetection(item, *item.outline)
+                    for item in items
+                    if item.outline is not None
+                ]
                 for items in objects
             ]
-        result: list[list[Outlined]] = [[] for _ in objects]
+        result: list[list[OutlinedDetection]] = [[] for _ in objects]
         parts = [(n, item) for n, items in enumerate(objects) for item in items]
         depth = len(next(iter(stacks.values())))
         for z in sorted({item.z for _, item in parts}):
@@ -285,7 +301,7 @@ class OwlVitSamLocator:
                 image = self.cache.get("segmenter", picture, partial(segmenter.encode, picture))
                 masks = segmenter.segment(image, np.stack([item.box for _, item in mine]))
                 for (n, item), mask in zip(mine, masks, strict=True):
-                    result[n].append(cut_out(item, mask))
+                    result[n].append(crop_mask(item, mask))
         return result
 
     def _report(self, done: int, stacks: dict[int, Picture]) -> None:

@@ -89,7 +89,7 @@ def fill(mask: Mask) -> Mask:
     return np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
 
 
-def depth(mask: Mask, mm: Sequence[float]) -> Floats:
+def distance_inside(mask: Mask, mm: Sequence[float]) -> Floats:
     """Return the distance in mm to the outside of the mask; a cut by the image's edge is not one.
 
     In a volume the first axis does not count, so that the first and last slices are judged like
@@ -100,32 +100,32 @@ def depth(mask: Mask, mm: Sequence[float]) -> Floats:
     return np.asarray(result.reshape(mask.shape), np.float32)
 
 
-def grow(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
+def dilate(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
     """Dilate by a distance in mm."""
     if not mask.any():
         return mask
     return np.asarray(ndimage.distance_transform_edt(~mask, mm) <= radius_mm)
 
 
-def shrink(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
+def erode(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
     """Erode by a distance in mm."""
     return np.asarray(ndimage.distance_transform_edt(mask, mm) > radius_mm)
 
 
-def opened(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
+def opening(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
     """Erode, then dilate, by a distance in mm."""
-    return mask & grow(shrink(mask, mm, radius_mm), mm, radius_mm)
+    return mask & dilate(erode(mask, mm, radius_mm), mm, radius_mm)
 
 
-def closed(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
+def closing(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
     """Dilate, then erode, by a distance in mm; the image's edge does not eat into the mask."""
     widths = [math.ceil(radius_mm / s) + 1 for s in mm]
     padded = np.pad(mask, [(w, w) for w in widths])
-    result = shrink(grow(padded, mm, radius_mm), mm, radius_mm)
+    result = erode(dilate(padded, mm, radius_mm), mm, radius_mm)
     return result[tuple(slice(w, -w) for w in widths)] | mask
 
 
-def rim(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
+def with_blurred_edge(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
     """Return the mask with the blurred edge around it: this radius, at least 1.8 voxels."""
     if not mask.any():
         return mask
@@ -145,14 +145,14 @@ def deep_fluid(fluid: Mask, inside: Mask, mm: Sequence[float]) -> Mask:
     mm : sequence of float
         Spacing.
     """
-    thick = shrink(fluid & inside, mm, 1.0)
+    thick = erode(fluid & inside, mm, 1.0)
     core = _deep_in_slice(thick, inside, mm) if fluid.ndim == 2 else _deep(thick, inside, mm)
-    return fluid & grow(drop_small(core, 4.0, mm), mm, 2.5)
+    return fluid & dilate(drop_small(core, 4.0, mm), mm, 2.5)
 
 
 def _deep_in_slice(thick: Mask, inside: Mask, mm: Sequence[float]) -> Mask:
     """Keep the parts that reach deep and do not come near the outside."""
-    inward = depth(inside, mm)
+    inward = distance_inside(inside, mm)
     labels, count = components(thick)
     keep = np.zeros(count + 1, bool)
     keep[labels[inward > max(0.45 * float(inward.max()), 15.0)]] = True

@@ -8,10 +8,10 @@ from scipy import ndimage
 
 from .linking import link
 from .regions import Floats, Mask, components, empty, otsu
-from .scene_detector import LEAST, Found, detect
+from .scene_detector import SCORE_THRESHOLDS, SceneObject, detect
 from .scene_outline import Outliner
 from .terms import Objects
-from .views import View
+from .views import RuleImage
 
 #: Smaller pictures show nothing that could be told apart.
 _LEAST_SIDE = 16
@@ -23,27 +23,31 @@ PEAK, DARK = 0.93, 0.25
 COLD_SKY = 0.35
 
 
-def persons(view: View) -> Objects:
+def persons(view: RuleImage) -> Objects:
     """Find persons, also on bicycles."""
     return _objects(view, "person")
 
 
-def cars(view: View) -> Objects:
+def cars(view: RuleImage) -> Objects:
     """Find cars and vans."""
     return _objects(view, "car")
 
 
-def _objects(view: View, label: str) -> Objects:
+def _objects(view: RuleImage, label: str) -> Objects:
     """Find objects in every picture of a view and its partner, and follow them through a stack."""
     visible, infrared = (view, view.partner) if view.modality == "VIS" else (view.partner, view)
     planes = view.array[None] if view.array.ndim == 2 else view.array
     labels = np.zeros(planes.shape, np.int32)
-    rows: list[tuple[int, Found, str]] = []
+    rows: list[tuple[int, SceneObject, str]] = []
     for z, plane in enumerate(planes):
         if min(plane.shape) < _LEAST_SIDE:
             continue
         a, b = _plane(visible, z), _plane(infrared, z)
-        found = [f for f in _found(view, z, a, b) if f.label == label and f.score >= LEAST[label]]
+        found = [
+            f
+            for f in _found(view, z, a, b)
+            if f.label == label and f.score >= SCORE_THRESHOLDS[label]
+        ]
         if not found:
             continue
         outliner = view.memo.setdefault(f"outliner {z}", None) or Outliner(a, b)
@@ -66,7 +70,7 @@ def _objects(view: View, label: str) -> Objects:
 
 def _rows(
     labels: npt.NDArray[np.int32],
-    rows: list[tuple[int, Found, str]],
+    rows: list[tuple[int, SceneObject, str]],
     seen: str,
     groups: list[list[int]],
     stack: bool,
@@ -89,23 +93,25 @@ def _rows(
     )
 
 
-def _found(view: View, z: int, visible: Floats | None, infrared: Floats | None) -> list[Found]:
+def _found(
+    view: RuleImage, z: int, visible: Floats | None, infrared: Floats | None
+) -> list[SceneObject]:
     """Ask the detector once for all terms."""
     key = f"scene {z}"
     if key not in view.memo:
-        view.memo[key] = detect(visible, infrared, min(LEAST.values()))
-    found: list[Found] = view.memo[key]
+        view.memo[key] = detect(visible, infrared, min(SCORE_THRESHOLDS.values()))
+    found: list[SceneObject] = view.memo[key]
     return found
 
 
-def _plane(view: View | None, z: int) -> Floats | None:
+def _plane(view: RuleImage | None, z: int) -> Floats | None:
     if view is None:
         return None
     picture = view.array if view.colours is None else view.colours
     return picture[z] if view.array.ndim == 3 else picture
 
 
-def lamp(view: View) -> Mask:
+def lamp(view: RuleImage) -> Mask:
     """Find small patches at the top of a dark picture's range that are not as cold as the sky."""
     array = view.array
     low, high = np.percentile(array, (1, 99.99))

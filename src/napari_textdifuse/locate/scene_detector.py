@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float32]
 #: What the detector tells apart, in the order of its outputs.
 CLASSES = ("person", "car", "bicycle")
 #: Smallest scores of what is found, chosen on frames of MSRS.
-LEAST = {"person": 0.4, "car": 0.48}
+SCORE_THRESHOLDS = {"person": 0.4, "car": 0.48}
 #: Longer side of what the network sees, in pixels, and what its sides are multiples of.
 SIDE, STEP = 640, 32
 #: Boxes of one class that overlap more (intersection over union) are one object.
@@ -27,7 +27,7 @@ OVERLAP = 0.55
 PART = 0.7
 
 
-def shown(picture: npt.NDArray[Any], infrared: bool = False) -> Floats:
+def to_detector_range(picture: npt.NDArray[Any], infrared: bool = False) -> Floats:
     """Stretch a picture to 0 to 255 as the detector was trained with.
 
     Parameters
@@ -49,7 +49,7 @@ def shown(picture: npt.NDArray[Any], infrared: bool = False) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class SceneObject:
     """One object.
 
     Parameters
@@ -70,9 +70,9 @@ class Found:
 def detect(
     visible: npt.NDArray[Any] | None,
     infrared: npt.NDArray[Any] | None,
-    least: float,
+    threshold: float,
     network: DetectorNetwork | None = None,
-) -> list[Found]:
+) -> list[SceneObject]:
     """Find objects in a pair of pictures, or in one.
 
     Parameters
@@ -80,14 +80,14 @@ def detect(
     visible : ndarray, shape (Y, X) or (Y, X, 3), or None
     infrared : ndarray, shape (Y, X), or None
         On the same grid. Any range; warm is bright.
-    least : float
+    threshold : float
         Smallest score.
     network : DetectorNetwork, optional
         The embedded one by default.
 
     Returns
     -------
-    list of Found
+    list of SceneObject
         By falling score. Equal inputs give equal results.
     """
     import torch
@@ -106,7 +106,7 @@ def detect(
     def fitted(picture: npt.NDArray[Any] | None, warm: bool) -> torch.Tensor | None:
         if picture is None:
             return None
-        values = shown(picture, infrared=warm)
+        values = to_detector_range(picture, infrared=warm)
         colours = values[..., ::-1] if values.ndim == 3 else np.repeat(values[..., None], 3, -1)
         tensor = torch.from_numpy(np.ascontiguousarray(colours.transpose(2, 0, 1)))[None]
         return F.interpolate(tensor, size=size, mode="bilinear", antialias=True)
@@ -120,11 +120,11 @@ def detect(
     boxes = np.clip(boxes * factor, 0, edges)
     found = []
     for index, label in enumerate(CLASSES):
-        good = scores[:, index] >= least
+        good = scores[:, index] >= threshold
         kept = without_duplicates(boxes[good], scores[good, index], OVERLAP)
         if label == "car":  # a child may stand before an adult, but a part of a car is no car
             kept = _without_parts(boxes[good], kept)
-        found += [Found(label, boxes[good][k], float(scores[good, index][k])) for k in kept]
+        found += [SceneObject(label, boxes[good][k], float(scores[good, index][k])) for k in kept]
     return sorted(found, key=lambda f: -f.score)
 
 

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from ..volume import Volume
 from .boxes import iou
-from .regions import Floats, Mask, closed, components, empty, opened, otsu
+from .regions import Floats, Mask, closing, components, empty, opening, otsu
 
 Box = tuple[slice, ...]
 
@@ -57,9 +57,9 @@ class Outliner:
 
     def _cut(self, box: Floats) -> Mask | None:
         from .drawn.classical import ClassicalRefiner
-        from .drawn.drawing import Item
+        from .drawn.drawing import DrawnObject
 
-        item = Item("box", 1, "object", box=np.asarray(box, np.float64))
+        item = DrawnObject("box", 1, "object", box=np.asarray(box, np.float64))
         found = ClassicalRefiner().outline(self.pictures, item)
         if found is None:
             return None
@@ -125,7 +125,7 @@ def _cars(plane: Floats, warm: Mask) -> Mask:
         tall, across = part.shape
         return across >= max(2 * _SMALLEST * height, 8) and 0.9 <= across / tall <= 5
 
-    joined = closed(warm & ~_keep(warm, upright), (1.0, 1.0), height / 25)
+    joined = closing(warm & ~_keep(warm, upright), (1.0, 1.0), height / 25)
     return _with_cooler_parts(plane, _keep(joined, wide))
 
 
@@ -149,7 +149,7 @@ def _warm(plane: Floats) -> Mask:
     scaled, local = found
     hot = (scaled > levels[-1]) & (scaled > local + _STANDS_OUT)
     height = plane.shape[0]
-    return opened(hot, (1.0, 1.0), max(height / 500, 1.0))
+    return opening(hot, (1.0, 1.0), max(height / 500, 1.0))
 
 
 def _with_cooler_parts(plane: Floats, mask: Mask) -> Mask:
@@ -172,7 +172,7 @@ def _with_cooler_parts(plane: Floats, mask: Mask) -> Mask:
         )
         part = labels[around] == index
         grown = ndimage.binary_propagation(part, mask=lukewarm[around] | part)
-        grown = ndimage.binary_fill_holes(closed(grown, (1.0, 1.0), plane.shape[0] / 100))
+        grown = ndimage.binary_fill_holes(closing(grown, (1.0, 1.0), plane.shape[0] / 100))
         if grown.sum() <= 2.5 * part.sum():  # more is the warm ground
             result[around] |= grown
     return result

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from . import scene
 from .regions import Mask
-from .scene_detector import LEAST
+from .scene_detector import SCORE_THRESHOLDS
 from .terms import Objects, Rule, Term
-from .views import View
+from .views import RuleImage
 
 _DETECTOR = (
     "NanoDet-g: Lyu 2021, github.com/RangiLyu/nanodet, on COCO: Lin et al. 2014, ECCV; trained "
@@ -16,13 +16,13 @@ _DETECTOR = (
 )
 
 
-def _detected(what: str, label: str, objects: Callable[[View], Objects]) -> tuple[Rule, ...]:
+def _detected(what: str, label: str, objects: Callable[[RuleImage], Objects]) -> tuple[Rule, ...]:
     """Return the rules of a term that the embedded detector finds."""
 
-    def mask(view: View) -> Mask:
+    def mask(view: RuleImage) -> Mask:
         return objects(view).labels > 0
 
-    least = f"with a score of at least {LEAST[label]:g}; outlined by its warm part or in its box"
+    least = f"with a score of at least {SCORE_THRESHOLDS[label]:g}; outlined by its warm part or in its box"
     alone = "in a visible picture alone, where it misses more in the dark"
     return (
         Rule(

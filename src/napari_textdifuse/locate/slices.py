@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from .regions import Floats, Mask, closed, depth, empty, fill, grow, largest, otsu, shrink, smooth
+from .regions import (
+    Floats,
+    Mask,
+    closing,
+    dilate,
+    distance_inside,
+    empty,
+    erode,
+    fill,
+    largest,
+    otsu,
+    smooth,
+)
 from .tissue import BRIGHT_FLUID
-from .views import View
+from .views import RuleImage
 
 
-def head(view: View) -> Mask:
+def head(view: RuleImage) -> Mask:
     """Everything brighter than the background, and what it encloses."""
     array = smooth(view.array, view.mm, 1.5)  # first: noise in the air is not a class of its own
     levels = otsu(array, 3)
@@ -17,11 +29,11 @@ def head(view: View) -> Mask:
         return empty(view.array)
     planes = array[None] if array.ndim == 2 else array
     mm = view.mm[-2:]
-    solid = np.stack([fill(closed(plane > 0.6 * levels[0], mm, 6.0)) for plane in planes])
+    solid = np.stack([fill(closing(plane > 0.6 * levels[0], mm, 6.0)) for plane in planes])
     return largest(solid.reshape(array.shape))
 
 
-def brain_in_slice(view: View) -> tuple[Mask, bool]:
+def brain_in_slice(view: RuleImage) -> tuple[Mask, bool]:
     """Return what is not dark inside the skull, and whether fluid is bright there, as on T2."""
     inside = head(view)
     if not inside.any():
@@ -30,7 +42,7 @@ def brain_in_slice(view: View) -> tuple[Mask, bool]:
     if not levels:
         return empty(view.array), False
     array = smooth(view.array, view.mm, 0.7)
-    inward = depth(inside, view.mm)
+    inward = distance_inside(inside, view.mm)
     deep = inward > min(25.0, 0.5 * float(inward.max()))
     fluid_is_bright = (
         _fluid_is_bright(view.array[deep])
@@ -45,19 +57,19 @@ def brain_in_slice(view: View) -> tuple[Mask, bool]:
     )
     bright = inside & (array > level)
     # erosion cuts the bridges through the skull; the part that reaches deep is the brain
-    core = largest(shrink(bright, view.mm, 2.0) & (inward > 6.0))
+    core = largest(erode(bright, view.mm, 2.0) & (inward > 6.0))
     if not (core & deep).any():
         return empty(view.array), fluid_is_bright
-    return bright & grow(core, view.mm, 3.0), fluid_is_bright
+    return bright & dilate(core, view.mm, 3.0), fluid_is_bright
 
 
-def fluid_in_slice(view: View) -> tuple[Mask, float]:
+def fluid_in_slice(view: RuleImage) -> tuple[Mask, float]:
     """Return what the skull encloses, and from where it is fluid; nothing if that is not bright."""
     inside, bright = brain_in_slice(view)
     if not bright and view.contrast not in BRIGHT_FLUID:
         return empty(view.array), 0.0
     planes = inside[None] if inside.ndim == 2 else inside
-    whole = np.stack([fill(closed(p, view.mm[-2:], 8.0)) for p in planes]).reshape(inside.shape)
+    whole = np.stack([fill(closing(p, view.mm[-2:], 8.0)) for p in planes]).reshape(inside.shape)
     levels = otsu(view.array[whole], 3)
     return (whole, levels[-1]) if levels else (empty(view.array), 0.0)
 
@@ -68,9 +80,9 @@ def _fluid_is_bright(deep: Floats) -> bool:
     return bool(high - middle > 1.25 * (middle - low))
 
 
-def white_is_darker(view: View, whole: Mask, levels: tuple[float, ...]) -> bool:
+def white_is_darker(view: RuleImage, whole: Mask, levels: tuple[float, ...]) -> bool:
     """Tell FLAIR from T1: white matter, which lies deeper than the cortex, is the darker one."""
-    inward, array = depth(whole, view.mm), smooth(view.array, view.mm, 0.5)
+    inward, array = distance_inside(whole, view.mm), smooth(view.array, view.mm, 0.5)
     darker = whole & (array >= levels[0]) & (array < levels[1])
     brighter = whole & (array >= levels[1])
     if not (darker.any() and brighter.any()):
@@ -78,13 +90,13 @@ def white_is_darker(view: View, whole: Mask, levels: tuple[float, ...]) -> bool:
     return bool(np.median(inward[darker]) > np.median(inward[brighter]))
 
 
-def classes_in_slice(view: View) -> tuple[Mask, tuple[float, ...]]:
+def classes_in_slice(view: RuleImage) -> tuple[Mask, tuple[float, ...]]:
     """Return brain with the fluid in it, and the two thresholds fluid | grey | white."""
     solid, bright = brain_in_slice(view)
     if bright and view.contrast is None:
         return empty(view.array), ()
     planes = solid[None] if solid.ndim == 2 else solid
-    hull = np.stack([fill(closed(plane, view.mm[-2:], 8.0)) for plane in planes])
+    hull = np.stack([fill(closing(plane, view.mm[-2:], 8.0)) for plane in planes])
     whole = hull.reshape(solid.shape)
     values = view.array[whole]
     if not values.size:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .regions import Mask, largest
-from .views import View
+from .views import RuleImage
 
 #: An image at least this wide in each direction should hold a whole structure of the head.
 WHOLE_MM = 120.0
@@ -50,32 +50,32 @@ class Rule:
     source : str
         Where it was published.
     find : callable
-        Takes a `View`, returns a mask of its shape.
+        Takes a `RuleImage`, returns a mask of its shape.
     unit : str, optional
         The unit that the rule's numbers are in; None for rules on relative values, which are the
         only ones used on images whose modality is a guess.
     smallest_mm : float
         Objects smaller than a disc (in volumes: a ball) of this diameter are dropped.
     applies : callable, optional
-        Takes a `View`; the rule is passed over where it returns False.
+        Takes a `RuleImage`; the rule is passed over where it returns False.
     guess : bool
         Whether a relative rule may be tried on images of unknown modality.
     objects : callable, optional
-        Takes a `View`, returns `Objects` with boxes and scores of their own; `find` is then not
-        used.
+        Takes a `RuleImage`, returns `Objects` with boxes and scores of their own, and replaces
+        `find`.
     """
 
     modality: str
     description: str
     source: str
-    find: Callable[[View], Mask]
+    find: Callable[[RuleImage], Mask]
     unit: str | None = None
     smallest_mm: float = 2.0
-    applies: Callable[[View], bool] | None = None
+    applies: Callable[[RuleImage], bool] | None = None
     guess: bool = True
-    objects: Callable[[View], Objects] | None = None
+    objects: Callable[[RuleImage], Objects] | None = None
 
-    def fits(self, view: View) -> bool:
+    def fits(self, view: RuleImage) -> bool:
         """Tell whether the rule can be used on an image."""
         if view.modality != self.modality:
             return False
@@ -116,14 +116,14 @@ class Gate:
             said.append(f"at least {self.largest_part:.0%} in one piece")
         return ", ".join(said)
 
-    def failure(self, mask: Mask, view: View) -> str:
+    def failure(self, mask: Mask, view: RuleImage) -> str:
         """Say which condition a mask does not meet; empty if it meets all.
 
         Parameters
         ----------
         mask : ndarray of bool
             In slices and thin stacks nothing is judged.
-        view : View
+        view : RuleImage
         """
         if mask.ndim < 3 or view.spacing is None or view.is_slab or not mask.any():
             return ""
@@ -142,7 +142,7 @@ class Gate:
         return ""
 
 
-def _one_side(mask: Mask, view: View, axis: int) -> float:
+def _one_side(mask: Mask, view: RuleImage, axis: int) -> float:
     others = tuple(i for i in range(3) if i != axis)
     tissue = view.array > view.array.min() + 0.1 * float(np.ptp(view.array))
     along = tissue.sum(axis=others)

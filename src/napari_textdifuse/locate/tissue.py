@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .intracranial import Interior, interior
-from .regions import Floats, Mask, drop_small, empty, grow, otsu, smooth
-from .views import View
+from .regions import Floats, Mask, dilate, drop_small, empty, otsu, smooth
+from .views import RuleImage
 
 #: Where fluid is darker than the brain, and white matter brighter than grey.
 DARK_FLUID = ("T1", "T1Gd", "FLAIR")
@@ -53,7 +53,7 @@ class Tissues:
         return both if both.any() else self.inside.mask
 
 
-def tissues(view: View) -> Tissues:
+def tissues(view: RuleImage) -> Tissues:
     """Classify a volume once; rules share the answer."""
     if "tissues" not in view.memo:
         view.memo["tissues"] = _classified(view)
@@ -61,7 +61,7 @@ def tissues(view: View) -> Tissues:
     return found
 
 
-def _classified(view: View) -> Tissues:
+def _classified(view: RuleImage) -> Tissues:
     array, mm = view.array, view.mm
     inside = interior(array, mm, view.up)
     nothing = empty(array)
@@ -80,15 +80,15 @@ def _classified(view: View) -> Tissues:
     return Tissues(inside, fluid, grey, white, contrast, note)
 
 
-def _by_values(view: View, inside: Interior) -> tuple[str | None, str]:
+def _by_values(view: RuleImage, inside: Interior) -> tuple[str | None, str]:
     """Infer the contrast: a last resort, always said."""
-    deep = view.array[inside.depth > 20]
+    deep = view.array[inside.distance_inside > 20]
     if deep.size < 100:
         return None, ""
     low, middle, high = (float(v) for v in np.percentile(deep, (2, 50, 98)))
     even = smooth(view.array, view.mm, 2.0)
-    outer = float(np.median(even[(inside.depth > 6) & (inside.depth <= 9)]))
-    inner = even[(inside.depth > 15) & (inside.depth <= 24)]
+    outer = float(np.median(even[(inside.distance_inside > 6) & (inside.distance_inside <= 9)]))
+    inner = even[(inside.distance_inside > 15) & (inside.distance_inside <= 24)]
     slope = outer / float(np.median(inner)) if inner.size else 1.0
     found: str | None = None
     if high - middle > 1.25 * (middle - low) and high > 1.25 * middle:
@@ -104,7 +104,9 @@ def _by_values(view: View, inside: Interior) -> tuple[str | None, str]:
     return found, f"taken as {found}-weighted by its values, as {why}"
 
 
-def _dark_fluid(view: View, inside: Interior, white_brightest: bool) -> tuple[Mask, Mask, Mask]:
+def _dark_fluid(
+    view: RuleImage, inside: Interior, white_brightest: bool
+) -> tuple[Mask, Mask, Mask]:
     array, mm = view.array, view.mm
     values = array[inside.mask]
     means, levels = gaussian_classes(values)
@@ -115,13 +117,13 @@ def _dark_fluid(view: View, inside: Interior, white_brightest: bool) -> tuple[Ma
         values = values[values < 1.25 * np.median(values)]
         levels = otsu(values, 3) or levels
         means = (means[0], float(np.mean(levels)), max(means[2], levels[1]))
-    deep = array[inside.depth > 20]
+    deep = array[inside.distance_inside > 20]
     fluid_mean = min(means[0], float(np.percentile(deep, 2))) if deep.size else means[0]
     # most of the darkest class is cortex blurred with fluid; fluid itself lies deep
     lower = 0.5 * (fluid_mean + means[1])
     whole = inside.mask
     # folds that were cut off together with the bridges
-    near = grow(whole, mm, 3.0) & (array > lower) & (array < 1.5 * means[2])
+    near = dilate(whole, mm, 3.0) & (array > lower) & (array < 1.5 * means[2])
     whole = whole | near
     fluid = whole & (array < lower)
     middle = whole & ~fluid & (array < levels[1])
@@ -131,7 +133,7 @@ def _dark_fluid(view: View, inside: Interior, white_brightest: bool) -> tuple[Ma
 
 
 def _bright_fluid(array: Floats, inside: Interior) -> tuple[Mask, Mask, Mask]:
-    away = inside.depth > _EDGE_MM + 1
+    away = inside.distance_inside > _EDGE_MM + 1
     _, levels = gaussian_classes(array[away])
     if not levels:
         return (empty(array),) * 3
@@ -140,7 +142,7 @@ def _bright_fluid(array: Floats, inside: Interior) -> tuple[Mask, Mask, Mask]:
     if fluid.sum() > _MOST_FLUID * whole.sum():  # as bright as grey matter: PD
         cut = otsu(array[away], 2)
         levels, fluid = (cut[0], float("inf")), empty(array)
-    white = whole & (array < levels[0]) & (inside.depth > _EDGE_MM)
+    white = whole & (array < levels[0]) & (inside.distance_inside > _EDGE_MM)
     return fluid, whole & ~fluid & ~white, white
 
 

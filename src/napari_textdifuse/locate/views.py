@@ -23,7 +23,7 @@ SLAB_MM = 40.0
 
 
 @dataclass(frozen=True)
-class View:
+class RuleImage:
     """One image as a rule sees it: a single finite channel.
 
     Parameters
@@ -51,7 +51,7 @@ class View:
         What says so.
     colours : ndarray of float32, shape (Y, X, 3) or (Z, Y, X, 3), or None
         Of a colour picture of a scene.
-    partner : View or None
+    partner : RuleImage or None
         The infrared picture of the same scene for a visible one, and the other way round.
     memo : dict
         What rules have worked out about this image, so that the next one need not.
@@ -68,7 +68,7 @@ class View:
     contrast: str | None = None
     contrast_source: str = ""
     colours: Floats | None = field(default=None, repr=False, compare=False)
-    partner: View | None = field(default=None, repr=False, compare=False)
+    partner: RuleImage | None = field(default=None, repr=False, compare=False)
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -88,7 +88,7 @@ class View:
         """Whether it is a slice or a stack too thin for three dimensions."""
         return self.array.ndim == 2 or self.is_slab
 
-    def planes(self) -> list[View]:
+    def planes(self) -> list[RuleImage]:
         """Return the slices along the first axis, each as a picture."""
         sideways = self.left_right
         if sideways is not None:
@@ -100,7 +100,7 @@ class View:
         ]
 
 
-def views_of(images: Sequence[Volume]) -> list[View]:
+def views_of(images: Sequence[Volume]) -> list[RuleImage]:
     """List what each image may count as, known modalities first.
 
     An image without modality is guessed at only as far as rules on relative values need it: a
@@ -114,7 +114,7 @@ def views_of(images: Sequence[Volume]) -> list[View]:
 
     Returns
     -------
-    list of View
+    list of RuleImage
 
     Raises
     ------
@@ -129,7 +129,7 @@ def views_of(images: Sequence[Volume]) -> list[View]:
         raise InputError(f"The images have shapes {listed}; resample them onto one grid first.")
     known = [_view(image, image.modality) for image in images if image.modality]
     taken = {view.modality for view in known}
-    guesses: list[View] = []
+    guesses: list[RuleImage] = []
     for image in sorted(images, key=is_colour, reverse=True):
         if image.modality is None and is_colour(image):
             guesses += [_view(image, m, assumed=True) for m in ("VIS", "PT")]
@@ -142,7 +142,7 @@ def views_of(images: Sequence[Volume]) -> list[View]:
     return _paired(known + guesses)
 
 
-def _paired(views: list[View]) -> list[View]:
+def _paired(views: list[RuleImage]) -> list[RuleImage]:
     """Tell an infrared picture of the visible one of the same scene, and the other way round."""
     first = {m: next((v for v in views if v.modality == m), None) for m in ("VIS", "IR")}
     other = {"VIS": first["IR"], "IR": first["VIS"]}
@@ -170,7 +170,7 @@ def is_colour(image: Volume) -> bool:
     return bool(np.percentile(spread, 99) > _GREY_TOLERANCE * max(float(rgb.max()), 1e-12))
 
 
-def _view(image: Volume, modality: str, assumed: bool = False) -> View:
+def _view(image: Volume, modality: str, assumed: bool = False) -> RuleImage:
     array, colours = image.array, None
     if image.rgb:
         rgb = np.nan_to_num(array[..., :3].astype(np.float32))
@@ -182,7 +182,7 @@ def _view(image: Volume, modality: str, assumed: bool = False) -> View:
     if not finite.all():
         array = np.where(finite, array, array[finite].min() if finite.any() else 0)
     contrast, contrast_source = stated_contrast(image) if modality == "MR" else (None, "")
-    return View(
+    return RuleImage(
         array=array,
         modality=modality,
         unit="a.u." if image.rgb else image.unit,

@@ -11,11 +11,11 @@ from scipy import ndimage
 
 from ...volume import Volume
 from ..regions import Floats, Mask, components, otsu
-from .between import without_negatives
 from .channels import channels, stretched
 from .cut import cut
-from .drawing import Item, window_of
+from .drawing import DrawnObject, window_of
 from .flood import from_points
+from .negatives import without_negatives
 from .outline import Outline
 
 #: What is looked at around a box, as a share of its size, and at least this many pixels.
@@ -48,7 +48,7 @@ class ClassicalRefiner:
 
     name = "classical"
 
-    def outline(self, images: Sequence[Volume], item: Item) -> Outline | None:
+    def outline(self, images: Sequence[Volume], item: DrawnObject) -> Outline | None:
         """Find one object; see `Refiner`. The score says how little the histograms overlap."""
         if item.box is None:
             return from_points(images, item.positive, item.negative)
@@ -65,7 +65,7 @@ class _Crop:
     values: list[Floats]  # per image, channels first, in [0, 1]
 
 
-def _in_box(images: Sequence[Volume], item: Item) -> Outline | None:
+def _in_box(images: Sequence[Volume], item: DrawnObject) -> Outline | None:
     crop = _crop(images, item)
     if crop is None:
         return None
@@ -90,7 +90,7 @@ def _in_box(images: Sequence[Volume], item: Item) -> Outline | None:
     return Outline(crop.window, mask.reshape(shape), best.score, best.source, note)
 
 
-def _crop(images: Sequence[Volume], item: Item) -> _Crop | None:
+def _crop(images: Sequence[Volume], item: DrawnObject) -> _Crop | None:
     """Return a box with its surround; None for a single pixel."""
     assert item.box is not None
     box = window_of(item.box, images[0].shape)
@@ -130,7 +130,7 @@ def _widened(part: slice, size: int) -> slice:
     return slice(max(0, part.start - margin), min(size, part.stop + margin))
 
 
-def _known(item: Item, window: tuple[slice, ...]) -> npt.NDArray[np.int8]:
+def _known(item: DrawnObject, window: tuple[slice, ...]) -> npt.NDArray[np.int8]:
     """Mark the pixels around each point, as far as a click can be trusted."""
     shape = [part.stop - part.start for part in window]
     known = np.zeros(shape, np.int8)

@@ -18,7 +18,7 @@ Kind = Literal["box", "polygon", "point"]
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A drawn prompt. Nothing is checked before it meets an image, see `items`.
+    """A drawn prompt. Nothing is checked before it meets an image, see `drawn_objects`.
 
     All coordinates are pixels with x first: ``(x, y)`` in pictures, ``(x, y, z)`` in volumes, where
     z is the array's first axis. Pixel ``i`` reaches from ``i`` to ``i + 1``, as in `Detections`, so
@@ -63,7 +63,7 @@ class Drawing:
 
 
 @dataclass(frozen=True, eq=False)
-class Item:
+class DrawnObject:
     """One drawn object, checked.
 
     Parameters
@@ -89,7 +89,7 @@ class Item:
     negative: Indices = field(default_factory=lambda: np.zeros((0, 2), np.intp))
 
 
-def items(drawing: Drawing, shape: Sequence[int]) -> list[Item]:
+def drawn_objects(drawing: Drawing, shape: Sequence[int]) -> list[DrawnObject]:
     """Check a drawing against an image and sort its points to the objects they help.
 
     Parameters
@@ -100,7 +100,7 @@ def items(drawing: Drawing, shape: Sequence[int]) -> list[Item]:
 
     Returns
     -------
-    list of Item
+    list of DrawnObject
         Boxes, polygons, objects of points; painted labels are not among them.
 
     Raises
@@ -132,7 +132,7 @@ def items(drawing: Drawing, shape: Sequence[int]) -> list[Item]:
         mine = positive & (of_point == value) & _inside(points, box)
         used |= mine
         result.append(
-            Item(
+            DrawnObject(
                 "box",
                 value,
                 name("box", value),
@@ -142,13 +142,13 @@ def items(drawing: Drawing, shape: Sequence[int]) -> list[Item]:
             )
         )
     result += [
-        Item("polygon", value, name("polygon", value), polygon=polygon)
+        DrawnObject("polygon", value, name("polygon", value), polygon=polygon)
         for polygon, value in zip(polygons, polygon_values, strict=True)
     ]
     for value in dict.fromkeys(of_point[positive & ~used].tolist()):
         mine = positive & ~used & (of_point == value)
         result.append(
-            Item(
+            DrawnObject(
                 "point",
                 value,
                 name("object", value),
@@ -171,12 +171,12 @@ def numbered(drawing: Drawing, shape: Sequence[int]) -> Drawing:
     Returns
     -------
     Drawing
-        With ``box_values``, ``polygon_values`` and ``point_values`` as `items` would choose them.
+        With ``box_values``, ``polygon_values`` and ``point_values`` as `drawn_objects` chooses them.
 
     Raises
     ------
     InputError
-        See `items`.
+        See `drawn_objects`.
     """
     boxes = _boxes(drawing.boxes, shape)
     points, positive = _points(drawing, shape)

@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from ...volume import Volume
 from ..regions import Floats, Mask
-from .between import without_negatives
 from .channels import channels, stretched
+from .negatives import without_negatives
 from .outline import Outline
 
 Points = npt.NDArray[np.intp]

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from ...volume import Volume
 from ..regions import Mask
-from .drawing import Item
+from .drawing import DrawnObject
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +41,14 @@ class Refiner(Protocol):
 
     name: str
 
-    def outline(self, images: Sequence[Volume], item: Item) -> Outline | None:
+    def outline(self, images: Sequence[Volume], item: DrawnObject) -> Outline | None:
         """Find one object.
 
         Parameters
         ----------
         images : sequence of Volume
             On one grid.
-        item : Item
+        item : DrawnObject
             Of kind "box" or "point".
 
         Returns

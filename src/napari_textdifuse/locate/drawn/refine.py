@@ -13,7 +13,7 @@ from ...errors import InputError
 from ...volume import Volume
 from ..protocol import Detections, Location
 from ..views import image_names
-from .drawing import Drawing, Item, items, painted_labels, window_of
+from .drawing import Drawing, DrawnObject, drawn_objects, painted_labels, window_of
 from .follow import follow
 from .outline import Outline, Refiner
 
@@ -136,7 +136,7 @@ def fill(drawing: Drawing, shape: tuple[int, ...]) -> Location:
 def _located(
     drawing: Drawing, shape: tuple[int, ...], images: Sequence[Volume], refiner: Refiner | None
 ) -> Location:
-    drawn = items(drawing, shape)
+    drawn = drawn_objects(drawing, shape)
     painted = painted_labels(drawing, shape)
     if not drawn and painted is None:
         raise InputError("The drawing is empty; draw a box, a polygon, points or labels.")
@@ -155,7 +155,7 @@ def _located(
 
 
 def _outline(
-    item: Item,
+    item: DrawnObject,
     shape: tuple[int, ...],
     images: Sequence[Volume],
     refiner: Refiner | None,
@@ -202,7 +202,7 @@ def _followed(parts: list[_Part], images: Sequence[Volume]) -> tuple[list[_Part]
     return result, notes
 
 
-def _polygon(item: Item, shape: tuple[int, ...]) -> Outline:
+def _polygon(item: DrawnObject, shape: tuple[int, ...]) -> Outline:
     """Fill a polygon: the pixels whose middle it encloses."""
     from skimage.draw import polygon2mask
 

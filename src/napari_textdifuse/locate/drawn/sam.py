@@ -16,7 +16,7 @@ from ..cache import ContentCache
 from ..hub import get_model, resolve
 from ..regions import Mask
 from ..rendering import Picture, render
-from .drawing import Item, window_of
+from .drawing import DrawnObject, window_of
 from .outline import Outline
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class SamRefiner:
             self._model = load_segmenter(path, choose_device(self.device))
         return self._model
 
-    def outline(self, images: Sequence[Volume], item: Item) -> Outline | None:
+    def outline(self, images: Sequence[Volume], item: DrawnObject) -> Outline | None:
         """Find one object, slice by slice; see `Refiner`.
 
         Each image is tried; the one with the higher mean of SAM's own estimate of its overlap with
@@ -117,7 +117,7 @@ class SamRefiner:
         note = f"{self.load().name}, estimated overlap {score:.2f}{compared}"
         return Outline(window, mask, score, source, note)
 
-    def _in_slice(self, picture: Picture, item: Item, z: int) -> tuple[Mask, float] | None:
+    def _in_slice(self, picture: Picture, item: DrawnObject, z: int) -> tuple[Mask, float] | None:
         if picture.min() == picture.max():
             return None
         segmenter = self.load()
@@ -138,7 +138,7 @@ class SamRefiner:
         )
 
 
-def _window(item: Item, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], list[int]]:
+def _window(item: DrawnObject, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], list[int]]:
     """Return where the object may be (SAM may leave a box in x and y), and which slices."""
     plane = tuple(slice(0, size) for size in shape[-2:])
     if len(shape) == 2:
