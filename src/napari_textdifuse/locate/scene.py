@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from .linking import link
 from .regions import Floats, Mask, components, empty, otsu
-from .scene_detector import SCORE_THRESHOLDS, SceneObject, detect
+from .scene_detector import MIN_SCORE, SceneObject, detect
 from .scene_outline import Outliner
 from .terms import Objects
 from .views import RuleImage
@@ -44,9 +44,7 @@ def _objects(view: RuleImage, label: str) -> Objects:
             continue
         a, b = _plane(visible, z), _plane(infrared, z)
         found = [
-            f
-            for f in _found(view, z, a, b)
-            if f.label == label and f.score >= SCORE_THRESHOLDS[label]
+            f for f in _found(view, z, a, b) if f.label == label and f.score >= MIN_SCORE[label]
         ]
         if not found:
             continue
@@ -99,7 +97,7 @@ def _found(
     """Ask the detector once for all terms."""
     key = f"scene {z}"
     if key not in view.memo:
-        view.memo[key] = detect(visible, infrared, min(SCORE_THRESHOLDS.values()))
+        view.memo[key] = detect(visible, infrared, min(MIN_SCORE.values()))
     found: list[SceneObject] = view.memo[key]
     return found
 

@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float32]
 #: What the detector tells apart, in the order of its outputs.
 CLASSES = ("person", "car", "bicycle")
 #: Smallest scores of what is found, chosen on frames of MSRS.
-SCORE_THRESHOLDS = {"person": 0.4, "car": 0.48}
+MIN_SCORE = {"person": 0.4, "car": 0.48}
 #: Longer side of what the network sees, in pixels, and what its sides are multiples of.
 SIDE, STEP = 640, 32
 #: Boxes of one class that overlap more (intersection over union) are one object.

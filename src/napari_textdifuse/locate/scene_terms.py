@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from . import scene
 from .regions import Mask
-from .scene_detector import SCORE_THRESHOLDS
+from .scene_detector import MIN_SCORE
 from .terms import Objects, Rule, Term
 from .views import RuleImage
 
@@ -22,7 +22,9 @@ def _detected(what: str, label: str, objects: Callable[[RuleImage], Objects]) ->
     def mask(view: RuleImage) -> Mask:
         return objects(view).labels > 0
 
-    least = f"with a score of at least {SCORE_THRESHOLDS[label]:g}; outlined by its warm part or in its box"
+    least = (
+        f"with a score of at least {MIN_SCORE[label]:g}; outlined by its warm part or in its box"
+    )
     alone = "in a visible picture alone, where it misses more in the dark"
     return (
         Rule(

@@ -171,7 +171,7 @@ def numbered(drawing: Drawing, shape: Sequence[int]) -> Drawing:
     Returns
     -------
     Drawing
-        With ``box_values``, ``polygon_values`` and ``point_values`` as `drawn_objects` chooses them.
+        With the values of boxes, polygons and points that `drawn_objects` chooses.
 
     Raises
     ------
