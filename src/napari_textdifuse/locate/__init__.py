@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..volume import Volume
-from .lexicon import KnownTerm, LexiconLocator
 from .protocol import Detections, Location, Locator, LocatorInfo
 from .registry import (
     check_locator_name,
@@ -14,6 +14,9 @@ from .registry import (
     locator_names,
     locator_options,
 )
+
+if TYPE_CHECKING:
+    from .lexicon import KnownTerm, LexiconLocator
 
 __all__ = [
     "Detections",
@@ -44,7 +47,17 @@ def known_terms(images: Sequence[Volume] | None = None) -> list[KnownTerm]:
     -------
     list of KnownTerm
     """
+    from .lexicon import LexiconLocator
+
     return LexiconLocator().known_terms(images)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("KnownTerm", "LexiconLocator"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import lexicon  # loads scipy; panels that only list locators do without
+
+    return getattr(lexicon, name)
 
 
 def term_names(images: Sequence[Volume] | None = None, language: str | None = None) -> list[str]:

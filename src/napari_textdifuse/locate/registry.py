@@ -28,9 +28,15 @@ _BUILT_IN = {
 }
 
 
-def locator_names() -> list[str]:
-    """List the names that `get_locator` takes; loads nothing."""
-    return list(dict.fromkeys([*_BUILT_IN, *sorted(_others())]))
+def locator_names(others: bool = True) -> list[str]:
+    """List the names that `get_locator` takes; loads nothing.
+
+    Parameters
+    ----------
+    others : bool
+        Look for locators of other packages too, which reads what is installed.
+    """
+    return list(dict.fromkeys([*_BUILT_IN, *(sorted(_others()) if others else ())]))
 
 
 def check_locator_name(name: str) -> None:

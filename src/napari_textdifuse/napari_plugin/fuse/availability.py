@@ -23,10 +23,12 @@ class Availability:
         The choice of the locator.
     shown : Signal
         Comes when the panel is shown.
+    remembered : str, optional
+        What is chosen once it is known: locators of other packages are found by the worker.
     """
 
-    def __init__(self, box: Any, shown: Any) -> None:
-        self._box = box
+    def __init__(self, box: Any, shown: Any, remembered: str | None = None) -> None:
+        self._box, self._remembered = box, remembered
         self._task: Task | None = None
         shown.connect(self.ask)
 
@@ -47,8 +49,14 @@ class Availability:
 
     def _show(self, outcome: Any) -> None:
         self._task = None
-        if not isinstance(outcome, Exception):
-            grey_out(self._box, outcome)
+        if isinstance(outcome, Exception):
+            return
+        names, value = [info.name for info in outcome], self._box.value
+        if names != list(self._box.choices):
+            self._box.choices = names
+            wanted, self._remembered = self._remembered, None
+            self._box.value = wanted if wanted in names else value
+        grey_out(self._box, outcome)
 
 
 def grey_out(box: Any, infos: Sequence[LocatorInfo]) -> None:

@@ -148,7 +148,7 @@ class Form(Container):  # type: ignore[type-arg]
             )
         self.locator = ComboBox(
             label="Find with",
-            choices=locator_names(),
+            choices=locator_names(others=False),  # those follow, see `Availability`
             tooltip="What finds in the images what the prompt names. lexicon: a list of words, "
             "with a published rule for each; the others: detectors, whose models the Models panel "
             "downloads, an atlas or a program of your own.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import locale
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
 
     def __init__(self, line: Any) -> None:
         super().__init__(line)
+        self._find: Callable[[], tuple[Sequence[str], Iterable[str]]] | None = None
         self._words: list[str] = []
         self._unable: frozenset[str] = frozenset()
         self._start = 0
@@ -44,16 +45,16 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
         self.setMaxVisibleItems(8)
         line.textEdited.connect(self._rank)
 
-    def offer(self, words: Sequence[str], unable: Iterable[str] = ()) -> None:
-        """Complete these from now on.
+    def offer(self, find: Callable[[], tuple[Sequence[str], Iterable[str]]]) -> None:
+        """Complete other words from now on.
 
         Parameters
         ----------
-        words : sequence of str
-        unable : iterable of str
-            Those of them that the images cannot show; they are greyed.
+        find : callable
+            Returns the words, and those of them that the images cannot show, which are greyed.
+            Called when the user begins to type: the lexicon takes a moment to load.
         """
-        self._words, self._unable = list(words), frozenset(unable)
+        self._find = find
 
     def splitPath(self, path: str) -> list[str]:
         """Let every word of the model pass: they were chosen for what is typed."""
@@ -64,6 +65,9 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
         return self.widget().text()[: self._start] + str(index.data())
 
     def _rank(self, text: str) -> None:
+        if self._find is not None:
+            words, unable = self._find()
+            self._find, self._words, self._unable = None, list(words), frozenset(unable)
         self._start, found = ranked(text, self._words)
         self._model.clear()
         for word in found:

@@ -17,12 +17,23 @@ def settings_path() -> Path:
 
 
 def preferences() -> dict[str, Any]:
-    """Return the defaults of napari's own settings page; empty where napari has none."""
-    with suppress(ImportError, KeyError, AttributeError):
-        from napari.settings import get_plugin_settings
+    """Return what the user changed on napari's own settings page.
 
-        return dict(get_plugin_settings("napari-textdifuse").fusion.model_dump())
-    return {}
+    Taken from the file that napari keeps it in: ``napari.settings.get_plugin_settings`` first
+    reads the manifests of all plugins, which takes longer than to open the panel.
+    """
+    import yaml  # type: ignore[import-untyped]  # napari brings it
+    from napari.settings import get_settings
+
+    path = get_settings().config_path
+    if path is None:
+        return {}
+    try:
+        content = yaml.safe_load(Path(path).with_name("napari-textdifuse.yaml").read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    changed = content.get("fusion") if isinstance(content, dict) else None
+    return changed if isinstance(changed, dict) else {}
 
 
 def load_settings() -> dict[str, Any]:

@@ -71,7 +71,8 @@ class FusionWidget(Form):
         self._saving: Task | None = None
         super().__init__(self._images, self._drawings)
         self._pair = ChosenPair(self.image_a, self.image_b)
-        self.apply(preferences() | load_settings())
+        remembered = preferences() | load_settings()
+        self.apply(remembered)
         self._completer = complete_prompts(self.prompt.native)
         self._timer = QTimer(self.native)
         self._timer.setSingleShot(True)
@@ -103,7 +104,9 @@ class FusionWidget(Form):
             napari_viewer, self.candidates, self._on_mask, self._update_rejected
         )
         self._colour_bar = ColourBar(napari_viewer, self.colour_bar, self._chosen)
-        self._availability = Availability(self.locator, self.alignment.shown)
+        self._availability = Availability(
+            self.locator, self.alignment.shown, remembered.get("locator")
+        )
         self._alignment = AlignmentCheck(
             napari_viewer,
             self.alignment,
@@ -157,7 +160,7 @@ class FusionWidget(Form):
         self.drawing.enabled = self.image_a.value is not None
         self._show_memory()
         self._show_correction()
-        self._completer.offer(*terms_for(self._chosen()))
+        self._completer.offer(lambda: terms_for(self._chosen()))
 
     def _show_prompt(self, *_: Any) -> None:
         """Say that a drawing takes the place of the prompt."""
