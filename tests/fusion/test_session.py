@@ -191,6 +191,24 @@ def test_a_cancelled_volume_keeps_its_finished_slices(tiny_pipeline):
     np.testing.assert_array_equal(partial.affine, a.affine)
 
 
+def test_a_stop_within_an_evaluation_keeps_the_finished_slices_too(tiny_pipeline):
+    from napari_textdifuse.stopping import stop_when
+
+    a, b = scan(), scan(seed=1)
+    whole = tiny_pipeline(a, b)
+    reported, asked = [], []
+
+    def wanted():
+        asked.append(len(reported))
+        return bool(reported) and reported[-1].slice_index == 2
+
+    with stop_when(wanted), pytest.raises(Cancelled, match="2 of 5 slices") as stopped:
+        tiny_pipeline(a, b, callback=lambda p: reported.append(p))
+    assert reported[-1].step < reported[-1].total / 5 * 3, "before slice 2 was finished"
+    assert max(np.bincount(asked)) > 3, "asked often within one evaluation"
+    np.testing.assert_array_equal(stopped.value.partial.fused, whole.fused[:2])
+
+
 @pytest.mark.parametrize("shape", [(20, 24), (5, 20, 24)])
 def test_nothing_finished_leaves_nothing(tiny_pipeline, shape):
     with pytest.raises(Cancelled, match="no result") as stopped:

@@ -20,6 +20,7 @@ from ..models.conditions import RESTORATIONS
 from ..models.modulation import emphasised
 from ..models.protocol import FusionNetwork
 from ..models.reference import ReferenceNetwork
+from ..stopping import interruptible
 from ..weights import (
     ReleasedFolder,
     WeightsFolder,
@@ -160,8 +161,10 @@ class LightBackend:
         self.schedule = Schedule(weights.config.get("schedule", "cosine"))
         self.precision = choose_precision(device)
         chroma = load_chroma(weights)
-        self.chroma = None if chroma is None else cast(chroma, self.precision).to(device)
-        self.network = cast(load_light(weights), self.precision).to(device)
+        self.chroma = (
+            None if chroma is None else interruptible(cast(chroma, self.precision).to(device))
+        )
+        self.network = interruptible(cast(load_light(weights), self.precision).to(device))
         self._calibration = calibration(weights)
         self.knows_error = self.network.error is not None and self._calibration is not None
 
@@ -304,7 +307,7 @@ class ReferenceBackend:
         return self._latest[1]
 
     def _placed(self, network: ReferenceNetwork) -> ReferenceNetwork:
-        return network.cast(self.precision).to(self.device)
+        return interruptible(network.cast(self.precision).to(self.device))
 
 
 def open_backend(folder: WeightsFolder | ReleasedFolder, device: torch.device) -> Backend:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ..errors import Cancelled, GeometryError, InputError, PromptError, WeightsError
+from ..stopping import check_stop, stop_wanted
 from ..volume import LABEL_UNIT, Volume
 from .cache import ContentCache
 from .phrases import phrases as read_phrases
@@ -199,7 +201,9 @@ def fit(
     from ..spatial.registration_search import working_grid
 
     def report(state: RegistrationProgress) -> bool:
-        return callback is None or callback(int(50 * state.fraction), 100) is not False
+        return not stop_wanted() and (
+            callback is None or callback(int(50 * state.fraction), 100) is not False
+        )
 
     moved = register(subject, template, "affine", report).apply(template)
     placed = _affine(moved) @ np.linalg.inv(_affine(template)) @ _affine(labels)
@@ -247,20 +251,30 @@ def _deform(
                 for i in (target, source)
             )
             demons = sitk.DiffeomorphicDemonsRegistrationFilter()
+            demons.AddCommand(sitk.sitkIterationEvent, partial(_end_if_wanted, demons))
             demons.SetNumberOfIterations(iterations)
             demons.SetSmoothDisplacementField(True)
             demons.SetStandardDeviations(SMOOTH)
-            if field is None:
-                field = demons.Execute(one, other)
-            else:
-                start = sitk.Resample(field, one, sitk.Transform(), sitk.sitkLinear)
-                field = demons.Execute(one, other, start)
+            try:
+                if field is None:
+                    field = demons.Execute(one, other)
+                else:
+                    start = sitk.Resample(field, one, sitk.Transform(), sitk.sitkLinear)
+                    field = demons.Execute(one, other, start)
+            except RuntimeError:
+                check_stop()
+                raise
         field = sitk.Resample(
             sitk.Cast(field, sitk.sitkVectorFloat64), target, sitk.Transform(), sitk.sitkLinear
         )
         array = sitk.GetArrayFromImage(field).astype(np.float32)
         warped = sitk.Resample(source, target, sitk.DisplacementFieldTransform(field))
         return array, sitk.GetArrayFromImage(warped)
+
+
+def _end_if_wanted(filter_: Any) -> None:
+    if stop_wanted():
+        filter_.Abort()
 
 
 def _carried(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import WeightsError
+from ..stopping import interruptible
 from ..weights.tensors import finite
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def load_pretrained(model_class: Any, folder: Path) -> Any:
         raise WeightsError(
             f"{path} holds values that are not finite numbers; download the model again."
         )
-    return model.eval()
+    return interruptible(model.eval())
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ..errors import PromptError
+from ..stopping import check_stop
 from ..volume import Volume
 from .prompt import Request, parse, suggestions
 from .protocol import Detections, Location, LocatorInfo
@@ -209,6 +210,7 @@ def _find(request: Request, views: list[RuleImage]) -> _TermResult:
         notes.append(f"{name}: {words} in the prompt had no effect.")
     tried: list[str] = []
     for rule, view in _usable(request.term, views):
+        check_stop()
         objects = rule.objects(view) if rule.objects else None
         mask = _apply(rule, view) if objects is None else objects.labels > 0
         mask, side_note = _on_side(mask, view, request)
@@ -259,6 +261,7 @@ def _about(term: Term, count: int, view: RuleImage, text: str) -> list[str]:
 
 def _apply(rule: Rule, view: RuleImage) -> Mask:
     """Run a rule and clean its result."""
+    check_stop()
     if view.array.size < 2 or view.array.min() == view.array.max():
         return empty(view.array)
     if view.is_slab and view.modality in ("CT", "MR"):

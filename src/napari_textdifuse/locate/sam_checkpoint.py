@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from ..errors import WeightsError
+from ..stopping import interruptible
 from ..weights.tensors import check_values, differences
 from .boxes import Boxes
 from .checkpoints import sha256
@@ -57,7 +58,7 @@ class CheckpointSam:
                 f"{path.name} does not fit SAM's architecture ({differences(wanted, found)}); use "
                 "a checkpoint of segment-anything (ViT-B, ViT-L or ViT-H)."
             ) from None
-        self.predictor = package.SamPredictor(sam.eval().to(device))
+        self.predictor = package.SamPredictor(interruptible(sam.eval().to(device)))
         width = state["image_encoder.pos_embed"].shape[-1]
         self.name = f"{path.stem} ({VARIANTS.get(width, 'ViT')})"
         self.sha256 = sha256(path)

@@ -7,6 +7,7 @@ settings. ``layer.metadata["textdifuse"]["result"]`` holds ``id`` (the same for 
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,9 @@ from .layers import GEOMETRY, KEY, LayerCopy, LayerData, label_features
 from .looks import label_colours
 
 if TYPE_CHECKING:
+    from napari.components import LayerList
+    from napari.layers import Layer
+
     from ..fusion import FusionResult
 
 #: Images that may be shown besides the fused one and its mask.
@@ -323,3 +327,21 @@ def update(layer: Any, layer_data: LayerData) -> None:
             setattr(layer, key, attributes[key])
     if layer.name != attributes["name"]:
         layer.name = attributes["name"]
+
+
+def take_out(layers: LayerList, layer: Layer) -> None:
+    """Remove a layer without a search for garbage.
+
+    napari collects garbage with each layer that goes, which takes a third of a second with all
+    that a viewer holds; what the layer leaves is found by the next collection.
+
+    Parameters
+    ----------
+    layers : LayerList
+    layer : Layer
+    """
+    gc.freeze()
+    try:
+        layers.remove(layer)
+    finally:
+        gc.unfreeze()

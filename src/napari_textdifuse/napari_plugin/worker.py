@@ -12,6 +12,7 @@ from qtpy.QtCore import QEvent, QObject, QTimer, Signal
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from ..errors import Cancelled
+from ..stopping import stop_when
 
 if TYPE_CHECKING:
     from ..fusion import FusionResult, Progress
@@ -65,7 +66,8 @@ class FusionRun(QObject):  # type: ignore[misc]
     def _work(self) -> None:
         # napari also asks workers to quit when it closes, so its flag is the one to watch
         try:
-            self._outcome = self._job(self._report)
+            with stop_when(lambda: self._worker.abort_requested):
+                self._outcome = self._job(self._report)
         except Exception as error:  # handed over, whatever it is: a thread has nobody to catch it
             self._outcome = error
 

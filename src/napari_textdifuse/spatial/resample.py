@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..arrays import load, smallest
 from ..errors import GeometryError, InputError
+from ..stopping import check_stop
 from ..volume import Array, Volume
 from .grid import check_plane, extent, index_map, inside_of, same_grid
 
@@ -205,6 +206,7 @@ def _sample(
         here = inside_of(matrix, start, size, moving.shape)
         if not here.any():
             continue
+        check_stop()
         crop, first = _needed(moving.shape, matrix, start, size, sigma)
         source = np.asarray(moving.array[crop])
         if order and source.dtype.kind == "f":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import WeightsError
+from ..stopping import interruptible
 from .store import verify_file
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _loaded(folder: Path) -> DetectorNetwork:
         reason = str(error).strip().splitlines()[0]
         raise WeightsError(f"{file} does not fit its {DESCRIPTION}: {reason}") from None
     network.eval().requires_grad_(False)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return interruptible(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def save_detector(

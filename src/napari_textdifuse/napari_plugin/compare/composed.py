@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from napari.layers import Image
 
 from ..layers import KEY
+from ..results import take_out
 from .composite import Checkerboard, Composite, Curtain
 from .mode import MARK, Mode
 from .sampling import common_grid, same_world
@@ -57,7 +58,7 @@ class _Composed(Mode):
             layers = self.viewer.layers
             if layer in layers:
                 kept, active = set(layers.selection) - {layer}, layers.selection.active
-                layers.remove(layer)
+                take_out(layers, layer)
                 self._select(kept, active)
         super().stop()
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from napari.layers import Image
 
 from ..layers import KEY
-from ..results import cut_geometry
+from ..results import cut_geometry, take_out
 
 if TYPE_CHECKING:
     from napari.components import LayerList
@@ -62,7 +62,7 @@ class Preview:
         """Take the layer away."""
         layer, self._layer = self._layer, None
         if layer is not None and layer in self._layers:
-            self._layers.remove(layer)
+            take_out(self._layers, layer)
 
     @staticmethod
     def _fits(estimate: npt.NDArray[np.float32], shape: tuple[int, ...]) -> bool:

@@ -21,6 +21,7 @@ from ..results import (
     make_title,
     result_layers,
     result_of,
+    take_out,
     update,
 )
 
@@ -116,7 +117,7 @@ def show_result(
             group.append(before)
             continue
         if before is not None:
-            layers.remove(before)
+            take_out(layers, before)
         layer = Layer.create(*layer_data)
         if isinstance(layer, Labels):
             as_outline(layer, ndisplay)
@@ -125,7 +126,7 @@ def show_result(
     by_role = {result_of(layer)["role"]: layer for layer in group}
     for layer in earlier:
         if layer in layers and layer not in group:
-            layers.remove(layer)
+            take_out(layers, layer)
     if job.replaces is None:
         _bring_to_front(layers, group)
     for layer in group:
