@@ -55,10 +55,10 @@ class Fact:
     source: str
 
     def __str__(self) -> str:
-        return "unknown" if self.value is None else f"{self.value} ({_SAID[self.source]})"
+        return "unknown" if self.value is None else f"{self.value} ({_SOURCE_WORDS[self.source]})"
 
 
-_SAID = {
+_SOURCE_WORDS = {
     "stated": "stated by you",
     "file": "from the file",
     "sidecar": "from the sidecar file",

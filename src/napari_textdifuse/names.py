@@ -96,14 +96,14 @@ def facts_in_name(path: Path) -> NameFacts:
     """
     picture = path.suffix.lower() in _PICTURES
     stem = re.sub(r"(\.nii)?\.[A-Za-z0-9]+$", "", path.name)
-    own = _said(stem, picture, weak=path.suffix.lower() not in (".tif", ".tiff"))
+    own = _facts(stem, picture, weak=path.suffix.lower() not in (".tif", ".tiff"))
     if own is not None:
         return own
     for folder in list(path.absolute().parents)[:DEPTH]:
         word = folder.name.casefold()
         if word in _FOLDERS and not picture:
             return NameFacts(_FOLDERS[word], source="folder name")
-        said = _said(folder.name, picture, weak=True)
+        said = _facts(folder.name, picture, weak=True)
         if said is not None:
             return NameFacts(said.modality, said.contrast, "folder name")
     return NameFacts(source="unknown")
@@ -120,7 +120,7 @@ def contrast_in(text: str) -> str | None:
     return _contrast(_words(text))
 
 
-def _said(name: str, picture: bool, weak: bool) -> NameFacts | None:
+def _facts(name: str, picture: bool, weak: bool) -> NameFacts | None:
     """Return what a name says; None if it says nothing."""
     words = _without_target(_words(name))
     if any(w in _MASKS for w in words):

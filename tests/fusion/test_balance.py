@@ -12,7 +12,7 @@ from napari_textdifuse import FusionPipeline, Volume
 from napari_textdifuse.diffusion import make_sampler
 from napari_textdifuse.errors import InputError
 from napari_textdifuse.fusion.chain import FusionChain
-from napari_textdifuse.models.fusion_control import leaning
+from napari_textdifuse.models.fusion_control import lean_weights
 
 LEVELS = (-1.0, -0.6, -0.2, 0.0, 0.2, 0.6, 1.0)
 
@@ -50,10 +50,10 @@ def restored_alone(pipe: FusionPipeline, image: np.ndarray, steps: int) -> np.nd
 
 def test_weights_by_hand():
     weights = torch.tensor([0.3, 0.9])  # of X and of Y
-    torch.testing.assert_close(leaning(weights, 0.5), torch.tensor([0.15, 0.95]))
-    torch.testing.assert_close(leaning(weights, -0.5), torch.tensor([0.65, 0.45]))
-    torch.testing.assert_close(leaning(weights, 1.0), torch.tensor([0.0, 1.0]))
-    torch.testing.assert_close(leaning(weights, -1.0), torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(lean_weights(weights, 0.5), torch.tensor([0.15, 0.95]))
+    torch.testing.assert_close(lean_weights(weights, -0.5), torch.tensor([0.65, 0.45]))
+    torch.testing.assert_close(lean_weights(weights, 1.0), torch.tensor([0.0, 1.0]))
+    torch.testing.assert_close(lean_weights(weights, -1.0), torch.tensor([1.0, 0.0]))
 
 
 def test_the_ends_are_the_restored_single_images(pipe, pair):

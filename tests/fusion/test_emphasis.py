@@ -10,7 +10,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from napari_textdifuse import FusionPipeline, Volume
 from napari_textdifuse.colour import measured_to_rgb, rgb_to_ycbcr
-from napari_textdifuse.fusion.emphasis import LEAST, ensure_seen
+from napari_textdifuse.fusion.emphasis import MIN_DIFFERENCE, ensure_visible
 from napari_textdifuse.fusion.remodulation import surround
 
 LABELS = np.zeros((40, 40), np.uint8)
@@ -35,7 +35,7 @@ def enough(plain: np.ndarray) -> float:
     around = rgb2lab(rgb)[RING].mean(0)
     most = float(deltaE_ciede2000(np.broadcast_to(around, CUBE.shape), CUBE).max())
     before = contrast(plain)
-    return before + min(0.7 * LEAST, 0.5 * (most - before) - 0.1)
+    return before + min(0.7 * MIN_DIFFERENCE, 0.5 * (most - before) - 0.1)
 
 
 def scene(inside, around) -> np.ndarray:
@@ -47,7 +47,7 @@ def scene(inside, around) -> np.ndarray:
 @pytest.mark.parametrize(("inside", "around"), list(product(GREYS, GREYS)))
 def test_grey(inside, around):
     plain = scene(inside, around)
-    picture, recoloured = ensure_seen(plain, plain, LABELS, 1.0)
+    picture, recoloured = ensure_visible(plain, plain, LABELS, 1.0)
     assert contrast(picture) >= enough(plain)
     outside = picture[LABELS == 0]
     np.testing.assert_array_equal(
@@ -60,7 +60,7 @@ def test_grey(inside, around):
 @pytest.mark.parametrize(("inside", "around"), list(product(COLOURS, COLOURS)))
 def test_colour(inside, around, measured):
     plain = scene(inside, around)
-    picture, _ = ensure_seen(plain, plain, LABELS, 1.0, measured)
+    picture, _ = ensure_visible(plain, plain, LABELS, 1.0, measured)
     assert contrast(picture) >= enough(plain)
     np.testing.assert_array_equal(picture[LABELS == 0], plain[LABELS == 0])
     assert picture.min() >= 0
@@ -71,28 +71,28 @@ def test_measured_hue_is_kept_where_anything_else_does():
     orange, red = np.float32([0.75, 0.22, 0]), np.float32([0.64, 0.03, 0])
     colours = measured_to_rgb(np.float32([0.5, 0.5]), rgb_to_ycbcr(np.stack([orange, red]))[1])
     plain = scene(*colours)
-    picture, recoloured = ensure_seen(plain, plain, LABELS, 1.0, measured=True)
+    picture, recoloured = ensure_visible(plain, plain, LABELS, 1.0, measured=True)
     assert recoloured == []
-    assert contrast(picture) > contrast(plain) + 0.7 * LEAST
+    assert contrast(picture) > contrast(plain) + 0.7 * MIN_DIFFERENCE
 
 
 def test_more_strength_gives_more_contrast_and_none_changes_nothing():
     plain = scene(1.0, 0.4)
-    found = [contrast(ensure_seen(plain, plain, LABELS, s)[0]) for s in (0, 0.5, 1, 1.5, 2)]
+    found = [contrast(ensure_visible(plain, plain, LABELS, s)[0]) for s in (0, 0.5, 1, 1.5, 2)]
     assert found[0] == contrast(plain)
     assert (np.diff(found[:4]) > 1).all()
     assert found[4] >= found[3]
-    assert ensure_seen(plain, plain, LABELS, {3: 0.0})[0] is plain
+    assert ensure_visible(plain, plain, LABELS, {3: 0.0})[0] is plain
 
 
 def test_what_stands_out_already_is_left_alone():
     plain, shown = scene(0.5, 0.4), scene(0.9, 0.4)
-    assert ensure_seen(plain, shown, LABELS, 1.0)[0] is shown
+    assert ensure_visible(plain, shown, LABELS, 1.0)[0] is shown
 
 
 def test_an_object_without_surround_is_left_alone():
     plain = np.ones((8, 8), np.float32)
-    assert ensure_seen(plain, plain, np.ones((8, 8), np.uint8), 1.0)[0] is plain
+    assert ensure_visible(plain, plain, np.ones((8, 8), np.uint8), 1.0)[0] is plain
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_full_brightness_through_the_pipeline(pipe, modality):
     a = Volume(np.where(inside, 1.0, 0.4).astype(np.float32), modality="MR", window=(0.0, 1.0))
     b = Volume(np.where(inside, 1.0, 0.1).astype(np.float32), modality=modality, window=(0.0, 1.0))
     plain, shown = pipe(a, b, steps=1), pipe(a, b, mask=LABELS, steps=1)
-    assert contrast(shown.fused) >= contrast(plain.fused) + 0.5 * LEAST
+    assert contrast(shown.fused) >= contrast(plain.fused) + 0.5 * MIN_DIFFERENCE
     outside = shown.fused[LABELS == 0]
     if plain.fused.ndim < shown.fused.ndim:
         assert any("another colour" in note for note in shown.record["warnings"])

@@ -66,7 +66,7 @@ def test_one_slice_in_dicom_and_the_volume_in_nifti(tmp_path, tiny_pipeline):
     nib.save(whole.to_nibabel(), tmp_path / "mr.nii.gz")
     path = save_dicom_slice(tmp_path / "one.dcm", place=4)
     pair = tiny_pipeline.session(path, tmp_path / "mr.nii.gz", steps=1).pair
-    assert pair.turned_shape == (1, 24, 20)
+    assert pair.reoriented_shape == (1, 24, 20)
     _, b = pair.on_one_grid()
     np.testing.assert_array_equal(b.array[0], whole.array[4])
 

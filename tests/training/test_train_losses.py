@@ -7,7 +7,7 @@ from scipy import ndimage
 from skimage.metrics import structural_similarity
 
 from napari_textdifuse.diffusion import Schedule
-from napari_textdifuse.models.modulation import emphasised
+from napari_textdifuse.models.modulation import apply_gain
 from napari_textdifuse.training.losses import (
     correlation_loss,
     error_likelihood,
@@ -59,11 +59,11 @@ def test_fusion_loss_targets():
 def test_emphasis_keeps_order_and_ends():
     v = torch.linspace(0, 1, 11)
     for gain in (1.0, -1.0):
-        out = emphasised(v, torch.full_like(v, gain))
+        out = apply_gain(v, torch.full_like(v, gain))
         assert (out.diff() > 0).all()
         assert ((out - v) * gain >= -1e-3).all()
         torch.testing.assert_close(out[[0, -1]], v[[0, -1]], atol=0.03, rtol=0)
-    torch.testing.assert_close(emphasised(v, torch.zeros_like(v)), v, atol=1e-3, rtol=0)
+    torch.testing.assert_close(apply_gain(v, torch.zeros_like(v)), v, atol=1e-3, rtol=0)
 
 
 def test_similarity_is_that_of_scikit_image():

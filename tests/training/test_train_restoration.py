@@ -12,8 +12,8 @@ from napari_textdifuse.training.degrade import degrade_in_steps
 from napari_textdifuse.training.restoration import (
     draw_restoration,
     reference_pair,
-    wanted,
-    wanted_pair,
+    restoration_target,
+    target_pair,
 )
 from napari_textdifuse.training.sources import Source, load_examples
 from napari_textdifuse.training.split import SplitRule, is_held_out
@@ -38,12 +38,12 @@ CLEAN, LIT, SEEN = picture(0.5), picture(-0.1), picture(-0.3)
 )
 def test_what_is_asked_for(noise, light, value):
     restore = torch.tensor([[noise, light]], dtype=torch.float32)
-    torch.testing.assert_close(wanted(CLEAN, LIT, SEEN, restore), picture(value))
+    torch.testing.assert_close(restoration_target(CLEAN, LIT, SEEN, restore), picture(value))
 
 
 def test_what_is_asked_for_is_a_picture():
     restore = torch.tensor([[0.0, 1.0]])
-    assert wanted(picture(0.9), picture(0.0), picture(0.8), restore).max() == 1
+    assert restoration_target(picture(0.9), picture(0.0), picture(0.8), restore).max() == 1
 
 
 def test_strengths_are_drawn_as_documented():
@@ -81,7 +81,7 @@ def test_a_result_is_judged_against_perfect_images_in_the_light_that_was_asked_f
 
 def test_each_image_has_its_own_strengths():
     restore = torch.tensor([[1.0, 1.0], [0.0, 0.0]])
-    x, y = wanted_pair(batch_of_one(), restore)
+    x, y = target_pair(batch_of_one(), restore)
     assert x.equal(CLEAN)
     assert y.equal(SEEN)
 

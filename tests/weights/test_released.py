@@ -202,4 +202,4 @@ def test_config_json_comes_first(folder, tiny_weights):
     for path in tiny_weights.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     assert open_folder(folder).architecture == "light"
-    assert released.looks_released(folder)
+    assert released.is_released_folder(folder)

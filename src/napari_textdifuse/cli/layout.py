@@ -61,13 +61,13 @@ class BidsLayout:
     ----------
     image, partner : BidsFile
         Images A and B.
-    linked : bool
+    identity : bool
         Whether the derivatives lie in the data set, so that sources can be named in them.
     """
 
     image: BidsFile
     partner: BidsFile
-    linked: bool
+    identity: bool
 
     @property
     def record(self) -> str:
@@ -93,7 +93,7 @@ class BidsLayout:
         """Return the keys that BIDS asks of a derivative."""
         sources = [f"bids:raw:{f.folder}/{f.path.name}" for f in (self.image, self.partner)]
         return {"SkullStripped": False, "Description": f"Fused with a {self.partner.suffix}"} | (
-            {"Sources": sources} if self.linked else {}
+            {"Sources": sources} if self.identity else {}
         )
 
     def finish(self, out: Path, record: Mapping[str, Any]) -> None:
@@ -146,11 +146,11 @@ def layout_of(options: argparse.Namespace, name: str, path_a: Path, path_b: Path
         image, partner = BidsFile.parse(path_a), BidsFile.parse(path_b)
         if image is None or partner is None:
             raise InputError(f"{path_a.name} is no BIDS name.")
-        return BidsLayout(image, partner, _linked(options))
+        return BidsLayout(image, partner, _keeps_identity(options))
     return PlainLayout(name)
 
 
-def _linked(options: argparse.Namespace) -> bool:
+def _keeps_identity(options: argparse.Namespace) -> bool:
     return bool(options.out.absolute().is_relative_to(options.a.absolute()))
 
 
@@ -164,7 +164,7 @@ def describe_dataset(options: argparse.Namespace) -> None:
         "GeneratedBy": [generated],
         "License": "as the source data",
     }
-    if _linked(options):
+    if _keeps_identity(options):
         up = options.out.absolute().relative_to(options.a.absolute())
         content["DatasetLinks"] = {"raw": "/".join([".."] * len(up.parts))}
     write_json(options.out / "dataset_description.json", content)

@@ -105,13 +105,13 @@ class _Chain:
         self.schedule = schedule
         self.timesteps = timesteps
 
-    def following(self, i: int) -> int | None:
+    def next_timestep(self, i: int) -> int | None:
         return self.timesteps[i + 1] if i + 1 < len(self.timesteps) else None
 
 
 class _Ddim(_Chain):
     def step(self, i: int, z: Tensor, x0: Tensor, variance: Tensor) -> Tensor:
-        t, t_next = self.timesteps[i], self.following(i)
+        t, t_next = self.timesteps[i], self.next_timestep(i)
         if t_next is None:
             return x0
         a, a_next = (float(self.schedule.alphas_cumprod[n]) for n in (t, t_next))
@@ -127,7 +127,7 @@ class _MultistepSolver(_Chain):
         self.before: tuple[Tensor, float] | None = None
 
     def step(self, i: int, z: Tensor, x0: Tensor, variance: Tensor) -> Tensor:
-        t, t_next = self.timesteps[i], self.following(i)
+        t, t_next = self.timesteps[i], self.next_timestep(i)
         if t_next is None:
             return x0
         a, a_next = (float(self.schedule.alphas_cumprod[n]) for n in (t, t_next))
@@ -158,7 +158,7 @@ class _Ancestral(_Chain):
         return float(first[index]) * x0 + float(second[index]) * z
 
     def step(self, i: int, z: Tensor, x0: Tensor, variance: Tensor) -> Tensor:
-        if self.following(i) is None:
+        if self.next_timestep(i) is None:
             return x0
         log_variance = self.posterior.log_variance(variance, len(self.timesteps) - 1 - i)
         # drawn on the CPU: the same noise on every device
@@ -168,4 +168,4 @@ class _Ancestral(_Chain):
 
 class _Mean(_Ancestral):
     def step(self, i: int, z: Tensor, x0: Tensor, variance: Tensor) -> Tensor:
-        return x0 if self.following(i) is None else self.mean(i, z, x0)
+        return x0 if self.next_timestep(i) is None else self.mean(i, z, x0)

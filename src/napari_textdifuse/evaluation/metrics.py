@@ -90,7 +90,7 @@ def evaluate(
         If two of the images have an affine and do not lie on the same grid.
     """
     name_a, name_b, name_f = (
-        f"{role} ({_called(image)})" if _called(image) else role
+        f"{role} ({_name_of(image)})" if _name_of(image) else role
         for role, image in (("image A", a), ("image B", b), ("the fused image", fused))
     )
     kinds, units = by_role(modality, "modality"), by_role(unit, "unit")
@@ -140,7 +140,7 @@ def metric_names(metrics: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(by_lower[name.lower()] for name in names))
 
 
-def _called(image: ImageLike) -> str:
+def _name_of(image: ImageLike) -> str:
     """Return what a file or a volume that was read is called; empty for others."""
     if isinstance(image, (str, os.PathLike)):
         return os.fspath(image)

@@ -17,7 +17,7 @@ from ..diffusion import Schedule, even_timesteps, trailing_timesteps
 from ..errors import InputError
 from ..models import ChromaNetwork, cast
 from ..models.conditions import RESTORATIONS
-from ..models.modulation import emphasised
+from ..models.modulation import apply_gain
 from ..models.protocol import FusionNetwork
 from ..models.reference import ReferenceNetwork
 from ..stopping import interruptible
@@ -215,7 +215,7 @@ class LightBackend:
 
         A block that falls short of it would let the contrast sink at some strength.
         """
-        least = 2 * emphasised((before + 1) / 2, gain) - 1
+        least = 2 * apply_gain((before + 1) / 2, gain) - 1
         return torch.where(gain >= 0, torch.maximum(after, least), torch.minimum(after, least))
 
 

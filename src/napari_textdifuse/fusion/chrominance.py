@@ -105,14 +105,14 @@ def _restored(
         return False, "the picture is grey"
     if not available:
         return False, "these weights hold no chrominance network"
-    light = find_cast(_seen(ready))
+    light = find_cast(_middle_picture(ready))
     return light.kind is not None, str(light)
 
 
-def _seen(ready: Prepared) -> Floats:
+def _middle_picture(ready: Prepared) -> Floats:
     """Return the coloured picture, or the middle slice of several, as it was seen."""
     assert ready.chroma is not None
-    luma, chroma = guide(ready), ready.chroma
+    luma, chroma = luma_of_coloured(ready), ready.chroma
     if luma.ndim == 3:
         luma, chroma = luma[len(luma) // 2], chroma[len(chroma) // 2]
     return ycbcr_to_rgb(luma, chroma)
@@ -131,7 +131,7 @@ def _measured(ready: Prepared) -> str | None:
     return None
 
 
-def guide(ready: Prepared) -> Floats:
+def luma_of_coloured(ready: Prepared) -> Floats:
     """Brightness of the image that the colour comes from, in [0, 1]."""
     return ready.luma_a if ready.colour_from == "a" else ready.luma_b
 
@@ -198,7 +198,7 @@ class ChromaEngine:
         planes = [luma * 2 - 1, *(np.moveaxis(chroma, -1, 0) * np.float32(CHROMA_SCALE))]
         seen = np.stack([pad_to_multiple(p, multiple) for p in planes])
         whole = self._tensor(np.stack(planes))
-        context = self.network.look(whole[:, :1], whole[:, 1:])
+        context = self.network.encode_context(whole[:, :1], whole[:, 1:])
         noise = torch.randn((2, *seen.shape[1:]), generator=torch.Generator().manual_seed(seed))
         restored, total = (np.zeros((n, *seen.shape[1:]), np.float32) for n in (2, 1))
         for tile in tiles((seen.shape[1], seen.shape[2]), TILE):

@@ -15,17 +15,17 @@ Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
 
 #: CIEDE2000 by which strength 1 raises an object's contrast at least; 1 is just noticeable.
-LEAST = 5.0
+MIN_DIFFERENCE = 5.0
 #: Part of an object's own texture that is left at least.
-REST = 0.15
+MIN_TEXTURE = 0.15
 #: For objects whose brightness and colour have no room: yellow and a dark blue, which differ most
 #: from dark and from bright surrounds, and the other corners of the gamut.
 TINTS = ((1, 1, 0), (0, 0, 0.3), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1), (0.3, 0, 0))
 #: Bisections towards the wanted contrast.
-HALVINGS = 8
+BISECTIONS = 8
 
 
-def ensure_seen(
+def ensure_visible(
     plain: Floats,
     shown: Floats,
     labels: Labels,
@@ -64,7 +64,7 @@ def ensure_seen(
             continue
         around = _mean(plain[ring])
         before = _difference(_mean(plain[inside]), around)
-        target = before + LEAST * wanted
+        target = before + MIN_DIFFERENCE * wanted
         start = _mean(picture[inside])
         if _difference(start, around) >= target:
             continue
@@ -79,11 +79,11 @@ def ensure_seen(
             if reached >= target:
                 break
         reached, changed, new_colour = best
-        share = _share(objects, changed, weight, around, target) if reached > target else 1.0
+        share = _least_blend(objects, changed, weight, around, target) if reached > target else 1.0
         if changed.ndim == 2 and picture.ndim == 2:
             picture = np.repeat(picture[..., None], 3, axis=-1)
         picture = picture.copy() if picture is shown else picture
-        picture[inside] = _blended(_like(objects, changed), changed, weight, share)
+        picture[inside] = _blended(_match_channels(objects, changed), changed, weight, share)
         recoloured += [value] if new_colour else []
     return picture, recoloured
 
@@ -99,12 +99,12 @@ def _candidates(objects: Floats, brighter: bool, measured: bool) -> Iterator[tup
         if measured:
             yield _towards(vivid, back), False
     for tint in TINTS:
-        yield _towards(_like(objects, np.empty((1, 3))), tint), True
+        yield _towards(_match_channels(objects, np.empty((1, 3))), tint), True
 
 
 def _towards(objects: Floats, goal: npt.ArrayLike) -> Floats:
     goal = np.asarray(goal, np.float32)
-    return np.asarray(goal + np.float32(REST) * (objects - goal), np.float32)
+    return np.asarray(goal + np.float32(MIN_TEXTURE) * (objects - goal), np.float32)
 
 
 def _vivid(objects: Floats) -> Floats:
@@ -118,19 +118,19 @@ def _vivid(objects: Floats) -> Floats:
     return np.clip(y + scale * offset, 0, 1).astype(np.float32)
 
 
-def _share(
+def _least_blend(
     objects: Floats, changed: Floats, weight: Floats, around: Floats, target: float
 ) -> float:
     """Find how far to go for the wanted contrast."""
     low, high = 0.0, 1.0
-    for _ in range(HALVINGS):
+    for _ in range(BISECTIONS):
         middle = (low + high) / 2
         reached = _difference(_blend_mean(objects, changed, weight, middle), around)
         low, high = (low, middle) if reached >= target else (middle, high)
     return high
 
 
-def _like(objects: Floats, changed: npt.NDArray[Any]) -> Floats:
+def _match_channels(objects: Floats, changed: npt.NDArray[Any]) -> Floats:
     return objects if objects.ndim == changed.ndim else np.repeat(objects[:, None], 3, axis=-1)
 
 
@@ -140,7 +140,7 @@ def _blended(objects: Floats, changed: Floats, weight: Floats, share: float) -> 
 
 
 def _blend_mean(objects: Floats, changed: Floats, weight: Floats, share: float) -> Floats:
-    return _mean(_blended(_like(objects, changed), changed, weight, share))
+    return _mean(_blended(_match_channels(objects, changed), changed, weight, share))
 
 
 def _mean(pixels: Floats) -> Floats:

@@ -56,7 +56,7 @@ def locate_objects(
     Returns
     -------
     Location or None
-        On the grid of the chosen slices, turned to the first axis. Labels have the numbers that
+        On the grid of the chosen slices, reoriented to the first axis. Labels have the numbers that
         they were given. None if nothing was asked for.
 
     Raises
@@ -68,7 +68,7 @@ def locate_objects(
     TextDiFuseError
         If the locator's answer does not fit the image.
     """
-    prompt, strength, shape = options.prompt, options.strength, pair.turned_shape
+    prompt, strength, shape = options.prompt, options.strength, pair.reoriented_shape
     if options.by_prompt:
         assert locator is not None
         assert prompt is not None
@@ -97,7 +97,7 @@ def locate_objects(
 
 
 def _as_drawing(options: FusionOptions, pair: Pair) -> Drawing:
-    """Return what marks the objects, painted labels on the turned grid of the chosen slices."""
+    """Return what marks the objects, painted labels on the reoriented grid of the chosen slices."""
     if options.mask is not None:
         mask = _read_mask(options.mask)
         whole = mask.array if isinstance(mask, Volume) else mask
@@ -117,7 +117,7 @@ def _as_drawing(options: FusionOptions, pair: Pair) -> Drawing:
 
 
 def _cut_drawing(drawing: Drawing, pair: Pair) -> tuple[Drawing, tuple[str, ...]]:
-    """Move boxes, polygons and points from the whole grid to the turned grid of the chosen slices.
+    """Move boxes, polygons and points onto the reoriented grid of the chosen slices.
 
     Painted labels are there already. Shapes outside the slices are left out, with a note.
     """
@@ -227,19 +227,19 @@ def _read_mask(mask: Any) -> Volume | Array:
 
 
 def _fitted(mask: Volume | Array, pair: Pair) -> Array:
-    """Return labels on the turned grid of the chosen slices."""
+    """Return labels on the reoriented grid of the chosen slices."""
     grid = pair.grid(len(pair.selection))
     array = mask.array if isinstance(mask, Volume) else mask
     by_place = isinstance(mask, Volume) and mask.affine is not None and grid.affine is not None
     if not by_place:
         if array.shape == grid.shape:
-            return pair.turned(Volume(array)).array
+            return pair.reoriented(Volume(array)).array
         if array.shape == pair.a.shape:
-            return pair.turned(cut(Volume(array), pair.selection)).array
-        if array.ndim == 2 and pair.turned_shape == (1, *array.shape):
+            return pair.reoriented(cut(Volume(array), pair.selection)).array
+        if array.ndim == 2 and pair.reoriented_shape == (1, *array.shape):
             return array[None]
     if isinstance(mask, Volume):
-        return pair.turned(resample_to(mask, grid, order=0).volume).array
+        return pair.reoriented(resample_to(mask, grid, order=0).volume).array
     raise InputError(
         f"The mask has shape {array.shape}, the first image {grid.shape}; they must be equal."
     )

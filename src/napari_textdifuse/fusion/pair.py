@@ -55,11 +55,11 @@ class Pair:
     @cached_property
     def slabs(self) -> tuple[Selection, ...]:
         """Parts of the selection that are prepared at once."""
-        pixels = self.turned_shape[-1] * self.turned_shape[-2]
+        pixels = self.reoriented_shape[-1] * self.reoriented_shape[-2]
         return tuple(slabs(self.selection, max(1, SLAB_PIXELS // pixels)))
 
     @cached_property
-    def turned_shape(self) -> tuple[int, ...]:
+    def reoriented_shape(self) -> tuple[int, ...]:
         """Spatial shape of the chosen slices, brought to the first axis."""
         if self.a.ndim == 2:
             return self.a.shape
@@ -69,8 +69,8 @@ class Pair:
 
     @property
     def stack_shape(self) -> tuple[int, int, int]:
-        """As `turned_shape`; a picture is a stack of one slice."""
-        rows, columns = self.turned_shape[-2:]
+        """As `reoriented_shape`; a picture is a stack of one slice."""
+        rows, columns = self.reoriented_shape[-2:]
         return len(self.selection), rows, columns
 
     @cached_property
@@ -87,7 +87,7 @@ class Pair:
         return overlap_notes(self.b, cut(self.a, self.selection))
 
     def on_one_grid(self) -> tuple[Volume, Volume]:
-        """Return all chosen slices in their own units, turned, `b` on the grid of `a`."""
+        """Return all chosen slices in their own units, reoriented, `b` on the grid of `a`."""
         a, b = cut_pair(self.a, self.b, self.selection)
         return a, resample_to(b, a).volume
 
@@ -107,8 +107,8 @@ class Pair:
             return self.b
         return cut(self.b, self.selection.first(done))
 
-    def turned(self, volume: Volume) -> Volume:
-        """Return an image of the shape of `grid`, turned to the first axis."""
+    def reoriented(self, volume: Volume) -> Volume:
+        """Return an image of the shape of `grid`, its slices along the first axis."""
         return to_front(volume, self.selection.axis)
 
 

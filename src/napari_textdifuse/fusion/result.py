@@ -110,12 +110,12 @@ def make_result(
     slices : FusedSlices
         With at least one finished slice.
     location : Location or None
-        On the turned grid of all chosen slices.
+        On the reoriented grid of all chosen slices.
     record : dict
     """
     axis, done = pair.selection.axis, slices.done
 
-    def turned(image: npt.NDArray[Any] | None) -> Any:
+    def reoriented(image: npt.NDArray[Any] | None) -> Any:
         if image is None:
             return None
         return image[0] if pair.a.ndim == 2 else from_front(image[:done], axis)
@@ -127,14 +127,14 @@ def make_result(
         if done < len(slices):
             detections = _first_slices(detections, done)
     names = dict(location.names) if location is not None else {}
-    mask = turned(mask)
+    mask = reoriented(mask)
     objects = [] if mask is None else _measured(pair, mask, names, detections, done)
     return FusionResult(
-        fused=turned(slices.fused),
+        fused=reoriented(slices.fused),
         mask=mask,
         detections=replace(detections, boxes=boxes_from_front(detections.boxes, axis)),
-        contribution=turned(slices.contribution),
-        uncertainty=turned(slices.uncertainty),
+        contribution=reoriented(slices.contribution),
+        uncertainty=reoriented(slices.uncertainty),
         record=record | {"objects": objects},
         label_names=names,
         affine=pair.grid(done).affine,

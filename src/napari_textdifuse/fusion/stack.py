@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from ..colour import lost_anatomy, measured_to_rgb, ycbcr_to_rgb
 from .backend import Backend, NetworkChoice
-from .chrominance import ChromaDecision, ChromaEngine, guide
-from .emphasis import ensure_seen
+from .chrominance import ChromaDecision, ChromaEngine, luma_of_coloured
+from .emphasis import ensure_visible
 from .engine import BaseSlice, SliceEngine
 from .options import FusionOptions, Strength
 from .prepare import Prepared
@@ -64,7 +64,7 @@ class FusedSlices:
 
 
 @dataclass(frozen=True)
-class _KeptSlice:
+class _CachedSlice:
     """A slice of one sample as it was last made."""
 
     base: BaseSlice
@@ -120,7 +120,7 @@ class StackFuser:
         towards = "b" if options.balance > 0 else "a"
         self.colourless = 0.0 if colours.colour_from == towards else self.single
         self.seed, self.samples, self.memory = options.seed, options.samples, memory
-        self._kept: dict[tuple[int, int], _KeptSlice] = {}
+        self._cached: dict[tuple[int, int], _CachedSlice] = {}
         self._colours: dict[int, Floats] = {}
 
     @property
@@ -136,7 +136,7 @@ class StackFuser:
         for k in range(self.samples):
             for i in range(count):
                 objects = None if labels is None else labels[i]
-                kept = self._kept.get((k, i))
+                kept = self._cached.get((k, i))
                 if kept is None or not kept.is_current(objects, strength):
                     total += self.engine.modulation_cost(size, objects)
                     total += base if kept is None else 0
@@ -199,7 +199,9 @@ class StackFuser:
             fused = self.composed(luma, chroma)
             for i, number in enumerate(numbers):
                 before = self.composed(plain[i], None if chroma is None else chroma[i])
-                out.put(number, self._seen(before, fused[i], objects[i], strength, out.notes))
+                out.put(
+                    number, self._ensure_visible(before, fused[i], objects[i], strength, out.notes)
+                )
             place = slice(numbers.start, numbers.stop)
             out.contribution[place] = 1 - shares[0] if self.swapped else shares[0]
             if out.uncertainty is not None:
@@ -234,7 +236,7 @@ class StackFuser:
             return ycbcr_to_rgb(luma, chroma)
         return measured_to_rgb(luma, chroma, self.single)
 
-    def _seen(
+    def _ensure_visible(
         self,
         plain: Floats,
         fused: Floats,
@@ -247,7 +249,7 @@ class StackFuser:
             return fused
         assert labels is not None
         measured = self.anatomy is not None
-        picture, recoloured = ensure_seen(plain, fused, labels, strength, measured)
+        picture, recoloured = ensure_visible(plain, fused, labels, strength, measured)
         for label in recoloured:
             notes.add(
                 f"Label {label} has no room to stand out by brightness; it is shown in another "
@@ -277,7 +279,7 @@ class StackFuser:
                 modulation = self.engine.modulation_cost(shape, labels[i])
                 counter.skip(self.engine.base_cost(shape) + modulation)
                 continue
-            kept = self._kept.get((k, number))
+            kept = self._cached.get((k, number))
             if kept is not None and kept.is_current(labels[i], strength):
                 luma[i] = kept.luma
             else:
@@ -290,7 +292,7 @@ class StackFuser:
                     None if level is None else level[i],
                 )
                 if kept is not None:
-                    self._kept[k, number] = _KeptSlice(
+                    self._cached[k, number] = _CachedSlice(
                         kept.base, _copy(labels[i]), strength, luma[i].copy()
                     )
             plain[i] = bases[i].luma
@@ -314,7 +316,9 @@ class StackFuser:
         counter: ProgressCounter,
     ) -> dict[int, BaseSlice]:
         """Return the base chains of slices that are not empty, made or kept."""
-        bases = {i: self._kept[k, n].base for i, n in enumerate(numbers) if (k, n) in self._kept}
+        bases = {
+            i: self._cached[k, n].base for i, n in enumerate(numbers) if (k, n) in self._cached
+        }
         new = [i for i in range(len(x)) if not empty[i] and i not in bases]
         if not new:
             return bases
@@ -332,7 +336,7 @@ class StackFuser:
             needed = base.nbytes + 2 * base.luma.nbytes
             if needed <= self.memory:
                 self.memory -= needed
-                self._kept[k, numbers[i]] = _KeptSlice(base, None, 1.0, base.luma)
+                self._cached[k, numbers[i]] = _CachedSlice(base, None, 1.0, base.luma)
         return bases
 
     def _chroma(
@@ -342,7 +346,7 @@ class StackFuser:
         seen = ready.chroma.reshape(-1, *ready.chroma.shape[-3:])[part]
         if self.restorer is None:
             return seen
-        brightness = _stack(guide(ready))[part]
+        brightness = _stack(luma_of_coloured(ready))[part]
         restored = np.empty_like(seen)
         for i, number in enumerate(numbers):
             if number in self._colours:

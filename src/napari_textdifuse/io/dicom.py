@@ -15,7 +15,7 @@ from ..names import contrast_in
 from ..volume import MODALITIES, Array, Volume
 from ._quiet import quiet
 from ._series import SeriesInfo, TimeSeries
-from .dicom_find import Found, image_header, series_info, series_of
+from .dicom_find import ImageHeaders, image_header, series_info, series_of
 from .dicom_meaning import describe
 from .dicom_numbers import integer, number, vector
 from .dicom_pixels import is_colour
@@ -99,7 +99,7 @@ def list_series(folder: Path) -> list[SeriesInfo]:
     return [info for info, _ in series_of(folder)]
 
 
-def _open(found: Found, info: SeriesInfo, notes: tuple[str, ...] = ()) -> TimeSeries:
+def _open(found: ImageHeaders, info: SeriesInfo, notes: tuple[str, ...] = ()) -> TimeSeries:
     label = info.title
     first = found[0][1]
     if info.modality == "SEG":

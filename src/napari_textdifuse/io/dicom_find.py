@@ -24,7 +24,7 @@ _DERIVED = ("SEG", "RTDOSE")
 #: A deflated file may inflate to this much, whatever its size: pydicom takes it several times.
 ANY_RATIO = 2**28
 
-Found = list[tuple[Path, Dataset]]
+ImageHeaders = list[tuple[Path, Dataset]]
 
 
 def image_header(path: Path) -> Dataset:
@@ -46,7 +46,7 @@ def image_header(path: Path) -> Dataset:
     return header
 
 
-def series_of(folder: Path) -> list[tuple[SeriesInfo, Found]]:
+def series_of(folder: Path) -> list[tuple[SeriesInfo, ImageHeaders]]:
     """Group the images of a folder by series, the largest first.
 
     Raises
@@ -165,7 +165,7 @@ def drop_empty(header: Dataset) -> None:
         header.RescaleSlope = 1
 
 
-def series_info(found: Found) -> SeriesInfo:
+def series_info(found: ImageHeaders) -> SeriesInfo:
     """Describe the files of one series."""
     header = found[0][1]
     return SeriesInfo(

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from ..volume import Array
-from .dicom_find import Found, frame_count, inflated_size
+from .dicom_find import ImageHeaders, frame_count, inflated_size
 from .dicom_numbers import integer
 from .dicom_pixels import decode, is_colour, rescale
 from .limits import check_complete, check_held, check_size
@@ -41,7 +41,7 @@ class Slice:
     pixels: Callable[[], Array]
 
 
-def slices_of(found: Found, label: str) -> list[Slice]:
+def slices_of(found: ImageHeaders, label: str) -> list[Slice]:
     """Return the slices of the files of one series, in no particular order.
 
     Parameters

@@ -219,7 +219,7 @@ def fit(
             f"The atlas does not fit the image: tissue overlaps by {overlap:.0%}. Is it a whole "
             "T1-weighted head, and does the template show the same (with or without skull)?"
         )
-    result = _carried(subject, grid, field, labels.array, placed)
+    result = _propagate_labels(subject, grid, field, labels.array, placed)
     return _Fitted(result, overlap, float(abs(np.linalg.det(_affine(subject)[:3, :3]))))
 
 
@@ -277,7 +277,7 @@ def _end_if_wanted(filter_: Any) -> None:
         filter_.Abort()
 
 
-def _carried(
+def _propagate_labels(
     subject: Volume,
     grid: Volume,
     field: npt.NDArray[np.float32],

@@ -35,10 +35,10 @@ class ContentCache:
     def __init__(self, max_bytes: int = 1 << 30) -> None:
         self.max_bytes = max_bytes
         self.nbytes = 0
-        self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._cached: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._cached)
 
     def get(self, kind: str, image: npt.NDArray[np.uint8], make: Callable[[], T]) -> T:
         """Return what `make` gave for an equal image before, or call it now.
@@ -52,20 +52,20 @@ class ContentCache:
             Takes nothing; its result has ``nbytes``.
         """
         key = (kind, _digest(image))
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
+        if key in self._cached:
+            self._cached.move_to_end(key)
+            return self._cached[key]
         made = make()
         if made.nbytes <= self.max_bytes:
-            self._kept[key] = made
+            self._cached[key] = made
             self.nbytes += made.nbytes
             while self.nbytes > self.max_bytes:
-                self.nbytes -= self._kept.popitem(last=False)[1].nbytes
+                self.nbytes -= self._cached.popitem(last=False)[1].nbytes
         return made
 
     def clear(self) -> None:
         """Forget everything."""
-        self._kept.clear()
+        self._cached.clear()
         self.nbytes = 0
 
 

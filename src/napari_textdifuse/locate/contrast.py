@@ -8,7 +8,7 @@ from typing import Any
 from ..names import contrast_in
 from ..volume import Volume
 
-_SAID = {
+_SOURCE_WORDS = {
     "stated": "what you stated",
     "sidecar": "its sidecar file",
     "file name": "its file's name",
@@ -33,7 +33,10 @@ def stated_contrast(volume: Volume) -> tuple[str | None, str]:
         What said so, for a note.
     """
     if volume.contrast:
-        return volume.contrast, f"by {_SAID.get(volume.sources.get('contrast', ''), 'its file')}"
+        return (
+            volume.contrast,
+            f"by {_SOURCE_WORDS.get(volume.sources.get('contrast', ''), 'its file')}",
+        )
     facts = dict(volume.metadata)
     nested = facts.get("acquisition")
     if isinstance(nested, Mapping):

@@ -105,9 +105,9 @@ def in_words(row: Mapping[str, Any]) -> str:
     str
         With the value in the image that it was found in, if that has a unit.
     """
-    parts = [_counted(max(1, row["objects"]), "object")]
+    parts = [_with_plural(max(1, row["objects"]), "object")]
     if len(row["centroid_voxel"] or ()) == 3:
-        parts.append(_counted(row["slices"], "slice"))
+        parts.append(_with_plural(row["slices"], "slice"))
     if row["volume_mL"] is not None:
         parts.append(f"{row['volume_mL']:.{1 if row['volume_mL'] >= 1 else 2}f} mL")
     elif row["area_mm2"] is not None:
@@ -130,5 +130,5 @@ def _value(row: Mapping[str, Any], role: str) -> list[str]:
     return [f"mean {number} {unit} (in {title})"]
 
 
-def _counted(number: int, word: str) -> str:
+def _with_plural(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"

@@ -7,7 +7,7 @@ Out: clean estimate, variance coefficient and each source's share, see `protocol
 from .chroma import ChromaNetwork
 from .fusion_control import FusionControl, combine
 from .fusion_rules import RULES, FusionRule
-from .light import LightNetwork, Weighted
+from .light import LightNetwork, WeightedFeatures
 from .modulation import Modulation
 from .precision import cast
 from .unet import Decoder, Encoder, UNetConfig
@@ -22,7 +22,7 @@ __all__ = [
     "LightNetwork",
     "Modulation",
     "UNetConfig",
-    "Weighted",
+    "WeightedFeatures",
     "cast",
     "combine",
 ]

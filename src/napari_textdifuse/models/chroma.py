@@ -84,7 +84,7 @@ class ChromaNetwork(nn.Module):
         """Precision of the features."""
         return self.encoder.stem.weight.dtype
 
-    def look(self, luma: Tensor, chroma: Tensor) -> Tensor:
+    def encode_context(self, luma: Tensor, chroma: Tensor) -> Tensor:
         """Describe the whole picture; once per picture, before any tile.
 
         Parameters
@@ -113,7 +113,7 @@ class ChromaNetwork(nn.Module):
         luma : Tensor, shape (B, 1, H, W), float32
             Brightness as it was seen, in [-1, 1].
         context : Tensor, shape (B, time_dim)
-            From `look`.
+            From `encode_context`.
         t : Tensor, shape (B,)
 
         Returns

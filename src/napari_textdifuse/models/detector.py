@@ -98,18 +98,18 @@ class DetectorNetwork(nn.Module):
             for stem, picture in ((self.visible, visible), (self.infrared, infrared))
             if picture is not None
         ]
-        return self.judge(torch.stack(seen).mean(0) if len(seen) > 1 else seen[0])
+        return self.forward_heads(torch.stack(seen).mean(0) if len(seen) > 1 else seen[0])
 
-    def judge(self, x: Tensor) -> list[Tensor]:
+    def forward_heads(self, x: Tensor) -> list[Tensor]:
         """Return what each head says about the averaged first stage."""
         levels = []
         for down, stage, lateral in zip(self.down, self.stage, self.lateral, strict=True):
             x = stage(down(x))
             levels.append(lateral(x))
         for high in (1, 0):
-            levels[high] = levels[high] + _like(levels[high + 1], levels[high])
+            levels[high] = levels[high] + _resize_to(levels[high + 1], levels[high])
         for high in (1, 2):
-            levels[high] = levels[high] + _like(levels[high - 1], levels[high])
+            levels[high] = levels[high] + _resize_to(levels[high - 1], levels[high])
         return [
             out(head(level)) for level, head, out in zip(levels, self.head, self.out, strict=True)
         ]
@@ -120,7 +120,7 @@ class DetectorNetwork(nn.Module):
         return (picture - mean) / deviation
 
 
-def _like(level: Tensor, other: Tensor) -> Tensor:
+def _resize_to(level: Tensor, other: Tensor) -> Tensor:
     return F.interpolate(level, size=other.shape[-2:], mode="bilinear", align_corners=False)
 
 

@@ -157,7 +157,7 @@ def combine(weighted: list[Tensor]) -> list[Tensor]:
     return [x + y for x, y in (w.chunk(2) for w in weighted)]
 
 
-def leaning(weights: Tensor, balance: float) -> Tensor:
+def lean_weights(weights: Tensor, balance: float) -> Tensor:
     """Lean weights of X and Y towards one source (``lambda w`` of Eq. 12, for all pixels).
 
     Parameters

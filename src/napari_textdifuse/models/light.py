@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .conditions import RestorationEmbedding
-from .fusion_control import FusionControl, combine, leaning
+from .fusion_control import FusionControl, combine, lean_weights
 from .fusion_rules import FusionRule
 from .modulation import Modulation
 from .uncertainty import ErrorHead
@@ -16,7 +16,7 @@ from .unet import Decoder, Encoder, UNetConfig
 
 
 @dataclass(frozen=True)
-class Weighted:
+class WeightedFeatures:
     """Both sources' weighted features at one step; X in the first half of each batch.
 
     Parameters
@@ -99,7 +99,7 @@ class LightNetwork(nn.Module):
         -------
         estimate, variance : Tensor, shape (B, 1, H, W), float32
         """
-        z, t = self._seen(z), self._seen(t)
+        z, t = self._network_input(z), self._network_input(t)
         features = self.encoder(z.to(self.dtype), condition.to(self.dtype), t)
         residual, variance = self.decoder(features, t)
         return condition + residual, variance
@@ -113,7 +113,7 @@ class LightNetwork(nn.Module):
         restore: Tensor | None = None,
         *,
         balance: float = 0.0,
-    ) -> Weighted:
+    ) -> WeightedFeatures:
         """Encode one noisy sample under two conditions and weigh the features (Eq. 2-3).
 
         Parameters
@@ -132,7 +132,7 @@ class LightNetwork(nn.Module):
         ValueError
             If the network was built without the condition.
         """
-        z, t = self._seen(z), self._seen(t)
+        z, t = self._network_input(z), self._network_input(t)
         condition = torch.cat([x, y])
         samples = torch.cat([z, z]).to(self.dtype)
         condition_embedding = context = None
@@ -146,17 +146,17 @@ class LightNetwork(nn.Module):
         )
         pixels, share, weights = self.fcm(features, condition)
         if balance:
-            pixels, share = leaning(pixels, balance), leaning(share, balance)
-            weights = [leaning(w, balance) for w in weights]
+            pixels, share = lean_weights(pixels, balance), lean_weights(share, balance)
+            weights = [lean_weights(w, balance) for w in weights]
         weighted = [w * f for w, f in zip(weights, features, strict=True)]
-        return Weighted(pixels * (condition + 1) / 2, weighted, share.chunk(2)[0], context)
+        return WeightedFeatures(pixels * (condition + 1) / 2, weighted, share.chunk(2)[0], context)
 
-    def decode(self, weighted: Weighted, t: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(self, weighted: WeightedFeatures, t: Tensor) -> tuple[Tensor, Tensor]:
         """Add the two sources' weighted features and decode them (Eq. 4).
 
         Parameters
         ----------
-        weighted : Weighted
+        weighted : WeightedFeatures
         t : Tensor, shape (B,)
 
         Returns
@@ -168,7 +168,7 @@ class LightNetwork(nn.Module):
         return estimate, variance
 
     def decode_with_error(
-        self, weighted: Weighted, t: Tensor
+        self, weighted: WeightedFeatures, t: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Decode, and tell how far the estimate may be off.
 
@@ -182,9 +182,11 @@ class LightNetwork(nn.Module):
         return self._decode(weighted, t, judge=self.error is not None)
 
     def _decode(
-        self, weighted: Weighted, t: Tensor, judge: bool
+        self, weighted: WeightedFeatures, t: Tensor, judge: bool
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        seen = self.decoder.features(combine(weighted.features), self._seen(t), weighted.context)
+        seen = self.decoder.features(
+            combine(weighted.features), self._network_input(t), weighted.context
+        )
         residual, variance = self.decoder.heads(seen)
         fused = 2 * combine([weighted.condition])[0] - 1
         error = None
@@ -192,17 +194,17 @@ class LightNetwork(nn.Module):
             error = self.error(seen, fused, residual).exp()
         return fused + residual, variance, error
 
-    def modulate(self, weighted: Weighted, gain: Tensor) -> Weighted:
+    def modulate(self, weighted: WeightedFeatures, gain: Tensor) -> WeightedFeatures:
         """Multiply the weighted features by ``lambda_X`` and ``lambda_Y`` (Eq. 12).
 
         Parameters
         ----------
-        weighted : Weighted
+        weighted : WeightedFeatures
         gain : Tensor, shape (B, 1, H, W)
             Signed strength per pixel; 0 changes nothing, bit for bit.
         """
         return replace(weighted, features=self.modulation(weighted.features, gain))
 
-    def _seen(self, noisy: Tensor) -> Tensor:
+    def _network_input(self, noisy: Tensor) -> Tensor:
         """Sample or step as the network gets to see it."""
         return noisy if self.diffusion else torch.zeros_like(noisy)

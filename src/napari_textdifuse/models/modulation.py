@@ -12,7 +12,7 @@ from .unet import ChannelNorm
 SLOPE = 1.5
 
 
-def emphasised(brightness: Tensor, gain: Tensor) -> Tensor:
+def apply_gain(brightness: Tensor, gain: Tensor) -> Tensor:
     """Apply the contrast prior.
 
     Parameters

@@ -64,12 +64,12 @@ def read_layers(path: PathOrPaths) -> list[LayerData]:
     layers: list[LayerData] = []
     for p in paths:
         opened = _read_folder(p) if p.is_dir() else [_layer(read_times(p))]
-        layers += _told_apart(opened, p, layers)
+        layers += _with_unique_names(opened, p, layers)
     # what lets others through lies above: CT over MRI, PET and SPECT over both
     return sorted(layers, key=lambda layer: _ORDER.get(_known(layer).get("modality"), 0))
 
 
-def _told_apart(
+def _with_unique_names(
     opened: list[LayerData], path: Path, before: Sequence[LayerData]
 ) -> list[LayerData]:
     """Add the modality or the folder to a name that another layer has."""

@@ -43,7 +43,7 @@ def is_layer(source: Any) -> bool:
     return all(hasattr(source, name) for name in ("data", "scale", "translate"))
 
 
-def known_of(layer: Any) -> dict[str, Any]:
+def stored_facts(layer: Any) -> dict[str, Any]:
     """Return what this package stored in a layer: affine, unit, modality, window, notes ..."""
     return dict((getattr(layer, "metadata", None) or {}).get(KEY, {}))
 
@@ -85,7 +85,7 @@ def read_layer(layer: Any, role: str, time: int | None = None) -> Volume:
             f"layer {name!r}: {array.dtype} data of shape {array.shape} is not a real 2-D image or "
             "3-D volume; choose one time point or channel."
         )
-    known = known_of(layer)
+    known = stored_facts(layer)
     matrix = spatial_part(data_to_world(layer), n, time or 0)
     matrix, unknown = in_millimetres(matrix, getattr(layer, "units", None))
     affine = current_affine(matrix, known)

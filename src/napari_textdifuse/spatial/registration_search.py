@@ -72,7 +72,7 @@ Callback = Callable[[RegistrationProgress], bool | None]
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What the search came to, in its frame: moving to fixed; mutual information in nats.
 
     Parameters
@@ -168,12 +168,12 @@ class Search:
         self.failure: BaseException | None = None
         self.step, self.steps, self.fraction = 0.0, 1 + len(self.shrink), 0.0
 
-    def run(self, kind: str) -> Found:
+    def run(self, kind: str) -> SearchResult:
         """Search for a rigid movement, and from there for an affine one if that is wanted."""
         with one_thread(self.sitk):
             return self._run(kind)
 
-    def _run(self, kind: str) -> Found:
+    def _run(self, kind: str) -> SearchResult:
         sitk = self.sitk
         start = self._euler()
         before = self._agreement(start)
@@ -198,7 +198,7 @@ class Search:
         if after is None:
             raise GeometryError(_LOST)
         centre = np.array(self.fixed.TransformContinuousIndexToPhysicalPoint(_middle(self.fixed)))
-        return Found(self._matrix(best), before, after, centre, len(places), agreeing, rival)
+        return SearchResult(self._matrix(best), before, after, centre, len(places), agreeing, rival)
 
     def _places(self) -> list[_Place]:
         """Search quickly, at the coarsest level, from several starts; the best place first."""

@@ -216,7 +216,7 @@ def _sample(
                 source = np.where(bad, low, source)
         for channel in np.ndindex(colours):
             values = _look_up(source[(..., *channel)], matrix, start - first, size, order, sigma)
-            values = _like(values, dtype)
+            values = _to_dtype(values, dtype)
             values[~here] = fill
             result[(*block, *channel)] = values
         inside[block] = here
@@ -282,7 +282,7 @@ def _look_up(
     return linear
 
 
-def _like(values: Array, dtype: np.dtype[np.generic]) -> Array:
+def _to_dtype(values: Array, dtype: np.dtype[np.generic]) -> Array:
     if dtype.kind in "iu" and values.dtype.kind == "f":  # a float colour means [0, 1]
         values = np.rint(values)
     return values.astype(dtype, copy=False)

@@ -62,8 +62,8 @@ def train_chroma(
         t = t.to(device)
         z = schedule.add_noise(batch.clean, noise, t)
         small_luma, small_chroma, log_gains = train.lights(step, LIGHT_EXTRA)
-        extra = network.log_gains(network.look(small_luma, small_chroma))
-        context = network.look(batch.whole_luma, batch.whole_chroma)
+        extra = network.log_gains(network.encode_context(small_luma, small_chroma))
+        context = network.encode_context(batch.whole_luma, batch.whole_chroma)
         with autocast(device):
             x0, variance = network.restore(z, batch.luma, batch.seen, context, t)
         light = ratio_error(
@@ -83,7 +83,7 @@ def train_chroma(
         t = torch.full((len(noise),), step, device=device)
         z = schedule.add_noise(fixed.clean, noise, t)
         with torch.no_grad():
-            context = network.look(fixed.whole_luma, fixed.whole_chroma)
+            context = network.encode_context(fixed.whole_luma, fixed.whole_chroma)
             x0, _ = network.restore(z, fixed.luma, fixed.seen, context, t)
         return x0
 
@@ -92,7 +92,7 @@ def train_chroma(
         estimates = {str(t): estimate(t) for t in (999, 249)}
         errors = [F.smooth_l1_loss(x0, fixed.clean, beta=HUBER) for x0 in estimates.values()]
         with torch.no_grad():
-            found = network.log_gains(network.look(*lights[:2]))
+            found = network.log_gains(network.encode_context(*lights[:2]))
         values = {"loss": float(torch.stack(errors).mean())}
         values["light_in"] = float(ratio_error(torch.zeros_like(found), lights[2]))
         values["light"] = float(ratio_error(found, lights[2]))

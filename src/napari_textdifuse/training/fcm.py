@@ -22,11 +22,11 @@ from .losses import (
     structure_loss,
 )
 from .precision import autocast
-from .restoration import draw_restoration, wanted_pair
+from .restoration import draw_restoration, target_pair
 from .trainer import Trainer
 
 #: One step in so many starts between.
-BETWEEN = 4
+INTERMEDIATE_EVERY = 4
 
 
 def chain_sample(
@@ -98,7 +98,7 @@ def train_fcm(
     ) -> tuple[Tensor, dict[str, float]]:
         asked = restore if conditioned else None
         estimate = fuse(batch.seen_a, batch.seen_b, noise, t, asked)
-        x, y = wanted_pair(batch, restore)
+        x, y = target_pair(batch, restore)
         fused, x01, y01 = ((v + 1) / 2 for v in (estimate, x, y))
         level, slope = fusion_loss(
             fused,
@@ -123,7 +123,7 @@ def train_fcm(
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         generator = torch.Generator().manual_seed(train.seed * 10_000_019 + step)
         t = torch.randint(100, last, (config.batch,), generator=generator)
-        if step % BETWEEN:
+        if step % INTERMEDIATE_EVERY:
             t[:] = last
         batch = train.batch(step, config.batch)
         noise = torch.randn(batch.seen_a.shape, generator=generator).to(device)

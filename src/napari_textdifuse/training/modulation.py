@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..diffusion import Schedule
 from ..models import LightNetwork
-from ..models.modulation import emphasised
+from ..models.modulation import apply_gain
 from .config import TrainConfig
 from .data import CropSampler
 from .fcm import chain_sample
@@ -82,7 +82,7 @@ def train_modulation(
 
     def error(sampler: CropSampler, step: int, count: int) -> tuple[Tensor, Tensor]:
         before, after, gain = fused(sampler, step, count)
-        target = emphasised(before, gain)
+        target = apply_gain(before, gain)
         inside = (gain != 0).float()
         # the sampler replaces everything outside the mask, so only the inside is judged
         area = inside.sum().clamp(min=1)

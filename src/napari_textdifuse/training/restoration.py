@@ -36,7 +36,7 @@ def draw_restoration(count: int, generator: torch.Generator) -> Tensor:
     return torch.cat(rows)
 
 
-def wanted(clean: Tensor, lit: Tensor, seen: Tensor, restore: Tensor) -> Tensor:
+def restoration_target(clean: Tensor, lit: Tensor, seen: Tensor, restore: Tensor) -> Tensor:
     """Return the picture that is asked for.
 
     Parameters
@@ -56,12 +56,12 @@ def wanted(clean: Tensor, lit: Tensor, seen: Tensor, restore: Tensor) -> Tensor:
     return (lit + light * (clean - lit) + (1 - noise) * (seen - lit)).clamp(-1, 1)
 
 
-def wanted_pair(batch: Batch, restore: Tensor) -> tuple[Tensor, Tensor]:
+def target_pair(batch: Batch, restore: Tensor) -> tuple[Tensor, Tensor]:
     """Return both sources as asked for; `restore` as from `draw_restoration`."""
     first, second = restore.chunk(2)
     return (
-        wanted(batch.clean_a, batch.lit_a, batch.seen_a, first),
-        wanted(batch.clean_b, batch.lit_b, batch.seen_b, second),
+        restoration_target(batch.clean_a, batch.lit_a, batch.seen_a, first),
+        restoration_target(batch.clean_b, batch.lit_b, batch.seen_b, second),
     )
 
 
@@ -77,7 +77,7 @@ def reference_pair(batch: Batch, restore: Tensor) -> tuple[Tensor, Tensor, Tenso
     restore : Tensor, shape (2 B, 2)
     """
     full = torch.stack([torch.ones_like(restore[:, 0]), restore[:, 1]], dim=1)
-    x, y = wanted_pair(batch, full)
+    x, y = target_pair(batch, full)
     # light that was mended in part must not be mended again
     light = (restore[:, 1:] == 1).to(restore.dtype)
     return x, y, torch.cat([torch.ones_like(light), light], dim=1)

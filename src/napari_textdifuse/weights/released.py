@@ -109,7 +109,7 @@ class ReleasedFolder:
         return expected.keys() >= self.checksums.keys()
 
 
-def looks_released(path: Path) -> bool:
+def is_released_folder(path: Path) -> bool:
     """Tell whether a folder holds any file of the release."""
     return any((path / name).exists() for name in (ENCODER, DECODER, *CONTROLS.values()))
 

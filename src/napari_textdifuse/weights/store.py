@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import WeightsError
 from .description import read_description, unet_shape
-from .released import ReleasedFolder, looks_released, open_released
+from .released import ReleasedFolder, is_released_folder, open_released
 from .tensors import filled
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def open_folder(name: str | os.PathLike[str] | None = None) -> WeightsFolder | R
     if not path.is_dir():
         known = ", ".join(embedded_names()) or "none"
         raise WeightsError(f"No weights named or in the folder {str(name)!r}; embedded: {known}.")
-    if looks_released(path) and not (path / "config.json").exists():
+    if is_released_folder(path) and not (path / "config.json").exists():
         return open_released(path)
     return WeightsFolder(path, read_description(path))
 

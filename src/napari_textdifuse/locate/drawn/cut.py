@@ -74,7 +74,7 @@ def cut(
 
 
 def likeness(channels: Floats, region: Mask) -> npt.NDArray[np.float32]:
-    """Learn from one picture how an object and what is around it look, for `cut_alike`.
+    """Learn from one picture how an object and what is around it look, for `cut_by_likeness`.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def likeness(channels: Floats, region: Mask) -> npt.NDArray[np.float32]:
     return _log_ratio(bins, region, len(channels), size, np.zeros(region.shape, np.int8), 0.0)
 
 
-def cut_alike(channels: Floats, table: npt.NDArray[np.float32], inside: Mask) -> Mask:
+def cut_by_likeness(channels: Floats, table: npt.NDArray[np.float32], inside: Mask) -> Mask:
     """Find in another picture what looks like the object of `likeness`.
 
     Parameters

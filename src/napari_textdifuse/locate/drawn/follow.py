@@ -12,7 +12,7 @@ from scipy import ndimage
 from ...volume import Volume
 from ..regions import Floats, Mask, touching
 from .channels import channels
-from .cut import cut_alike, likeness
+from .cut import cut_by_likeness, likeness
 from .outline import Outline
 
 #: How far an object may reach beyond the slice before: a share of its width, and pixels.
@@ -105,7 +105,7 @@ def _next(image: Volume, looks: _Looks, before: Mask, z: int) -> Mask | None:
     window = _widened(before, MARGIN, LEAST_MARGIN)
     values, there = _plane(image, z, window), before[window]
     inside = ndimage.binary_dilation(there, iterations=_pixels(there, REACH, LEAST_REACH))
-    found = touching(cut_alike(looks.scaled(values), looks.table, inside), there)
+    found = touching(cut_by_likeness(looks.scaled(values), looks.table, inside), there)
     if not found.any() or (found & there).sum() < OVERLAP * min(found.sum(), there.sum()):
         return None
     if _contrast(values, found) / looks.contrast < CONTRAST:

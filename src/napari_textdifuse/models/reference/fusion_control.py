@@ -108,11 +108,11 @@ class ReferenceControl(nn.Module):
             return torch.sigmoid(_through(head, x, dtype))
 
         h = convolve(self.inBlock, torch.cat([map1, map2], dim=1), dtype)
-        h = _kept(attended, h, self.middleBlock1, self.CBMA1)
+        h = _checkpointed(attended, h, self.middleBlock1, self.CBMA1)
         middle, attention, head = self.branch(1)
-        weight1 = _kept(weights, _kept(attended, h, middle, attention), head)
+        weight1 = _checkpointed(weights, _checkpointed(attended, h, middle, attention), head)
         middle, attention, head = self.branch(2)
-        weight2 = _kept(weights, _kept(attended, h, middle, attention), head)
+        weight2 = _checkpointed(weights, _checkpointed(attended, h, middle, attention), head)
         return weight1, weight2
 
 
@@ -125,7 +125,7 @@ def _through(block: NormConv, x: Tensor, dtype: torch.dtype) -> Tensor:
     return convolve(block.conv, F.silu(block.norm(x)), dtype).float()
 
 
-def _kept(function: Callable[..., Tensor], x: Tensor, *modules: nn.Module) -> Tensor:
+def _checkpointed(function: Callable[..., Tensor], x: Tensor, *modules: nn.Module) -> Tensor:
     """Evaluate; in training keep only the input and compute again in the backward pass."""
     if torch.is_grad_enabled():
         out: Tensor = checkpoint(

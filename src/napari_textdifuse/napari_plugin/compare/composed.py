@@ -13,10 +13,10 @@ from .composite import Checkerboard, Composite, Curtain
 from .mode import MARK, Mode
 from .sampling import common_grid, same_world
 
-_PLACE = ("data", "scale", "translate", "rotate", "shear", "affine", "units")
+_GEOMETRY = ("data", "scale", "translate", "rotate", "shear", "affine", "units")
 #: How close to the line the mouse takes hold of it, in widths of the picture.
 GRIP = 0.03
-_LOOK = ("contrast_limits", "gamma", "colormap")
+_APPEARANCE = ("contrast_limits", "gamma", "colormap")
 
 
 class _Composed(Mode):
@@ -100,10 +100,12 @@ class _Composed(Mode):
 
     def _connect(self, on: bool) -> None:
         """Follow what the user does to the layers and to the axes on show."""
-        wanted = [(self.viewer.dims.events.order, self._turned)]
+        wanted = [(self.viewer.dims.events.order, self._axes_changed)]
         for layer in self.layers:
-            wanted += [(getattr(layer.events, name), self._place_changed) for name in _PLACE]
-            wanted += [(getattr(layer.events, name), self._look_changed) for name in _LOOK]
+            wanted += [(getattr(layer.events, name), self._geometry_changed) for name in _GEOMETRY]
+            wanted += [
+                (getattr(layer.events, name), self._appearance_changed) for name in _APPEARANCE
+            ]
         for emitter, callback in wanted:
             (emitter.connect if on else emitter.disconnect)(callback)
 
@@ -112,17 +114,17 @@ class _Composed(Mode):
         right = int(dims.order[-1]) - (dims.ndim - n)
         self._data.horizontal = right if right >= 0 else n - 1
 
-    def _turned(self) -> None:
+    def _axes_changed(self) -> None:
         self._turn()
         if self.layer is not None:
             self.layer.refresh()
 
-    def _look_changed(self) -> None:
+    def _appearance_changed(self) -> None:
         if self.layer is not None:
             self._data.forget()
             self.layer.refresh()
 
-    def _place_changed(self) -> None:
+    def _geometry_changed(self) -> None:
         if self.layer is not None:
             grid = self._compose().grid
             self.layer.data = self._data

@@ -123,17 +123,17 @@ def measure(
     from ...evaluation.luminance import result_luminance, shown_colours, source_luminance
     from ...evaluation.metrics import evaluate_luminance, mean_of, worse_readback
 
-    def tell(done: int, total: int, words: str) -> None:
+    def report_progress(done: int, total: int, words: str) -> None:
         if report is not None and not report(done, total, words):
             raise Cancelled("The measurement was cancelled.")
 
-    tell(0, 1, "Reading the images")
+    report_progress(0, 1, "Reading the images")
     flat = fused.ndim == 2
     shown, volume = result_luminance(fused, f"the fused image ({fused.name})")
     colours = [shown_colours(volume, shown, source=False)]
     sources = []
     for volume, role in ((a, "image A"), (b, "image B")):
-        tell(0, 1, f"Reading {volume.name}")
+        report_progress(0, 1, f"Reading {volume.name}")
         placed = _on_grid(_with_window(volume), fused, 1)
         luma, placed = source_luminance(placed, f"{role} ({volume.name})")
         sources.append(luma)
@@ -146,20 +146,20 @@ def measure(
     chosen = [i for i in range(len(z)) if np.ptp(x[i]) or np.ptp(y[i])] or list(range(len(z)))
     rows, total = [], len(chosen) + len(regions)
     for done, i in enumerate(chosen):
-        tell(done, total, f"Slice {done + 1} of {len(chosen)}")
+        report_progress(done, total, f"Slice {done + 1} of {len(chosen)}")
         read = {"readback": worse_readback(*(image[i] for image in seen))}
         rows.append(evaluate_luminance(x[i], y[i], z[i]) | read)
     result = [Row(WHOLE, int(z.size), mean_of(rows))]
     for done, (label, inside) in enumerate(regions, len(chosen)):
         name = (names or {}).get(label, f"Label {label}")
-        tell(done, total, name)
+        report_progress(done, total, name)
         result.append(Row(name, int(inside.sum()), _of_pixels(x[inside], y[inside], z[inside])))
     titles = (f"A: {a.name}", f"B: {b.name}", f"Fused: {fused.name.removeprefix('Fused: ')}")
     counts = {
         title: np.bincount(image.ravel(), minlength=256)
         for title, image in zip(titles, (x, y, z), strict=True)
     }
-    tell(1, 1, "Done")
+    report_progress(1, 1, "Done")
     return Measurement(tuple(result), counts)
 
 

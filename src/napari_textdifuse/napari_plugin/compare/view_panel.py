@@ -82,7 +82,7 @@ class ViewPanel(QWidget):  # type: ignore[misc]
         self._group.buttonClicked.connect(self._clicked)
         self.slider.valueChanged.connect(self._slid)
         viewer.layers.events.removed.connect(self._removed)
-        viewer.dims.events.ndisplay.connect(self._turned)
+        viewer.dims.events.ndisplay.connect(self._display_changed)
         self.refresh()
 
     @property
@@ -141,7 +141,7 @@ class ViewPanel(QWidget):  # type: ignore[misc]
     def end(self) -> None:
         """Put everything back, and follow the viewer no longer."""
         self._viewer.layers.events.removed.disconnect(self._removed)
-        self._viewer.dims.events.ndisplay.disconnect(self._turned)
+        self._viewer.dims.events.ndisplay.disconnect(self._display_changed)
         old, self._mode = self._mode, None
         if old is not None:
             old.stop()
@@ -179,7 +179,7 @@ class ViewPanel(QWidget):  # type: ignore[misc]
             self.stop()
         self.refresh()
 
-    def _turned(self) -> None:
+    def _display_changed(self) -> None:
         if self._mode is not None and self._hindrance(type(self._mode)):
             self.stop()
         self._update()

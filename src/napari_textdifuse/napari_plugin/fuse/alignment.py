@@ -108,7 +108,7 @@ class AlignmentCheck:
         badge.shown.connect(self.follow)
         badge.button.clicked.connect(self._clicked)
         viewer.layers.events.removed.connect(self._removed)
-        viewer.dims.events.ndisplay.connect(self._turned)
+        viewer.dims.events.ndisplay.connect(self._display_changed)
 
     def follow(self) -> None:
         """Look again at the pair, once nothing changes any more."""
@@ -123,7 +123,7 @@ class AlignmentCheck:
         self._abandon()
         self.stop_board()
         self._viewer.layers.events.removed.disconnect(self._removed)
-        self._viewer.dims.events.ndisplay.disconnect(self._turned)
+        self._viewer.dims.events.ndisplay.disconnect(self._display_changed)
 
     def stop_board(self) -> None:
         """Take the checkerboard away."""
@@ -182,7 +182,7 @@ class AlignmentCheck:
         if self._board is not None and self._board.uses(event.value):
             self.stop_board()
 
-    def _turned(self) -> None:
+    def _display_changed(self) -> None:
         if self._viewer.dims.ndisplay == 3:
             self.stop_board()
         self.follow()

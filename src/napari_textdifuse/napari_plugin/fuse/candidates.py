@@ -310,7 +310,7 @@ class Candidates:
             self._update(mask)
 
 
-def said_in(decisions: Sequence[Mapping[str, Any]]) -> str:
+def rejection_note(decisions: Sequence[Mapping[str, Any]]) -> str:
     """Return a sentence about what was rejected; empty if nothing was."""
     rejected = [str(row["object"]) for row in decisions if row["decision"] == REJECTED]
     if not rejected:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import Cancelled
 from ..layers import LayerCopy
-from .candidates import Candidate, candidates_of, said_in
+from .candidates import Candidate, candidates_of, rejection_note
 from .clipping import clipping_notes
 from .outcome import Message, describe
 from .values import SourceValues, source_values
@@ -117,7 +117,7 @@ class Job:
             self.message = describe(cancelled, self)
             raise
         if self.decisions:
-            said = said_in(self.decisions)
+            said = rejection_note(self.decisions)
             result.record["candidates"] = list(self.decisions)
             result.record["warnings"] = [*result.record["warnings"], *([said] if said else [])]
         self.candidates = candidates_of(result)
@@ -140,13 +140,13 @@ class Job:
         if len(chosen) < LOOK_FIRST or not chosen.start <= place < chosen.stop:
             return
 
-        def tell(state: Progress) -> bool:
+        def report_progress(state: Progress) -> bool:
             shown = {"slice_index": place - chosen.start, "slices": len(chosen)}
             return report(replace(state, step=0, total=1, **shown))
 
         self._looks = session.with_balance(self.options.get("balance", 0.0), place)
         try:
-            self._looks.fuse(callback=tell)
+            self._looks.fuse(callback=report_progress)
         finally:
             self._looks = None
 

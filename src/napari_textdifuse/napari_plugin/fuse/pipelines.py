@@ -23,15 +23,15 @@ class Pipelines:
 
     def __init__(self, make: MakePipeline | None = None) -> None:
         self._make = make
-        self._kept: dict[tuple[str, str | None], FusionPipeline] = {}
+        self._cached: dict[tuple[str, str | None], FusionPipeline] = {}
 
     def get(self, device: str, weights: str | None) -> FusionPipeline:
         """Return the pipeline; called in the worker, one at a time."""
-        if (device, weights) not in self._kept:
+        if (device, weights) not in self._cached:
             if self._make is not None:
-                self._kept[device, weights] = self._make(device)
+                self._cached[device, weights] = self._make(device)
             else:
                 from ...fusion import FusionPipeline
 
-                self._kept[device, weights] = FusionPipeline.from_pretrained(weights, device)
-        return self._kept[device, weights]
+                self._cached[device, weights] = FusionPipeline.from_pretrained(weights, device)
+        return self._cached[device, weights]

@@ -44,13 +44,13 @@ class Preview:
     def show(self, index: int, estimate: npt.NDArray[np.float32]) -> None:
         """Show the estimate of a slice; tiles of large pictures are not shown."""
         session = self._job.session
-        if session is None or not self._fits(estimate, session.pair.turned_shape):
+        if session is None or not self._fits(estimate, session.pair.reoriented_shape):
             return
         if self._layer is None:
-            self._begin(session.pair.turned_shape)
+            self._begin(session.pair.reoriented_shape)
         elif self._layer not in self._layers:
             return  # the user deleted it
-        shape = session.pair.turned_shape
+        shape = session.pair.reoriented_shape
         plane = self._turned if len(shape) == 2 else self._turned[index]
         shown = estimate[: shape[-2], : shape[-1]]
         plane[..., :3] = shown if shown.ndim == 3 else shown[..., None]

@@ -73,7 +73,7 @@ class Views:
         box.planes.changed.connect(self.show_planes)
         box.projection.native.clicked.connect(self._clicked)
         viewer.layers.events.removed.connect(self._removed)
-        viewer.dims.events.ndisplay.connect(self._turned)
+        viewer.dims.events.ndisplay.connect(self._display_changed)
         self.follow()
 
     def follow(self) -> None:
@@ -105,7 +105,7 @@ class Views:
         self._stop_fade()
         self.stop_projection()
         self._viewer.layers.events.removed.disconnect(self._removed)
-        self._viewer.dims.events.ndisplay.disconnect(self._turned)
+        self._viewer.dims.events.ndisplay.disconnect(self._display_changed)
 
     def show_planes(self) -> None:
         """Open the panel with three planes, or bring it to the front."""
@@ -177,7 +177,7 @@ class Views:
             if len(self._point) == dims.ndim:  # napari goes to the middle when it turns
                 dims.set_point(range(dims.ndim), self._point)
 
-    def _turned(self) -> None:
+    def _display_changed(self) -> None:
         if self._changes is not None and self._viewer.dims.ndisplay == 2:
             self.stop_projection()
 

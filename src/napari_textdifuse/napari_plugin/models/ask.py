@@ -6,7 +6,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 
-def agreed(parent: QWidget, verb: str, question: str) -> bool:
+def confirm(parent: QWidget, verb: str, question: str) -> bool:
     """Ask, and wait for the answer.
 
     Parameters

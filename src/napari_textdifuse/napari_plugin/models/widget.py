@@ -25,7 +25,7 @@ from ...errors import TextDiFuseError
 from ..task import Report, Task, message_of
 from ..worker import Watch
 from . import actions
-from .ask import agreed
+from .ask import confirm
 from .details import (
     about_removal,
     describe,
@@ -176,7 +176,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
         if entry is None or self._why_not_use(entry):
             return
         folder = None if is_default(entry) else entry.path
-        if self._kept(lambda: self._store.choose(folder)):
+        if self._try_change(lambda: self._store.choose(folder)):
             self.chosen.emit(folder)
             self.hint.setText(f"Fusion uses {entry.name} from now on.")
             self.refresh()
@@ -187,7 +187,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
 
     def _download(self) -> None:
         entry = self.entry
-        if entry is not None and agreed(self, "Download", actions.consent(entry)):
+        if entry is not None and confirm(self, "Download", actions.consent(entry)):
             self._run(lambda report: actions.fetch(entry, report), "The download", self._changed)
 
     def _remove(self) -> None:
@@ -197,11 +197,11 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
             return
         if entry.kind == "folder" and entry.path is not None:
             path, used = entry.path, entry.path == self._store.chosen
-            if self._kept(lambda: self._store.forget(path)):
+            if self._try_change(lambda: self._store.forget(path)):
                 if used:
                     self.chosen.emit(None)
                 self._changed(f"{entry.name} is no longer listed; its files were left alone.")
-        elif agreed(self, "Delete", f"Delete {entry.name} from this computer?"):
+        elif confirm(self, "Delete", f"Delete {entry.name} from this computer?"):
             self._run(lambda report: actions.delete(entry), "The deletion", self._changed)
 
     def _add(self) -> None:
@@ -209,14 +209,16 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
         if name:
             folder = Path(name)
             self._run(
-                lambda report: actions.check_folder(folder, report), "The check", self._keep_folder
+                lambda report: actions.check_folder(folder, report),
+                "The check",
+                self._register_folder,
             )
 
-    def _keep_folder(self, folder: Path) -> None:
-        if self._kept(lambda: self._store.add(folder)):
+    def _register_folder(self, folder: Path) -> None:
+        if self._try_change(lambda: self._store.add(folder)):
             self._changed(f"{folder} is listed; choose Use for fusion to fuse with it.")
 
-    def _kept(self, change: Callable[[], None]) -> bool:
+    def _try_change(self, change: Callable[[], None]) -> bool:
         try:
             change()
         except TextDiFuseError as error:

@@ -46,7 +46,7 @@ class Field:
         """Side of a pixel of the pictures."""
         return float((self.high - self.low).max()) / SIDE or 1.0
 
-    def turned(self, axis: int) -> bool:
+    def is_reversed(self, axis: int) -> bool:
         """Whether an axis runs from the bottom of a picture to its top."""
         return self.patient and axis == 0
 
@@ -55,24 +55,24 @@ class Field:
         count = max(1, round(float(self.high[axis] - self.low[axis]) / self.pixel))
         step = (self.high[axis] - self.low[axis]) / count
         places = self.low[axis] + (np.arange(count) + 0.5) * step
-        return places[::-1] if self.turned(axis) else places
+        return places[::-1] if self.is_reversed(axis) else places
 
     def share(self, axis: int, place: float) -> float:
         """Return where a world coordinate lies along an axis, 0 (top or left) to 1."""
         share = (place - self.low[axis]) / ((self.high[axis] - self.low[axis]) or 1.0)
-        return 1 - share if self.turned(axis) else share
+        return 1 - share if self.is_reversed(axis) else share
 
     def place(self, axis: int, share: float) -> float:
         """Return the world coordinate at a share of the picture; the inverse of `share`."""
         share = min(max(share, 0.0), 1.0)
-        share = 1 - share if self.turned(axis) else share
+        share = 1 - share if self.is_reversed(axis) else share
         return float(self.low[axis] + share * (self.high[axis] - self.low[axis]))
 
     def ends(self, axis: int) -> tuple[str, str]:
         """Return the letters at the top or left and at the other end; empty outside a patient."""
         if not self.patient:
             return "", ""
-        return ENDS[axis][::-1] if self.turned(axis) else ENDS[axis]
+        return ENDS[axis][::-1] if self.is_reversed(axis) else ENDS[axis]
 
 
 def shown_layers(layers: Iterable[Any]) -> list[Any]:

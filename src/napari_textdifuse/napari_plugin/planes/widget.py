@@ -27,9 +27,9 @@ from .picture import DOWN_RIGHT, NAMES, Bytes, Field, draw, field_of, shown_laye
 #: Milliseconds in which changes are gathered before the planes are drawn again.
 PATIENCE = 20
 #: What of a layer changes its picture.
-_LOOK = {"visible", "opacity", "blending", "contrast_limits", "colormap", "gamma", "contour"}
-_LOOK |= {"data", "set_data", "labels_update", "paint", "inserted", "removed", "reordered"}
-_LOOK |= {"scale", "translate", "rotate", "shear", "affine"}
+_APPEARANCE = {"visible", "opacity", "blending", "contrast_limits", "colormap", "gamma", "contour"}
+_APPEARANCE |= {"data", "set_data", "labels_update", "paint", "inserted", "removed", "reordered"}
+_APPEARANCE |= {"scale", "translate", "rotate", "shear", "affine"}
 #: Of the lines, by the axis they stand for; the same colours in all planes.
 _LINES = (QColor(90, 170, 255, 150), QColor(110, 220, 110, 150), QColor(255, 120, 120, 150))
 
@@ -203,7 +203,7 @@ class PlanesWidget(QWidget):  # type: ignore[misc]
         super().showEvent(event)
 
     def _changed(self, event: Any) -> None:
-        if event.type in _LOOK:
+        if event.type in _APPEARANCE:
             self._moved()
 
     def _moved(self, _: Any = None) -> None:
