@@ -85,7 +85,7 @@ def session(viewer: Any, options: argparse.Namespace) -> Iterator[str]:
     middle = np.argwhere(mask.data == 2).mean(axis=0).round()
     for step in range(8):
         mask.paint(middle + np.array([0, 8 + step, -4]), 2)
-    widget.again.native.click()
+    widget.update_from_mask.native.click()
     wait_until(lambda: not widget.running, 600)
     yield "paint"
 

@@ -77,7 +77,13 @@ def test_nothing_of_the_panel_is_off_screen(make_napari_viewer, tiny_pipeline, q
     qtbot.waitUntil(lambda: window.width() == size[0], timeout=10_000)
     qtbot.wait(100)
     assert (window.width(), window.height()) == size
-    for button in (widget.fuse, widget.cancel, widget.again, widget.save, widget.progress):
+    for button in (
+        widget.fuse,
+        widget.cancel,
+        widget.update_from_mask,
+        widget.save,
+        widget.progress,
+    ):
         corner = button.native.mapTo(window, button.native.rect().bottomRight())
         assert window.rect().contains(corner), button.name
     area = widget._area

@@ -150,7 +150,7 @@ def test_the_balance_acts_on_the_slice_on_show_first(window, qtbot, tiny_pipelin
     assert list(viewer.layers) == order
     # a correction keeps the balance
     mask.paint((1, 10, 10), 1)
-    widget.again.native.click()
+    widget.update_from_mask.native.click()
     qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
     record = fused.metadata["textdifuse"]["record"]
     assert record["balance"] == 0.5

@@ -87,7 +87,7 @@ def test_a_whole_session(make_napari_viewer, qtbot, tiny_pipeline, notifications
     mask.mode = "paint"
     assert mask.contour == 0, "filled while it is painted on"
     mask.paint((4, 15, 15), 1)
-    fuse(button="again")
+    fuse(button="update_from_mask")
     assert list(viewer.layers) == order
     assert viewer.layers.selection.active is mask
     assert mask.mode == "paint"
@@ -114,19 +114,19 @@ def test_a_whole_session(make_napari_viewer, qtbot, tiny_pipeline, notifications
     for layer in (head("t1 B", "MR", 5), head("pet B", "PT", 6, "SUVbw")):
         viewer.add_layer(layer)
     widget.image_a.value, widget.image_b.value = viewer.layers["t1 B"], viewer.layers["pet B"]
-    assert not widget.again.enabled, "the corrected mask belongs to the other pair"
+    assert not widget.update_from_mask.enabled, "the corrected mask belongs to the other pair"
     fuse("tumour")
     other = [name.replace("t1 + pet", "t1 B + pet B") for name in first]
     assert in_sight(viewer) == ["t1", "pet", "t1 B", "pet B", *other]
-    assert widget.again.enabled
+    assert widget.update_from_mask.enabled
     # a deleted input is chosen again when it returns
     pet = viewer.layers["pet B"]
     viewer.layers.remove(pet)
     assert widget.image_b.value is not pet
-    assert not widget.again.enabled
+    assert not widget.update_from_mask.enabled
     viewer.add_layer(pet)
     assert widget.image_b.value is pet
-    assert widget.again.enabled
+    assert widget.update_from_mask.enabled
     names = [layer.name for layer in viewer.layers]
     assert len(set(names)) == len(names)
     assert not [name for name in names if "[1]" in name or "(running)" in name]

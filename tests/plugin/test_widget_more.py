@@ -127,8 +127,10 @@ def test_a_range_and_its_geometry_in_files(make, viewer, qtbot, notifications, t
     np.testing.assert_allclose(
         np.array(fused.metadata[KEY]["affine"])[:3, 3], (affine @ [0, 0, 1, 1])[:3]
     )
-    again = tiny_pipeline(fused, fused, steps=1)  # the result as an input keeps its place
-    np.testing.assert_allclose(again.affine, fused.metadata[KEY]["affine"])
+    update_from_mask = tiny_pipeline(
+        fused, fused, steps=1
+    )  # the result as an input keeps its place
+    np.testing.assert_allclose(update_from_mask.affine, fused.metadata[KEY]["affine"])
 
 
 def test_pictures_have_no_slices_to_choose(make):
@@ -343,7 +345,7 @@ def test_a_painted_mask_changes_only_its_slice(corrected, viewer, qtbot, tiny_pi
     before = fused.data.copy()
     painted = mask.data.copy()
     mask.data_setitem((np.full(9, 3), np.repeat([2, 3, 4], 3), np.tile([2, 3, 4], 3)), 1)
-    run(corrected, qtbot, "again")
+    run(corrected, qtbot, "update_from_mask")
     changed = np.abs(fused.data - before).reshape(5, -1).max(axis=1) > 0
     assert changed.tolist() == [False, False, False, True, False]
     assert only(viewer, "Fused") is fused
@@ -353,7 +355,7 @@ def test_a_painted_mask_changes_only_its_slice(corrected, viewer, qtbot, tiny_pi
     np.testing.assert_array_equal(fused.data, scratch.fused)
     mask.undo()
     np.testing.assert_array_equal(mask.data, painted)
-    run(corrected, qtbot, "again")
+    run(corrected, qtbot, "update_from_mask")
     np.testing.assert_array_equal(fused.data, before)
 
 
@@ -370,8 +372,8 @@ def test_live_corrections_follow_the_brush(corrected, viewer, qtbot):
 
 def test_a_deleted_mask_is_said(corrected, viewer, qtbot, notifications):
     viewer.layers.remove(only(viewer, "Mask"))
-    assert not corrected.again.enabled
-    assert corrected.again.tooltip.startswith("There is no mask yet")
+    assert not corrected.update_from_mask.enabled
+    assert corrected.update_from_mask.tooltip.startswith("There is no mask yet")
 
 
 def test_another_strength_reuses_the_chains(make, viewer, qtbot, notifications, tiny_pipeline):
@@ -506,7 +508,7 @@ def test_each_object_has_its_strength(make, viewer, qtbot, notifications, tiny_p
     fused = only(viewer, "Fused")
     before = fused.data.copy()
     widget.strengths[1].value = 0.2
-    run(widget, qtbot, "again")
+    run(widget, qtbot, "update_from_mask")
     changed = np.abs(fused.data - before).reshape(5, -1).max(axis=1) > 0
     assert changed.tolist() == [False, False, False, True, False]
     assert fused.metadata[KEY]["record"]["strength"] == {"1": 1.0, "2": 0.2} or (

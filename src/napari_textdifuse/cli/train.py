@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> Path:
     from ..training.config import TrainConfig
-    from ..training.run import Request, run_stage
+    from ..training.run import StageRequest, run_stage
     from ..training.split import SplitRule
 
     minutes = 60.0 if options.minutes is None and options.steps is None else options.minutes
@@ -52,7 +52,7 @@ def _train(options: argparse.Namespace) -> Path:
         **_loss(options),
     )
     rule = SplitRule(options.case_pattern, tuple(options.held_out), options.held_out_every)
-    request = Request(
+    request = StageRequest(
         stage=options.stage,
         sources=_sources(options),
         out=options.out,

@@ -13,7 +13,7 @@ from scipy import ndimage
 from ..errors import PromptError
 from ..stopping import check_stop
 from ..volume import Volume
-from .prompt import Request, parse, suggestions
+from .prompt import TermRequest, parse, suggestions
 from .protocol import Detections, Location, LocatorInfo
 from .regions import Mask, components, drop_small, empty
 from .terms import Objects, Rule, Term
@@ -56,7 +56,7 @@ class KnownTerm:
 
 @dataclass(frozen=True)
 class _TermResult:
-    request: Request
+    request: TermRequest
     mask: Mask
     view: RuleImage | None
     notes: tuple[str, ...]
@@ -198,7 +198,7 @@ def _usable(term: Term, views: list[RuleImage]) -> list[tuple[Rule, RuleImage]]:
     return [(rule, view) for rule in term.rules for view in views if rule.fits(view)]
 
 
-def _find(request: Request, views: list[RuleImage]) -> _TermResult:
+def _find(request: TermRequest, views: list[RuleImage]) -> _TermResult:
     """Try the term's rules in order of preference until one finds something."""
     name, notes = request.term.name, []
     if request.misspelt is not None:
@@ -270,7 +270,7 @@ def _apply(rule: Rule, view: RuleImage) -> Mask:
     return drop_small(np.asarray(rule.find(view), bool), rule.smallest_mm, view.mm)
 
 
-def _on_side(mask: Mask, view: RuleImage, request: Request) -> tuple[Mask, tuple[str, ...]]:
+def _on_side(mask: Mask, view: RuleImage, request: TermRequest) -> tuple[Mask, tuple[str, ...]]:
     """Keep the objects on the patient's left or right, as seen from the middle of the tissue."""
     side = request.side
     if side is None or not mask.any():

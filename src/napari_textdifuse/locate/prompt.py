@@ -60,7 +60,7 @@ _PLURALS = {
 
 
 @dataclass(frozen=True)
-class Request:
+class TermRequest:
     """One thing to find.
 
     Parameters
@@ -107,7 +107,7 @@ def _singular(word: str) -> str:
     return _SPELLING.get(word, word)
 
 
-def parse(prompt: str, terms: Sequence[Term]) -> tuple[list[Request], list[str]]:
+def parse(prompt: str, terms: Sequence[Term]) -> tuple[list[TermRequest], list[str]]:
     """Read a prompt.
 
     Parameters
@@ -117,7 +117,7 @@ def parse(prompt: str, terms: Sequence[Term]) -> tuple[list[Request], list[str]]
 
     Returns
     -------
-    requests : list of Request
+    requests : list of TermRequest
         In the order of the prompt, each term once per side.
     unknown : list of str
         Phrases in which no term was recognised.
@@ -128,7 +128,7 @@ def parse(prompt: str, terms: Sequence[Term]) -> tuple[list[Request], list[str]]
         If the prompt names nothing at all, or asks for an absence.
     """
     names = vocabulary(terms)
-    requests: list[Request] = []
+    requests: list[TermRequest] = []
     unknown: list[str] = []
     for phrase in split(prompt):
         words = _words(phrase, names)
@@ -183,7 +183,7 @@ def _words(phrase: str, names: dict[tuple[str, ...], Term]) -> list[str]:
     return words
 
 
-def _misspelt(words: list[str], names: dict[tuple[str, ...], Term]) -> list[Request]:
+def _misspelt(words: list[str], names: dict[tuple[str, ...], Term]) -> list[TermRequest]:
     """Read words with a slip of the pen as the known ones.
 
     Raises
@@ -211,7 +211,7 @@ def _misspelt(words: list[str], names: dict[tuple[str, ...], Term]) -> list[Requ
     return []
 
 
-def _requests(words: list[str], names: dict[tuple[str, ...], Term]) -> list[Request]:
+def _requests(words: list[str], names: dict[tuple[str, ...], Term]) -> list[TermRequest]:
     """Find the longest known names from left to right; keep those that were asked for."""
     longest = max(map(len, names))
     matches: list[tuple[Term, str]] = []
@@ -239,4 +239,4 @@ def _requests(words: list[str], names: dict[tuple[str, ...], Term]) -> list[Requ
     sides = {SIDES[w] for w in rest if w in SIDES}
     side = next(iter(sides)) if len(sides) == 1 else None
     unused = tuple(w for w in rest if w not in _FILLERS and w not in SIDES)
-    return [Request(term, said, side, unused) for term, said in matches]
+    return [TermRequest(term, said, side, unused) for term, said in matches]

@@ -202,7 +202,7 @@ class ResBlock(nn.Module):
         return out
 
 
-class Stage(nn.ModuleList):
+class LevelBlocks(nn.ModuleList):
     """The residual blocks of one level."""
 
     def __init__(self, channels: int, blocks: int, time_dim: int) -> None:
@@ -245,7 +245,7 @@ class Encoder(nn.Module):
         self.time = TimeEmbedding(config.time_dim)
         self.stem = nn.Conv2d(inputs * config.patch**2, widths[0], 3, padding=1)
         self.levels = nn.ModuleList(
-            Stage(c, n, config.time_dim) for c, n in zip(widths, config.blocks, strict=True)
+            LevelBlocks(c, n, config.time_dim) for c, n in zip(widths, config.blocks, strict=True)
         )
         self.downs = nn.ModuleList(
             nn.Conv2d(a, b, 2, stride=2) for a, b in itertools.pairwise(widths)
@@ -321,7 +321,7 @@ class Decoder(nn.Module):
         widths = config.channels
         self.time = TimeEmbedding(config.time_dim)
         self.levels = nn.ModuleList(
-            Stage(c, n, config.time_dim) for c, n in zip(widths, config.blocks, strict=True)
+            LevelBlocks(c, n, config.time_dim) for c, n in zip(widths, config.blocks, strict=True)
         )
         self.ups = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in itertools.pairwise(widths))
         self.merges = nn.ModuleList(nn.Conv2d(2 * a, a, 1) for a in widths[:-1])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..fusion import FusionResult, Progress
 
 #: Does the work; calls its argument after every step and stops when that returns False.
-Job = Callable[[Callable[["Progress"], bool]], "FusionResult"]
+FusionTask = Callable[[Callable[["Progress"], bool]], "FusionResult"]
 #: Takes the number of a slice and its estimate.
 Colour = Callable[[int, Any], Any]
 #: Least seconds between two previews.
@@ -46,7 +46,7 @@ class FusionRun(QObject):  # type: ignore[misc]
     previewed = Signal(int, object)
     finished = Signal(object)
 
-    def __init__(self, job: Job, colour: Colour | None = None) -> None:
+    def __init__(self, job: FusionTask, colour: Colour | None = None) -> None:
         super().__init__()
         self._job = job
         self._colour = colour

@@ -32,7 +32,7 @@ PRIVATE = ("data", "device", "network")
 
 
 @dataclass(frozen=True)
-class Request:
+class StageRequest:
     """What to train.
 
     Parameters
@@ -63,7 +63,7 @@ class Request:
     name: str | None = None
 
 
-def run_stage(request: Request) -> Path:
+def run_stage(request: StageRequest) -> Path:
     """Train one stage, or continue it, and write its weights.
 
     Returns
@@ -144,7 +144,7 @@ def export(
     return out
 
 
-def _network(request: Request, stage: Stage, start: Start | None) -> Any:
+def _network(request: StageRequest, stage: Stage, start: Start | None) -> Any:
     if not stage.colour:
         wanted = request.config.diffusion if request.stage == "diffusion" else None
         return build(start, request.network, request.config.seed, wanted)
@@ -166,7 +166,7 @@ def _check_crop(crop: int, multiple: int) -> None:
         )
 
 
-def _split(request: Request, stage: Stage) -> tuple[list[Example], list[Example]]:
+def _split(request: StageRequest, stage: Stage) -> tuple[list[Example], list[Example]]:
     """Read the images and hold out whole cases."""
     if stage.pairs and any(len(s.folders) != 2 for s in request.sources):
         raise InputError(
@@ -205,7 +205,7 @@ def _sampler(examples: list[Example], config: TrainConfig, seed: int, colour: bo
     return ColourSampler(list(sets.values()), config.crop, seed, config.device)
 
 
-def _write(network: Any, request: Request, config: TrainConfig, start: Start | None) -> None:
+def _write(network: Any, request: StageRequest, config: TrainConfig, start: Start | None) -> None:
     """Write the weights in full precision for the next stage, and the folder for ``--weights``."""
     from safetensors.torch import save
 

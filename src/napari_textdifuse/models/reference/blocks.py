@@ -120,7 +120,7 @@ class Upsample(nn.Module):
         return out
 
 
-class Stage(nn.ModuleList):
+class TimestepSequential(nn.ModuleList):
     """Modules one after the other; residual blocks get the time embedding too."""
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:

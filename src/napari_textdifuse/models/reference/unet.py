@@ -12,7 +12,7 @@ from .blocks import (
     Downsample,
     NormConv,
     ResidualBlock,
-    Stage,
+    TimestepSequential,
     Upsample,
     conv3x3,
     time_layers,
@@ -38,16 +38,16 @@ class ReferenceEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.time_embed = time_layers()
-        blocks = [Stage([conv3x3(2, WIDTHS[0])])]
+        blocks = [TimestepSequential([conv3x3(2, WIDTHS[0])])]
         width = WIDTHS[0]
         for level, wanted in enumerate(WIDTHS):
             for _ in range(2):
-                blocks.append(Stage(_block(width, wanted, level)))
+                blocks.append(TimestepSequential(_block(width, wanted, level)))
                 width = wanted
             if level < len(WIDTHS) - 1:
-                blocks.append(Stage([Downsample(width)]))
+                blocks.append(TimestepSequential([Downsample(width)]))
         self.input_blocks = nn.ModuleList(blocks)
-        self.middle_block = Stage(
+        self.middle_block = TimestepSequential(
             [ResidualBlock(width, width), AttentionBlock(width), ResidualBlock(width, width)]
         )
 
@@ -95,7 +95,7 @@ class ReferenceDecoder(nn.Module):
                 width = WIDTHS[level]
                 if level and i == 2:
                     parts.append(Upsample(width))
-                blocks.append(Stage(parts))
+                blocks.append(TimestepSequential(parts))
         self.output_blocks = nn.ModuleList(blocks)
         self.out = NormConv(width, 2)
 

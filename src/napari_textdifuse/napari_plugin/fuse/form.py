@@ -57,7 +57,7 @@ PROMPT_TOOLTIP = (
     "What should stand out, such as: tumour. Empty: nothing is emphasised. Enter fuses."
 )
 #: Key and the name of the button; bound here, as napari ignores the manifest's.
-KEYS = {"Control-Alt-F": "fuse", "Control-Alt-X": "cancel", "Control-Alt-U": "again"}
+KEYS = {"Control-Alt-F": "fuse", "Control-Alt-X": "cancel", "Control-Alt-U": "update_from_mask"}
 
 
 class Form(Container):  # type: ignore[type-arg]
@@ -191,7 +191,7 @@ class Form(Container):  # type: ignore[type-arg]
         self.progress = ProgressBar(label="Progress", value=0, min=0, max=1)
         self.fuse = PushButton(text="Fuse", tooltip="For research, not for diagnosis.")
         self.cancel = PushButton(text="Cancel", enabled=False)
-        self.again = PushButton(text="Update from mask", enabled=False)
+        self.update_from_mask = PushButton(text="Update from mask", enabled=False)
         self.live = CheckBox(
             text="Live", value=False, enabled=False, tooltip="Update after every stroke."
         )
@@ -312,7 +312,7 @@ class Form(Container):  # type: ignore[type-arg]
         self._area = area
         footer: Container[Any] = Container(
             widgets=[
-                _row(self.again, self.live, self.save),
+                _row(self.update_from_mask, self.live, self.save),
                 _row(self.fuse, self.cancel),
                 self.progress,
             ],

@@ -86,7 +86,7 @@ class FusionWidget(Form):
             (self.swap.changed, self._swap),
             (self.reset.changed, self._reset),
             (self.fuse.changed, self._ask),
-            (self.again.changed, self._correct),
+            (self.update_from_mask.changed, self._correct),
             (self.save.changed, self._save),
             (self.drawing.box.changed, lambda: self._draw("box")),
             (self.drawing.points.changed, lambda: self._draw("points")),
@@ -334,9 +334,11 @@ class FusionWidget(Form):
             self._candidates.follow()
         self.save.enabled = self._shown.savable() is not None
         mask, reason = self._on_mask()
-        for control in (self.again, self.live):
+        for control in (self.update_from_mask, self.live):
             control.enabled = mask is not None
-            control.tooltip = reason + (" (Control-Alt-U)" if control is self.again else "")
+            control.tooltip = reason + (
+                " (Control-Alt-U)" if control is self.update_from_mask else ""
+            )
 
     def _painted(self, event: Any = None) -> None:
         mask = getattr(event, "source", None)

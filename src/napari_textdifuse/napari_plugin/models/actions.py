@@ -77,12 +77,12 @@ def fetch(entry: Entry, report: Report) -> str:
     if entry.model is None:
         raise InputError(f"{entry.name} cannot be downloaded.")
 
-    def tell(name: str, done: int, total: int) -> bool:
+    def report_progress(name: str, done: int, total: int) -> bool:
         return report(done, total, f"{name}: {done / 1e6:.1f} of {total / 1e6:.1f} MB")
 
     if not report(0, 1, "Asking the hub"):
         raise Cancelled("The download was cancelled.")
-    folder = download(entry.model, tell)
+    folder = download(entry.model, report_progress)
     # compared with the hub's when it came; kept so that it can be compared again
     line = f"{sha256(folder)}  {weight_file(folder).name}\n"
     write_bytes(folder / SUMS, line.encode())
