@@ -1,24 +1,32 @@
-"""Mutation testing: ``python scripts/mutation.py --sample 200 --out mutation.md``.
+"""Mutation testing: ``python scripts/mutation.py --work /tmp/mutation --sample 200``.
 
-Draws mutants of the code that computes results (cosmic-ray's operators), runs each against the
-tests of its own folder in a copy of the checkout, and lists those that no test notices. Needs the
-extra ``dev``. A mutant costs a run of a folder's tests up to the first failure: half a minute.
+Draws mutants of the code that computes results (cosmic-ray's operators) and runs each in a copy
+of the checkout against the tests of its own folder. One run with coverage says which tests execute
+which line: a mutant in a function meets these tests, quickest first, up to the first failure; one
+in a statement that runs on import meets the whole folder. A test that never executes the line
+cannot notice the mutant, so this is what the whole folder would say, except where a cached value
+carries it into another test; then a kill may be missed, never gained.
+
+Everything lies in ``--work``: a stopped run goes on where it was, and after new tests
+``--retry`` copies them and tries the survivors again. Needs the extra ``dev``.
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
+import json
 import os
+import py_compile
 import random
 import shutil
-import subprocess
 import sys
-import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from cosmic_ray.work_db import WorkDB, use_db
-from cosmic_ray.work_item import WorkItem
+import mutation_runner as runner
+from mutants import Mutant, mutants_of
+from mutation_report import describe
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path("src/napari_textdifuse")
@@ -28,20 +36,8 @@ TARGETS = {
     "fusion": "tests/fusion",
     "spatial": "tests/spatial",
     "io/suv.py": "tests/io/test_suv.py",
-    "evaluation/metrics.py": "tests/evaluation",
+    "evaluation": "tests/evaluation",
 }
-#: ``X | None`` in annotations is never evaluated, so these mutants are the same program.
-EQUIVALENT = "core/ReplaceBinaryOperator_BitOr"
-CONFIG = """\
-[cosmic-ray]
-module-path = "{module}"
-timeout = {timeout}
-excluded-modules = []
-test-command = "{python} -m pytest -x -q -p no:cacheprovider {tests}"
-
-[cosmic-ray.distributor]
-name = "local"
-"""
 
 
 @dataclass(frozen=True)
@@ -49,110 +45,202 @@ class Outcome:
     """One mutant that was tried."""
 
     target: str
-    place: str
-    killed: bool
-    diff: str
+    mutant: Mutant
+    #: The test that failed first, ``time`` if none ended in time, empty for a survivor.
+    killer: str
+    #: Tests that could notice.
+    tests: int
+    seconds: float
+    #: 0 for the first run, then the number of the retry.
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The tests of a target on the unchanged code."""
+
+    durations: dict[str, float]
+    #: Tests that executed a line in a function, by file and line.
+    by_line: dict[str, dict[int, list[str]]]
+
+    def order(self, mutant: Mutant) -> list[str]:
+        """Return the tests that can notice `mutant`, quickest first."""
+        lines = self.by_line.get(mutant.path, {})
+        if mutant.on_import:
+            near = {test for tests in lines.values() for test in tests}
+            chosen = list(self.durations)
+        else:
+            near = {t for line in range(*mutant.statement) for t in lines.get(line, ())}
+            chosen = [test for test in near if test in self.durations]
+        return sorted(chosen, key=lambda test: (test not in near, self.durations[test], test))
 
 
 def main() -> int:
     """Draw, run, report; status 1 if the score is below the floor."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sample", type=int, default=200, help="mutants in all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
-    parser.add_argument("--timeout", type=float, default=600, help="seconds per mutant")
+    parser.add_argument("--work", type=Path, required=True, help="folder of the copy and results")
+    parser.add_argument("--retry", action="store_true", help="survivors against the tests of now")
     parser.add_argument("--floor", type=float, default=0.8, help="least share to be killed")
     parser.add_argument("--out", type=Path, help="Markdown report; default: the terminal")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "checkout"
-        ignored = shutil.ignore_patterns(".git", ".venv", "runs", "out", "site", ".*_cache")
-        shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored)
-        drawn = draw(copy, options)
-        outcomes = [o for target, items in drawn.items() for o in run(copy, target, items)]
-    report = describe(outcomes, options.seed)
-    if options.out:
-        options.out.write_text(report, encoding="utf-8")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    work, out = options.work.resolve(), options.out and options.out.resolve()
+    copy_checkout(work, options.retry)
+    drawn = draw(work / "checkout", options)
+    results = work / f"results-{options.seed}.jsonl"
+    outcomes = read(results)
+    try_all(work, drawn, outcomes, results, options.retry)
+    report = describe(outcomes, len(drawn), options.seed)
+    if out:
+        out.write_text(report, encoding="utf-8")
     print(report)
-    return int(sum(o.killed for o in outcomes) < options.floor * len(outcomes))
+    last = {o.mutant.key: o for o in outcomes}
+    return int(sum(bool(o.killer) for o in last.values()) < options.floor * len(last))
 
 
-def draw(copy: Path, options: argparse.Namespace) -> dict[str, list[WorkItem]]:
+def copy_checkout(work: Path, again: bool) -> None:
+    """Copy the checkout on the first run, the tests again on a retry.
+
+    Compiled files are checked by content: a mutant of the same size and second as the original
+    would be taken for it.
+    """
+    copy = work / "checkout"
+    ignored = shutil.ignore_patterns(".git", ".venv", "runs", "out", "site", ".*_cache")
+    if not copy.exists():
+        shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored)
+    elif again:
+        shutil.rmtree(copy / "tests")
+        shutil.copytree(ROOT / "tests", copy / "tests", symlinks=True, ignore=ignored)
+    checked = py_compile.PycInvalidationMode.CHECKED_HASH
+    compileall.compile_dir(copy / "src", quiet=2, force=True, invalidation_mode=checked)
+
+
+def draw(copy: Path, options: argparse.Namespace) -> list[tuple[str, Mutant]]:
     """List the mutants of all targets and draw the sample, each with equal chance."""
-    everything: list[tuple[str, WorkItem]] = []
+    everything: list[tuple[str, Mutant]] = []
     for target in options.targets:
-        config = CONFIG.format(
-            module=PACKAGE / target,
-            timeout=options.timeout,
-            python=sys.executable,
-            tests=TARGETS[target],
-        )
-        (copy / config_name(target)).write_text(config, encoding="utf-8")
-        call(copy, "init", config_name(target), session_name(target))
-        with use_db(str(copy / session_name(target)), WorkDB.Mode.open) as database:
-            everything += [(target, item) for item in database.work_items if counts(item)]
-    everything.sort(key=lambda pair: (pair[0], str(pair[1].mutations)))
-    chosen = random.Random(options.seed).sample(everything, min(options.sample, len(everything)))
-    return {t: [item for name, item in chosen if name == t] for t in options.targets}
+        place = copy / PACKAGE / target
+        files = [place] if place.is_file() else sorted(place.rglob("*.py"))
+        everything += [(target, m) for file in files for m in mutants_of(copy, file)]
+    chosen = random.Random(options.seed).sample(everything, len(everything))
+    drawn = []
+    for target, mutant in chosen:
+        if len(drawn) == options.sample:
+            break
+        if (compared := mutant.compared(copy)) is not None:
+            drawn.append((target, compared))
+    print(f"{len(drawn)} of about {len(everything)} mutants drawn", flush=True)
+    return drawn
 
 
-def counts(item: WorkItem) -> bool:
-    """Whether a mutant differs from the program."""
-    return not item.mutations[0].operator_name.startswith(EQUIVALENT)
+def read(results: Path) -> list[Outcome]:
+    """Read what earlier runs found."""
+    if not results.exists():
+        return []
+    lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    return [Outcome(**line | {"mutant": Mutant.of(line["mutant"])}) for line in lines]
 
 
-def run(copy: Path, target: str, items: list[WorkItem]) -> list[Outcome]:
-    """Try the drawn mutants of one target."""
-    session = copy / session_name(target)
-    with use_db(str(session), WorkDB.Mode.open) as database:
-        database.clear()
-        database.add_work_items(items)
-    call(copy, "exec", config_name(target), session_name(target))
-    outcomes = []
-    with use_db(str(session), WorkDB.Mode.open) as database:
-        results = dict(database.results)
-        for item in items:
-            mutation, result = item.mutations[0], results[item.job_id]
-            place = f"{mutation.module_path.relative_to(PACKAGE)}:{mutation.start_pos[0]}"
-            outcomes.append(Outcome(target, place, bool(result.is_killed), result.diff or ""))
-    return outcomes
+def try_all(
+    work: Path,
+    drawn: list[tuple[str, Mutant]],
+    outcomes: list[Outcome],
+    results: Path,
+    again: bool,
+) -> None:
+    """Try the mutants that have no outcome yet, on a retry those that survived."""
+    last = {outcome.mutant.key: outcome for outcome in outcomes}
+    attempt = 1 + max((o.attempt for o in outcomes), default=0) if again else 0
+    due = [
+        (target, mutant)
+        for target, mutant in sorted(drawn, key=lambda pair: pair[0])
+        if (not last[mutant.key].killer if again and mutant.key in last else mutant.key not in last)
+    ]
+    if not due:
+        return
+    runner.warm(work / "checkout")
+    # the runs of the unchanged code leave the compiled files that all others use
+    baselines = {t: baseline(work, t, again) for t in dict.fromkeys(target for target, _ in due)}
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    for number, (target, mutant) in enumerate(due, 1):
+        outcome = replace(try_one(work, target, mutant, baselines[target]), attempt=attempt)
+        outcomes.append(outcome)
+        with results.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(outcome)) + "\n")
+        verdict = outcome.killer or "SURVIVED"
+        print(f"{number}/{len(due)} {outcome.seconds:.1f} s {mutant.place}: {verdict}", flush=True)
 
 
-def config_name(target: str) -> str:
-    """Name of a target's configuration file."""
-    return target.replace("/", "-") + ".toml"
+def try_one(work: Path, target: str, mutant: Mutant, base: Baseline) -> Outcome:
+    """Run the tests that can notice a mutant."""
+    order = base.order(mutant)
+    if not order:
+        return Outcome(target, mutant, "", 0, 0.0, 0)
+    path = work / "checkout" / mutant.path
+    original = path.read_text(encoding="utf-8")
+    # ten times what they took with coverage, and a minute: only a mutant that hangs takes longer
+    limit = 60 + 10 * sum(base.durations[test] for test in order)
+    files = list(dict.fromkeys(test.split("::")[0] for test in order))
+    try:
+        path.write_text(mutant.apply(original), encoding="utf-8")
+        run = runner.run(files, work / "run.json", order=order, options=["-x"], limit=limit)
+    finally:
+        path.write_text(original, encoding="utf-8")
+    killer = ""
+    if run.status is None:
+        killer = "time"
+    elif run.status != 0:
+        killer = run.failed[0] if run.failed else f"status {run.status}"
+    return Outcome(target, mutant, killer, len(order), run.seconds, 0)
 
 
-def session_name(target: str) -> str:
-    """Name of a target's database."""
-    return target.replace("/", "-") + ".sqlite"
+def baseline(work: Path, target: str, again: bool) -> Baseline:
+    """Run the tests of a target on the unchanged code, with coverage by test.
+
+    A test that fails there is left out: it would count every mutant as killed.
+    """
+    name = target.replace("/", "-")
+    kept, data = work / f"baseline-{name}.json", work / f"coverage-{name}"
+    if again or not kept.exists():
+        settings = work / "coverage.rc"
+        settings.write_text("[run]\nsource = napari_textdifuse\n", encoding="utf-8")
+        os.environ["COVERAGE_FILE"] = str(data)
+        options = [
+            "-p",
+            "pytest_cov",
+            "--cov",
+            f"--cov-config={settings}",
+            "--cov-context=test",
+            "--cov-report=",
+        ]
+        run = runner.run([TARGETS[target]], work / "run.json", options=options)
+        print(f"{target}: {len(run.durations)} tests, {run.seconds:.0f} s", flush=True)
+        if run.failed or not run.durations:
+            print(f"  left out, they fail without a mutant: {run.failed}", flush=True)
+        good = {test: t for test, t in run.durations.items() if test not in run.failed}
+        kept.write_text(json.dumps([good, run.modules]), encoding="utf-8")
+    durations, modules = json.loads(kept.read_text(encoding="utf-8"))
+    runner.learn(modules)
+    return Baseline(durations, tests_by_line(work, data))
 
 
-def call(copy: Path, *arguments: str) -> None:
-    """Run cosmic-ray in the copy, whose sources come before the installed ones."""
-    environment = os.environ | {"PYTHONPATH": str(copy / "src"), "OMP_NUM_THREADS": "1"}
-    command = [str(Path(sys.executable).with_name("cosmic-ray")), *arguments]
-    subprocess.run(command, cwd=copy, env=environment, check=True)
+def tests_by_line(work: Path, data: Path) -> dict[str, dict[int, list[str]]]:
+    """Read which tests executed which line."""
+    from coverage import CoverageData
 
-
-def describe(outcomes: list[Outcome], seed: int) -> str:
-    """Return the table of scores and the survivors."""
-    lines = ["# Mutation score", "", f"{len(outcomes)} mutants, drawn with seed {seed}.", ""]
-    lines += ["| code | mutants | killed | share |", "| --- | --- | --- | --- |"]
-    for target in [*dict.fromkeys(o.target for o in outcomes), "all"]:
-        mine = [o for o in outcomes if target in (o.target, "all")]
-        killed = sum(o.killed for o in mine)
-        lines.append(f"| {target} | {len(mine)} | {killed} | {killed / max(len(mine), 1):.0%} |")
-    lines += ["", "## Survivors", ""]
-    for outcome in outcomes:
-        if not outcome.killed:
-            changed = [
-                line
-                for line in outcome.diff.splitlines()
-                if line[:1] in "+-" and line[:3] not in ("+++", "---")
-            ]
-            lines += [f"`{outcome.place}`", "", "```diff", *changed, "```", ""]
-    return "\n".join(lines).rstrip() + "\n"
+    stored = CoverageData(str(data))
+    stored.read()
+    return {
+        str(Path(file).relative_to(work / "checkout")): {
+            line: sorted({c.rpartition("|")[0] for c in contexts if c})
+            for line, contexts in stored.contexts_by_lineno(file).items()
+        }
+        for file in stored.measured_files()
+    }
 
 
 if __name__ == "__main__":
