@@ -83,6 +83,7 @@ def main() -> int:
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
     parser.add_argument("--work", type=Path, required=True, help="folder of the copy and results")
     parser.add_argument("--retry", action="store_true", help="survivors against the tests of now")
+    parser.add_argument("--skip", nargs="*", default=[], help="patterns of slow test files to omit")
     parser.add_argument("--floor", type=float, default=0.8, help="least share to be killed")
     parser.add_argument("--out", type=Path, help="Markdown report; default: the terminal")
     options = parser.parse_args()
@@ -92,7 +93,7 @@ def main() -> int:
     drawn = draw(work / "checkout", options)
     results = work / f"results-{options.seed}.jsonl"
     outcomes = read(results)
-    try_all(work, drawn, outcomes, results, options.retry)
+    try_all(work, drawn, outcomes, results, options)
     report = describe(outcomes, len(drawn), options.seed)
     if out:
         out.write_text(report, encoding="utf-8")
@@ -112,7 +113,8 @@ def copy_checkout(work: Path, again: bool) -> None:
     if not copy.exists():
         shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored)
     elif again:
-        shutil.rmtree(copy / "tests")
+        shutil.rmtree(work / "tests before", ignore_errors=True)
+        (copy / "tests").rename(work / "tests before")
         shutil.copytree(ROOT / "tests", copy / "tests", symlinks=True, ignore=ignored)
     checked = py_compile.PycInvalidationMode.CHECKED_HASH
     compileall.compile_dir(copy / "src", quiet=2, force=True, invalidation_mode=checked)
@@ -149,9 +151,10 @@ def try_all(
     drawn: list[tuple[str, Mutant]],
     outcomes: list[Outcome],
     results: Path,
-    again: bool,
+    options: argparse.Namespace,
 ) -> None:
     """Try the mutants that have no outcome yet, on a retry those that survived."""
+    again = options.retry
     last = {outcome.mutant.key: outcome for outcome in outcomes}
     attempt = 1 + max((o.attempt for o in outcomes), default=0) if again else 0
     due = [
@@ -162,12 +165,11 @@ def try_all(
     if not due:
         return
     runner.warm(work / "checkout")
-    # the runs of the unchanged code leave the compiled files that all others use
-    baselines = {t: baseline(work, t, again) for t in dict.fromkeys(target for target, _ in due)}
-    sys.dont_write_bytecode = True
-    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    base: tuple[str, Baseline] | None = None
     for number, (target, mutant) in enumerate(due, 1):
-        outcome = replace(try_one(work, target, mutant, baselines[target]), attempt=attempt)
+        if base is None or base[0] != target:
+            base = target, baseline(work, target, options)
+        outcome = replace(try_one(work, target, mutant, base[1]), attempt=attempt)
         outcomes.append(outcome)
         with results.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(outcome)) + "\n")
@@ -198,34 +200,45 @@ def try_one(work: Path, target: str, mutant: Mutant, base: Baseline) -> Outcome:
     return Outcome(target, mutant, killer, len(order), run.seconds, 0)
 
 
-def baseline(work: Path, target: str, again: bool) -> Baseline:
+def baseline(work: Path, target: str, options: argparse.Namespace) -> Baseline:
     """Run the tests of a target on the unchanged code, with coverage by test.
 
-    A test that fails there is left out: it would count every mutant as killed.
+    On a retry these are the files that are new or have changed: the others said all they can. A
+    test that fails here is left out: it would count every mutant as killed.
     """
-    name = target.replace("/", "-")
+    name = target.replace("/", "-") + ("-retry" if options.retry else "")
     kept, data = work / f"baseline-{name}.json", work / f"coverage-{name}"
-    if again or not kept.exists():
+    if options.retry or not kept.exists():
         settings = work / "coverage.rc"
         settings.write_text("[run]\nsource = napari_textdifuse\n", encoding="utf-8")
         os.environ["COVERAGE_FILE"] = str(data)
-        options = [
-            "-p",
-            "pytest_cov",
-            "--cov",
-            f"--cov-config={settings}",
-            "--cov-context=test",
-            "--cov-report=",
-        ]
-        run = runner.run([TARGETS[target]], work / "run.json", options=options)
+        arguments = ["-p", "pytest_cov", "--cov", f"--cov-config={settings}", "--cov-report="]
+        arguments += ["--cov-context=test", *(f"--ignore-glob={glob}" for glob in options.skip)]
+        tests = changed(work, TARGETS[target]) if options.retry else [TARGETS[target]]
+        data.unlink(missing_ok=True)
+        run = runner.run(tests, work / "run.json", options=arguments) if tests else runner.Run(0, 0)
         print(f"{target}: {len(run.durations)} tests, {run.seconds:.0f} s", flush=True)
-        if run.failed or not run.durations:
+        if run.failed or run.status != 0:
             print(f"  left out, they fail without a mutant: {run.failed}", flush=True)
         good = {test: t for test, t in run.durations.items() if test not in run.failed}
         kept.write_text(json.dumps([good, run.modules]), encoding="utf-8")
     durations, modules = json.loads(kept.read_text(encoding="utf-8"))
     runner.learn(modules)
-    return Baseline(durations, tests_by_line(work, data))
+    return Baseline(durations, tests_by_line(work, data) if data.exists() else {})
+
+
+def changed(work: Path, tests: str) -> list[str]:
+    """List the test files that were not there or were different in the run before."""
+    now, before = work / "checkout", work / "tests before"
+    place = now / tests
+    files = [place] if place.is_file() else sorted(place.glob("test_*.py"))
+    names = [str(file.relative_to(now)) for file in files]
+    return [n for n in names if not _same(now / n, work / before / Path(n).relative_to("tests"))]
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files exist and are equal."""
+    return other.exists() and one.read_bytes() == other.read_bytes()
 
 
 def tests_by_line(work: Path, data: Path) -> dict[str, dict[int, list[str]]]:

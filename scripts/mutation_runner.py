@@ -118,7 +118,10 @@ def run(
     options: Sequence[str] = (),
     limit: float | None = None,
 ) -> Run:
-    """Run pytest on `tests` in a fork, at most `limit` seconds; its output goes beside `report`."""
+    """Run pytest on `tests` in a fork, at most `limit` seconds; its output goes beside `report`.
+
+    Without an order, the run leaves compiled files for the others, which must leave none.
+    """
     report.unlink(missing_ok=True)
     start = time.monotonic()
     process = _fork(lambda: _pytest([*OPTIONS, *options, *tests], Reporter(report, order), report))
@@ -131,6 +134,9 @@ def run(
 
 def _pytest(arguments: list[str], reporter: Reporter, report: Path) -> int:
     """Run pytest with its output in a file."""
+    if reporter.order is not None:
+        sys.dont_write_bytecode = True
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     with report.with_suffix(".log").open("w", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
