@@ -33,10 +33,10 @@ PACKAGE = Path("src/napari_textdifuse")
 #: What is mutated, and what has to notice.
 TARGETS = {
     "diffusion": "tests/diffusion",
-    "fusion": "tests/fusion",
-    "spatial": "tests/spatial",
     "io/suv.py": "tests/io/test_suv.py",
     "evaluation": "tests/evaluation",
+    "spatial": "tests/spatial",
+    "fusion": "tests/fusion",
 }
 
 
@@ -123,7 +123,7 @@ def copy_checkout(work: Path, again: bool) -> None:
 def draw(copy: Path, options: argparse.Namespace) -> list[tuple[str, Mutant]]:
     """List the mutants of all targets and draw the sample, each with equal chance."""
     everything: list[tuple[str, Mutant]] = []
-    for target in options.targets:
+    for target in TARGETS:
         place = copy / PACKAGE / target
         files = [place] if place.is_file() else sorted(place.rglob("*.py"))
         everything += [(target, m) for file in files for m in mutants_of(copy, file)]
@@ -132,7 +132,7 @@ def draw(copy: Path, options: argparse.Namespace) -> list[tuple[str, Mutant]]:
     for target, mutant in chosen:
         if len(drawn) == options.sample:
             break
-        if (compared := mutant.compared(copy)) is not None:
+        if target in options.targets and (compared := mutant.compared(copy)) is not None:
             drawn.append((target, compared))
     print(f"{len(drawn)} of about {len(everything)} mutants drawn", flush=True)
     return drawn
@@ -159,7 +159,7 @@ def try_all(
     attempt = 1 + max((o.attempt for o in outcomes), default=0) if again else 0
     due = [
         (target, mutant)
-        for target, mutant in sorted(drawn, key=lambda pair: pair[0])
+        for target, mutant in sorted(drawn, key=lambda pair: list(TARGETS).index(pair[0]))
         if (not last[mutant.key].killer if again and mutant.key in last else mutant.key not in last)
     ]
     if not due:
@@ -214,7 +214,7 @@ def baseline(work: Path, target: str, options: argparse.Namespace) -> Baseline:
         os.environ["COVERAGE_FILE"] = str(data)
         arguments = ["-p", "pytest_cov", "--cov", f"--cov-config={settings}", "--cov-report="]
         arguments += ["--cov-context=test", *(f"--ignore-glob={glob}" for glob in options.skip)]
-        tests = changed(work, TARGETS[target]) if options.retry else [TARGETS[target]]
+        tests = changed(work, target) if options.retry else [TARGETS[target]]
         data.unlink(missing_ok=True)
         run = runner.run(tests, work / "run.json", options=arguments) if tests else runner.Run(0, 0)
         print(f"{target}: {len(run.durations)} tests, {run.seconds:.0f} s", flush=True)
@@ -227,13 +227,16 @@ def baseline(work: Path, target: str, options: argparse.Namespace) -> Baseline:
     return Baseline(durations, tests_by_line(work, data) if data.exists() else {})
 
 
-def changed(work: Path, tests: str) -> list[str]:
-    """List the test files that were not there or were different in the run before."""
+def changed(work: Path, target: str) -> list[str]:
+    """List the test files that the first run left out or that have changed since."""
     now, before = work / "checkout", work / "tests before"
-    place = now / tests
+    first = json.loads((work / f"baseline-{target.replace('/', '-')}.json").read_text("utf-8"))
+    ran = {test.split("::")[0] for test in first[0]}
+    place = now / TARGETS[target]
     files = [place] if place.is_file() else sorted(place.glob("test_*.py"))
     names = [str(file.relative_to(now)) for file in files]
-    return [n for n in names if not _same(now / n, work / before / Path(n).relative_to("tests"))]
+    same = {n for n in names if _same(now / n, before / Path(n).relative_to("tests"))}
+    return [name for name in names if name not in ran or name not in same]
 
 
 def _same(one: Path, other: Path) -> bool:
