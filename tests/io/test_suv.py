@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -213,3 +214,156 @@ def test_private_factors_are_found_by_their_creator(header):
     header.private_block(0x7053, "Someone else", create=True).add_new(0x00, "DS", "99")
     philips(header, 0x00, "0.00025")
     assert pet_scale([header]).factor == pytest.approx(0.00025)
+
+
+@pytest.mark.parametrize("kg", [0.01, 500])
+def test_weights_at_the_limits_count(header, kg):
+    header.PatientWeight = kg
+    tracer(header).RadionuclideTotalDose = 1e6 if kg < 1 else 350e6
+    dose = 1e6 if kg < 1 else 350e6
+    assert pet_scale([header]).factor == pytest.approx(kg * 1000 / (dose / 2))
+
+
+@pytest.mark.parametrize(("kg", "dose"), [(0.01, 2e7), (2, 1e5), (70, 3.5e6)])
+def test_doses_at_the_limits_count(header, kg, dose):
+    """The most and the least per kg, and the least of all."""
+    header.PatientWeight = kg
+    tracer(header).RadionuclideTotalDose = dose
+    assert pet_scale([header]).factor == pytest.approx(kg * 1000 / (dose / 2))
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (broken("PatientWeight", -70), "the patient's weight (0010,1030) is missing"),
+        (broken("PatientWeight", 501), "a patient's weight of 501 kg (0010,1030) is not plausible"),
+        (broken("PatientWeight", 0.009), "a patient's weight of 0.009 kg"),
+        (broken("PatientWeight", 300), "350 Bq"),
+        (in_tracer("RadionuclideTotalDose", -350e6), "the injected dose (0018,1074) is missing"),
+        (in_tracer("RadionuclideTotalDose", 9e4), "an injected dose of 90000 Bq (0018,1074) is"),
+        (in_tracer("RadionuclideTotalDose", 3e6), "an injected dose of 3e+06 Bq (0018,1074) for"),
+        (in_tracer("RadionuclideTotalDose", 1.5e11), "for 70 kg (0010,1030) is not plausible; one"),
+        (in_tracer("RadionuclideHalfLife", -1), "the half-life of the tracer (0018,1075) is"),
+        (
+            in_tracer("RadiopharmaceuticalStartDateTime", "20200102110000"),
+            "-60 minutes from injection to scan are not plausible for a half-life of 110 minutes",
+        ),
+        (broken("CorrectedImage", None), "not marked as corrected for attenuation (0028,0051)"),
+        (broken("CorrectedImage", "ATTN"), "not marked as corrected for decay (0028,0051)"),
+    ],
+)
+def test_the_sentence_names_what_is_wrong(header, damage, sentence):
+    if sentence == "350 Bq":
+        tracer(header).RadionuclideTotalDose = 350
+    damage(header)
+    assert sentence in pet_scale([header]).note
+
+
+def test_injection_at_the_scan_and_ten_half_lives_before_count(header):
+    tracer(header).RadiopharmaceuticalStartDateTime = "20200102100000"
+    assert pet_scale([header]).factor == pytest.approx(70000 / 350e6)
+    tracer(header).RadiopharmaceuticalStartDateTime = "20200101154000"  # 18 h 20 min = 10 x 110 min
+    assert pet_scale([header]).factor == pytest.approx(70000 / 350e6 * 2**10)
+    tracer(header).RadiopharmaceuticalStartDateTime = "20200101153959"
+    assert "1100 minutes from injection to scan" in pet_scale([header]).note
+
+
+def test_a_time_of_day_at_the_scan_is_no_day_before(header):
+    tracer(header).RadiopharmaceuticalStartTime = "100000"
+    assert pet_scale([header]).factor == pytest.approx(70000 / 350e6)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("2020010209", 3600),
+        ("202001020930", 1800),
+        ("20200102093015", 1785),
+        ("20200102093015.5", 1784.5),
+        ("20200102093015.", 1785),
+        ("20200102093015.x", 1785),
+        ("20200102083000-0130", 5400),  # the header states no zone: taken as its own
+        ("202001020", 6600),  # no hour: the time of day 08:10 counts
+        ("20200102256100", 6600),
+        ("2020-01-02 09", 6600),
+    ],
+)
+def test_dates_are_read_to_the_fraction_of_a_second(header, written, seconds):
+    tracer(header)["RadiopharmaceuticalStartDateTime"] = DataElement(0x00181078, "LO", written)
+    scale = pet_scale([header])
+    assert scale.facts["injection_to_scan_s"] == seconds
+    assert scale.factor == pytest.approx(0.0002 * 2 ** (seconds / 6600))
+
+
+@pytest.mark.parametrize("time", ["08:10:00", "081000", "081000.000"])
+def test_times_with_colons(header, time):
+    tracer(header)["RadiopharmaceuticalStartTime"] = DataElement(0x00181072, "LO", time)
+    assert pet_scale([header]).facts["injection_to_scan_s"] == 6600
+
+
+def test_the_zone_of_the_header_counts_before_that_of_the_acquisition(header):
+    header.AcquisitionDateTime = "20200102100000-0500"  # 15:00 UTC
+    header.TimezoneOffsetFromUTC = "-0530"  # 09:30 there
+    header.SeriesTime = "093000"
+    tracer(header).RadiopharmaceuticalStartDateTime = "20200102131000+0000"  # 07:40 there
+    assert pet_scale([header]).facts["injection_to_scan_s"] == 6600
+
+
+def test_a_series_that_starts_before_the_acquisition_is_the_reference(header):
+    header.AcquisitionTime = "103000"
+    assert pet_scale([header]).facts["injection_to_scan_s"] == 6600
+
+
+def test_without_a_series_time_the_frame_counts(header):
+    del header.SeriesTime
+    header.ActualFrameDuration = 120_000
+    header.FrameReferenceTime = 60_000
+    waited = pet_scale([header]).facts["injection_to_scan_s"]
+    decay = math.log(2) / 6600
+    mean_rate = math.log(decay * 120 / (1 - math.exp(-decay * 120))) / decay
+    assert waited == pytest.approx(6600 - 60 + mean_rate, abs=1e-5)
+
+
+@pytest.mark.parametrize("key", ["ActualFrameDuration", "FrameReferenceTime"])
+@pytest.mark.parametrize("value", [None, -1, 0])
+def test_a_frame_without_duration_or_reference_is_refused(header, key, value):
+    header.SeriesTime = "120000"
+    header.ActualFrameDuration = header.FrameReferenceTime = 60_000
+    setattr(header, key, value)
+    assert "the series time (0008,0031) is not the start" in pet_scale([header]).note
+
+
+def test_the_date_of_the_series_stands_in_for_that_of_the_acquisition(header):
+    del header.AcquisitionDate
+    assert pet_scale([header]).factor == pytest.approx(0.0004)
+
+
+@pytest.mark.parametrize(
+    ("units", "kind", "unit"),
+    [
+        ("gml ", "lbmjanma", "SUVlbm"),
+        ("GML", "LBMJAMES128", "SUVlbm"),
+        ("GML", "IBW", "SUVibw"),
+        ("GML", "OTHER", "SUV OTHER"),
+        ("CM2ML", None, "SUVbsa"),
+    ],
+)
+def test_kinds_of_suv(header, units, kind, unit):
+    header["Units"] = DataElement(0x00541001, "LO", units)
+    if kind:
+        header["SUVType"] = DataElement(0x00541006, "LO", kind)
+    scale = pet_scale([header])
+    assert (scale.factor, scale.unit, scale.note) == (1.0, unit, None)
+    assert scale.facts == {"stored_as": units.strip().upper()}
+
+
+def test_facts_of_the_factor(header):
+    assert pet_scale([header]).facts == {
+        "decay_correction": "START",
+        "injected_dose_bq": 350e6,
+        "half_life_s": 6600,
+        "injection_to_scan_s": 6600,
+    }
+    header.Units = "CNTS"
+    philips(header, 0x00, "0.00025")
+    assert pet_scale([header]).facts == {"philips_suv_factor": 0.00025}
