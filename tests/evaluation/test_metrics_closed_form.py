@@ -66,7 +66,7 @@ def test_difference_correlation_of_a_uniform_source_is_0(texture):
     assert evaluate(texture, uniform, texture)["SCD"] == pytest.approx(1)
 
 
-def testregistration_search_with_an_independent_image_is_0():
+def test_registration_search_with_an_independent_image_is_0():
     a = np.repeat([[0.0, 255.0]], 2, axis=0)
     assert metrics.mutual_information(a, a.T) == pytest.approx(0, abs=1e-12)
     assert metrics.mutual_information(a, 255 - a) == pytest.approx(math.log(2))
