@@ -35,7 +35,7 @@ def load(volume: Volume) -> Volume:
 
 
 def sampled(volume: Volume, slices: int = SAMPLED_SLICES) -> Volume:
-    """Return values that stand for the whole volume, for its statistics; its geometry is lost.
+    """Return a sample of the volume's values for statistics, without its geometry.
 
     Parameters
     ----------

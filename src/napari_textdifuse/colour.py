@@ -47,7 +47,7 @@ def ycbcr_to_rgb(y: Floats, cbcr: Floats) -> Floats:
 
 #: Part of a measured colour's chrominance that fits into the gamut at every brightness.
 RESERVED = 0.3
-#: How far chrominance goes from there to all that fits beside the brightness it lands on.
+#: How far chrominance goes from there to the most that fits at the new brightness.
 VIVID = 0.7
 #: Part of the anatomy's brightness that is added where the fused brightness has lost it, and the
 #: difference at which half of that is; smaller differences are noise that fusion removed.
@@ -98,7 +98,7 @@ def lost_anatomy(fused: Floats, anatomy: Floats) -> Floats:
     """Return what to add to a fused brightness where it has lost the anatomy under a colour.
 
     Where the functional image is brighter, fusion shows it and the anatomy is gone, although
-    colour tells the functional level already.
+    colour encodes the functional level already.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
     Parameters
     ----------
-    name : {"auto", "cpu", "cuda", "mps"} or ``"cuda:1"`` and the like
+    name : {"auto", "cpu", "cuda", "mps"} or ``"cuda:1"``, for example
         "auto" takes CUDA, then MPS, then the CPU.
 
     Raises

@@ -195,7 +195,7 @@ def whole_window(volume: Volume) -> tuple[Window, tuple[str, ...]]:
     Parameters
     ----------
     volume : Volume
-        Uncut. Of a lazy one, evenly spaced slices stand for all.
+        Uncropped. A lazy image is sampled at evenly spaced slices.
 
     Returns
     -------
@@ -215,7 +215,7 @@ def whole_window(volume: Volume) -> tuple[Window, tuple[str, ...]]:
         return window, (
             f"{volume.name} was taken for a PET of the body and shown from SUV 0 to "
             f"{window.high:g}; higher values (up to {top:.3g}) all look alike, choose another "
-            "window to tell them apart.",
+            "window to distinguish them.",
         )
     fixed = window.origin == "file" or window.origin.startswith(("preset soft", "type"))
     if fixed or not is_lazy(volume.array) or volume.shape[0] <= SAMPLED_SLICES:

@@ -137,7 +137,7 @@ def _on_black_ground(volume: Volume) -> bool:
 
 
 def parse_modality(text: str) -> tuple[str, str | None]:
-    """Return the modality, and for MR the contrast, that a word stands for.
+    """Return the modality, and for MR the contrast, that a word means.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def parse_modality(text: str) -> tuple[str, str | None]:
     Raises
     ------
     InputError
-        If it stands for none.
+        If it means none.
     """
     word = str(text).strip().casefold()
     if word in _MODALITY_WORDS:
@@ -310,7 +310,7 @@ def _reaches_air(volume: Volume) -> bool:
     if not values.size:
         return False
     low = float(values.min())
-    if low < AIR_HU[0]:  # scanners pad the corners with -1024 - 1000 and the like
+    if low < AIR_HU[0]:  # scanners pad the corners with -1024 - 1000, for example
         inside = values[values > low]
         low = float(inside.min()) if inside.size else low
     return AIR_HU[0] <= low <= AIR_HU[1] and float(values.max()) > 100

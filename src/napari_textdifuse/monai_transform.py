@@ -28,7 +28,7 @@ class FuseTextDifused(MapTransform):  # type: ignore[misc]
         Image A and image B: MONAI tensors, channel first or not, of one channel (or colours).
     fused_key : hashable
         Where the fused image goes: a `MetaTensor` of shape (1 or 3, X, Y[, Z]) in [0, 1] on the
-        grid of image A. ``meta["record"]`` tells in JSON how it was made.
+        grid of image A. ``meta["record"]`` is its record as JSON.
     mask_key, contribution_key, uncertainty_key : hashable, optional
         Where the other images go, if they are wanted; an image that there is not is left out.
     prompt : str, optional

@@ -156,7 +156,7 @@ def _contrast(words: Sequence[str]) -> str | None:
         w in _AGENTS and (w, after) not in (("post", "op"), ("post", "treatment"))
         for w, after in pairwise([*words, ""])
     )
-    if "FLAIR" in kinds:  # "T2 FLAIR", "T1 FLAIR" is not told apart
+    if "FLAIR" in kinds:  # "T2 FLAIR" and "T1 FLAIR" are both FLAIR
         return "FLAIR"
     if kinds == {"T1"} and agent:
         return "T1Gd"

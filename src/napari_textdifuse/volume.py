@@ -66,7 +66,7 @@ class Volume:
         `meaning.SOURCES`. See `facts`.
     metadata : mapping
         Facts about the acquisition. Patient identity is never kept here. Of a series over time,
-        ``"time"`` tells which of the ``"time_points"`` this is, from 0.
+        ``"time"`` is the index of this one in ``"time_points"``, from 0.
     """
 
     array: Array

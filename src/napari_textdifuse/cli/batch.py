@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
         for reached, (name, outcome) in enumerate(outcomes, start=1):
             layout = layout_of(options, name, *pairs[name]) if name in pairs else None
             _note(summary, options, f"[{reached}/{len(names)}]", name, outcome, layout)
-    finally:  # also when cancelled: what is done is told
+    finally:  # also when cancelled: report what is done
         if reached:
             title = "Fusion" + (f" of '{options.prompt}'" if options.prompt else "")
             write_report(options.out, summary.cases.values(), summary.unpaired, title)

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import MissingDependencyError
 
 SHELLS = ("bash", "zsh", "tcsh")
-#: What stands for a path in usage lines.
+#: Placeholders of paths in usage lines.
 _FILES = ("FILE", "A", "B", "FIXED", "MOVING", "NAME|DIR|FILE")
 _FOLDERS = ("DIR", "DIR_A", "DIR_B", "NAME|DIR")
 

@@ -42,7 +42,7 @@ def _asked(names: list[str] | None) -> str | list[str]:
 
 
 def _without_subfolders(report: Report) -> Report:
-    """Forget the folders that ``batch`` makes beside the fused images; they are no DICOM series."""
+    """Ignore the subfolders that ``batch`` makes; they are not DICOM series."""
     missing = {
         name: roles
         for name, roles in report.missing.items()

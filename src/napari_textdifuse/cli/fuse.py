@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def fuse_into(options: argparse.Namespace, a: Volume, b: Volume, ending: str) -> None:
-    """Fuse two volumes as the options say, write everything and tell about it.
+    """Fuse two volumes as the options say, write everything and report it.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from .report import say
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Give a function that tells whether Ctrl-C was pressed; pressed again, it stops at once.
+    """Give a function that returns whether Ctrl-C was pressed; a second press stops at once.
 
     SIGTERM, by which ``kill``, a queue or a container ends a process, counts as Ctrl-C.
 

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 #: The role of the table of measured objects, which goes with a mask.
 OBJECTS = "objects"
-#: What ``batch`` keeps beside the fused images, which lie alone at the top.
+#: Subfolders of ``batch`` for all files but the fused images, which are at the top.
 SUBFOLDERS = ("masks", "uncertainty", "records", "previews")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
@@ -82,7 +82,7 @@ def save(
 
     Everything is written to a hidden temporary folder inside `out` first and then moved. An older
     result is set aside before that and the record comes last, so a record always describes the
-    images beside it.
+    images next to it.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ def montage(
         The images that were fused; `a` has the grid of the result.
     result : FusionResult
     anatomical : bool
-        Whether an affine tells the patient's directions (not so for pictures).
+        Whether an affine gives the patient's directions; pictures have none.
     side : int
         Pixels of a panel's longer side.
 

@@ -166,7 +166,7 @@ def _network(stage: argparse.ArgumentParser, new: bool) -> None:
             metavar="N",
             help="channels of each level, as multiples of --base",
         )
-    zero = "0 for none; beside a --start it adds them without effect, or removes them"
+    zero = "0 for none; with --start it adds them without effect, or removes them"
     add("--refine", type=whole(0, 256), metavar="N", help=f"channels of the last layers; {zero}")
     add(
         "--control-fine",

@@ -22,7 +22,7 @@ SAMPLERS = ("ddim", "dpm++", "ancestral", "mean")
 
 
 class Sampler(Protocol):
-    """One chain's way from sample to sample; made anew for every chain."""
+    """One chain's way from sample to sample; create a new one for every chain."""
 
     def step(self, i: int, z: Tensor, x0: Tensor, variance: Tensor) -> Tensor:
         """Advance by one step.

@@ -65,7 +65,7 @@ def flat_regions(a: Image, b: Image) -> Mask:
     """Tell where neither source has structure, black ground left out.
 
     Flat is judged on smoothed sources: choosing the pixels that happen to have little noise would
-    make every result look noisy beside the sources.
+    make every result look noisier than the sources.
 
     Parameters
     ----------

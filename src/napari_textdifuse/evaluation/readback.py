@@ -32,7 +32,7 @@ def readback(a: Image, b: Image, fused: Image) -> tuple[float, float]:
     chessboard, and read on the rest. What is returned is the share of variance that it explains,
     R2. Only pixels where a source says something count: one of them above 8/255, and a coloured
     source above 24/255. Fused colours are dithered by less than half a grey level, so that equal
-    colours are not told apart by their order; draws have a fixed seed.
+    colours are not distinguished by their order; draws have a fixed seed.
 
     Other metrics see luminance alone, in which a colour that carries a measured value counts for
     nothing, and its loss costs nothing.

@@ -45,7 +45,7 @@ class NetworkChoice:
     ----------
     network : FusionNetwork
     swapped : bool
-        Whether image B is the network's X, which stands for image A otherwise.
+        Whether image B is the network's X; otherwise image A is.
     facts : dict
         For the record.
     notes : tuple of str
@@ -77,7 +77,7 @@ class Backend(Protocol):
     batches: bool
     #: Restores the colours of natural pictures; None passes them through.
     chroma: ChromaNetwork | None
-    #: Whether the network tells, calibrated, how far a result may be off.
+    #: Whether the network gives a calibrated estimate of its error.
     knows_error: bool
 
     @property

@@ -1,4 +1,4 @@
-"""What becomes of colour: kept where it stands for a value, restored where light made it."""
+"""Chrominance: kept where it encodes a measured value, restored where the light changed it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ChromaDecision:
     colour_from : {"a", "b"} or None
         Which image the colours come from; None for a grey result.
     measured : bool
-        Whether the colours stand for measured values, which must stay readable.
+        Whether the colours encode measured values, which must stay readable.
     """
 
     restore: bool
@@ -50,7 +50,7 @@ class ChromaDecision:
 
     @property
     def anatomy(self) -> str | None:
-        """The image whose structure must show through colours that stand for values."""
+        """The image whose structure must show through colours that encode values."""
         if not self.measured:
             return None
         return "b" if self.colour_from == "a" else "a"
@@ -59,7 +59,7 @@ class ChromaDecision:
 def decide(ready: Prepared, choice: str, available: bool) -> ChromaDecision:
     """Decide whether the colours of a pair are restored.
 
-    Colour that stands for a measured value (a PET or SPECT colour map) is never touched.
+    Colour that encodes a measured value (a PET or SPECT colour map) is never changed.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def _restored(
         coloured = ready.a if ready.colour_from == "a" else ready.b
         if not coloured.rgb or (coloured.modality or NATURAL[0]) not in NATURAL:
             raise InputError(
-                f"The colours of a {coloured.modality or 'tinted'} image stand for measured values "
+                f"The colours of a {coloured.modality or 'tinted'} image encode measured values "
                 "and are not restored; use chroma='keep' or 'auto'."
             )
         if not available:
@@ -119,11 +119,11 @@ def _middle_picture(ready: Prepared) -> Floats:
 
 
 def _measured(ready: Prepared) -> str | None:
-    """Say why the colours stand for measured values; None if they do not."""
+    """Return why the colours are taken to encode measured values; None if they are not."""
     pair = (ready.a, ready.b)
     coloured, other = pair if ready.colour_from == "a" else pair[::-1]
     if not coloured.rgb or (coloured.modality or NATURAL[0]) not in NATURAL:
-        return "the colours stand for measured values"
+        return "the colours encode measured values"
     if other.modality is not None and other.modality not in NATURAL:
         return f"the other image is {other.modality}"
     if coloured.modality is None and ready.on_black_ground:

@@ -46,7 +46,7 @@ def ensure_visible(
     strength : float or mapping of int to float
         See `remodulation.gain_map`.
     measured : bool
-        Whether colours stand for measured values: their hue is then changed last of all.
+        Whether colours encode measured values; their hue is then changed only as a last resort.
 
     Returns
     -------

@@ -29,7 +29,7 @@ Facts = str | Mapping[str, str | None] | None
 #: Time point of every series, or one for each image.
 TimePoints = int | tuple[int | None, int | None]
 
-#: Presets of network evaluations; how many each stands for depends on the weights.
+#: Presets for the number of network evaluations, which depends on the weights.
 QUALITIES = ("fast", "standard", "best")
 #: What may become of the colours of natural pictures.
 CHROMA = ("auto", "restore", "keep")

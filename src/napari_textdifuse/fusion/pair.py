@@ -75,7 +75,7 @@ class Pair:
 
     @cached_property
     def slab_notes(self) -> tuple[str, ...]:
-        """Say how much of the selection image B covers, which no single slab can tell.
+        """Say how much of the whole selection image B covers.
 
         Raises
         ------

@@ -212,7 +212,7 @@ class FusionPipeline:
             a, b, time=options.time, modality=options.modality, unit=options.unit, lazy=True
         )
         pair = make_pair(*volumes, options, callback)
-        # the middle of a volume, where something is to be seen, stands for the whole pair
+        # the middle of a volume, which is rarely empty, represents the whole pair
         middle = pair.slabs[len(pair.slabs) // 2]
         ready = prepare_slab(pair, middle)
         choice = self.backend.choose_network(ready)
@@ -308,7 +308,7 @@ def fuse(
         See `diffusion.make_sampler`. Default: what the weights were made for.
     chroma : {"auto", "restore", "keep"}
         Whether colour cast and chroma noise are removed. "auto" does so for natural pictures whose
-        light has a cast; colours that stand for measured values are left. Default: "auto".
+        light has a cast; colours that encode measured values are not changed. Default: "auto".
     balance : float
         More of image A (down to -1) or of image B (up to 1) in the whole picture, through the
         coefficients of Eq. 12. At the ends a single image is restored: its brightness, and its

@@ -27,7 +27,7 @@ class Progress:
         The running clean estimate of the fused brightness (Eq. 8), in [0, 1]; of a large picture
         that of a tile. None while images are registered.
     stage : {"registration", "fusion"}
-        Steps are counted anew in each.
+        The step count restarts in each.
     """
 
     step: int

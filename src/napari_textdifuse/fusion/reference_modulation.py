@@ -40,7 +40,7 @@ class TunedControl:
     base : sequence of ChainStep
         The finished base chain.
     gain : Tensor, shape (1, 1, H, W)
-        Its magnitude weighs the emphasis; 0 outside the objects.
+        Its magnitude weights the emphasis; 0 outside the objects.
     sampler : Sampler
         A fresh one, for the small chain.
     seed : int

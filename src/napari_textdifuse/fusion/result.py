@@ -41,7 +41,7 @@ class FusionResult(ResultObjects, ResultPictures):
     record : dict
         How the result was made; plain values, ready for JSON. Holds no patient identity.
     label_names : dict of int to str
-        What each label of the mask stands for.
+        The name of each label of the mask.
     affine : ndarray, shape (4, 4), or None
         Of the first input, or of its chosen slices (see `Volume`).
     objects : list of dict

@@ -89,7 +89,7 @@ def select(volume: Volume, slices: Slices = None, axis: int | str = 0) -> Select
     Raises
     ------
     InputError
-        If there are no such slices, or a plane is named and no geometry tells where it is.
+        If there are no such slices, or a plane is named and there is no geometry to find it.
     """
     if volume.ndim == 2:
         if slices not in (None, 0) or axis not in (0, "axial", "coronal", "sagittal"):
@@ -183,7 +183,7 @@ def cut_pair(a: Volume, b: Volume, selection: Selection) -> tuple[Volume, Volume
     Raises
     ------
     InputError
-        If only numbers could tell which slices belong together, and their shapes differ.
+        If slices could be matched only by number, and the shapes differ.
     """
     part_a = cut(a, selection)
     front = to_front(part_a, selection.axis)
@@ -193,7 +193,7 @@ def cut_pair(a: Volume, b: Volume, selection: Selection) -> tuple[Volume, Volume
     if b.ndim != a.ndim or b.shape[selection.axis] != selection.count:
         raise InputError(
             f"{b.name} of shape {b.shape} and {a.name} of shape {a.shape} have no common geometry, "
-            "so nothing tells which slices belong together; fuse the whole volumes, or give both "
+            "so slices cannot be matched; fuse the whole volumes, or give both "
             "as DICOM or NIfTI."
         )
     return front, to_front(cut(b, selection), selection.axis)

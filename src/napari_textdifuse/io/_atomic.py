@@ -11,7 +11,7 @@ from .staging import own_prefix
 
 
 def write_bytes(path: Path, data: bytes) -> Path:
-    """Write `data` to a temporary file beside `path`, then rename it.
+    """Write `data` to a temporary file in the same folder, then rename it.
 
     Parameters
     ----------

@@ -30,14 +30,14 @@ def read(
         one with most images is read; the others are listed in ``metadata["other_series"]``.
     time : int, optional
         Which time point (echo, b-value, frame) of a four-dimensional image, from 0; needed where
-        there are several, ignored for a single image. ``metadata["time_points"]`` tells how many
+        there are several, ignored for a single image. ``metadata["time_points"]`` is their number
         there are.
 
     Returns
     -------
     Volume
         Axes (Z, Y, X) or (Y, X), a last axis of colours when ``rgb``; ``facts`` says what is known
-        of it and how (see `meaning.infer` for what names and values may tell). Integers stay as
+        of it and how (see `meaning.infer` for facts from names and values). Integers stay as
         stored; scaled values are float32 in ``unit``. Assumptions that had to be made are sentences
         in ``metadata["notes"]``. No patient identity is kept.
 

@@ -1,4 +1,4 @@
-"""What is told about a series before it is read, and a series of images over time."""
+"""A summary of a series before it is read, and a series of images over time."""
 
 from __future__ import annotations
 

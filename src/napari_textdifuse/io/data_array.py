@@ -98,7 +98,7 @@ def _ordered(source: Any, name: str) -> tuple[Any, list[str]]:
     letters = [axis for axis in meant.values() if axis]
     if None in meant.values() or len(set(letters)) < len(letters) or not {"y", "x"} <= set(letters):
         raise InputError(
-            f"{name}: the dimensions {', '.join(map(str, source.dims))} cannot be told apart; "
+            f"{name}: the dimensions {', '.join(map(str, source.dims))} cannot be distinguished; "
             "rename them to z, y and x (c for colours, t for time), or select one value of the "
             "others."
         )

@@ -54,7 +54,7 @@ def open_folder(folder: Path, series: str | None = None) -> TimeSeries:
     GeometryError
         If the slices are not one regular grid, and cannot be resampled to one.
     InputError
-        If `series` is not in the folder, or nothing tells apart images of one position.
+        If `series` is not in the folder, or images of one position cannot be distinguished.
     """
     groups = series_of(folder)
     infos = [info for info, _ in groups]
@@ -154,7 +154,7 @@ def _series(
     affine: Any = None,
     resample: Callable[[Array], Array] | None = None,
 ) -> TimeSeries:
-    """Make the series whose time points consist of the slices that `members` tells."""
+    """Make the series whose time points consist of the slices in `members`."""
     everything = [s.header for s in slices]
 
     @_silently

@@ -31,7 +31,7 @@ ANONYMOUS = {
     "AccessionNumber": "",
     "ReferringPhysicianName": "",
 }
-#: What identity=True copies beside these; patient and study modules (PS3.3 C.7.1.1, C.7.2.1).
+#: What identity=True copies in addition; patient and study modules (PS3.3 C.7.1.1, C.7.2.1).
 _MORE_IDENTITY = ("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight")
 #: Group and creator of the private element that holds the record.
 PRIVATE_GROUP = 0x0071

@@ -126,7 +126,7 @@ def inflated_size(path: Path) -> int:
         try:
             read_preamble(file, force=False)
             meta = _read_file_meta_info(file)
-        except Exception:  # damage is told apart by whoever reads the file
+        except Exception:  # the reader of the file reports damage
             return stored
         if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
             return stored

@@ -12,7 +12,7 @@ from .dicom_stack import plane
 
 #: The functional groups: not copied into the frames' headers, but read from where they are.
 _GROUPS = (0x52009229, 0x52009230)
-#: What a gated or dynamic tomogram goes through beside its slices; (0054,0070) and others.
+#: Dimensions of a gated or dynamic tomogram in addition to slices; (0054,0070) and others.
 _NM_VECTORS = (
     "EnergyWindowVector",
     "DetectorVector",

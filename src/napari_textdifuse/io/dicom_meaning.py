@@ -109,8 +109,8 @@ def _real_world(headers: Sequence[Dataset], meaning: Meaning) -> None:
     rescaled = {(number(h, "RescaleSlope"), number(h, "RescaleIntercept")) for h in headers}
     if len(found) != 1 or not rescaled <= {(None, None), (1.0, 0.0)}:
         meaning.notes.append(
-            "The file has real world values (0040,9096) beside its rescaling, or several; they "
-            "were not applied."
+            "Real world values (0040,9096) were not applied: the file has several, or a rescaling "
+            "as well."
         )
         return
     slope, intercept, code = found.pop()

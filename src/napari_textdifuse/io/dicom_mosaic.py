@@ -48,7 +48,7 @@ def tiles(header: Dataset, label: str) -> list[Tile]:
     if count < 1 or direction.shape != (3,) or not spacing:
         raise ReadError(
             f"{label}: a Siemens mosaic (all slices in one picture) without the private header "
-            "that tells how many and in which order (it was anonymised away); export the series "
+            "with their number and order (it was removed by anonymisation); export the series "
             "again with it, or convert it to NIfTI on the scanner's side."
         )
     across = math.ceil(math.sqrt(count))

@@ -19,7 +19,7 @@ class Regrid:
     Parameters
     ----------
     shifts : ndarray, shape (slices, 2)
-        Where the first pixel of each slice lies on the new grid, in pixels (y, x), counted from
+        Position of the first pixel of each slice on the new grid, in pixels (y, x), counted from
         the first slice.
     depths : ndarray, shape (slices,)
         Where the slices lie along the normal, ascending from 0, in mm.

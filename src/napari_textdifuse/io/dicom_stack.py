@@ -129,7 +129,7 @@ def arrange(headers: Sequence[Dataset], label: str) -> Stack:
     GeometryError
         If sizes or orientations differ, slices are missing, or too irregular to be resampled.
     InputError
-        If several images share each position and nothing tells them apart.
+        If several images share each position and cannot be distinguished.
     """
     _check_same_plane(headers, label)
     planes = [plane(h, label) for h in headers]

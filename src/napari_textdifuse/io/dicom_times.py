@@ -69,9 +69,9 @@ def split_times(headers: Sequence[Dataset], places: Sequence[int], label: str) -
     Raises
     ------
     GeometryError
-        If positions have different numbers of slices and no complete time point can be told.
+        If positions have different numbers of slices and there is no complete time point.
     InputError
-        If nothing tells apart the images of one position.
+        If the images of one position cannot be distinguished.
     """
     count = max(places) + 1
     keys = [_key(header) for header in headers]
@@ -88,7 +88,7 @@ def split_times(headers: Sequence[Dataset], places: Sequence[int], label: str) -
         if len({keys[i] for i in stack}) < n:
             raise InputError(
                 f"{label}: {len(headers)} images share {count} slice positions, {n} at each, and "
-                "nothing in them tells which belong together; keep the files of one volume in "
+                "nothing in them says which belong together; keep the files of one volume in "
                 "the folder."
             )
     members = [[stack[t] for stack in stacks] for t in range(n)]

@@ -212,7 +212,7 @@ def _decimal(value: float) -> str:
 
 
 def _source_of(slice_: Dataset, source: Sequence[Dataset]) -> Dataset | None:
-    """Return the source image that lies closest to a slice, where that can be told."""
+    """Return the source image closest to a slice, or None without positions."""
     place = vector(slice_, "ImagePositionPatient")
     placed = [(p, h) for h in source if (p := vector(h, "ImagePositionPatient")) is not None]
     if place is None or not placed:

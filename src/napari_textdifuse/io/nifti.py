@@ -382,7 +382,7 @@ def _sidecar(path: Path, notes: list[str]) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        notes.append(f"The file {file.name} beside the image is not valid JSON and was ignored.")
+        notes.append(f"The sidecar file {file.name} is not valid JSON and was ignored.")
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -380,7 +380,7 @@ def _files(folder: Path) -> tuple[Path, Path, Path]:
 
 
 def read_table(path: Path) -> dict[int, str]:
-    """Read which number stands for which name, from the usual kinds of table.
+    """Read the label numbers and names from the usual kinds of table.
 
     Raises
     ------

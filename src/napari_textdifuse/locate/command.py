@@ -33,9 +33,9 @@ from .views import image_names
 #: The command, where none is given.
 VARIABLE = "TEXTDIFUSE_LOCATOR_COMMAND"
 PLACEHOLDERS = ("image_a", "image_b", "prompt", "prompts", "output", "output_dir")
-#: Seconds between two looks at the program and at the cancel button.
+#: Seconds between two checks of the program and of the Cancel button.
 POLL = 0.05
-#: Seconds that a program has to end by itself.
+#: Seconds between asking a program to end and killing it.
 GRACE = 2.0
 
 _FIELD = re.compile(r"\{(\w*)\}")
@@ -55,7 +55,7 @@ class Program:
     licence : str
         What a user agrees to, in a sentence.
     network : str
-        What it sends or fetches by itself, in a sentence.
+        What it sends or downloads without asking, in a sentence.
     home : str
     """
 

@@ -36,7 +36,7 @@ class Detector(Protocol):
         ...
 
     def detect(self, image: Any, phrases: Sequence[str], threshold: float) -> list[Boxed]:
-        """Find phrases, each by itself; one `Boxed` per phrase."""
+        """Find phrases independently; one `Boxed` per phrase."""
         ...
 
 

@@ -116,7 +116,7 @@ MODELS = (
         "detector",
         3440,
         "SAM License (of Meta)",
-        "finds and outlines text by itself; needs 8 GB of memory, better a GPU",
+        "detects and outlines objects; needs 8 GB of memory, better a GPU",
         ("config.json", "model.safetensors", "tokenizer.json"),
         (*_TOKENIZER, "processor_config.json", "preprocessor_config.json", "tokenizer_config.json"),
         gated=True,

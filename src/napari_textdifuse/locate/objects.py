@@ -36,7 +36,7 @@ class SliceDetection:
     interpolated : bool
         Whether the detector missed it here: the box is interpolated from neighbouring slices.
     outline : tuple, optional
-        Rows and columns, and the mask in them, where the detector outlines by itself.
+        Rows and columns, and the mask in them, where the detector also outlines.
     """
 
     phrase: int

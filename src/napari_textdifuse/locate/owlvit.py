@@ -125,7 +125,7 @@ class OwlDetector:
 
     @torch.inference_mode()
     def detect(self, image: ImageFeatures, phrases: Sequence[str], threshold: float) -> list[Boxed]:
-        """Find phrases; each is judged by itself, so others in the prompt change nothing.
+        """Find phrases, each independently of the others in the prompt.
 
         Parameters
         ----------
@@ -200,7 +200,7 @@ def _classes(kind: str, folder: Path) -> tuple[Any, Any, Any]:
 
 def unusable_transformers(error: Exception) -> MissingDependencyError:
     """Say in one sentence why transformers cannot be imported."""
-    # with a broken torchvision beside it, transformers gives no reason at all
+    # with a broken torchvision installed, transformers gives no reason at all
     if find_spec("torchvision") is not None and not torchvision_works():
         return MissingDependencyError(
             "transformers cannot load because the installed torchvision does not fit this torch; "

@@ -142,7 +142,7 @@ class OwlVitSamLocator:
             return False
 
     def load(self) -> tuple[Detector, Segmenter | None]:
-        """Load the models, once; there is no segmenter where the detector outlines by itself.
+        """Load the models, once; there is no segmenter where the detector also outlines.
 
         Raises
         ------
@@ -279,7 +279,7 @@ class OwlVitSamLocator:
     ) -> list[list[OutlinedDetection]]:
         """Outline every part of every object in the image that shows it best."""
         _, segmenter = self.load()
-        if segmenter is None:  # the detector outlines by itself, except where it missed a slice
+        if segmenter is None:  # the detector also outlines, except where it missed a slice
             return [
                 [
                     OutlinedDetection(item, *item.outline)

@@ -189,7 +189,7 @@ def _misspelt(words: list[str], names: dict[tuple[str, ...], Term]) -> list[Term
     Raises
     ------
     PromptError
-        If a word may stand for several terms.
+        If a word may mean several terms.
     """
     spellings = {" ".join(name): term for name, term in names.items()}
     for american, british in {**_SPELLING, **_PLURALS}.items():

@@ -31,7 +31,7 @@ class Detections:
         Which image each object was found in: its modality or name.
     kinds : tuple of str
         Per object ``"structure"`` (anatomy that passed a plausibility check) or ``"candidate"``
-        (a finding to be accepted or rejected); empty where a locator does not tell them apart.
+        (a finding to be accepted or rejected); empty where a locator does not distinguish them.
     reasons : tuple of str
         Per object why it was marked; empty where a locator gives none.
     """
@@ -57,7 +57,7 @@ class Detections:
         ----------
         mask : ndarray of uint8
         names : mapping of int to str
-            What each label stands for.
+            The name of each label.
         source : str
             Image that they were found in.
         """
@@ -89,12 +89,12 @@ class Location:
     detections : Detections
         The objects in the mask.
     names : dict of int to str
-        What each label value stands for, also for terms that were not found.
+        The name of each label value, also for terms that were not found.
     notes : tuple of str
         One sentence each: the rule used per term with its source, terms that were not found.
     instances : ndarray of uint32, optional
         Shape of the mask; 0 is background, ``i`` the object in row ``i - 1`` of `detections`.
-        None where a locator does not tell objects of one term apart.
+        None where a locator does not separate the objects of one term.
     """
 
     mask: npt.NDArray[np.uint8]

@@ -25,7 +25,7 @@ VARIANTS = {768: "ViT-B", 1024: "ViT-L", 1280: "ViT-H"}
 
 
 class CheckpointSam:
-    """A SAM checkpoint (``sam_vit_b_01ec64.pth`` and the like, and its fine-tuned relatives).
+    """A SAM checkpoint, such as ``sam_vit_b_01ec64.pth`` or a fine-tuned one.
 
     The sizes of the network are read off the weights, so no model type has to be given.
 

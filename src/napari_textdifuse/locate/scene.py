@@ -13,7 +13,7 @@ from .scene_outline import Outliner
 from .terms import Objects
 from .views import RuleImage
 
-#: Smaller pictures show nothing that could be told apart.
+#: Objects in smaller images cannot be recognised.
 _LEAST_SIDE = 16
 #: Largest lamp, as a share of the picture.
 LARGEST_LAMP = 0.02

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 
-#: What the detector tells apart, in the order of its outputs.
+#: The classes of the detector, in the order of its outputs.
 CLASSES = ("person", "car", "bicycle")
 #: Smallest scores of what is found, chosen on frames of MSRS.
 MIN_SCORE = {"person": 0.4, "car": 0.48}

@@ -82,7 +82,7 @@ SCENE: tuple[Term, ...] = (
                 "VIS",
                 "brightest of three Otsu classes and above 75 % of the brightness range, in "
                 "patches of at most 2 % of the picture that reach 93 %, in pictures whose median "
-                "is below 25 % (by day lamps are not told from sunlit things); where there is an "
+                "is below 25 % (by day, sunlit objects look like lamps); where there is an "
                 "infrared picture, not as cold as the sky (35 % of the way from its percentile 2 "
                 "to its percentile 60); lit windows and reflectors are found too",
                 "Otsu 1979, DOI 10.1109/TSMC.1979.4310076 (the levels are this program's choice)",

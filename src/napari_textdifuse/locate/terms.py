@@ -18,7 +18,7 @@ WHOLE_MM = 120.0
 
 @dataclass(frozen=True, eq=False)
 class Objects:
-    """Things told apart, with boxes and scores of their own.
+    """Separate objects, with boxes and scores of their own.
 
     Parameters
     ----------

@@ -82,7 +82,7 @@ TUMOUR = Term(
         Rule(
             "PT",
             "body scan: SUV above 4, outlined at 41 % of each lesion's SUVmax; normal uptake of "
-            "brain, heart, kidneys and bladder is not told apart",
+            "brain, heart, kidneys and bladder is not excluded",
             "Boellaard et al. 2015, DOI 10.1007/s00259-014-2961-x; SUV 4: Barrington and Meignan "
             "2019, J Nucl Med 60:1096",
             nuclear.body_lesion,
@@ -94,7 +94,7 @@ TUMOUR = Term(
             "PT",
             "body scan in another unit: uptake above 4 times the mean of the body in view (which "
             "stands for SUV 1), outlined at 41 % of each lesion's maximum; normal uptake of brain, "
-            "heart, kidneys and bladder is not told apart",
+            "heart, kidneys and bladder is not excluded",
             "Boellaard et al. 2015, DOI 10.1007/s00259-014-2961-x (the body's mean as the "
             "reference is this program's choice)",
             nuclear.body_lesion,

@@ -86,7 +86,7 @@ def measure_objects(
 
 
 def _geometry(extent: Extent | None, mask: Volume) -> dict[str, Any]:
-    """Return what the mask alone tells."""
+    """Return the columns that follow from the mask alone."""
     voxels = extent.voxels if extent else 0
     row: dict[str, Any] = {
         "voxels": voxels,

@@ -48,7 +48,7 @@ def columns_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
     Returns
     -------
     dict of str to list
-        NaN stands for a number that a row lacks.
+        NaN marks a number that a row lacks.
     """
     table = [flat(row) for row in rows]
     columns = {}

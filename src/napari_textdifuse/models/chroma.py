@@ -57,7 +57,7 @@ def chroma_of(rgb: Tensor) -> Tensor:
 
 
 class ChromaNetwork(nn.Module):
-    """Conditional diffusion of CbCr beside the brightness it belongs to.
+    """Diffusion of CbCr, conditioned on the brightness.
 
     The clean estimate is the condition, balanced by one gain per colour channel for the whole
     picture (light of another colour does just that, von Kries 1902), plus a local correction.

@@ -52,7 +52,7 @@ class CBAM(nn.Module):
 
 
 class LevelControl(nn.Module):
-    """Weights of one source's features at one level, seen beside the other source's."""
+    """Weights of one source's features at one level, given the other source's."""
 
     def __init__(self, channels: int, cell: int) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class FineControl(nn.Module):
 class FusionControl(nn.Module):
     """One `LevelControl` per level, shared by both sources, and weights for the pixels.
 
-    The same network weighs X beside Y and Y beside X, so exchanging the sources exchanges the
+    The same network weights X given Y and Y given X, so exchanging the sources exchanges the
     weights and leaves the fused features as they were.
 
     Parameters
@@ -143,8 +143,8 @@ class FusionControl(nn.Module):
                 logits = F.pixel_shuffle(self.pixels(hidden), self.patch)
         if self.fine is not None:
             x, y = sources.to(logits.dtype).chunk(2)
-            beside = torch.cat([torch.cat([x, y]), torch.cat([y, x])], dim=1)
-            logits = logits + self.fine(torch.cat([logits, beside], dim=1))
+            both = torch.cat([torch.cat([x, y]), torch.cat([y, x])], dim=1)
+            logits = logits + self.fine(torch.cat([logits, both], dim=1))
         logits = logits.float()
         own, other = logits[:, :1].chunk(2)
         share = torch.sigmoid(own - other)

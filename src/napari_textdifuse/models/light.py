@@ -114,7 +114,7 @@ class LightNetwork(nn.Module):
         *,
         balance: float = 0.0,
     ) -> WeightedFeatures:
-        """Encode one noisy sample under two conditions and weigh the features (Eq. 2-3).
+        """Encode one noisy sample under two conditions and weight the features (Eq. 2-3).
 
         Parameters
         ----------
@@ -170,7 +170,7 @@ class LightNetwork(nn.Module):
     def decode_with_error(
         self, weighted: WeightedFeatures, t: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Decode, and tell how far the estimate may be off.
+        """Decode, and estimate the error of the result.
 
         Returns
         -------

@@ -37,7 +37,7 @@ class FusionNetwork(Protocol):
         *,
         balance: float = 0.0,
     ) -> Any:
-        """Encode and weigh.
+        """Encode and weight.
 
         Parameters
         ----------

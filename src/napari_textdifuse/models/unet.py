@@ -40,7 +40,7 @@ RANGES = {
 
 @dataclass(frozen=True)
 class UNetConfig:
-    """Shape of the network; saved beside the weights.
+    """Shape of the network; saved with the weights.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ correctly, therefore
   which puts the head at the top;
 - every layer has a positive, diagonal transform. Grids along the patient axes overlay exactly,
   whatever their spacing, origin and flips. An oblique grid keeps its spacing and its centre, and
-  its true affine is kept beside it.
+  its true affine is kept in the metadata.
 
 ``layer.metadata["textdifuse"]`` holds ``affine`` (RAS millimetres, for the array as it is in the
 layer, in the index order of `Volume`) and ``placed`` (the layer's own matrix when it was made), so
@@ -189,7 +189,7 @@ def label_features(
     Parameters
     ----------
     objects : mapping of int or str to str
-        What each label stands for.
+        The name of each label.
     rows : sequence of dict
         From `measure.measure_objects`; columns that they fill are added.
     """

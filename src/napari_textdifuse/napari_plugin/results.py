@@ -59,7 +59,7 @@ _TERMS = 3
 
 @dataclass(frozen=True)
 class Title:
-    """What tells a result from others, in words.
+    """Return the words that distinguish a result from others.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ class Task(QObject):  # type: ignore[misc]
         self._worker.quit()
 
     def abandon(self) -> None:
-        """Stop the work, and hear nothing more of it."""
+        """Stop the work and ignore its result."""
         with suppress(RuntimeError):  # at the end of the program, Qt may have gone first
             self.blockSignals(True)
         self.cancel()

@@ -15,7 +15,7 @@ def checkerboard(a: Array, b: Array, tiles: int = 8) -> Array:
     ----------
     a, b : ndarray
         On one grid, ``(Y, X)`` or ``(Z, Y, X)``, shown alike (such as both in [0, 1]); either with
-        a last axis of 3 colours. Grey beside colour is repeated.
+        a last axis of 3 colours. Grey next to colour is repeated over the channels.
     tiles : int
         Number of squares along the longest side, 1 or more.
 

@@ -24,7 +24,7 @@ def equal_axes(a: Volume, b: Volume) -> tuple[Volume, Volume]:
     Returns
     -------
     a, b : Volume
-        As they were, where their axes are equal or nothing tells where the slice lies.
+        Unchanged where their axes are equal or the slice has no position.
     """
     if a.ndim == b.ndim:
         return a, b

@@ -22,7 +22,7 @@ Matrix = npt.NDArray[np.float64]
 
 #: The levels: how many working voxels are averaged along each axis.
 SHRINK = (4, 2, 1)
-#: A level whose longest side has fewer voxels than this tells too little.
+#: Levels whose longest side has fewer voxels than this are skipped.
 LEAST_LEVEL = 20
 #: The working grid: longest side in voxels, and mm beyond which no voxel is coarsened.
 SIDE, COARSEST = {2: 512, 3: 128}, 3.0

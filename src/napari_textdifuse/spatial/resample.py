@@ -66,7 +66,7 @@ def resample_to(
     coarser along an axis of `moving`, a Gaussian first widens the resolution to that of the coarse
     voxel (Cardoso et al. 2015, Scale factor point spread function matching).
 
-    Works block by block: beside the result it holds only the part of `moving` that a block needs,
+    Works block by block: besides the result it holds only the part of `moving` for one block,
     and of a lazy array (dask, zarr) it reads only those parts.
 
     Parameters
@@ -193,7 +193,7 @@ def _sample(
     order: int,
     fill: float,
 ) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """Look up a grid of `shape` in `moving`, block by block; also tell what lies inside."""
+    """Sample `moving` on a grid of `shape`, block by block; also return which voxels lie inside."""
     colours = moving.array.shape[moving.ndim :]
     dtype = moving.array.dtype if order == 0 or moving.rgb else np.dtype(np.float32)
     result = np.full(shape + colours, fill, dtype)

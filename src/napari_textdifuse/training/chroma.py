@@ -16,7 +16,7 @@ from .losses import variational_bound
 from .precision import autocast
 from .trainer import Trainer
 
-#: Weight of the variational bound beside the error of the clean estimate.
+#: Weight of the variational bound relative to the error of the clean estimate.
 BOUND_WEIGHT = 1e-5
 #: The error is squared below this size and absolute above it (CbCr times `CHROMA_SCALE`).
 HUBER = 0.02

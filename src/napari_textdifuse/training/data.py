@@ -17,7 +17,7 @@ from .sources import Example, Pixels, as_floats
 
 Floats = npt.NDArray[np.float32]
 
-#: Crops darker than this are drawn anew: medical images are mostly black.
+#: Crops darker than this are drawn again: medical images are mostly black.
 DARK = 12 / 255
 #: Share of pairs that are left as they are, besides what `degrade` leaves: most images that people
 #: fuse are good ones, and texture must not be taken for noise.

@@ -124,7 +124,7 @@ def export(
     name : str, optional
         For records; by default that of the folder.
     chroma : Path, optional
-        Folder of a run of the stage chroma, whose network is put beside, or a weights folder that
+        Folder of a run of the stage chroma, whose network is added, or a weights folder that
         has one.
     calibration : Path, optional
         JSON file with the calibration of the expected error, see `weights.calibration`; without it

@@ -1,7 +1,7 @@
 """The authors' released checkpoints, unchanged, in a folder that the user names.
 
 The release has no description file and no published checksums: the architecture follows from the
-files' names, and checksums are computed for the record. A ``SHA256SUMS`` file beside them, as
+files' names, and checksums are computed for the record. A ``SHA256SUMS`` file in the folder, as
 ``sha256sum`` writes it, is compared.
 """
 

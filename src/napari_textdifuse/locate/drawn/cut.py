@@ -47,7 +47,7 @@ def cut(
     known : ndarray of int8
         1 where a point says object, -1 where one says background, else 0.
     rounds : int
-        How often the histograms are taken anew.
+        How often the histograms are re-estimated.
 
     Returns
     -------

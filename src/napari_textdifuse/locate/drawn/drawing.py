@@ -38,7 +38,7 @@ class Drawing:
     labels : ndarray of integers, optional
         Painted labels of the image's shape, taken as they are and on top of the rest.
     names : mapping of int to str, optional
-        What label values stand for; by default "box 1", "polygon 2", "object 3", "label 4".
+        Names of the label values; by default "box 1", "polygon 2", "object 3", "label 4".
     box_values, polygon_values : sequence of int, optional
         The label value of each shape, 1 to 255, so that several can be one thing. By default each
         gets the next free one.

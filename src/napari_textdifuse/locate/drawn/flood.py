@@ -20,7 +20,7 @@ Points = npt.NDArray[np.intp]
 TOLERANCES = np.geomspace(0.01, 0.5, 24)
 #: A region has at least so many pixels, and at most this share of the image.
 SMALLEST, LARGEST = 6, 0.4
-#: What a flood that reaches a negative point is worth, beside one that does not.
+#: Factor on the score of a flood that reaches a negative point.
 REACHES = 0.5
 
 
@@ -107,7 +107,7 @@ def _best_flood(values: Floats, positive: Points, negative: Points) -> tuple[flo
 
 
 def _sharpness(grey: Floats, mask: Mask, bins: int = 64) -> float:
-    """Return the mean step across the outline, times the difference of the histograms beside it."""
+    """Return the mean step across the outline times the difference of histograms."""
     total, length = 0.0, 0
     for axis in range(mask.ndim):
         edge = np.diff(mask, axis=axis)

@@ -76,8 +76,8 @@ class ReferenceControl(nn.Module):
         self.outBlock1, self.outBlock2, self.outBlock3 = _block(), _block(), _block()
 
     def branch(self, source: int) -> tuple[NormConv, CBAM, NormConv]:
-        """Return the layers that weigh source 1 or 2; a sigmoid follows the last."""
-        # the release numbers them the other way round: outBlock1 weighs source 2
+        """Return the layers that weight source 1 or 2; a sigmoid follows the last."""
+        # the release numbers them the other way round: outBlock1 weights source 2
         return {
             1: (self.middleBlock3, self.CBMA3, self.outBlock2),
             2: (self.middleBlock2, self.CBMA2, self.outBlock1),

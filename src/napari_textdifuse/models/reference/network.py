@@ -93,7 +93,7 @@ class ReferenceNetwork(nn.Module):
         balance: float = 0.0,
         fcm: ReferenceControl | None = None,
     ) -> ReferenceFeatures:
-        """Encode one noisy sample under two conditions, weigh and add the features (Eq. 2-3).
+        """Encode one noisy sample under two conditions, weight and add the features (Eq. 2-3).
 
         Parameters
         ----------
@@ -161,7 +161,7 @@ class ReferenceNetwork(nn.Module):
     def decode_with_error(
         self, weighted: ReferenceFeatures, t: Tensor
     ) -> tuple[Tensor, Tensor, None]:
-        """As `decode`; this network does not tell how far it may be off."""
+        """As `decode`; this network gives no error estimate."""
         return *self.decode(weighted, t), None
 
     def predict_noise(self, weighted: ReferenceFeatures, t: Tensor) -> Tensor:

@@ -132,7 +132,7 @@ class _Composed(Mode):
 
 
 class CurtainMode(_Composed):
-    """Images beside each other in one picture."""
+    """Images side by side in one composite."""
 
     name: ClassVar[str] = "Curtain"
     explanation: ClassVar[str] = (

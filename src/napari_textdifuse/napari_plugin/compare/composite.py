@@ -33,7 +33,7 @@ class Pattern(Protocol):
 
 
 class Curtain:
-    """Images beside each other, parted by vertical lines.
+    """Images side by side, separated by vertical lines.
 
     Parameters
     ----------

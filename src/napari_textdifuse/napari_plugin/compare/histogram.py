@@ -10,7 +10,7 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-#: For A, B and the fused image; told apart on dark and light, and by people who see no red.
+#: For A, B and the fused image; distinct on dark and light backgrounds and to colour-blind users.
 COLOURS = ("#3d8fd1", "#d08a1e", "#2fa37c")
 _STYLES = (Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.SolidLine)
 _GROUP = 4  # levels of brightness in one point of a line
@@ -19,7 +19,7 @@ _GROUP = 4  # levels of brightness in one point of a line
 class Histogram(QWidget):  # type: ignore[misc]
     """Lines of the share of pixels per brightness, on a square-root scale.
 
-    The root keeps what is rare visible beside a large dark background.
+    The square root keeps rare values visible next to a large dark background.
     """
 
     def __init__(self) -> None:

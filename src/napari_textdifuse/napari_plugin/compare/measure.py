@@ -103,7 +103,7 @@ def measure(
     labels : Volume, optional
         Whole numbers, 0 for the background.
     names : mapping of int to str, optional
-        What the labels stand for.
+        The names of the labels.
     report : callable, optional
         See `task.Report`.
 

@@ -356,7 +356,7 @@ def bind_keys(viewer: Any, form: Form) -> None:
                 found.click()
 
         viewer.bind_key(key, press, overwrite=True)
-        # the viewer hears keys only while the canvas has the focus
+        # the viewer gets key events only while the canvas has the focus
         sequence = QKeySequence(key.replace("Control", "Ctrl").replace("-", "+"))
         shortcut = QShortcut(sequence, form.native)
         shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)

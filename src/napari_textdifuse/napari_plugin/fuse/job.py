@@ -36,7 +36,7 @@ class Job:
     options : dict
         Options of `FusionPipeline.session`.
     shown : tuple of str
-        Images that become layers beside the fused one and its mask.
+        Images that become layers in addition to the fused one and its mask.
     replace : bool
         Whether earlier results of the same name are replaced.
     pipeline : callable

@@ -1,4 +1,4 @@
-"""Which layer is the anatomy or the scene, which one lies on top of it, and which was chosen."""
+"""Which layer becomes image A (anatomy or visible light) and which image B."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .preview import is_preview
 
 #: Lower comes first, as image A: the anatomy, or visible light.
 _RANKS = {"MR": 0, "VIS": 0, "CT": 1, "NM": 3, "PT": 3, "IR": 3}
-#: What names of layers tell, where no metadata does.
+#: Words in layer names that imply a rank, used where there is no metadata.
 _WORDS = (
     (0, r"t1|t2|flair|mri?|mprage|anat\w*|vis|visible|rgb|colou?r"),
     (1, r"ct"),

@@ -81,11 +81,11 @@ class Runner(QObject):  # type: ignore[misc]
         return True
 
     def abandon(self) -> None:
-        """Stop everything, and tell nobody."""
+        """Stop everything without emitting a signal."""
         self._waiting.clear()
         run, self._run = self._run, None
         with suppress(RuntimeError):  # at the end of the program, Qt may have gone first
-            # what the run has already told may still be on its way
+            # signals that the run has already emitted may still be queued
             self.blockSignals(True)
             if run is not None:
                 run.finished.disconnect()

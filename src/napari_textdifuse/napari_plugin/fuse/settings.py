@@ -12,7 +12,7 @@ from ..models.store import default_path
 
 
 def settings_path() -> Path:
-    """Return the file, beside the chosen models; ``TEXTDIFUSE_CONFIG`` names another folder."""
+    """Return the settings file; the environment variable ``TEXTDIFUSE_CONFIG`` moves its folder."""
     return default_path().with_name("fusion.json")
 
 

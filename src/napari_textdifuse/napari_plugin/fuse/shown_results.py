@@ -116,7 +116,7 @@ class ShownResults:
             fused.data = job.result.fused
 
     def rebalanced(self, fused: Image, balance: float, only: int | None = None) -> Job:
-        """Return a job that makes a result anew with another balance.
+        """Return a job that repeats a result with another balance.
 
         Parameters
         ----------

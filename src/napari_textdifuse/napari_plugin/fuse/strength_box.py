@@ -11,7 +11,7 @@ MOST = 12
 
 
 class StrengthBox(Container):  # type: ignore[type-arg]
-    """Sliders, made anew for the objects of each result."""
+    """Sliders, created for the objects of each result."""
 
     def __init__(self) -> None:
         super().__init__(widgets=[], layout="vertical", labels=True, label="Per object")

@@ -15,7 +15,7 @@ from ..compare.modes import BlendMode
 from ..layers import KEY
 
 PLUGIN, PLANES = "napari-textdifuse", "Three planes"
-#: Where the slider stands for each image.
+#: Positions of the slider that show one image alone.
 A, B, FUSED = 0.0, 1.0, 2.0
 
 

@@ -170,7 +170,7 @@ def _verify_model(path: Path, name: str) -> str:
     if not expected:
         return (
             f"{name}: {file.name} ({megabytes(file.stat().st_size)}) has the SHA-256 {found}; "
-            "none is stored beside it to compare it with."
+            "the folder has no checksum file to compare it with."
         )
     if found != expected:
         raise WeightsError(

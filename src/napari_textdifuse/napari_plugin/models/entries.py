@@ -22,7 +22,7 @@ GROUPS: dict[Kind, str] = {
     "locator": "Locators (find what a prompt names)",
     "model": "Models that locators need",
 }
-#: Checksums beside downloaded files, as ``sha256sum`` writes them.
+#: Checksum files in a model's folder, as ``sha256sum`` writes them.
 SUMS = "SHA256SUMS"
 
 
@@ -82,7 +82,7 @@ def collect(folders: Iterable[Path] = ()) -> list[Entry]:
 
 
 def is_default(entry: Entry) -> bool:
-    """Tell whether an entry is what fusion uses without being told."""
+    """Return whether fusion uses this entry by default."""
     from ...weights import EMBEDDED
 
     return entry.kind == "embedded" and entry.path is not None and entry.path.name == EMBEDDED
@@ -160,7 +160,7 @@ def _locator(info: LocatorInfo) -> Entry:
         facts += [("Needs", f"{info.megabytes} MB of models, below"), ("Licence", info.licence)]
     else:
         facts.append(("Needs", "no download"))
-    # what is missing is told for the command line; here there is a button
+    # the locator's message names a command; the panel has a button
     problem = info.problem or (
         "Its models are not all on this machine: download a detector and a segmenter below."
         if info.missing

@@ -30,7 +30,7 @@ PATIENCE = 20
 _APPEARANCE = {"visible", "opacity", "blending", "contrast_limits", "colormap", "gamma", "contour"}
 _APPEARANCE |= {"data", "set_data", "labels_update", "paint", "inserted", "removed", "reordered"}
 _APPEARANCE |= {"scale", "translate", "rotate", "shear", "affine"}
-#: Of the lines, by the axis they stand for; the same colours in all planes.
+#: Colours of the lines, by axis; the same in all planes.
 _LINES = (QColor(90, 170, 255, 150), QColor(110, 220, 110, 150), QColor(255, 120, 120, 150))
 
 
