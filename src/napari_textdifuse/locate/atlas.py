@@ -1,42 +1,28 @@
-"""`AtlasLocator`: the names of an atlas that the user has, brought onto the subject's T1.
-
-Affine registration by mutual information, then diffeomorphic demons (Vercauteren et al. 2009, DOI
-10.1016/j.neuroimage.2008.10.040), both from SimpleITK, on one thread: equal inputs give equal
-masks.
-"""
+"""`AtlasLocator`: the names of an atlas that the user has, brought onto the subject's T1."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy import ndimage
 
-from ..errors import Cancelled, GeometryError, InputError, PromptError, WeightsError
-from ..stopping import check_stop, stop_wanted
+from ..errors import InputError, PromptError, WeightsError
 from ..volume import LABEL_UNIT, Volume
+from .atlas_fit import Fitted, fit
 from .cache import ContentCache
 from .phrases import phrases as read_phrases
 from .protocol import Detections, Location, LocatorInfo
-from .regions import otsu
 from .views import image_names
 
 #: The folder of an atlas, where none is given.
 VARIABLE = "TEXTDIFUSE_ATLAS"
-#: Voxels are averaged so, and searched with so many iterations.
-LEVELS = ((4, 60), (2, 40), (1, 15))
-#: Smoothing of the displacements, in working voxels.
-SMOOTH = 1.5
-#: Below this overlap of the tissue classes the fit is bad, below the other it is refused.
-DOUBTFUL, REFUSED = 0.65, 0.4
+#: Below this overlap of the tissue classes the fit is doubtful.
+DOUBTFUL = 0.65
 
-Floats = npt.NDArray[np.float64]
 _SIDES = {"l": "left", "lh": "left", "lt": "left", "r": "right", "rh": "right", "rt": "right"}
 _NIFTI = (".nii.gz", ".nii")
 
@@ -156,178 +142,10 @@ class AtlasLocator:
         )
         return Location(mask, rows, dict(enumerate(words, start=1)), tuple(notes))
 
-    def _fit(self, subject: Volume, template: Volume, labels: Volume) -> _Fitted:
+    def _fit(self, subject: Volume, template: Volume, labels: Volume) -> Fitted:
         """Bring the labels onto the subject; kept for the next prompt."""
         key = np.ascontiguousarray(subject.array).view(np.uint8).reshape(-1)
         return self.cache.get("atlas", key, lambda: fit(subject, template, labels, self.callback))
-
-
-class _Fitted:
-    """Labels on the subject's grid, and how well tissue overlaps."""
-
-    def __init__(self, labels: npt.NDArray[Any], overlap: float, voxel: float) -> None:
-        self.labels, self.overlap, self.voxel = labels, overlap, voxel
-
-    @property
-    def nbytes(self) -> int:
-        return int(self.labels.nbytes)
-
-    def milliliters(self, mask: npt.NDArray[np.bool_]) -> float:
-        return float(mask.sum() * self.voxel / 1000)
-
-
-def fit(
-    subject: Volume,
-    template: Volume,
-    labels: Volume,
-    callback: Callable[[int, int], bool | None] | None = None,
-) -> _Fitted:
-    """Register a template to a subject, and bring its labels along.
-
-    Parameters
-    ----------
-    subject, template : Volume
-        T1-weighted, with geometry.
-    labels : Volume
-        In the template's world.
-    callback : callable, optional
-
-    Raises
-    ------
-    GeometryError
-        If tissue overlaps too little.
-    """
-    from ..spatial import RegistrationProgress, register, resample_to
-    from ..spatial.registration_search import working_grid
-
-    def report(state: RegistrationProgress) -> bool:
-        return not stop_wanted() and (
-            callback is None or callback(int(50 * state.fraction), 100) is not False
-        )
-
-    moved = register(subject, template, "affine", report).apply(template)
-    placed = _affine(moved) @ np.linalg.inv(_affine(template)) @ _affine(labels)
-    grid = working_grid(subject)
-    fixed, moving = (
-        resample_to(v, grid, fill=0.0).volume.array.astype(np.float32) for v in (subject, moved)
-    )
-    spacing = np.linalg.norm(_affine(grid)[:3, :3], axis=0)
-    field, warped = _deform(fixed, moving, spacing, callback)
-    overlap = _tissue_overlap(fixed, warped)
-    if overlap < REFUSED:
-        raise GeometryError(
-            f"The atlas does not fit the image: tissue overlaps by {overlap:.0%}. Is it a whole "
-            "T1-weighted head, and does the template show the same (with or without skull)?"
-        )
-    result = _propagate_labels(subject, grid, field, labels.array, placed)
-    return _Fitted(result, overlap, float(abs(np.linalg.det(_affine(subject)[:3, :3]))))
-
-
-def _deform(
-    fixed: npt.NDArray[np.float32],
-    moving: npt.NDArray[np.float32],
-    spacing: Floats,
-    callback: Callable[[int, int], bool | None] | None,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return displacements (Z, Y, X, 3) in mm along the grid's x, y, z, and the moving image."""
-    from ..spatial.registration_search import one_thread, simpleitk
-
-    sitk = simpleitk()
-
-    def image(array: npt.NDArray[np.float32]) -> Any:
-        made = sitk.GetImageFromArray(array)
-        made.SetSpacing(spacing.tolist())
-        return made
-
-    with one_thread(sitk):
-        target = image(fixed)
-        source = sitk.HistogramMatching(image(moving), target, 256, 12, True)
-        field = None
-        for done, (shrink, iterations) in enumerate(LEVELS):
-            if callback is not None and callback(50 + 15 * done, 100) is False:
-                raise Cancelled("The registration of the atlas was cancelled; nothing was located.")
-            one, other = (
-                sitk.BinShrink(i, [min(shrink, max(1, n // 8)) for n in i.GetSize()])
-                for i in (target, source)
-            )
-            demons = sitk.DiffeomorphicDemonsRegistrationFilter()
-            demons.AddCommand(sitk.sitkIterationEvent, partial(_end_if_wanted, demons))
-            demons.SetNumberOfIterations(iterations)
-            demons.SetSmoothDisplacementField(True)
-            demons.SetStandardDeviations(SMOOTH)
-            try:
-                if field is None:
-                    field = demons.Execute(one, other)
-                else:
-                    start = sitk.Resample(field, one, sitk.Transform(), sitk.sitkLinear)
-                    field = demons.Execute(one, other, start)
-            except RuntimeError:
-                check_stop()
-                raise
-        field = sitk.Resample(
-            sitk.Cast(field, sitk.sitkVectorFloat64), target, sitk.Transform(), sitk.sitkLinear
-        )
-        array = sitk.GetArrayFromImage(field).astype(np.float32)
-        warped = sitk.Resample(source, target, sitk.DisplacementFieldTransform(field))
-        return array, sitk.GetArrayFromImage(warped)
-
-
-def _end_if_wanted(filter_: Any) -> None:
-    if stop_wanted():
-        filter_.Abort()
-
-
-def _propagate_labels(
-    subject: Volume,
-    grid: Volume,
-    field: npt.NDArray[np.float32],
-    labels: npt.NDArray[Any],
-    placed: Floats,
-) -> npt.NDArray[Any]:
-    """Look every voxel of the subject up in the labels, through the displacements."""
-    spacing = np.linalg.norm(_affine(grid)[:3, :3], axis=0)
-    axes = _affine(grid)[:3, :3] / spacing
-    into_grid = np.linalg.inv(_affine(grid)) @ _affine(subject)
-    into_labels = np.linalg.inv(placed)
-    result = np.zeros(subject.shape, labels.dtype)
-    depth, height, width = subject.shape
-    y, x = np.mgrid[:height, :width]
-    for z in range(depth):
-        index = np.stack([x, y, np.full_like(x, z), np.ones_like(x)]).reshape(4, -1)
-        at = (into_grid @ index)[2::-1]
-        moved = [
-            ndimage.map_coordinates(field[..., k], at, order=1, mode="nearest") for k in range(3)
-        ]
-        world = _affine(subject) @ index
-        world[:3] += axes @ np.array(moved)
-        where = (into_labels @ world)[2::-1]
-        plane = ndimage.map_coordinates(labels, where, order=0, mode="constant", cval=0)
-        result[z] = plane.reshape(height, width)
-    return result
-
-
-def _affine(volume: Volume) -> Floats:
-    if volume.affine is None:
-        raise GeometryError(f"{volume.name} has no geometry.")
-    return volume.affine
-
-
-def _tissue_overlap(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
-    """Return the mean Dice of three classes of brightness: about fluid, grey and white matter."""
-    head = (other > otsu(other, 2)[0]) & (one > 0)
-    if head.sum() < 100:
-        return 0.0
-    classes = []
-    for values in (one, other):
-        limits = otsu(values[head], 3)
-        if len(limits) < 2:
-            return 0.0
-        classes.append(np.digitize(values, limits))
-    dice = []
-    for k in range(3):
-        a, b = ((c == k) & head for c in classes)
-        dice.append(2 * float((a & b).sum()) / max(float(a.sum() + b.sum()), 1.0))
-    return float(np.mean(dice))
 
 
 def read_atlas(folder: Path) -> tuple[Volume, Volume, dict[int, str]]:
