@@ -22,6 +22,7 @@ import random
 import shutil
 import sys
 from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 import mutation_runner as runner
@@ -83,6 +84,9 @@ def main() -> int:
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
     parser.add_argument("--work", type=Path, required=True, help="folder of the copy and results")
     parser.add_argument("--retry", action="store_true", help="survivors against the tests of now")
+    parser.add_argument(
+        "--budget", type=float, help="quickest tests per mutant, in seconds; may miss a kill"
+    )
     parser.add_argument("--skip", nargs="*", default=[], help="patterns of slow test files to omit")
     parser.add_argument("--floor", type=float, default=0.8, help="least share to be killed")
     parser.add_argument("--out", type=Path, help="Markdown report; default: the terminal")
@@ -94,6 +98,8 @@ def main() -> int:
     results = work / f"results-{options.seed}.jsonl"
     outcomes = read(results)
     try_all(work, drawn, outcomes, results, options)
+    keys = {mutant.key for _, mutant in drawn}
+    outcomes = [outcome for outcome in outcomes if outcome.mutant.key in keys]
     report = describe(outcomes, len(drawn), options.seed)
     if out:
         out.write_text(report, encoding="utf-8")
@@ -116,6 +122,10 @@ def copy_checkout(work: Path, again: bool) -> None:
         shutil.rmtree(work / "tests before", ignore_errors=True)
         (copy / "tests").rename(work / "tests before")
         shutil.copytree(ROOT / "tests", copy / "tests", symlinks=True, ignore=ignored)
+    if (unchanged := work / "unchanged.json").exists():
+        path, original = json.loads(unchanged.read_text(encoding="utf-8"))
+        (copy / path).write_text(original, encoding="utf-8")
+        unchanged.unlink()
     checked = py_compile.PycInvalidationMode.CHECKED_HASH
     compileall.compile_dir(copy / "src", quiet=2, force=True, invalidation_mode=checked)
 
@@ -169,7 +179,7 @@ def try_all(
     for number, (target, mutant) in enumerate(due, 1):
         if base is None or base[0] != target:
             base = target, baseline(work, target, options)
-        outcome = replace(try_one(work, target, mutant, base[1]), attempt=attempt)
+        outcome = replace(try_one(work, target, mutant, base[1], options.budget), attempt=attempt)
         outcomes.append(outcome)
         with results.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(outcome)) + "\n")
@@ -177,9 +187,18 @@ def try_all(
         print(f"{number}/{len(due)} {outcome.seconds:.1f} s {mutant.place}: {verdict}", flush=True)
 
 
-def try_one(work: Path, target: str, mutant: Mutant, base: Baseline) -> Outcome:
+def try_one(
+    work: Path, target: str, mutant: Mutant, base: Baseline, budget: float | None
+) -> Outcome:
     """Run the tests that can notice a mutant."""
     order = base.order(mutant)
+    if budget is not None:
+        ends = accumulate(base.durations[test] for test in order)
+        order = [
+            test
+            for k, (test, end) in enumerate(zip(order, ends, strict=True))
+            if end <= budget or not k
+        ]
     if not order:
         return Outcome(target, mutant, "", 0, 0.0, 0)
     path = work / "checkout" / mutant.path
@@ -187,11 +206,14 @@ def try_one(work: Path, target: str, mutant: Mutant, base: Baseline) -> Outcome:
     # ten times what they took with coverage, and a minute: only a mutant that hangs takes longer
     limit = 60 + 10 * sum(base.durations[test] for test in order)
     files = list(dict.fromkeys(test.split("::")[0] for test in order))
+    unchanged = work / "unchanged.json"  # for a run that is stopped here
+    unchanged.write_text(json.dumps([mutant.path, original]), encoding="utf-8")
     try:
         path.write_text(mutant.apply(original), encoding="utf-8")
         run = runner.run(files, work / "run.json", order=order, options=["-x"], limit=limit)
     finally:
         path.write_text(original, encoding="utf-8")
+        unchanged.unlink()
     killer = ""
     if run.status is None:
         killer = "time"
@@ -213,7 +235,11 @@ def baseline(work: Path, target: str, options: argparse.Namespace) -> Baseline:
         settings.write_text("[run]\nsource = napari_textdifuse\n", encoding="utf-8")
         os.environ["COVERAGE_FILE"] = str(data)
         arguments = ["-p", "pytest_cov", "--cov", f"--cov-config={settings}", "--cov-report="]
-        arguments += ["--cov-context=test", *(f"--ignore-glob={glob}" for glob in options.skip)]
+        arguments += [
+            "--cov-context=test",
+            "--continue-on-collection-errors",
+            *(f"--ignore-glob={glob}" for glob in options.skip),
+        ]
         tests = changed(work, target) if options.retry else [TARGETS[target]]
         data.unlink(missing_ok=True)
         run = runner.run(tests, work / "run.json", options=arguments) if tests else runner.Run(0, 0)
