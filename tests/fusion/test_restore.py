@@ -12,6 +12,7 @@ import torch
 from napari_textdifuse import FusionPipeline
 from napari_textdifuse.cli.numbers import restore as parse_restore
 from napari_textdifuse.errors import InputError, WeightsError
+from napari_textdifuse.locate import Detections, Location
 from napari_textdifuse.models import LightNetwork, UNetConfig
 from napari_textdifuse.weights import save_light
 
@@ -151,3 +152,69 @@ def test_on_the_command_line():
     for text in ("2", "much", "noise=", "sound=1", "noise=2", "nan"):
         with pytest.raises(Exception, match="0 to 1"):
             parse_restore(text)
+
+
+def test_the_prompt_says_what_is_mended(tiny_pipeline, pair):
+    run = tiny_pipeline(*pair, "keep the light, denoise", steps=1)
+    same = tiny_pipeline(*pair, steps=1, restore={"light": 0})
+    np.testing.assert_array_equal(run.fused, same.fused)
+    assert run.mask is None
+    assert run.record["restore"] == {"noise": 1, "light": 0, "colour": 1}
+    assert run.record["restore_from"] == {
+        "noise": "prompt: denoise",
+        "light": "prompt: keep the light",
+        "colour": "default",
+    }
+    (note,) = [n for n in run.record["warnings"] if n.startswith("Restored:")]
+    assert "light 0 (prompt: keep the light)" in note
+    assert set(same.record["restore_from"].values()) == {"default", "option"}
+
+
+def test_the_locator_gets_the_rest_of_the_prompt(tiny_pipeline, pair):
+    asked = []
+
+    class Locator:
+        name = "asked"
+
+        def locate(self, images, prompt):
+            asked.append(prompt)
+            mask = (images[0].array > 200).astype(np.uint8)
+            return Location(mask, Detections.of_mask(mask, {1: prompt}, "test"), {1: prompt})
+
+    run = tiny_pipeline(*pair, "tumour, keep the light", steps=1, locator=Locator())
+    assert asked == ["tumour"]
+    assert run.label_names == {1: "tumour"}
+    assert run.record["prompt"] == "tumour, keep the light"
+
+
+def test_with_a_mask_the_words_still_restore_and_the_rest_is_its_name(tiny_pipeline, pair):
+    mask = pair[0] > 200
+    run = tiny_pipeline(*pair, "keep the light, lesion", mask, steps=1)
+    assert run.label_names == {1: "lesion"}
+    assert run.record["restore"]["light"] == 0
+    assert tiny_pipeline(*pair, "keep the light", mask, steps=1).label_names == {1: "mask 1"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "restore"),
+    [("keep the light", 1), ("keep the light", {"light": 0.5}), ("denoise", 0)],
+)
+def test_an_option_that_contradicts_the_words_is_refused(tiny_pipeline, pair, prompt, restore):
+    with pytest.raises(InputError, match=f"The prompt says '{prompt}', but restore gives"):
+        tiny_pipeline(*pair, prompt, restore=restore)
+
+
+def test_the_option_may_say_how_far_the_words_go(tiny_pipeline, pair):
+    run = tiny_pipeline(*pair, "denoise", steps=1, restore={"noise": 0.5})
+    assert run.record["restore"] == {"noise": 0.5, "light": 1, "colour": 1}
+
+
+def test_a_session_follows_the_words_of_each_prompt(tiny_pipeline, pair):
+    session = tiny_pipeline.session(*pair, steps=1)
+    plain = session.fuse().fused
+    kept = session.fuse("keep the light")
+    np.testing.assert_array_equal(
+        kept.fused, tiny_pipeline(*pair, steps=1, restore={"light": 0}).fused
+    )
+    np.testing.assert_array_equal(session.fuse().fused, plain)
+    assert not np.array_equal(kept.fused, plain)

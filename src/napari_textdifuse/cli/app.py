@@ -172,7 +172,8 @@ def _fusion_options(out_required: bool = True) -> _Parser:
     if not out_required:
         text += "; default with --bids: derivatives/textdifuse"
     add("--out", metavar="DIR", type=_output_folder, required=out_required, help=text)
-    add("--prompt", metavar="TEXT", help="what should stand out, such as 'tumour'")
+    text = "what should stand out, such as 'tumour'; also what is mended, such as 'keep the light'"
+    add("--prompt", metavar="TEXT", help=text)
     add("--mask", metavar="FILE", type=_existing, help="labels instead of a prompt; batch: or DIR")
     effort = options.add_mutually_exclusive_group()
     text = "1, 4 (standard, the default) or 25 network evaluations; authors' weights: 10, 25, 100"
@@ -186,8 +187,8 @@ def _fusion_options(out_required: bool = True) -> _Parser:
     text = "-1 to 1: more of image A (negative) or of image B (positive); default 0"
     add("--balance", type=balance, default=0.0, metavar="X", help=text)
     text = "0 to 1: how much is mended, or noise=X,light=X,colour=X; 0 fuses what was measured; "
-    text += "default 1"
-    add("--restore", type=restore, default=1.0, metavar="X", help=text)
+    text += "default: what the prompt says, else 1"
+    add("--restore", type=restore, metavar="X", help=text)
     add("--samples", type=whole(1, 100), default=1, metavar="N", help="seeds, for uncertainty")
     add("--sampler", choices=SAMPLERS, help="default: what the weights were made for")
     text = "restore the colours of natural pictures (auto), always, or never"

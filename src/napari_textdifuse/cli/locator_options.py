@@ -88,7 +88,11 @@ def make_locator(options: argparse.Namespace) -> Locator:
 
 def is_used(options: argparse.Namespace) -> bool:
     """Tell whether a locator decides about the mask."""
-    return options.prompt is not None and options.mask is None
+    if options.prompt is None or options.mask is not None:
+        return False
+    from ..locate.restoration import read_wishes  # loads NumPy with its package
+
+    return read_wishes(options.prompt).objects is not None
 
 
 def facts(locator: Locator, options: argparse.Namespace) -> dict[str, Any] | None:

@@ -68,7 +68,7 @@ def locate_objects(
     TextDiFuseError
         If the locator's answer does not fit the image.
     """
-    prompt, strength, shape = options.prompt, options.strength, pair.reoriented_shape
+    prompt, strength, shape = options.objects, options.strength, pair.reoriented_shape
     if options.by_prompt:
         assert locator is not None
         assert prompt is not None

@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..intensity import Window
 from ..locate import Locator, check_locator_name
 from ..locate.drawn import REFINERS, Drawing, Refiner
+from ..locate.restoration import Wishes, read_wishes
 from ..meaning import by_role, parse_modality, parse_unit
 from ..spatial import Registration
 from .slices import Slices
@@ -72,7 +73,7 @@ class FusionOptions:
     sampler: str | None = None
     chroma: str = "auto"
     balance: float = 0.0
-    restore: float | Mapping[str, float] = 1.0
+    restore: float | Mapping[str, float] | None = None
     colormap: Any = None
     tint: str | None = None
     colour: str | None = None
@@ -103,6 +104,7 @@ class FusionOptions:
             raise InputError(f"balance must lie between -1 and 1, not {self.balance!r}.")
         object.__setattr__(self, "balance", float(self.balance))
         object.__setattr__(self, "restore", _check_restore(self.restore))
+        self._check_wishes()
         for name in ("tint", "colour"):
             if getattr(self, name) not in (None, *ROLES):
                 raise InputError(f"{name} must be 'a' or 'b', not {getattr(self, name)!r}.")
@@ -130,10 +132,46 @@ class FusionOptions:
 
     @property
     def restoration(self) -> dict[str, float]:
-        """How much of each of `RESTORE` is wanted."""
+        """How much of each of `RESTORE` is wanted: by the option, else by the prompt, else all."""
+        return {**dict.fromkeys(RESTORE, 1.0), **self.wishes.strengths, **self._stated}
+
+    @property
+    def restoration_from(self) -> dict[str, str]:
+        """Who says so of each of `RESTORE`: "default", "option" or the words of the prompt."""
+        words = {kind: f"prompt: {phrase}" for kind, phrase in self.wishes.said.items()}
+        option = dict.fromkeys(self._stated, "option")
+        return {**dict.fromkeys(RESTORE, "default"), **option, **words}
+
+    @property
+    def wishes(self) -> Wishes:
+        """What the prompt says of restoration."""
+        if not isinstance(self.prompt, str):
+            return Wishes({}, {}, self.prompt)
+        return read_wishes(self.prompt)
+
+    @property
+    def objects(self) -> str | None:
+        """What the prompt says of objects."""
+        return self.wishes.objects
+
+    @property
+    def _stated(self) -> dict[str, float]:
+        """Return what the option `restore` says."""
+        if self.restore is None:
+            return {}
         if isinstance(self.restore, Mapping):
-            return {kind: self.restore.get(kind, 1.0) for kind in RESTORE}
+            return dict(self.restore)
         return dict.fromkeys(RESTORE, self.restore)
+
+    def _check_wishes(self) -> None:
+        """Refuse an option that contradicts the prompt; it may say how far a wish goes."""
+        for kind, wanted in self.wishes.strengths.items():
+            stated = self._stated.get(kind, wanted)
+            if bool(stated) != bool(wanted):
+                raise InputError(
+                    f"The prompt says {self.wishes.said[kind]!r}, but restore gives {kind} "
+                    f"{stated:g}; leave one of them out."
+                )
 
     @property
     def drawn(self) -> list[str]:
@@ -143,7 +181,7 @@ class FusionOptions:
     @property
     def by_prompt(self) -> bool:
         """Whether the locator is asked; with a mask the prompt is only a name."""
-        return self.prompt is not None and not self.drawn
+        return self.objects is not None and not self.drawn
 
     def evaluations(self, qualities: Mapping[str, int], fewest: int) -> int:
         """Return how many steps a chain makes.
@@ -176,7 +214,9 @@ def _check_strength(strength: Any) -> None:
         raise InputError(f"strength must lie between 0 and 2, not {strength!r}.")
 
 
-def _check_restore(restore: Any) -> float | dict[str, float]:
+def _check_restore(restore: Any) -> float | dict[str, float] | None:
+    if restore is None:
+        return None
     values = dict(restore) if isinstance(restore, Mapping) else dict.fromkeys(RESTORE, restore)
     unknown = [str(kind) for kind in values if kind not in RESTORE]
     if unknown:

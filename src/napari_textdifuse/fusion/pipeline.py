@@ -99,7 +99,7 @@ class FusionPipeline:
         sampler: str | None = None,
         chroma: str = "auto",
         balance: float = 0.0,
-        restore: float | Mapping[str, float] = 1.0,
+        restore: float | Mapping[str, float] | None = None,
         colormap: Any = None,
         tint: str | None = None,
         colour: str | None = None,
@@ -146,7 +146,7 @@ class FusionPipeline:
         sampler: str | None = None,
         chroma: str = "auto",
         balance: float = 0.0,
-        restore: float | Mapping[str, float] = 1.0,
+        restore: float | Mapping[str, float] | None = None,
         colormap: Any = None,
         tint: str | None = None,
         colour: str | None = None,
@@ -242,7 +242,7 @@ def fuse(
     sampler: str | None = None,
     chroma: str = "auto",
     balance: float = 0.0,
-    restore: float | Mapping[str, float] = 1.0,
+    restore: float | Mapping[str, float] | None = None,
     colormap: Any = None,
     tint: str | None = None,
     colour: str | None = None,
@@ -265,7 +265,8 @@ def fuse(
         real type, in the image's own unit (HU, SUVbw, ...). Layers keep their place in the viewer.
     prompt : str, optional
         What should stand out, such as ``"tumour"`` or ``"person, car"``. With `mask`, `boxes` or
-        `drawing` it names a single object. Default: nothing is emphasised.
+        `drawing` it names a single object. It may also say what is restored, such as ``"tumour,
+        keep the light"``. Default: nothing is emphasised.
     mask : array_like, Volume, path or labels layer, optional
         Labels 1 to 255, 0 for the background, used instead of a prompt. Of the shape of `a` or of
         its chosen slices, or with a place of its own. Labels keep their numbers.
@@ -317,7 +318,7 @@ def fuse(
         How much is mended, 0 to 1, or for each of ``"noise"`` (with blur), ``"light"`` (with
         contrast) and ``"colour"`` (cast and chroma noise); kinds that a mapping leaves out get 1.
         With 0 what was measured is fused: nothing is brightened, denoised or recoloured.
-        Default: 1.
+        Default: what the prompt says (see `prompt`), else 1.
     colormap : str, array_like of shape (N, 3) or (N, 4), or colour map object, optional
         Colours of PET, SPECT or a tinted image from low to high: a name of `colormaps.BUILT_IN`,
         of matplotlib or of napari where installed, or colours in [0, 1]. Pictures that are in
@@ -354,9 +355,10 @@ def fuse(
     Raises
     ------
     InputError
-        If an image or option cannot be used; `GeometryError` if the two have no common space.
+        If an image or option cannot be used, or contradicts the prompt; `GeometryError` if the two
+        have no common space.
     PromptError
-        If the prompt names nothing that the locator knows.
+        If the prompt names nothing that the locator knows, or contradicts itself.
     WeightsError
         If the weights are missing, damaged or of another architecture.
     Cancelled

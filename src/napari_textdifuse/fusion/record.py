@@ -93,6 +93,7 @@ def make_record(
             f"A colour cast was removed from image {(colours.colour_from or '').upper()}: "
             f"{colours.reason}; chroma='keep' keeps the colours as they were seen."
         )
+    notes += _restoration_notes(options, colours)
     if location is not None:
         notes += location.notes
         if not location.mask.any():
@@ -114,6 +115,7 @@ def make_record(
         "samples": int(options.samples),
         "balance": options.balance,
         "restore": options.restoration,
+        "restore_from": options.restoration_from,
         "device": str(backend.device),
         "precision": str(backend.precision).removeprefix("torch."),
         "prompt": options.prompt,
@@ -132,6 +134,18 @@ def make_record(
         "chroma": {"restored": colours.restore, "reason": colours.reason},
         "warnings": notes,
     }
+
+
+def _restoration_notes(options: FusionOptions, colours: ChromaDecision) -> list[str]:
+    """Say what is restored and who asked for it, unless everything is as by default."""
+    sources = options.restoration_from
+    if set(sources.values()) == {"default"}:
+        return []
+    parts = [f"{kind} {value:g} ({sources[kind]})" for kind, value in options.restoration.items()]
+    notes = [f"Restored: {', '.join(parts)}; 0 keeps what was measured, 1 restores in full."]
+    if options.wishes.strengths.get("colour") and not colours.restore:
+        notes.append(f"The colours were kept as they are: {colours.reason}.")
+    return notes
 
 
 def _colormap(pair: Pair, colours: ChromaDecision) -> str | None:

@@ -121,6 +121,10 @@ class FusionSession:
         """
         started = time.perf_counter()
         pair, strength = self.pair, options.strength
+        if options.restoration != self._fuser.options.restoration:  # the prompt asks for another
+            self._fuser = StackFuser(
+                self._backend, self._choice, self._colours, options, self._memory
+            )
         # made only where they are used: they may load models, or lack their weights
         locator = self._locator(options.locator) if options.by_prompt else None
         refiner = self._refiner(options.refiner) if options.drawing is not None else None

@@ -108,7 +108,8 @@ class StackFuser:
         balance = -options.balance if choice.swapped else options.balance
         restoration = backend.restoration(options.restoration)
         self.engine = SliceEngine(backend, choice.network, steps, sampler, balance, restoration)
-        self.backend, self.colour = backend, options.restoration["colour"]
+        self.backend, self.options = backend, options
+        self.colour = options.restoration["colour"]
         # the expected error was learned for what the network chooses between both images
         self.knows_error = backend.knows_error and not options.balance
         self.restorer: ChromaEngine | None = None

@@ -1,4 +1,4 @@
-"""Completion of the lexicon's words inside a sentence."""
+"""Completion of the lexicon's words, and of those about restoration, inside a sentence."""
 
 from __future__ import annotations
 
@@ -135,6 +135,7 @@ def terms_for(layers: Sequence[Any]) -> tuple[list[str], list[str]]:
     layers : sequence of Image or None
     """
     from ...locate import term_names
+    from ...locate.restoration_words import EXAMPLES
 
     language = user_language()
     images = []
@@ -143,9 +144,9 @@ def terms_for(layers: Sequence[Any]) -> tuple[list[str], list[str]]:
         if known.get("modality") is not None:
             unit = known.get("unit", "a.u.")
             images.append(Volume(np.zeros((2, 2)), modality=known["modality"], unit=unit))
-    everything = term_names(language=language)
+    everything, phrases = term_names(language=language), list(EXAMPLES[language])
     if not images:
-        return everything, []
+        return everything + phrases, []
     able = term_names(images, language)
     unable = [name for name in everything if name not in able]
-    return able + unable, unable
+    return able + phrases + unable, unable
