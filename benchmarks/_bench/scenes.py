@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from napari_textdifuse.locate.scene_detector import CLASSES, shown
+from napari_textdifuse.locate.scene_detector import CLASSES, to_detector_range
 from napari_textdifuse.training.split import is_held_out
 
 #: Boxes made by looking at the pictures, see its "about".
@@ -52,8 +52,8 @@ def load_picture(data: Path, name: str, entry: dict[str, Any]) -> Picture:
     ignored = [np.array(b, np.float32) for b in entry["ignored"]]
     weight = 1.0 if entry["by"] == "eye" else 0.5
     return Picture(
-        shown(visible)[..., ::-1].astype(np.uint8),
-        shown(infrared, infrared=True).astype(np.uint8),
+        to_detector_range(visible)[..., ::-1].astype(np.uint8),
+        to_detector_range(infrared, infrared=True).astype(np.uint8),
         boxes,
         ignored,
         weight,
@@ -132,8 +132,8 @@ def made_up(rng: np.random.Generator) -> Picture:
         colour = colour * rng.uniform(0.05, 0.5)
     colour = ndimage.gaussian_filter(colour, (blur, blur, 0))
     colour = colour + rng.normal(0, rng.uniform(0.5, 7), colour.shape)
-    visible = shown(np.clip(colour, 0, 255).astype(np.uint8))
-    infrared = shown(np.clip(warmth, 0, 255).astype(np.uint8), infrared=True)
+    visible = to_detector_range(np.clip(colour, 0, 255).astype(np.uint8))
+    infrared = to_detector_range(np.clip(warmth, 0, 255).astype(np.uint8), infrared=True)
     infrared = np.repeat(infrared[..., None], 3, -1)
     clipped = [(k, np.clip(b, 0, [columns, rows, columns, rows])) for k, b in boxes]
     return Picture(visible.astype(np.uint8), infrared.astype(np.uint8), clipped, [])
