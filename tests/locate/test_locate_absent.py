@@ -133,6 +133,8 @@ def test_each_case_is_shown_to_be_able_to_fail_or_has_a_reason():
     assert {*CASES} == {*HELD} | {*NEVER}
 
 
+#: Words of street scenes; what holds none of them is in test_scene.
+SCENE = ("person", "cyclist", "bicycle", "car", "lamp")
 #: A bottle of even fluid: no bone around it, nothing in it.
 BOTTLES = {
     "CT": ball_head(-1000, 20, 20, 20, "HU", "CT"),
@@ -157,7 +159,7 @@ def test_nothing_is_marked_in_a_bottle(kind, term):
 
 
 def test_every_finding_of_medicine_is_tried():
-    findings = {k.term for k in known_terms() if k.kind == "finding"} - {"person", "car", "lamp"}
+    findings = {k.term for k in known_terms() if k.kind == "finding"} - {*SCENE}
     assert findings == {term for _, term in CASES if term in findings}
 
 
@@ -169,7 +171,7 @@ def test_the_brain_is_marked_and_does_not_leak(kind):
 
 
 def test_words_of_a_scene_are_refused_in_a_head():
-    for term in ("person", "car", "lamp"):
+    for term in SCENE:
         with pytest.raises(PromptError):
             LOCATOR.locate([HEADS["CT"]], term)
 

@@ -5,7 +5,12 @@ import pytest
 from scipy import ndimage
 
 from napari_textdifuse.locate import LexiconLocator
-from napari_textdifuse.locate.scene_detector import _without_parts, detect, to_detector_range
+from napari_textdifuse.locate.scene_detector import (
+    SceneObject,
+    _without_parts,
+    detect,
+    to_detector_range,
+)
 from napari_textdifuse.locate.scene_outline import Outliner
 from napari_textdifuse.volume import Volume
 
@@ -184,3 +189,43 @@ def test_a_part_of_a_car_is_no_car():
     # the second lies in the first; the third shares a tenth of its width
     assert _without_parts(boxes, np.array([0, 1, 2])).tolist() == [0, 2]
     assert _without_parts(boxes, np.array([1, 0])).tolist() == [1]
+
+
+#: A rider (his feet on the pedals), one who walks behind a parked bicycle, and one far away.
+BICYCLE = (100, 150, 160, 200)
+PEOPLE = {
+    "rides": ((112, 100, 148, 190), True),
+    "stands beside": ((165, 100, 195, 200), False),
+    "lies as low": ((110, 155, 150, 198), False),
+    "walks behind": ((112, 60, 140, 150), False),
+}
+
+
+@pytest.mark.parametrize("where", PEOPLE)
+def test_a_cyclist_is_a_person_on_a_bicycle(monkeypatch, where):
+    box, rides = PEOPLE[where]
+    found = [
+        SceneObject("person", np.array(box, np.float32), 0.8),
+        SceneObject("bicycle", np.array(BICYCLE, np.float32), 0.6),
+        SceneObject("bicycle", np.array((10, 150, 60, 200), np.float32), 0.39),
+    ]
+    monkeypatch.setattr("napari_textdifuse.locate.scene.detect", lambda *_: found)
+    infrared, visible, _ = scene()
+    location = LOCATOR.locate(pair(infrared, visible), "cyclists")
+    assert list(location.detections.labels) == ["cyclist"] * rides
+    if rides:  # rider and bicycle together, no surer than the less sure of them
+        np.testing.assert_array_equal(location.detections.boxes, [(100, 100, 160, 200)])
+        assert location.detections.scores[0] == pytest.approx(0.6)
+        assert "bicycle:" in location.detections.reasons[0]
+        assert location.detections.kinds == ("candidate",)
+        assert location.mask[175, 105:155].any()
+        assert location.mask[120, 115:145].any()
+    bicycles = LOCATOR.locate(pair(infrared, visible), "bicycle").detections
+    assert bicycles.scores.tolist() == pytest.approx([0.6])  # 0.39 is not enough
+    assert list(LOCATOR.locate(pair(infrared, visible), "person").detections.labels) == ["person"]
+
+
+@pytest.mark.parametrize("said", ["Radfahrer", "cycliste", "ciclista", "骑行者", "rider"])
+def test_cyclists_in_other_words(said):
+    infrared, visible, _ = scene(persons=(), clutter=False)
+    assert LOCATOR.locate(pair(infrared, visible), said).names == {1: "cyclist"}

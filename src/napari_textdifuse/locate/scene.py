@@ -1,4 +1,4 @@
-"""What is in a scene: persons and cars by a detector, lamps by a rule."""
+"""What is in a scene: persons, cars, bicycles and cyclists by a detector, lamps by a rule."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ LARGEST_LAMP = 0.02
 PEAK, DARK = 0.93, 0.25
 #: Where the sky's infrared ends, between the coldest and the middle of the picture.
 COLD_SKY = 0.35
+#: A rider's middle is no further from the bicycle's than this share of its width; the rider's box
+#: covers this share of it, and sticks out above it by this share of its height.
+ASTRIDE, SITS_ON, ABOVE = 0.45, 0.25, 0.2
 
 
 def persons(view: RuleImage) -> Objects:
@@ -33,6 +36,50 @@ def cars(view: RuleImage) -> Objects:
     return _objects(view, "car")
 
 
+def bicycles(view: RuleImage) -> Objects:
+    """Find bicycles and motorcycles, ridden or parked."""
+    return _objects(view, "bicycle")
+
+
+def cyclists(view: RuleImage) -> Objects:
+    """Find persons on bicycles, together with the bicycle."""
+    return _objects(view, "cyclist")
+
+
+def _parts(found: list[SceneObject], label: str) -> list[tuple[SceneObject, ...]]:
+    """Return what makes up each object of a kind: itself, or a rider and a bicycle."""
+    good = [f for f in found if f.score >= MIN_SCORE[f.label]]
+    if label != "cyclist":
+        return [(f,) for f in good if f.label == label]
+    pairs: list[tuple[SceneObject, ...]] = []
+    free = [f for f in good if f.label == "person"]
+    for bicycle in (f for f in good if f.label == "bicycle"):
+        riders = [f for f in free if _rides(f.box, bicycle.box)]
+        if riders:  # the best of them
+            pairs.append((riders[0], bicycle))
+            free.remove(riders[0])
+    return pairs
+
+
+def _rides(person: Floats, bicycle: Floats) -> bool:
+    low, high = np.maximum(person[:2], bicycle[:2]), np.minimum(person[2:], bicycle[2:])
+    shared = float(np.clip(high - low, 0, None).prod())
+    wide, tall = bicycle[2] - bicycle[0], bicycle[3] - bicycle[1]
+    off = abs(float(person[0] + person[2] - bicycle[0] - bicycle[2])) / 2
+    return bool(
+        shared >= SITS_ON * wide * tall
+        and off <= ASTRIDE * wide
+        and bicycle[1] - person[1] >= ABOVE * tall
+    )
+
+
+def _joined(parts: tuple[SceneObject, ...], label: str) -> SceneObject:
+    """Return one object around all parts, no surer than the least sure of them."""
+    edges = np.array([part.box for part in parts])
+    box = np.concatenate([edges[:, :2].min(axis=0), edges[:, 2:].max(axis=0)])
+    return SceneObject(label, box, min(part.score for part in parts))
+
+
 def _objects(view: RuleImage, label: str) -> Objects:
     """Find objects in every picture of a view and its partner, and follow them through a stack."""
     visible, infrared = (view, view.partner) if view.modality == "VIS" else (view.partner, view)
@@ -43,14 +90,13 @@ def _objects(view: RuleImage, label: str) -> Objects:
         if min(plane.shape) < _LEAST_SIDE:
             continue
         a, b = _plane(visible, z), _plane(infrared, z)
-        found = [
-            f for f in _found(view, z, a, b) if f.label == label and f.score >= MIN_SCORE[label]
-        ]
-        if not found:
+        groups = _parts(_found(view, z, a, b), label)
+        if not groups:
             continue
         outliner = view.memo.setdefault(f"outliner {z}", None) or Outliner(a, b)
         view.memo[f"outliner {z}"] = outliner
-        outlines = [outliner.outline(f.box, label) for f in found]
+        found = [_joined(parts, label) for parts in groups]
+        outlines = [_outline(outliner, parts) for parts in groups]
         # what stands lower in the picture is nearer and hides the rest
         for k in sorted(range(len(found)), key=lambda k: float(found[k].box[3])):
             labels[z][outlines[k][0]] = len(rows) + k + 1
@@ -60,10 +106,21 @@ def _objects(view: RuleImage, label: str) -> Objects:
         return _rows(labels[0], rows, seen, [[k] for k in range(len(rows))], False)
     boxes = np.array([f.box for _, f, _ in rows], np.float32).reshape(-1, 4)
     linked = link(boxes, [z for z, _, _ in rows], [0] * len(rows))
-    groups = [np.flatnonzero(linked == k).tolist() for k in range(int(linked.max(initial=-1)) + 1)]
+    members = [np.flatnonzero(linked == k).tolist() for k in range(int(linked.max(initial=-1)) + 1)]
     number = np.zeros(len(rows) + 1, np.int32)
     number[1:] = linked + 1
-    return _rows(number[labels], rows, seen, groups, True)
+    return _rows(number[labels], rows, seen, members, True)
+
+
+def _outline(outliner: Outliner, parts: tuple[SceneObject, ...]) -> tuple[Mask, str]:
+    """Return the outlines of all parts as one, and how they were found."""
+    outlines = [outliner.outline(part.box, part.label) for part in parts]
+    if len(outlines) == 1:
+        return outlines[0]
+    ways = " and ".join(
+        f"{part.label}: {how}" for part, (_, how) in zip(parts, outlines, strict=True)
+    )
+    return np.logical_or.reduce([mask for mask, _ in outlines]), ways
 
 
 def _rows(

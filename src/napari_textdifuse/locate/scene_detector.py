@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float32]
 #: The classes of the detector, in the order of its outputs.
 CLASSES = ("person", "car", "bicycle")
 #: Smallest scores of what is found, chosen on frames of MSRS.
-MIN_SCORE = {"person": 0.4, "car": 0.48}
+MIN_SCORE = {"person": 0.4, "car": 0.48, "bicycle": 0.4}
 #: Longer side of what the network sees, in pixels, and what its sides are multiples of.
 SIDE, STEP = 640, 32
 #: Boxes of one class that overlap more (intersection over union) are one object.

@@ -59,11 +59,29 @@ SCENE: tuple[Term, ...] = (
             "man",
             "woman",
             "child",
-            "cyclist",
             "walker",
             "human being",
         ),
         _detected("persons, also on bicycles", "person", scene.persons),
+        finding=True,
+        scene=True,
+    ),
+    Term(
+        "cyclist",
+        ("bicyclist", "bicycle rider", "bike rider", "rider", "biker", "motorcyclist"),
+        _detected(
+            "persons whose box lies on that of a bicycle (a quarter of it shared, middle within "
+            "45 % of its width, the head above it), together with the bicycle, both",
+            "bicycle",
+            scene.cyclists,
+        ),
+        finding=True,
+        scene=True,
+    ),
+    Term(
+        "bicycle",
+        ("bike", "cycle", "motorcycle", "motorbike", "scooter"),
+        _detected("bicycles, ridden or parked, less surely motorcycles", "bicycle", scene.bicycles),
         finding=True,
         scene=True,
     ),
@@ -76,7 +94,15 @@ SCENE: tuple[Term, ...] = (
     ),
     Term(
         "lamp",
-        ("light source", "street lamp", "street light", "streetlight", "headlight", "headlamp"),
+        (
+            "light",
+            "light source",
+            "street lamp",
+            "street light",
+            "streetlight",
+            "headlight",
+            "headlamp",
+        ),
         (
             Rule(
                 "VIS",
