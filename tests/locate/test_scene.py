@@ -229,3 +229,9 @@ def test_a_cyclist_is_a_person_on_a_bicycle(monkeypatch, where):
 def test_cyclists_in_other_words(said):
     infrared, visible, _ = scene(persons=(), clutter=False)
     assert LOCATOR.locate(pair(infrared, visible), said).names == {1: "cyclist"}
+
+
+def test_lights_are_lamps():
+    infrared, visible, _ = scene(persons=(), clutter=False)
+    for prompt in ("lights", "highlight the lights", "street lights"):
+        assert LOCATOR.locate(pair(infrared, visible), prompt).names == {1: "lamp"}
