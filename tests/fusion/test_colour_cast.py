@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from skimage import data
+from skimage.color import rgb2lab
 
 from napari_textdifuse import fuse
-from napari_textdifuse.fusion.colour_cast import find_cast
+from napari_textdifuse.colour import rgb_to_ycbcr
+from napari_textdifuse.fusion.colour_cast import find_cast, undo_cast
 
 
 def scene(seed, dark=1.0):
@@ -84,3 +86,33 @@ def test_clean_colours_are_kept_and_the_record_says_why():
     yellow = fuse((lit(picture / 255, (1.2, 1, 0.6)) * 255).astype(np.uint8), infrared, **stated)
     assert yellow.record["chroma"]["restored"]
     assert any("colour cast" in note for note in yellow.record["warnings"])
+
+
+@pytest.mark.parametrize("kind", LIGHTS)
+def test_a_made_up_cast_is_undone(kind):
+    """Up to the mean colour that the things have of their own."""
+    clean = scene(3)
+    luma, chroma = rgb_to_ycbcr(lit(clean, LIGHTS[kind]))
+    expected = rgb_to_ycbcr(clean)[1]
+    before = np.abs((chroma - expected).mean(axis=(0, 1))).max()
+    after = np.abs((undo_cast(luma, chroma) - expected).mean(axis=(0, 1))).max()
+    assert before > 0.05
+    assert after < 0.2 * before
+
+
+def test_a_grey_picture_and_a_white_one_stay_as_they_are():
+    for level in (0.3, 1.0):
+        luma, chroma = np.full((20, 20), level, np.float32), np.zeros((20, 20, 2), np.float32)
+        np.testing.assert_allclose(undo_cast(luma, chroma), chroma, atol=1e-6)
+
+
+def test_a_lit_scene_comes_out_with_a_third_of_its_cast_at_most():
+    picture = (lit(scene(2)[:96, :96], (1.2, 1, 0.6)) * 255).astype(np.uint8)
+    infrared = (scene(2)[:96, :96, 1] * 255).astype(np.uint8)
+    stated = {"modality": {"a": "VIS", "b": "IR"}, "steps": 1}
+    casts = [
+        np.abs(rgb2lab(fuse(picture, infrared, chroma=c, **stated).fused)[..., 1:].mean((0, 1)))
+        for c in ("keep", "auto")
+    ]
+    assert casts[0].max() > 15
+    assert casts[1].max() < casts[0].max() / 3

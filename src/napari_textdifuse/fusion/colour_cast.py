@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..colour import BT601, rgb_to_ycbcr, ycbcr_to_rgb
+
 Floats = npt.NDArray[np.float32]
 
 #: Blocks per side, and pixels per side that a picture is thinned to.
@@ -26,6 +28,10 @@ NIGHT = 0.2
 #: than green, which is what cameras make of dark streets (benchmarks/colour_cast.py).
 WARM, COLD, GREEN, MAGENTA = 0.10, 0.23, 0.13, 0.10
 LAMP, LAMP_GREEN = 0.07, 0.06
+#: From here on a channel may be over-exposed.
+WHITE = 0.97
+#: Largest correction of a channel against green, either way.
+LARGEST_GAIN = 3.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,37 @@ def find_cast(rgb: Floats) -> Cast:
     return Cast(None)
 
 
+def undo_cast(luma: Floats, chroma: Floats) -> Floats:
+    """Undo the light's colour by one gain per channel for the whole picture.
+
+    The gains make the mean of what is not over-exposed grey (Buchsbaum 1980, J Franklin Inst
+    310:1; gains: von Kries 1902). Of the estimates in benchmarks/colour_cast.py this one leaves the
+    least of a made-up cast. It is only for pictures that have a cast: without one it would take
+    the colour of a lawn or a sky for that of the light.
+
+    Parameters
+    ----------
+    luma : ndarray of float32, shape (Y, X)
+        In [0, 1].
+    chroma : ndarray of float32, shape (Y, X, 2)
+        CbCr in [-0.5, 0.5].
+
+    Returns
+    -------
+    ndarray of float32, shape (Y, X, 2)
+        Unchanged where all is over-exposed.
+    """
+    rgb = ycbcr_to_rgb(luma, chroma)
+    shown = rgb[rgb.max(axis=-1) < WHITE]
+    if not len(shown):
+        return chroma
+    mean = shown.mean(axis=0, dtype=np.float64) + BLACK
+    gains = np.clip(mean[1] / mean, 1 / LARGEST_GAIN, LARGEST_GAIN)
+    gains *= np.dot(BT601, mean) / np.dot(BT601, gains * mean)  # the brightness stays
+    balanced = (rgb + np.float32(BLACK)) * gains.astype(np.float32) - np.float32(BLACK)
+    return rgb_to_ycbcr(np.clip(balanced, 0, 1))[1]
+
+
 def _blocks(rgb: Floats) -> npt.NDArray[np.float64]:
     """Return the median colour of each block that is not mostly over-exposed."""
     if min(rgb.shape[:2]) < 2 * BLOCKS:
@@ -97,7 +134,7 @@ def _blocks(rgb: Floats) -> npt.NDArray[np.float64]:
     for rows in np.array_split(np.arange(rgb.shape[0]), BLOCKS):
         for columns in np.array_split(np.arange(rgb.shape[1]), BLOCKS):
             block = rgb[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].reshape(-1, 3)
-            shown = block[block.max(axis=1) < 0.97]
+            shown = block[block.max(axis=1) < WHITE]
             if len(shown) >= 0.3 * len(block):
                 medians.append(np.median(shown, axis=0))
     return np.array(medians, dtype=np.float64).reshape(-1, 3)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..colour import lost_anatomy, measured_to_rgb, ycbcr_to_rgb
 from .backend import Backend, NetworkChoice
 from .chrominance import ChromaDecision, ChromaEngine, luma_of_coloured
+from .colour_cast import undo_cast
 from .emphasis import ensure_visible
 from .engine import BaseSlice, SliceEngine
 from .options import FusionOptions, Strength
@@ -355,7 +356,7 @@ class StackFuser:
                 continue
             restored[i] = self.restorer.restore(
                 brightness[i],
-                seen[i],
+                undo_cast(brightness[i], seen[i]),
                 self.seed,
                 lambda i=i, number=number: counter.advance(number, fused[i]),  # type: ignore[misc]
             )
