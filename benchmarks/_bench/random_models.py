@@ -28,7 +28,17 @@ SEGMENTERS: dict[str, dict[str, Any]] = {
 TODAY = {
     "grounding-dino-tiny": ("GroundingDinoForObjectDetection", "GroundingDinoConfig"),
     "mm-grounding-dino-tiny": ("MMGroundingDinoForObjectDetection", "MMGroundingDinoConfig"),
+    "grounding-dino-base": ("GroundingDinoForObjectDetection", "GroundingDinoConfig"),
     "sam3": ("Sam3Model", "Sam3Config"),
+}
+#: The larger picture encoder of Grounding DINO base: Swin-B (Liu et al. 2021, arXiv:2103.14030).
+SWIN_B = {
+    "image_size": 384,
+    "window_size": 12,
+    "embed_dim": 128,
+    "depths": [2, 2, 18, 2],
+    "num_heads": [4, 8, 16, 32],
+    "out_indices": [2, 3, 4],
 }
 SAM2 = {"sam2.1-hiera-tiny": ("Sam2Model", "Sam2Config")}
 
@@ -38,7 +48,8 @@ def _save_today(name: str, parent: Path) -> Path:
 
     folder = parent / name
     model, config = (getattr(hf, n) for n in (TODAY | SAM2)[name])
-    model(config()).save_pretrained(folder)
+    changes = {"backbone_config": hf.SwinConfig(**SWIN_B)} if name.endswith("base") else {}
+    model(config(**changes)).save_pretrained(folder)
     if "dino" in name:
         letters = "abcdefghijklmnopqrstuvwxyz"
         tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", *letters]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy import ndimage
 
 from .intracranial import inward
 from .mirror import mirrored
@@ -32,6 +33,9 @@ LEAST_BRIGHTER = 1.15
 LEAST_FLUID = 0.08
 #: How much brighter than the mirrored place a lesion is; chosen for this program.
 BRIGHTER_SIDE = 1.15
+#: Of what is larger than so many mm3, half of the surround at this distance lies in the brain: an
+#: eye or another bulge that a weak border let in is no finding.
+BULGE_MM3, SURROUND_MM = 1000.0, (8.0, 12.0)
 #: Contrasts on which lesions are bright.
 SHOWS_LESIONS = ("T2", "FLAIR", "DWI")
 #: Smaller ventricles are not looked for.
@@ -156,14 +160,31 @@ def hyperintensity(view: RuleImage) -> Mask:
             return empty(view.array)
         return _far_above(array, whole, whole & (array >= levels[0]))
     found = tissues(view)
-    if found.contrast == "FLAIR":
-        # between skull and cortex bone marrow and fat are bright
-        inner = found.inside.mask & (found.inside.distance_inside > 4.0)
-        return _far_above(array, inner, found.brain)
-    if found.contrast == "DWI":
-        inner = found.inside.mask & (found.inside.distance_inside > 4.0)
-        return _far_above(array, inner, inner)
-    return empty(view.array)
+    if found.contrast not in ("FLAIR", "DWI"):
+        return empty(view.array)
+    # between skull and cortex bone marrow and fat are bright
+    inner = found.inside.mask & (found.inside.distance_inside > 4.0)
+    usual = found.brain if found.contrast == "FLAIR" else inner
+    return _without_bulges(_far_above(array, inner, usual), found.inside.mask, view.mm)
+
+
+def _without_bulges(mask: Mask, inside: Mask, mm: tuple[float, ...]) -> Mask:
+    """Drop large objects that are not surrounded by the brain."""
+    labels, _ = components(mask)
+    result = mask.copy()
+    for index, box in enumerate(ndimage.find_objects(labels), start=1):
+        if (labels[box] == index).sum() * math.prod(mm) < BULGE_MM3:
+            continue
+        near = tuple(
+            slice(max(0, part.start - width), part.stop + width)
+            for part, width in zip(box, (math.ceil(SURROUND_MM[1] / s) for s in mm), strict=True)
+        )
+        part = labels[near] == index
+        away = ndimage.distance_transform_edt(~part, mm)
+        shell = (away > SURROUND_MM[0]) & (away <= SURROUND_MM[1])
+        if shell.any() and inside[near][shell].mean() < 0.5:
+            result[near][part] = False
+    return result
 
 
 def _far_above(array: np.typing.NDArray[np.float32], where: Mask, usual: Mask) -> Mask:
