@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from napari_textdifuse.errors import PromptError
 from napari_textdifuse.locate import LexiconLocator, known_terms
+from napari_textdifuse.locate.mr import _without_bulges
 from napari_textdifuse.locate.tissue import gaussian_classes
 from napari_textdifuse.volume import Volume
 
@@ -193,3 +194,15 @@ def test_classes_that_lie_within_one_another_still_have_levels():
         assert len(draw) == 5000  # what was drawn before
     means, levels = gaussian_classes(rng.laplace(500, 60, 5000))
     assert means[0] < levels[0] < levels[1] < means[2]
+
+
+def test_an_eye_that_the_border_let_in_is_no_hyperintensity():
+    """A bulge of the brain's mask is not surrounded by it; a lesion near its surface is."""
+    z, y, x = 2.0 * (np.indices((70, 90, 70)) - np.array([35, 35, 35])[:, None, None, None])
+
+    def ball(centre, radius):
+        return z**2 + (y - centre) ** 2 + x**2 < radius**2
+
+    inside = ball(0, 60) | ball(72, 17)
+    eye, lesion = ball(72, 12), ball(-43, 12)
+    np.testing.assert_array_equal(_without_bulges(eye | lesion, inside, (2.0, 2.0, 2.0)), lesion)
