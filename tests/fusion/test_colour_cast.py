@@ -55,6 +55,15 @@ def test_things_of_many_colours_are_no_cast(seed, dark):
     assert find_cast(scene(seed, dark)).kind is None
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_weak_blue_cast_unless_something_is_white(seed):
+    """Open shade under a sunlit sky is blue, but the light of the picture is not."""
+    blue = lit(scene(seed), (0.8, 0.92, 1.15))
+    assert find_cast(blue).kind == "blue"
+    blue[:20, :30] = 1
+    assert find_cast(blue).kind is None
+
+
 def test_one_large_coloured_thing_is_no_cast():
     """Half of the picture is sky, or lawn, or brick."""
     for colour in ((0.4, 0.6, 0.9), (0.25, 0.5, 0.15), (0.6, 0.3, 0.2)):

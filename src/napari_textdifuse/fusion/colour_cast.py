@@ -26,7 +26,11 @@ NIGHT = 0.2
 #: Log ratios that are a cast, above what clean pictures have. In daylight three quarters of the
 #: blocks must agree. By lamplight the median decides, and the light must be yellow to red rather
 #: than green, which is what cameras make of dark streets (benchmarks/colour_cast.py).
-WARM, COLD, GREEN, MAGENTA = 0.10, 0.23, 0.13, 0.10
+WARM, COLD, GREEN, MAGENTA = 0.10, 0.12, 0.13, 0.10
+#: COLD where something is white: open shade is blue, and what the sun meets is not.
+SHADE = 0.23
+#: Part of a picture that must be white for that.
+WHITE_PART = 0.005
 LAMP, LAMP_GREEN = 0.07, 0.06
 #: From here on a channel may be over-exposed.
 WHITE = 0.97
@@ -69,7 +73,8 @@ def find_cast(rgb: Floats) -> Cast:
         None is found in pictures of fewer than 16 pixels a side, or mostly over-exposed.
     """
     step = max(1, min(rgb.shape[:2]) // SIDE)
-    blocks = _blocks(rgb[::step, ::step])
+    rgb = rgb[::step, ::step]
+    blocks = _blocks(rgb)
     if len(blocks) < BLOCKS:
         return Cast(None)
     logs = np.log(blocks + BLACK)
@@ -86,7 +91,8 @@ def find_cast(rgb: Floats) -> Cast:
         return Cast(None)
     if np.quantile(warm, 0.25) > WARM:
         return cast("yellow to red", middle[0], 2)
-    if np.quantile(warm, 0.75) < -COLD:
+    white = float((rgb.min(axis=-1) >= WHITE).mean()) >= WHITE_PART
+    if np.quantile(warm, 0.75) < -(SHADE if white else COLD):
         return cast("blue", middle[0], 2)
     if np.quantile(green, 0.25) > GREEN:
         return cast("green", middle[1], 1)
