@@ -26,21 +26,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import SimpleNamespace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
 from ..measure import columns_of
 from ..spatial.layers import (
-    current_affine,
+    at_time,
     data_to_world,
     in_millimetres,
     spatial_part,
-    world_affine,
 )
 from ..volume import KEY as KEY
 from ..volume import RAS_LPS, Array, Volume
@@ -54,63 +51,42 @@ GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_la
 
 
 @dataclass(frozen=True)
-class LayerCopy:
-    """What a fusion needs of an image layer, taken while the layer exists.
+class Placement:
+    """Where a layer lies in the viewer, taken while the layer exists.
 
     Parameters
     ----------
     name : str
-    data : array
-        The layer's own array, by reference.
-    rgb : bool
+        Of the layer.
     matrix : ndarray, shape (n + 1, n + 1)
         Array indices to napari's world, in array order; millimetres where the layer has units.
-    affine : ndarray, shape (4, 4), or None
-        See `Volume`; None for a picture that was never placed anywhere.
     geometry : dict
         Keyword arguments that put another layer exactly where this one is.
-    known : dict
-        What this plugin knew of the layer.
     """
 
     name: str
-    data: Any
-    rgb: bool
     matrix: Matrix
-    affine: Matrix | None
     geometry: dict[str, Any]
-    known: dict[str, Any]
 
-    def volume(self) -> Volume:
-        """Return the image as a `Volume` (reads lazy data; call it in the worker).
+    @classmethod
+    def of(cls, layer: Any, time: int = 0) -> Placement:
+        """Return the placement of an Image or Labels layer.
 
-        Raises
-        ------
-        InputError
-            If the layer is not a real 2-D image or 3-D volume.
+        Parameters
+        ----------
+        layer : napari layer
+        time : int
+            Which time point of a layer with a time axis before (Z, Y, X), from 0.
         """
-        array = np.asarray(self.data)
-        if array.ndim - int(self.rgb) not in (2, 3) or array.dtype.kind not in "biuf":
-            raise InputError(
-                f"Layer {self.name!r}: {array.dtype} data of shape {array.shape} is not a real 2-D "
-                "image or 3-D volume; choose one time point or channel."
-            )
-        window = self.known.get("window")
-        return Volume(
-            array,
-            affine=self.affine,
-            unit=self.known.get("unit", "a.u."),
-            modality=self.known.get("modality"),
-            contrast=self.known.get("contrast"),
-            sources=dict(self.known.get("sources", {})),
-            rgb=self.rgb,
-            name=self.name,
-            window=None if window is None else (window[0], window[1]),
-            metadata={
-                **self.known.get("acquisition", {}),
-                "notes": list(self.known.get("notes", ())),
-            },
-        )
+        geometry = {key: getattr(layer, key) for key in GEOMETRY}
+        geometry["affine"] = layer.affine.affine_matrix.copy()
+        matrix = in_millimetres(data_to_world(layer), layer.units)[0]
+        name = str(layer.name)
+        if layer.ndim == 4:
+            name = at_time(name, time)
+            matrix = spatial_part(matrix, 3, time)
+            geometry = {key: _spatial(value) for key, value in geometry.items()}
+        return cls(name, matrix, geometry)
 
 
 def to_layer(volume: Volume, name: str | None = None, kind: str = "image") -> LayerData:
@@ -232,54 +208,6 @@ def to_series_layer(volumes: Sequence[Volume], kind: str = "image") -> LayerData
     return np.stack([array for array, _, _ in layers]), attributes, kind
 
 
-def copy_layer(layer: Any, time: int = 0) -> LayerCopy:
-    """Take what a fusion needs of an Image or Labels layer, without touching or copying its data.
-
-    Parameters
-    ----------
-    layer : napari layer
-    time : int
-        Which time point of a layer with a time axis before (Z, Y, X), from 0.
-    """
-    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-    known = dict(layer.metadata.get(KEY, {}))
-    geometry = {key: getattr(layer, key) for key in GEOMETRY}
-    geometry["affine"] = layer.affine.affine_matrix.copy()
-    matrix = transform_matrix(geometry, int(layer.ndim))
-    name = str(layer.name)
-    if layer.ndim == 4:
-        name = f"{name} (time point {time})"
-        data = data[time]
-        matrix = spatial_part(matrix, 3, time)
-        geometry = {key: _spatial(value) for key, value in geometry.items()}
-    return LayerCopy(
-        name=name,
-        data=data,
-        rgb=bool(getattr(layer, "rgb", False)),
-        matrix=matrix,
-        affine=current_affine(matrix, known),
-        geometry=geometry,
-        known=known,
-    )
-
-
-def same_world(a: LayerCopy, b: LayerCopy) -> tuple[LayerCopy, LayerCopy]:
-    """Give two layers that the viewer shows in one pixel world the affines of that world.
-
-    A layer at the origin with scale 1 may be a picture without geometry or the grid that another
-    one was scaled onto; the second is the case if the other has a transform but no units.
-    """
-
-    def plain(copy: LayerCopy) -> bool:
-        return "affine" not in copy.known and copy.affine is not None
-
-    if a.affine is None and plain(b):
-        a = replace(a, affine=world_affine(a.matrix))
-    elif b.affine is None and plain(a):
-        b = replace(b, affine=world_affine(b.matrix))
-    return a, b
-
-
 def _to_screen_axes(
     volume: Volume,
 ) -> tuple[Array, Matrix | None, tuple[float, ...], tuple[float, ...]]:
@@ -323,23 +251,3 @@ def _to_screen_axes(
 def _spatial(value: Any) -> Any:
     """Drop the time axis of one of a layer's geometric attributes; a shear's last three remain."""
     return value[1:, 1:] if np.ndim(value) == 2 else value[-3:]
-
-
-def transform_matrix(attributes: Mapping[str, Any], n: int) -> Matrix:
-    """Array indices to napari's world, with lengths in mm where the layer has units.
-
-    Parameters
-    ----------
-    attributes : mapping
-        A layer's ``scale``, ``rotate``, ``shear``, ``translate``, ``affine`` and ``units``.
-    n : int
-        Number of spatial axes.
-
-    Returns
-    -------
-    ndarray, shape (n + 1, n + 1)
-        In array order.
-    """
-    known = {key: attributes[key] for key in GEOMETRY if attributes.get(key) is not None}
-    layer = SimpleNamespace(**{"scale": np.ones(n), "translate": np.zeros(n)} | known)
-    return in_millimetres(data_to_world(layer), attributes.get("units"))[0]

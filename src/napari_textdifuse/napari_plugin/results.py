@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..volume import LABEL_UNIT, Array, Volume
-from .layers import GEOMETRY, KEY, LayerCopy, LayerData, label_features
+from .layers import GEOMETRY, KEY, LayerData, Placement, label_features
 from .looks import label_colours
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def is_result(layer: Any) -> bool:
 
 def result_layers(
     result: FusionResult,
-    a: LayerCopy,
+    a: Placement,
     name_b: str,
     title: Title,
     *,
@@ -180,8 +180,8 @@ def result_layers(
     Parameters
     ----------
     result : FusionResult
-    a : LayerCopy
-        Image A; every layer gets exactly its geometry, or that of its chosen slices.
+    a : Placement
+        Of image A; every layer gets exactly its geometry, or that of its chosen slices.
     name_b : str
         Name of image B's layer.
     title : Title
@@ -247,7 +247,7 @@ def result_layers(
     return layers
 
 
-def cut_geometry(a: LayerCopy, axis: int = 0, first: int = 0) -> dict[str, Any]:
+def cut_geometry(a: Placement, axis: int = 0, first: int = 0) -> dict[str, Any]:
     """Return the geometry of a layer's slices from the `first` one on, along an array axis."""
     if not first:
         return dict(a.geometry)
@@ -260,7 +260,7 @@ def cut_geometry(a: LayerCopy, axis: int = 0, first: int = 0) -> dict[str, Any]:
     return dict(a.geometry) | {"translate": moved}
 
 
-def _first(a: LayerCopy, axis: int, first: int) -> npt.NDArray[np.float64]:
+def _first(a: Placement, axis: int, first: int) -> npt.NDArray[np.float64]:
     index = np.zeros(len(a.matrix))
     index[-1] = 1
     if first:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from ..errors import WriteError
-from ..spatial.layers import current_affine
+from ..spatial.layers import read_layer
 from ..volume import LABEL_UNIT, Volume
-from .layers import KEY, LayerCopy, file_name, transform_matrix
+from .layers import GEOMETRY, KEY, file_name
 from .looks import saved_look
 
 
@@ -140,17 +141,13 @@ def _volume(data: Any, attributes: dict[str, Any]) -> tuple[Volume, dict[str, An
     if "rgb" not in attributes:  # only Image layers have it
         known |= {"unit": LABEL_UNIT, "modality": None, "window": None}
         array = _smallest(array)
-    matrix = transform_matrix(attributes, array.ndim - int(rgb))
-    copy = LayerCopy(
-        name=str(attributes.get("name", "layer")),
-        data=array,
-        rgb=rgb,
-        matrix=matrix,
-        affine=current_affine(matrix, known),
-        geometry={},
-        known=known,
-    )
-    return copy.volume(), known
+    n = array.ndim - int(rgb)
+    place = {"scale": np.ones(n), "translate": np.zeros(n)} | {
+        key: attributes[key] for key in GEOMETRY if attributes.get(key) is not None
+    }
+    name = str(attributes.get("name", "layer"))
+    layer = SimpleNamespace(data=array, name=name, rgb=rgb, metadata={KEY: known}, **place)
+    return read_layer(layer, name), known
 
 
 def _smallest(labels: Any) -> Any:

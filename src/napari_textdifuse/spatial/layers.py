@@ -79,6 +79,7 @@ def read_layer(layer: Any, role: str, time: int | None = None) -> Volume:
     array = keep_lazy(data)
     if array.ndim - int(rgb) == 4:
         array = time_point(array, time, f"layer {name!r}")
+        name = at_time(name, time or 0)
     n = array.ndim - int(rgb)
     if n not in (2, 3) or array.dtype.kind not in "biuf":
         raise InputError(
@@ -111,6 +112,11 @@ def read_layer(layer: Any, role: str, time: int | None = None) -> Volume:
         name=name,
         metadata={**known.get("acquisition", {}), **_limits(layer, rgb), "notes": notes},
     )
+
+
+def at_time(name: str, time: int) -> str:
+    """Return the name of a layer's time point."""
+    return f"{name} (time point {time})"
 
 
 def _limits(layer: Any, rgb: bool) -> dict[str, tuple[float, float]]:

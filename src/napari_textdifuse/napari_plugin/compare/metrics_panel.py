@@ -20,8 +20,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ...arrays import load
 from ...errors import TextDiFuseError
-from ..layers import KEY, LayerCopy, copy_layer, same_world
+from ...spatial.layers import read_layer, share_world
+from ..layers import KEY
 from ..task import Report, Task, message_of
 from .choice import guess_sources, images_of, is_fused, recorded_window, shown_time
 from .histogram import Histogram
@@ -157,27 +159,26 @@ class MetricsPanel(QWidget):  # type: ignore[misc]
         if self.running or self._hindrance():
             return
         try:
-            a, b, f = (self._copied(box.layer) for box in (self.a, self.b, self.fused))
-            regions = None if labels is None else self._copied(labels)
+            a, b, f = (self._volume(box.layer) for box in (self.a, self.b, self.fused))
+            regions = None if labels is None else self._volume(labels)
         except TextDiFuseError as error:
             show_error(str(error))
             return
-        a, b = same_world(a, b)
-        f, a = same_world(f, a)
+        a, b = share_world(a, b)
+        f, a = share_world(f, a)
         guessed = guess_sources(fused, self._viewer.layers) == (self.a.layer, self.b.layer)
         names = {} if labels is None else dict(labels.metadata.get(KEY, {}).get("objects", {}))
 
-        def source(copy: LayerCopy, role: str) -> Volume:
-            volume = copy.volume()
+        def source(volume: Volume, role: str) -> Volume:
             window = recorded_window(fused, role, volume.unit) if guessed else None
-            return volume if window is None else replace(volume, window=window)
+            return load(volume if window is None else replace(volume, window=window))
 
         def job(report: Report) -> Measurement:
             return measure(
                 source(a, "a"),
                 source(b, "b"),
-                f.volume(),
-                None if regions is None else regions.volume(),
+                load(f),
+                None if regions is None else load(regions),
                 names={int(label): str(name) for label, name in names.items()},
                 report=report,
             )
@@ -188,8 +189,8 @@ class MetricsPanel(QWidget):  # type: ignore[misc]
         self._update()
         task.start()
 
-    def _copied(self, layer: Any) -> LayerCopy:
-        return copy_layer(layer, shown_time(self._viewer, layer))
+    def _volume(self, layer: Any) -> Volume:
+        return read_layer(layer, layer.name, shown_time(self._viewer, layer))
 
     def _cancel(self) -> None:
         if self._task is not None:

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...spatial.layers import MILLIMETRES
-from ..layers import GEOMETRY, transform_matrix
+from ...spatial.layers import MILLIMETRES, data_to_world, in_millimetres
 
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
@@ -191,10 +190,7 @@ def common_grid(views: Sequence[LayerView], units: tuple[Any, ...]) -> WorldGrid
 
 
 def _matrix(layer: Any, millimetres: bool) -> Floats:
-    known = {key: getattr(layer, key) for key in GEOMETRY}
-    if not millimetres:
-        known["units"] = None
-    return transform_matrix(known, int(layer.ndim))
+    return in_millimetres(data_to_world(layer), layer.units if millimetres else None)[0]
 
 
 def _coloured(values: npt.NDArray[Any]) -> Bytes:

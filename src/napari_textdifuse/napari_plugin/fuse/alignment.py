@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
@@ -12,8 +13,8 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidge
 from ...arrays import is_lazy
 from ...errors import TextDiFuseError
 from ...spatial.agreement import Alignment, check_alignment
+from ...spatial.layers import read_layer, share_world
 from ..compare.modes import CheckerboardMode
-from ..layers import copy_layer, same_world
 from ..task import Task
 
 #: Milliseconds after the last change of the pair before it is checked.
@@ -142,22 +143,26 @@ class AlignmentCheck:
             self._badge.show_state("", "Choose image A and image B.")
             return
         try:
-            copies = same_world(*(copy_layer(layer, self._time_of(layer)) for layer in (a, b)))
+            first, second = share_world(
+                *(read_layer(layer, layer.name, self._time_of(layer)) for layer in (a, b))
+            )
         except TextDiFuseError as error:
             self._badge.show_state("Not comparable", str(error), "look")
             return
-        key = [(id(copy.data), copy.matrix.tobytes(), copy.known.get("unit")) for copy in copies]
+        key = [
+            (id(layer.data), volume.name, np.asarray(volume.affine).tobytes(), volume.unit)
+            for layer, volume in ((a, first), (b, second))
+        ]
         if key == self._checked:
             return
         self._abandon()
         self._checked = key
-        if any(is_lazy(copy.data) for copy in copies):
+        if is_lazy(first.array) or is_lazy(second.array):
             text = "An image that is read piece by piece is not checked; use the checkerboard."
             self._badge.show_state("Position not checked", text)
             return
         self._badge.show_state("Checking the position ...", "")
-        first, second = copies
-        self._task = Task(lambda _: check_alignment(first.volume(), second.volume()))
+        self._task = Task(lambda _: check_alignment(first, second))
         self._task.finished.connect(self._show)
         self._task.start()
 

@@ -8,8 +8,9 @@ import numpy as np
 from magicgui.widgets import Container, PushButton
 from napari.layers import Image, Labels, Layer, Points, Shapes
 
+from ...spatial.layers import read_layer, stored_facts
 from ...volume import LABEL_UNIT
-from ..layers import KEY, copy_layer
+from ..layers import KEY, Placement
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -110,18 +111,17 @@ def next_sign(layer: Points) -> int:
 
 def add_paint(viewer: ViewerModel, image: Image) -> Labels:
     """Add a labels layer on the image's grid, with the brush in hand."""
-    copy = copy_layer(image)
-    shape = copy.data.shape[:-1] if copy.rgb else copy.data.shape
-    known = {key: copy.known[key] for key in ("affine", "placed") if key in copy.known}
+    volume, known = read_layer(image, image.name, 0), stored_facts(image)
+    placed = {key: known[key] for key in ("affine", "placed") if key in known}
     layer = Labels(
-        np.zeros(shape, np.uint8),
+        np.zeros(volume.shape, np.uint8),
         name=f"Paint on {image.name}",
-        metadata={KEY: known | {"unit": LABEL_UNIT}},
+        metadata={KEY: placed | {"unit": LABEL_UNIT}},
         opacity=0.5,
-        **copy.geometry,
+        **Placement.of(image).geometry,
     )
     layer.selected_label = 1
-    layer.brush_size = max(3, round(min(shape[-2:]) / 25))
+    layer.brush_size = max(3, round(min(volume.shape[-2:]) / 25))
     _put(viewer, layer)
     layer.mode = "paint"
     return layer

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from napari.layers import Labels, Points, Shapes
 
 from ...errors import InputError
-from ..layers import copy_layer
+from ...spatial.layers import read_layer
 from ..results import is_result
 
 Floats = npt.NDArray[np.float64]
@@ -55,7 +55,7 @@ def prompt_of(
     from ...locate.drawn import Drawing
 
     if isinstance(layer, Labels):
-        return {"mask": copy_layer(layer).volume()}
+        return {"mask": read_layer(layer, layer.name, 0)}
     if not len(layer.data):
         raise InputError(f"Layer {layer.name!r} is empty; draw something on it, or choose none.")
     if isinstance(layer, Points):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import Cancelled
-from ..layers import LayerCopy
+from ..layers import Placement
 from .candidates import Candidate, candidates_of, rejection_note
 from .clipping import clipping_notes
 from .outcome import Message, describe
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from ...fusion import FusionPipeline, FusionResult, FusionSession, Progress
+    from ...volume import Volume
 
 #: From this number of slices on, the one on show is fused first.
 LOOK_FIRST = 4
@@ -29,7 +30,10 @@ class Job:
 
     Parameters
     ----------
-    a, b : LayerCopy
+    a, b : Volume
+        Perhaps lazy; from `spatial.layers.read_layer`.
+    placement : Placement
+        Of image A's layer.
     prompt : str or None
     asked : dict
         Other options of `FusionSession.fuse`: mask, drawing, strength, locator ...
@@ -71,8 +75,9 @@ class Job:
         The one slice of image A that is fused, for a first look at such a result.
     """
 
-    a: LayerCopy
-    b: LayerCopy
+    a: Volume
+    b: Volume
+    placement: Placement
     prompt: str | None
     asked: dict[str, Any]
     options: dict[str, Any]
@@ -155,28 +160,30 @@ class Job:
             origin, self.origin = self.origin, None
             return origin.with_balance(self.options.get("balance", 0.0), self.only)
         one = {} if self.only is None else {"slices": self.only}
-        return self.pipeline().session(
-            self.a.volume(), self.b.volume(), callback=report, **(self.options | one)
-        )
+        return self.pipeline().session(self.a, self.b, callback=report, **(self.options | one))
 
     def can_reuse(self, other: Job) -> bool:
         """Tell whether another job's session serves this one: the same images and options."""
-        same = self.a.data is other.a.data and self.b.data is other.b.data
-        windows = (self.a.known.get("window"), self.b.known.get("window"))
         return (
-            same
+            all(
+                mine.array is theirs.array and _same_place(mine, theirs)
+                for mine, theirs in ((self.a, other.a), (self.b, other.b))
+            )
             and self.options == other.options
             and self.key == other.key
             and self.place == other.place
-            and (self.a.matrix == other.a.matrix).all()
-            and (self.b.matrix == other.b.matrix).all()
-            and windows == (other.a.known.get("window"), other.b.known.get("window"))
         )
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What images mean; a session is not used again when it changes."""
         return tuple(
-            (copy.known.get("modality"), copy.known.get("unit"), copy.rgb, copy.name)
-            for copy in (self.a, self.b)
+            (volume.modality, volume.unit, volume.window, volume.rgb, volume.name)
+            for volume in (self.a, self.b)
         )
+
+
+def _same_place(a: Volume, b: Volume) -> bool:
+    if a.affine is None or b.affine is None:
+        return a.affine is b.affine
+    return bool((a.affine == b.affine).all())

@@ -78,6 +78,6 @@ class Preview:
             name=f"Fused: {job.a.name} + {job.b.name} (running)",
             rgb=True,
             metadata={KEY: {MARK: True}},
-            **cut_geometry(job.a, axis, first),
+            **cut_geometry(job.placement, axis, first),
         )
         self._layers.append(self._layer)

@@ -89,7 +89,7 @@ def show_result(
     sources = _sources(result, job) if "difference" in job.shown else []
     made = result_layers(
         result,
-        job.a,
+        job.placement,
         job.b.name,
         title,
         key=key,
@@ -166,7 +166,7 @@ def _update_fused(layers: LayerList, result: FusionResult, job: Job, mask: Label
     title = title_of(job, result)
     (layer_data,) = (
         data
-        for data in result_layers(result, job.a, job.b.name, title, start=job.start)
+        for data in result_layers(result, job.placement, job.b.name, title, start=job.start)
         if data[1]["metadata"][KEY][RESULT]["role"] == "fused"
     )
     layer_data[1]["name"] = fused.name
@@ -191,8 +191,8 @@ def title_of(job: Job, result: FusionResult) -> Title:
     """Name a result by its images, terms, slices and settings."""
     names = result.label_names.values() if job.drawn is None else [f"drawn in {job.drawn}"]
     slices = result.record.get("slices")
-    if slices and len(job.a.data.shape) > slices["axis"]:
-        slices = slices | {"of": job.a.data.shape[slices["axis"]]}
+    if slices and job.a.ndim > slices["axis"]:
+        slices = slices | {"of": job.a.shape[slices["axis"]]}
     if slices and not result.record.get("complete", True):
         done = result.contribution.shape[slices["axis"]]
         slices = slices | {"last": slices["first"] + done - 1}

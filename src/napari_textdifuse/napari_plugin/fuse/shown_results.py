@@ -129,7 +129,15 @@ class ShownResults:
         from ...locate.drawn import Drawing
 
         last = self._made[fused]
-        job = Job(last.a, last.b, last.prompt, last.asked, dict(last.options), last.pipeline)
+        job = Job(
+            last.a,
+            last.b,
+            last.placement,
+            last.prompt,
+            last.asked,
+            dict(last.options),
+            last.pipeline,
+        )
         job.options["balance"] = balance
         job.origin, job.replaces, job.only = last.session, result_of(fused)["id"], only
         job.place, job.layers, job.drawn = last.place, last.layers, last.drawn
@@ -195,7 +203,7 @@ class ShownResults:
         names = {int(k): str(v) for k, v in mask.metadata[KEY].get("objects", {}).items()}
         drawing = Drawing(labels=mask.data.copy(), names=names)
         asked = {"drawing": drawing, "strength": strength} if mask.data.any() else {}
-        job = Job(last.a, last.b, None, asked, last.options, last.pipeline)
+        job = Job(last.a, last.b, last.placement, None, asked, last.options, last.pipeline)
         job.session, job.corrects = last.session, mask
         job.place, job.layers, job.drawn = last.place, last.layers, last.drawn
         job.settings_words = last.settings_words

@@ -13,8 +13,9 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from ...errors import Cancelled, TextDiFuseError
+from ...spatial.layers import read_layer
 from ..compare.choice import shown_time
-from ..layers import copy_layer, same_world
+from ..layers import Placement
 from ..models.store import chosen_weights
 from ..task import Task, message_of
 from ..worker import Watch
@@ -220,13 +221,16 @@ class FusionWidget(Form):
             layer, follow = self.drawn.value, bool(self.follow.value)
             point = self._viewer.dims.point
             drawn = {} if layer is None else prompt_of(layer, a, follow=follow, point=point)
+            job = self._make_job(a, b, drawn)
         except TextDiFuseError as error:
             self._say(Message(in_panel_words(str(error)), "error"))
             return
-        self._put(self._make_job(a, b, drawn))
+        self._put(job)
 
     def _make_job(self, a: Image, b: Image, drawn: dict[str, Any]) -> Job:
-        copy_a, copy_b = same_world(*(copy_layer(v, shown_time(self._viewer, v)) for v in (a, b)))
+        times = [shown_time(self._viewer, layer) for layer in (a, b)]
+        volume_a, volume_b = (read_layer(v, v.name, t) for v, t in zip((a, b), times, strict=True))
+        placement = Placement.of(a, times[0])
         options: dict[str, Any] = {
             "quality": self.quality.value,
             "seed": self.seed.value,
@@ -248,7 +252,10 @@ class FusionWidget(Form):
         device, weights = str(self.device.value), chosen_weights()
         prompt = None if drawn else self.prompt.value.strip() or None
         pipelines = self._pipelines
-        job = Job(copy_a, copy_b, prompt, asked, options, lambda: pipelines.get(device, weights))
+        job = Job(
+            *(volume_a, volume_b, placement, prompt, asked, options),
+            lambda: pipelines.get(device, weights),
+        )
         job.shown, job.replace = tuple(self.extras.value), bool(self.replace.value)
         job.place = device, weights
         job.drawn = self.drawn.value.name if drawn else None
