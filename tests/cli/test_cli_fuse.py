@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import napari_textdifuse.cli.outputs as outputs
+import napari_textdifuse.results.folder as outputs
 from napari_textdifuse.cli import main
 from napari_textdifuse.errors import WriteError
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from napari_textdifuse import FusionResult, Volume
-from napari_textdifuse.cli.preview import BAR, SIDE, montage
 from napari_textdifuse.locate import Detections
+from napari_textdifuse.results.preview import BAR, SIDE, montage
 
 
 def fused(volume: Volume, mask: np.ndarray | None = None) -> FusionResult:

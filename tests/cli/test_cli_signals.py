@@ -63,7 +63,7 @@ def test_sigterm_while_reading_is_a_plain_end(pictures, tmp_path):
 def test_what_a_killed_command_left_is_swept_by_the_next(textdifuse, pictures, fast, tmp_path):
     program = """
 import os, signal, sys
-import napari_textdifuse.cli.outputs as outputs
+import napari_textdifuse.results.folder as outputs
 outputs.write_json = lambda *a: os.kill(os.getpid(), signal.SIGKILL)
 from napari_textdifuse.cli import main
 main(sys.argv[2:])

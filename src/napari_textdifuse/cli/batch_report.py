@@ -18,8 +18,8 @@ from typing import Any
 
 from .._version import __version__
 from ..io._atomic import write_bytes
+from ..results.folder import load_record
 from ..volume import NOTICE
-from .outputs import load_record
 
 PAGE, TABLE = "report.html", "report.csv"
 #: What can have become of a pair, in the order of the summary.

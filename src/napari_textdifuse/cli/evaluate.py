@@ -7,7 +7,7 @@ import math
 from dataclasses import replace
 
 from ..evaluation import METRICS, Report, evaluate_folders
-from .outputs import SUBFOLDERS
+from ..results.folder import SUBFOLDERS
 from .report import print_json, say
 
 

@@ -15,19 +15,21 @@ from ..fusion.options import FusionOptions
 from ..fusion.pair import Pair
 from ..io import list_series, read
 from ..locate import Locator
+from ..results.folder import (
+    PARTIAL,
+    PREVIEW,
+    RECORD,
+    file_names,
+    format_for,
+    load_record,
+    refuse_overwriting,
+    save_result,
+)
 from ..volume import Volume
 from .fusion_options import fusion_options
 from .interrupt import interruptible
 from .locator_options import make_locator
-from .outputs import OBJECTS, format_for, full_record, load_record, refuse_overwriting, save
-from .preview import montage
 from .report import ProgressLine, print_json, say
-
-ROLES = ("fused", "mask", "contribution", "uncertainty")
-RECORD, PREVIEW = "record.json", "preview.png"
-#: Goes into the names of a cancelled volume's files.
-PARTIAL = ".partial"
-PARTIAL_RECORD = f"record{PARTIAL}.json"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -67,23 +69,19 @@ def fuse_into(options: argparse.Namespace, a: Volume, b: Volume, ending: str) ->
     except Cancelled as stop:
         if stop.partial is None:
             raise
-        record = full_record(stop.partial)
-        save(stop.partial, options.out, file_names(PARTIAL + ending), PARTIAL_RECORD, record)
+        save_result(stop.partial, options.out, ending)
         raise Cancelled(f"{stop} They are in {options.out} as *{PARTIAL}{ending}.") from None
-    record = full_record(result)
-    shape_of = pair.grid(len(pair.selection))
-    picture = montage(shape_of, pair.partner, result, anatomical=ending == ".nii.gz")
-    files = save(result, options.out, file_names(ending), RECORD, record, (PREVIEW, picture))
+    files = save_result(result, options.out, ending, pair)
     if options.json:
         names = {role: path.name for role, path in files.items()}
         written = load_record(files["record"])
         print_json({"out": str(options.out), "files": names, "record": written})
         return
-    for note in record["warnings"]:
+    for note in result.record["warnings"]:
         say(f"note: {note}")
     for path in files.values():
         print(path)
-    say(f"done in {record['seconds']:.1f} s; not for diagnosis")
+    say(f"done in {result.record['seconds']:.1f} s; not for diagnosis")
 
 
 def fuse_pair(
@@ -125,9 +123,3 @@ def _read(path: Path, series: str | None, time: int | None, role: str) -> Volume
             )
         series = uids[0]
     return as_volume(read(path, series=series, time=time), role)
-
-
-def file_names(ending: str) -> dict[str, str]:
-    """Return the name of each file by role: the images, and the table of objects."""
-    partial = PARTIAL if ending.startswith(PARTIAL) else ""
-    return {role: role + ending for role in ROLES} | {OBJECTS: f"{OBJECTS}{partial}.csv"}

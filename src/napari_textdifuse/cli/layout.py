@@ -22,7 +22,7 @@ CODE = "https://github.com/napari-textdifuse/napari-textdifuse"
 
 @dataclass(frozen=True)
 class PlainLayout:
-    """``NAME.ending``, with the rest in folders of their own; see `outputs.SUBFOLDERS`."""
+    """``NAME.ending``, with the rest in folders of their own; see `results.folder.SUBFOLDERS`."""
 
     name: str
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from ..errors import InputError
 from ..evaluation.folders import images_by_stem
 from ..io import read
+from ..results.folder import format_for, full_record, load_record, save
 from ..volume import Volume
 from .layout import layout_of
 from .locator_options import facts, make_locator
-from .outputs import format_for, full_record, load_record, save
 from .resume import resume_key
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class PairFuser:
 
         from ..fusion import FusionPipeline
         from ..fusion.inputs import as_volume
+        from ..results.preview import montage
         from .fuse import fuse_pair
-        from .preview import montage
 
         if self.pipeline is None:
             self.pipeline = FusionPipeline.from_pretrained(

@@ -15,9 +15,9 @@ from ..intensity import Window, default_window
 from ..io import write
 from ..io.staging import publish, staging
 from ..meaning import state
+from ..results.folder import refuse_overwriting
 from ..spatial import Registration, RegistrationProgress, checkerboard, register, resample_to
 from ..volume import Array, Volume
-from .outputs import refuse_overwriting
 from .report import ProgressLine, print_json, say
 
 if TYPE_CHECKING:

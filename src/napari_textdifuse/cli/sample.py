@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..fusion.inputs import as_volume
+from ..results.folder import format_for
 from ..samples import SAMPLES, load_sample
 from .fuse import fuse_into
-from .outputs import format_for
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import Cancelled
@@ -173,6 +174,33 @@ class Job:
             and self.key == other.key
             and self.place == other.place
         )
+
+    def save(self, folder: Path) -> dict[str, Path]:
+        """Write the result into a folder, as the command line does; in the worker.
+
+        Parameters
+        ----------
+        folder : Path
+            Made if missing.
+
+        Returns
+        -------
+        dict of str to Path
+            What was written, by role; the preview only where the session is still kept.
+
+        Raises
+        ------
+        WriteError
+            If anything cannot be written; nothing new is left in the folder.
+        """
+        from ...results.folder import save_result
+
+        result = self.result
+        assert result is not None, "Only a job that has run has a result."
+        flat = result.contribution.ndim == 2
+        ending = ".nii.gz" if result.affine is not None else ".png" if flat else ".tif"
+        pair = None if self.session is None else self.session.pair
+        return save_result(result, folder, ending, pair)
 
     @property
     def key(self) -> tuple[Any, ...]:

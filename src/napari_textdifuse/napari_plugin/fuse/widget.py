@@ -35,7 +35,6 @@ from .progress_line import ProgressLine
 from .prompt_completion import complete_prompts, terms_for
 from .roles import ChosenPair, inputs_among
 from .runner import Runner
-from .save import save_result
 from .settings import forget_settings, load_settings, preferences, save_settings
 from .show import follow_display, go_to_slices, mark_corrected, show_result
 from .shown_results import ShownResults
@@ -314,8 +313,7 @@ class FusionWidget(Form):
         job = self._shown.savable()
         if job is None or job.result is None or self._saving is not None:
             return
-        result = job.result
-        self._saving = Task(lambda _: save_result(folder, result, job))
+        self._saving = Task(lambda _: job.save(folder))
         self._saving.finished.connect(lambda outcome: self._saved(folder, outcome))
         self._saving.start()
 

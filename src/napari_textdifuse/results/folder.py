@@ -1,4 +1,4 @@
-"""Results become files: all of them, or none."""
+"""A result becomes files: all of them, or none."""
 
 from __future__ import annotations
 
@@ -17,11 +17,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from ..fusion import FusionResult
+    from ..fusion.pair import Pair
 
 _log = logging.getLogger(__name__)
 
+ROLES = ("fused", "mask", "contribution", "uncertainty")
 #: The role of the table of measured objects, which goes with a mask.
 OBJECTS = "objects"
+RECORD, PREVIEW = "record.json", "preview.png"
+#: Goes into the names of a cancelled volume's files.
+PARTIAL = ".partial"
+PARTIAL_RECORD = f"record{PARTIAL}.json"
 #: Subfolders of ``batch`` for all files but the fused images, which are at the top.
 SUBFOLDERS = ("masks", "uncertainty", "records", "previews")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -48,6 +54,12 @@ def format_for(source: Path, volume: Volume) -> str:
     return ".png" if volume.ndim == 2 else ".tif"
 
 
+def file_names(ending: str) -> dict[str, str]:
+    """Return the name of each file by role: the images, and the table of objects."""
+    partial = PARTIAL if ending.startswith(PARTIAL) else ""
+    return {role: role + ending for role in ROLES} | {OBJECTS: f"{OBJECTS}{partial}.csv"}
+
+
 def full_record(result: FusionResult) -> dict[str, Any]:
     """Return the result's record with the objects that were found; no file names."""
     found = result.detections
@@ -68,6 +80,44 @@ def refuse_overwriting(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     for path in outputs:
         if path.resolve() in sources:
             raise InputError(f"{path} is an input and would be overwritten; choose another --out.")
+
+
+def save_result(
+    result: FusionResult, out: Path, ending: str, pair: Pair | None = None
+) -> dict[str, Path]:
+    """Write a result under the usual names into a folder of its own; see `save`.
+
+    Parameters
+    ----------
+    result : FusionResult
+        One that is not complete gets names with `PARTIAL`.
+    out : Path
+    ending : str
+        Of the images; see `format_for`.
+    pair : Pair, optional
+        What was fused, for the preview. Without it, or where slices are missing, none is drawn.
+
+    Returns
+    -------
+    dict of str to Path
+        What was written, by role.
+
+    Raises
+    ------
+    WriteError
+        If anything cannot be written; nothing new is left in `out`.
+    """
+    record = full_record(result)
+    if not record.get("complete", True):
+        return save(result, out, file_names(PARTIAL + ending), PARTIAL_RECORD, record)
+    preview = None
+    if pair is not None:
+        from .preview import montage
+
+        shape_of = pair.grid(len(pair.selection))
+        picture = montage(shape_of, pair.partner, result, anatomical=ending == ".nii.gz")
+        preview = PREVIEW, picture
+    return save(result, out, file_names(ending), RECORD, record, preview)
 
 
 def save(
