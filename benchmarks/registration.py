@@ -54,7 +54,8 @@ def library_schedule(fixed: Volume, moving: Volume) -> Registration:
     """Register with SimpleITK's own initializer and multi-resolution schedule."""
     import SimpleITK as sitk
 
-    from napari_textdifuse.spatial.registration_search import Search, frame_of, one_thread
+    from napari_textdifuse.spatial.registration import frame_of
+    from napari_textdifuse.spatial.registration_search import Search, one_thread
 
     search = Search(fixed, moving, frame_of(fixed, moving), None)
     with one_thread(sitk):

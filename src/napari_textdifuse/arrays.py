@@ -34,6 +34,34 @@ def load(volume: Volume) -> Volume:
     return replace(volume, array=np.asarray(volume.array[...]))
 
 
+def to_front(volume: Volume, axis: int) -> Volume:
+    """Turn an array axis to the front, with the affine; nothing is resampled.
+
+    Parameters
+    ----------
+    volume : Volume
+        Loaded into memory if it was lazy.
+    axis : int
+
+    Returns
+    -------
+    Volume
+    """
+    volume = load(volume)
+    if volume.ndim == 2 or axis == 0:
+        return volume
+    affine = volume.affine
+    if affine is not None:
+        affine = affine[:, [*columns_from_front(axis), 3]]  # affines take x, y, z
+    return replace(volume, array=np.moveaxis(volume.array, axis, 0), affine=affine)
+
+
+def columns_from_front(axis: int) -> list[int]:
+    """Return which of x, y, z each of the turned grid's x, y, z was."""
+    order = [axis, *(k for k in range(3) if k != axis)]
+    return [2 - order[2 - k] for k in range(3)]
+
+
 def sampled(volume: Volume, slices: int = SAMPLED_SLICES) -> Volume:
     """Return a sample of the volume's values for statistics, without its geometry.
 

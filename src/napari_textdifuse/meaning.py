@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .errors import InputError
-from .names import CONTRASTS, contrast_in, facts_in_name
+from .names import CONTRASTS, NameFacts, contrast_in
 from .volume import LABEL_UNIT, MODALITIES, Volume
 
 #: What a fact can come from, the most trusted first.
@@ -252,7 +251,7 @@ def _contradicts(modality: str | None, volume: Volume, changes: Mapping[str, str
     return "unit" not in changes and None not in (modality, belongs) and modality != belongs
 
 
-def infer(volume: Volume, path: Path | None = None) -> Volume:
+def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
     """Fill in what nothing states, from names and values, within limits.
 
     The modality and contrast come from the name of the file or its folders. A CT of unknown unit
@@ -261,8 +260,8 @@ def infer(volume: Volume, path: Path | None = None) -> Volume:
     Parameters
     ----------
     volume : Volume
-    path : Path, optional
-        What it was read from.
+    named : NameFacts, optional
+        What the name of its file says.
 
     Returns
     -------
@@ -272,8 +271,7 @@ def infer(volume: Volume, path: Path | None = None) -> Volume:
     changes: dict[str, Any] = {}
     notes: list[str] = []
     modality, contrast = volume.modality, volume.contrast
-    if path is not None and volume.unit != LABEL_UNIT:
-        named = facts_in_name(path)
+    if named is not None and volume.unit != LABEL_UNIT:
         if modality is None and named.modality is not None:
             modality = changes["modality"] = named.modality
             said["modality"] = named.source

@@ -12,6 +12,7 @@ import pytest
 from napari_textdifuse.errors import ReadError
 from napari_textdifuse.spatial.agreement import (
     BINS,
+    CoarsePair,
     _best_shift,
     _binned,
     _highest,
@@ -19,7 +20,6 @@ from napari_textdifuse.spatial.agreement import (
     _parallel_edges,
     _refined,
     _sentence,
-    _WorkingGrid,
     check_alignment,
 )
 from napari_textdifuse.spatial.grid import (
@@ -120,7 +120,7 @@ def test_parallel_edges_are_counted_above_chance():
 
 def test_a_working_voxel_moves_by_its_size():
     a, b = grid((40, 60, 50), 2, 2, 3), grid((40, 60, 50), 2, 2, 3)
-    found = _WorkingGrid(a, b, common_field(a, b))
+    found = CoarsePair(a, b, common_field(a, b))
     assert found.reach == (8, 8, 8)
     np.testing.assert_allclose(found.step * found.fixed.shape, a.shape)
     index = np.array([1.0, 2, -3])
@@ -156,7 +156,7 @@ def test_what_is_not_judged():
     assert (flat.message, flat.overlap, flat.unit, flat.shift) == (None, 0, "px", (0, 0))
     assert flat.shift_mm is None
     assert far.shift_mm == 0
-    assert _best_shift(_WorkingGrid(a, a, common_field(a, a))) is None
+    assert _best_shift(CoarsePair(a, a, common_field(a, a))) is None
 
 
 # --- transforms
@@ -213,7 +213,8 @@ def test_warnings_of_a_registration(fields, words):
 
 def test_colours_are_registered_by_their_brightness():
     pytest.importorskip("SimpleITK", reason="registration is an extra")
-    from napari_textdifuse.spatial.registration_search import Search, frame_of, simpleitk
+    from napari_textdifuse.spatial.registration import frame_of
+    from napari_textdifuse.spatial.registration_search import Search, simpleitk
 
     rgb = np.random.default_rng(0).random((12, 14, 16, 3)).astype(np.float32)
     colour = Volume(rgb, rgb=True, affine=np.diag([20.0, 20, 20, 1]))

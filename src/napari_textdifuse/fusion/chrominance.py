@@ -105,7 +105,8 @@ def _restored(
         return False, "the picture is grey"
     if not available:
         return False, "these weights hold no chrominance network"
-    light = find_cast(_middle_picture(ready))
+    picture = _middle_picture(ready)
+    light = find_cast(picture)
     return light.kind is not None, str(light)
 
 

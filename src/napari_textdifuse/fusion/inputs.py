@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..arrays import array_volume, check_values, load
-from ..io.objects import from_object, is_object, refuse_no_image
+from ..io.objects import object_volume
 from ..meaning import by_role, state
 from ..spatial.layers import is_layer, read_layer, share_world
 from ..spatial.one_slice import equal_axes
@@ -49,11 +49,9 @@ def as_volume(source: Any, role: str, *, time: int | None = None, lazy: bool = F
         volume = read(os.fspath(source), time=time)
     elif is_layer(source):
         volume = read_layer(source, role, time)
-    elif is_object(source):
-        volume = from_object(source, role, time)
     else:
-        refuse_no_image(source, role)
-        volume = array_volume(source, role, time)
+        found = object_volume(source, role, time)
+        volume = array_volume(source, role, time) if found is None else found
     if not lazy:
         volume = load(volume)
     check_values(volume, role)

@@ -19,7 +19,7 @@ from .backend import open_backend
 from .chrominance import decide
 from .inputs import as_volumes
 from .options import Facts, FusionOptions, Strength, TimePoints, WindowChoice
-from .pair import Pair, make_pair
+from .pair import make_pair
 from .prepare import prepare_slab
 from .progress import Callback
 from .result import FusionResult
@@ -217,7 +217,6 @@ class FusionPipeline:
         ready = prepare_slab(pair, middle)
         choice = self.backend.choose_network(ready)
         colours = decide(ready, options.chroma, self.backend.chroma is not None)
-        _log_pair(pair)
         return FusionSession(self.backend, pair, options, choice, colours, memory, (middle, ready))
 
 
@@ -367,14 +366,3 @@ def fuse(
     options = FusionOptions.from_arguments(locals())
     pipeline = FusionPipeline.from_pretrained(weights, device)
     return pipeline.open(a, b, options, 0, callback).run(options, callback)
-
-
-def _log_pair(pair: Pair) -> None:
-    for role, volume in (("A", pair.a), ("B", pair.b)):  # no names: they may hold identity
-        facts = ", ".join(f"{name} {fact}" for name, fact in volume.facts.items() if fact.value)
-        window = pair.windows[role.lower()]
-        _log.info("image %s: %s, %s", role, " x ".join(map(str, volume.array.shape)), facts)
-        _log.info("image %s: window %g to %g, %s", role, window.low, window.high, window.origin)
-    if pair.registration is not None:
-        moved = pair.registration
-        _log.info("image B was moved by %.1f mm, %.1f degrees", moved.shift_mm, moved.angle)

@@ -66,6 +66,7 @@ class FusionSession:
         self.options = options
         self._backend, self._choice, self._colours = backend, choice, colours
         self._memory = memory
+        _log_pair(pair)
         self._fuser = StackFuser(backend, choice, colours, options, memory)
         self._slab = slab
         self._locators: dict[str, Locator] = {}
@@ -278,3 +279,14 @@ def _settings(locator: Locator) -> dict[str, Any] | None:
     """Return what its masks depend on, if it says so."""
     settings = getattr(locator, "settings", None)
     return dict(settings()) if callable(settings) else None
+
+
+def _log_pair(pair: Pair) -> None:
+    for role, volume in (("A", pair.a), ("B", pair.b)):  # no names: they may hold identity
+        facts = ", ".join(f"{name} {fact}" for name, fact in volume.facts.items() if fact.value)
+        window = pair.windows[role.lower()]
+        _log.info("image %s: %s, %s", role, " x ".join(map(str, volume.array.shape)), facts)
+        _log.info("image %s: window %g to %g, %s", role, window.low, window.high, window.origin)
+    if pair.registration is not None:
+        moved = pair.registration
+        _log.info("image B was moved by %.1f mm, %.1f degrees", moved.shift_mm, moved.angle)

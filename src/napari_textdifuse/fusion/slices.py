@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import load
+from ..arrays import columns_from_front, to_front
 from ..errors import InputError
 from ..volume import Array, Volume
 
@@ -185,18 +185,18 @@ def cut_pair(a: Volume, b: Volume, selection: Selection) -> tuple[Volume, Volume
     InputError
         If slices could be matched only by number, and the shapes differ.
     """
-    part_a = cut(a, selection)
-    front = to_front(part_a, selection.axis)
+    axis, part_a = selection.axis, cut(a, selection)
     by_place = a.affine is not None and b.affine is not None
     if by_place or a.ndim == 2 or (selection.whole and selection.axis == 0):
-        return front, b
-    if b.ndim != a.ndim or b.shape[selection.axis] != selection.count:
+        return to_front(part_a, axis), b
+    if b.ndim != a.ndim or b.shape[axis] != selection.count:
         raise InputError(
             f"{b.name} of shape {b.shape} and {a.name} of shape {a.shape} have no common geometry, "
             "so slices cannot be matched; fuse the whole volumes, or give both "
             "as DICOM or NIfTI."
         )
-    return front, to_front(cut(b, selection), selection.axis)
+    part_b = cut(b, selection)
+    return to_front(part_a, axis), to_front(part_b, axis)
 
 
 def cut_points(points: Array, selection: Selection) -> Array:
@@ -210,7 +210,7 @@ def cut_points(points: Array, selection: Selection) -> Array:
     """
     moved = points.astype(np.float64)
     moved[:, 2 - selection.axis] -= selection.start
-    return moved[:, _columns(selection.axis)]
+    return moved[:, columns_from_front(selection.axis)]
 
 
 def cut_boxes(boxes: Array, selection: Selection) -> tuple[npt.NDArray[np.intp], Array]:
@@ -247,36 +247,8 @@ def boxes_from_front(boxes: Array, axis: int) -> Array:
     """
     if boxes.shape[1] != 6:
         return boxes
-    back = np.argsort(_columns(axis))
+    back = np.argsort(columns_from_front(axis))
     return boxes.reshape(-1, 2, 3)[:, :, back].reshape(-1, 6)
-
-
-def _columns(axis: int) -> list[int]:
-    """Return which of x, y, z each of the turned grid's x, y, z was."""
-    order = [axis, *(k for k in range(3) if k != axis)]
-    return [2 - order[2 - k] for k in range(3)]
-
-
-def to_front(volume: Volume, axis: int) -> Volume:
-    """Turn an array axis to the front, with the affine; nothing is resampled.
-
-    Parameters
-    ----------
-    volume : Volume
-        Loaded into memory if it was lazy.
-    axis : int
-
-    Returns
-    -------
-    Volume
-    """
-    volume = load(volume)
-    if volume.ndim == 2 or axis == 0:
-        return volume
-    affine = volume.affine
-    if affine is not None:
-        affine = affine[:, [*_columns(axis), 3]]  # affines take x, y, z
-    return replace(volume, array=np.moveaxis(volume.array, axis, 0), affine=affine)
 
 
 def from_front(array: Array, axis: int) -> Array:

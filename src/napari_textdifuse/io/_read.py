@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import InputError, ReadError, TextDiFuseError
 from ..meaning import infer
+from ..names import facts_in_name
 from ..volume import Volume
 from ._kinds import NIFTI, PICTURES, TIFF
 from ._quiet import reason
@@ -53,7 +54,7 @@ def read(
     """
     path = Path(path).expanduser()
     with _damage_in_one_sentence(path):
-        return infer(_open(path, series).at(time), path)
+        return infer(_open(path, series).at(time), facts_in_name(path))
 
 
 def read_times(path: str | os.PathLike[str], *, series: str | None = None) -> list[Volume]:
@@ -79,7 +80,8 @@ def read_times(path: str | os.PathLike[str], *, series: str | None = None) -> li
     path = Path(path).expanduser()
     with _damage_in_one_sentence(path):
         opened = _open(path, series)
-        return [infer(opened.at(time), path) for time in range(opened.count)]
+        named = facts_in_name(path)
+        return [infer(opened.at(time), named) for time in range(opened.count)]
 
 
 def _open(path: Path, series: str | None) -> TimeSeries:

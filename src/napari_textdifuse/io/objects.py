@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..meaning import infer
+from ..names import facts_in_name
 from ..volume import RAS_LPS, Array, Volume
 from .data_array import from_data_array
 from .raster import to_array
@@ -44,6 +45,26 @@ def is_object(source: Any) -> bool:
     return _kind(source) is not None
 
 
+def object_volume(source: Any, role: str, time: int | None = None) -> Volume | None:
+    """Turn an image of another library into a volume; return None for what may be an array.
+
+    Parameters
+    ----------
+    source, role, time
+        See `from_object`.
+
+    Raises
+    ------
+    InputError
+        See `from_object`; also for tables, dictionaries and the like, of which an array library
+        would make something else.
+    """
+    if is_object(source):
+        return from_object(source, role, time)
+    _refuse_no_image(source, role)
+    return None
+
+
 def from_object(source: Any, name: str = "image", time: int | None = None) -> Volume:
     """Turn an image of another library into a volume, with its place.
 
@@ -75,10 +96,11 @@ def from_object(source: Any, name: str = "image", time: int | None = None) -> Vo
     volume = _READERS[kind](source, name, time)
     if volume.array.dtype.kind not in "biuf":
         raise InputError(f"{name}: values of type {volume.array.dtype} are not real numbers.")
-    return infer(volume, _file_of(source))
+    path = _file_of(source)
+    return infer(volume, None if path is None else facts_in_name(path))
 
 
-def refuse_no_image(source: Any, role: str) -> None:
+def _refuse_no_image(source: Any, role: str) -> None:
     """Refuse by name what an array library would make something else of.
 
     Raises

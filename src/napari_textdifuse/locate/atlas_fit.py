@@ -80,7 +80,7 @@ def fit(
         If tissue overlaps too little.
     """
     from ..spatial import RegistrationProgress, register, resample_to
-    from ..spatial.registration_search import working_grid
+    from ..spatial.grid import working_grid
 
     def report(state: RegistrationProgress) -> bool:
         return not stop_wanted() and (

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from ..errors import GeometryError
 from ..volume import LABEL_UNIT, Volume
-from .grid import CommonField, check_plane, common_field
+from .coarse_pair import CoarsePair
+from .grid import check_plane, common_field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Image = npt.NDArray[np.float32]
 
-#: The working grid has about so many voxels, by the number of axes.
-VOXELS = {2: 65_000, 3: 250_000}
-#: Shifts are tried up to so many working voxels along each axis.
-REACH = {2: 10, 3: 8}
 BINS, POINTS = 32, 60_000
 #: Smallest shift that is reported, in working voxels; for pictures also in their own pixels.
 LEAST_SHIFT, LEAST_PIXELS = 1.0, 5.0
@@ -42,9 +39,6 @@ LEAST_RISE = 0.01
 PARALLEL = 1.15
 #: Less common field of view than this is reported.
 LOW_OVERLAP = 0.5
-#: Slices of a large volume that are read at most.
-SLICES = 160
-
 _WAYS = {
     "mm": (("left", "right"), ("back", "front"), ("down", "up")),  # x, y, z of RAS
     "px": (("left", "right"), ("up", "down")),
@@ -121,7 +115,7 @@ def check_alignment(a: Volume, b: Volume) -> Alignment:
         return Alignment(nowhere, unit, 0.0, overlap, little)
     of_b = common_field(b, a)
     turned = of_b.part > overlap  # the image with less around it is looked up in the other
-    grid = _WorkingGrid(b, a, of_b) if turned else _WorkingGrid(a, b, common)
+    grid = CoarsePair(b, a, of_b) if turned else CoarsePair(a, b, common)
     found = _best_shift(grid)
     if found is None:
         return Alignment(nowhere, unit, 0.0, overlap, little)
@@ -145,80 +139,7 @@ def _sentence(shift: Sequence[float], unit: str, gain: float) -> str:
     )
 
 
-class _WorkingGrid:
-    """Both images, coarse, on one grid along the axes of `a`; `b` reaches farther."""
-
-    def __init__(self, a: Volume, b: Volume, common: CommonField) -> None:
-        n = self.ndim = a.ndim
-        physical = a.affine is not None and b.affine is not None
-        spacing = np.array(a.spacing if physical else (1.0,) * n)
-        of_b = np.array(b.spacing if physical else np.array(a.shape) / b.shape)
-        first = np.array([part.start for part in common.box], float)
-        size = np.array([part.stop - part.start for part in common.box])
-        extent = spacing * size
-        side = max(
-            float((extent.prod() / VOXELS[n]) ** (1 / n)),
-            float(min(spacing.min(), of_b.min())),
-        )
-        shape = tuple(int(max(1, round(e / side))) for e in extent)
-        #: Working voxel in voxels of `a`, in the array's axis order.
-        self.step = size / shape
-        self.reach = tuple(min(REACH[n], max(1, s // 4)) for s in shape)
-        self.affine = a.affine if physical else None
-        start = first + (self.step - 1) / 2
-        self.fixed = _sampled(a, np.diag(self.step), start, shape, side / spacing)
-        matrix = common.matrix
-        start = common.offset + matrix @ (start - self.step * self.reach)
-        wide = tuple(s + 2 * r for s, r in zip(shape, self.reach, strict=True))
-        self.moving = _sampled(b, matrix * self.step, start, wide, side / of_b)
-
-    def movement(self, index: Floats) -> tuple[float, ...]:
-        """Return how `b` is to be moved if what belongs at 0 lies at `index`: mm, or pixels."""
-        xyz = -(index * self.step)[::-1]
-        if self.affine is None:
-            return tuple(float(v) for v in xyz)
-        return tuple(float(v) for v in self.affine[:3, : self.ndim] @ xyz)
-
-
-def _sampled(
-    volume: Volume, matrix: Floats, offset: Floats, shape: tuple[int, ...], wanted: Floats
-) -> Image:
-    """Look a coarse grid up in the means of blocks; not a number outside."""
-    from scipy import ndimage
-
-    array = volume.array
-    n = volume.ndim
-    stride = max(1, volume.shape[0] // SLICES) if n == 3 else 1
-    values = np.asarray(array[::stride] if stride > 1 else array[...])
-    values = values[..., :3].mean(axis=-1) if volume.rgb else values
-    values = np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0)
-    factors = [max(1, min(int(f), size // 4)) for f, size in zip(wanted, values.shape, strict=True)]
-    factors[0] = max(1, factors[0] // stride)
-    for axis, factor in enumerate(factors):
-        if factor > 1:
-            whole = values.shape[axis] // factor * factor
-            cut = values[(slice(None),) * axis + (slice(whole),)]
-            parts = (*cut.shape[:axis], whole // factor, factor, *cut.shape[axis + 1 :])
-            values = cut.reshape(parts).mean(axis=axis + 1)
-    blocks = np.array(factors, float)
-    shift = (blocks - 1) / 2
-    blocks[0] *= stride
-    shift[0] *= stride
-    result = np.empty(shape, np.float32)
-    ndimage.affine_transform(
-        values,
-        matrix / blocks[:, None],
-        (offset - shift) / blocks,
-        output_shape=shape,
-        output=result,
-        order=1,
-        mode="constant",
-        cval=np.nan,
-    )
-    return result
-
-
-def _best_shift(grid: _WorkingGrid) -> tuple[Floats, float] | None:
+def _best_shift(grid: CoarsePair) -> tuple[Floats, float] | None:
     """Return the shift that fits much better, in working voxels, and its gain; None if none."""
     information = _Information(grid)
     if not information.usable:
@@ -260,7 +181,7 @@ def _best_shift(grid: _WorkingGrid) -> tuple[Floats, float] | None:
 class _Information:
     """Mutual information in nats at shifts of whole working voxels, always of the same voxels."""
 
-    def __init__(self, grid: _WorkingGrid) -> None:
+    def __init__(self, grid: CoarsePair) -> None:
         from scipy import ndimage
 
         known = np.isfinite(grid.moving)
@@ -342,7 +263,7 @@ def _refined(
     return result
 
 
-def _parallel_edges(grid: _WorkingGrid) -> Floats:
+def _parallel_edges(grid: CoarsePair) -> Floats:
     """Return for every shift how much more parallel the edges are than by chance."""
     from scipy import fft
 

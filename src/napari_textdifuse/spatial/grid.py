@@ -15,6 +15,10 @@ Floats = npt.NDArray[np.float64]
 
 #: Grids whose corners agree to this part of a voxel are one grid.
 SAME_GRID = 1e-3
+#: The working grid: longest side in voxels, and mm beyond which no voxel is coarsened.
+SIDE, COARSEST = {2: 512, 3: 128}, 3.0
+#: Fewest voxels along an axis of it.
+LEAST_SIDE = 4
 
 
 def index_map(moving: Volume, fixed: Volume) -> tuple[Floats, Floats]:
@@ -26,7 +30,7 @@ def index_map(moving: Volume, fixed: Volume) -> tuple[Floats, Floats]:
     offset : ndarray, shape (n,)
         ``moving_index = matrix @ fixed_index + offset``
     """
-    xyz: Floats = np.linalg.solve(_affine(moving), _affine(fixed)).astype(np.float64)
+    xyz: Floats = np.linalg.solve(affine_of(moving), affine_of(fixed)).astype(np.float64)
     n = moving.ndim
     return xyz[:n, :n][::-1, ::-1], xyz[:n, 3][::-1]
 
@@ -51,7 +55,7 @@ def check_plane(moving: Volume, fixed: Volume) -> None:
     if fixed.ndim == 3:
         return
     distance = _plane_distance(moving, fixed)
-    thickness = max(float(np.linalg.norm(_affine(v)[:3, 2])) for v in (moving, fixed))
+    thickness = max(float(np.linalg.norm(affine_of(v)[:3, 2])) for v in (moving, fixed))
     if distance > thickness / 2:
         raise GeometryError(
             f"{moving.name} and {fixed.name} are slices of different planes, up to {distance:.1f} "
@@ -140,7 +144,7 @@ def extent(volume: Volume) -> str:
 
 def _plane_distance(moving: Volume, fixed: Volume) -> float:
     """Return how far, in mm, the corners of a fixed slice lie from the moving slice's plane."""
-    affine = _affine(moving)
+    affine = affine_of(moving)
     normal = np.cross(affine[:3, 0], affine[:3, 1])
     normal /= np.linalg.norm(normal)
     return float(np.abs((_world_corners(fixed) - affine[:3, 3]) @ normal).max())
@@ -152,13 +156,43 @@ def _corners(shape: tuple[int, ...], edge: float = 0.0) -> Floats:
 
 
 def _world_corners(volume: Volume, edge: float = 0.0) -> Floats:
-    affine = _affine(volume)
+    affine = affine_of(volume)
     xyz = np.pad(_corners(volume.shape, edge)[:, ::-1], ((0, 0), (0, 3 - volume.ndim)))
     world: Floats = xyz @ affine[:3, :3].T + affine[:3, 3]
     return world
 
 
-def _affine(volume: Volume) -> Floats:
+def affine_of(volume: Volume) -> Floats:
+    """Return the affine of a volume that must have one."""
     if volume.affine is None:
         raise GeometryError(f"{volume.name} has no geometry.")
     return volume.affine
+
+
+def working_grid(volume: Volume) -> Volume:
+    """Return an orthogonal grid around a volume, coarse enough to be quick; without values."""
+    n = volume.ndim
+    affine = affine_of(volume)
+    axes = orthonormal(affine)
+    corners = np.array(np.meshgrid(*((-0.5, s - 0.5) for s in volume.shape[::-1]))).reshape(n, -1)
+    local = axes.T @ (affine[:3, :n] @ corners + affine[:3, 3:])
+    low, high = local.min(axis=1), local.max(axis=1)
+    extent = (high - low)[:n]
+    wanted = min(float(extent.max()) / SIDE[n], COARSEST)
+    spacing = np.maximum(np.linalg.norm(affine[:3, :n], axis=0), wanted)
+    size = np.maximum(np.rint(extent / spacing).astype(int), LEAST_SIDE)
+    spacing = extent / size
+    grid = np.eye(4)
+    thickness = np.linalg.norm(affine[:3, 2]) if n == 2 else 1.0
+    grid[:3, :3] = axes * np.r_[spacing, [thickness] * (3 - n)]
+    start = np.where(np.arange(3) < n, low + 0.5 * np.r_[spacing, [0] * (3 - n)], low)
+    grid[:3, 3] = axes @ start
+    array = np.broadcast_to(np.float32(0), tuple(int(s) for s in size[::-1]))
+    return Volume(array, affine=grid, name=volume.name)
+
+
+def orthonormal(affine: Floats) -> Floats:
+    """Return the axes closest to those of an affine (Higham 1986, polar decomposition)."""
+    left, _, right = np.linalg.svd(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
+    axes: Floats = left @ right
+    return axes

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError, ReadError
+from ..errors import GeometryError, InputError, ReadError
 from ..volume import Volume
+from .grid import LEAST_SIDE, check_plane, orthonormal
 from .registration_search import Callback
 from .transform_files import decode_tfm, encode_tfm
 
@@ -201,7 +202,7 @@ def register(
     Cancelled
         If the callback asked for it.
     """
-    from .registration_search import Search, frame_of
+    from .registration_search import Search
 
     if kind not in KINDS:
         raise InputError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}.")
@@ -221,6 +222,43 @@ def register(
         rival=found.rival,
     )
     return replace(result, warnings=_warnings(result))
+
+
+def frame_of(fixed: Volume, moving: Volume) -> Matrix:
+    """Return the coordinates to search in: the world; for slices, their plane.
+
+    Returns
+    -------
+    ndarray, shape (4, 4)
+        Frame to RAS mm. Slices lie at z = 0 of it.
+
+    Raises
+    ------
+    InputError
+        If the two cannot be registered.
+    """
+    if fixed.ndim != moving.ndim:
+        raise InputError(
+            f"{fixed.name} is {fixed.ndim}-D and {moving.name} is {moving.ndim}-D; register the "
+            "whole volumes."
+        )
+    for volume in (fixed, moving):
+        if volume.affine is None:
+            raise GeometryError(
+                f"{volume.name} has no geometry, which registration in mm needs; give it as DICOM "
+                "or NIfTI, or as a layer with a scale in mm."
+            )
+        if min(volume.shape) < LEAST_SIDE:
+            raise GeometryError(
+                f"{volume.name} of shape {volume.shape} is too thin to be registered: at least "
+                f"{LEAST_SIDE} voxels are needed along each axis; register the whole volume."
+            )
+    frame = np.eye(4)
+    if fixed.ndim == 2 and fixed.affine is not None:
+        frame[:3, 3] = fixed.affine[:3, 3]
+        check_plane(moving, fixed)
+        frame[:3, :3] = orthonormal(fixed.affine)
+    return frame
 
 
 def aligned(

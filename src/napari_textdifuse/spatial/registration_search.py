@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..errors import Cancelled, GeometryError, InputError, MissingDependencyError
 from ..volume import Volume
-from .grid import check_plane
+from .grid import LEAST_SIDE, affine_of, working_grid
 from .resample import resample_to
 
 Matrix = npt.NDArray[np.float64]
@@ -24,8 +24,6 @@ Matrix = npt.NDArray[np.float64]
 SHRINK = (4, 2, 1)
 #: Levels whose longest side has fewer voxels than this are skipped.
 LEAST_LEVEL = 20
-#: The working grid: longest side in voxels, and mm beyond which no voxel is coarsened.
-SIDE, COARSEST = {2: 512, 3: 128}, 3.0
 #: The metric looks at so many points of a level.
 POINTS = 80_000
 BINS, ITERATIONS = 32, 200
@@ -37,7 +35,6 @@ LOOKED_AT = 5
 UPSIDE_DOWN = 0.95
 #: An affine search starts where a rigid one ended; coarser levels would only blow it up.
 AFFINE_COARSEST = 2
-LEAST_SIDE = 4
 _LOST = (
     "Registration lost the overlap of the two images; check that they show the same part of the "
     "body."
@@ -95,43 +92,6 @@ class SearchResult:
     rival: float
 
 
-def frame_of(fixed: Volume, moving: Volume) -> Matrix:
-    """Return the coordinates to search in: the world; for slices, their plane.
-
-    Returns
-    -------
-    ndarray, shape (4, 4)
-        Frame to RAS mm. Slices lie at z = 0 of it.
-
-    Raises
-    ------
-    InputError
-        If the two cannot be registered.
-    """
-    if fixed.ndim != moving.ndim:
-        raise InputError(
-            f"{fixed.name} is {fixed.ndim}-D and {moving.name} is {moving.ndim}-D; register the "
-            "whole volumes."
-        )
-    for volume in (fixed, moving):
-        if volume.affine is None:
-            raise GeometryError(
-                f"{volume.name} has no geometry, which registration in mm needs; give it as DICOM "
-                "or NIfTI, or as a layer with a scale in mm."
-            )
-        if min(volume.shape) < LEAST_SIDE:
-            raise GeometryError(
-                f"{volume.name} of shape {volume.shape} is too thin to be registered: at least "
-                f"{LEAST_SIDE} voxels are needed along each axis; register the whole volume."
-            )
-    frame = np.eye(4)
-    if fixed.ndim == 2 and fixed.affine is not None:
-        check_plane(moving, fixed)
-        frame[:3, :3] = _orthonormal(fixed.affine)
-        frame[:3, 3] = fixed.affine[:3, 3]
-    return frame
-
-
 @dataclass(frozen=True)
 class _Place:
     """Where a quick search ended."""
@@ -151,7 +111,7 @@ class Search:
     ----------
     fixed, moving : Volume
     frame : ndarray, shape (4, 4)
-        See `frame_of`.
+        See `registration.frame_of`.
     callback : callable, optional
         See `register`.
     """
@@ -275,7 +235,7 @@ class Search:
         if array.min() == array.max():
             raise InputError(f"{volume.name} has one value everywhere; nothing can be registered.")
         n = self.ndim
-        affine = np.linalg.inv(frame) @ _affine(grid)
+        affine = np.linalg.inv(frame) @ affine_of(grid)
         spacing = np.linalg.norm(affine[:3, :n], axis=0)
         image = self.sitk.GetImageFromArray(array)
         image.SetSpacing(spacing.tolist())
@@ -425,41 +385,6 @@ def simpleitk() -> Any:
             "Registration needs SimpleITK; install it with "
             "pip install 'napari-textdifuse[register]'."
         ) from None
-
-
-def working_grid(volume: Volume) -> Volume:
-    """Return an orthogonal grid around a volume, coarse enough to be quick; without values."""
-    n = volume.ndim
-    affine = _affine(volume)
-    axes = _orthonormal(affine)
-    corners = np.array(np.meshgrid(*((-0.5, s - 0.5) for s in volume.shape[::-1]))).reshape(n, -1)
-    local = axes.T @ (affine[:3, :n] @ corners + affine[:3, 3:])
-    low, high = local.min(axis=1), local.max(axis=1)
-    extent = (high - low)[:n]
-    wanted = min(float(extent.max()) / SIDE[n], COARSEST)
-    spacing = np.maximum(np.linalg.norm(affine[:3, :n], axis=0), wanted)
-    size = np.maximum(np.rint(extent / spacing).astype(int), LEAST_SIDE)
-    spacing = extent / size
-    grid = np.eye(4)
-    thickness = np.linalg.norm(affine[:3, 2]) if n == 2 else 1.0
-    grid[:3, :3] = axes * np.r_[spacing, [thickness] * (3 - n)]
-    start = np.where(np.arange(3) < n, low + 0.5 * np.r_[spacing, [0] * (3 - n)], low)
-    grid[:3, 3] = axes @ start
-    array = np.broadcast_to(np.float32(0), tuple(int(s) for s in size[::-1]))
-    return Volume(array, affine=grid, name=volume.name)
-
-
-def _orthonormal(affine: Matrix) -> Matrix:
-    """Return the axes closest to those of an affine (Higham 1986, polar decomposition)."""
-    left, _, right = np.linalg.svd(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
-    axes: Matrix = left @ right
-    return axes
-
-
-def _affine(volume: Volume) -> Matrix:
-    if volume.affine is None:
-        raise GeometryError(f"{volume.name} has no geometry.")
-    return volume.affine
 
 
 def _shrunk(sitk: Any, image: Any, factor: int) -> Any:

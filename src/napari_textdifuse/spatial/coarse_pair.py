@@ -1,0 +1,92 @@
+"""Two images, coarse, on one grid: what `agreement` compares them on."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ..volume import Volume
+from .grid import CommonField
+
+Floats = npt.NDArray[np.float64]
+Image = npt.NDArray[np.float32]
+
+#: The working grid has about so many voxels, by the number of axes.
+VOXELS = {2: 65_000, 3: 250_000}
+#: Shifts are tried up to so many working voxels along each axis.
+REACH = {2: 10, 3: 8}
+#: Slices of a large volume that are read at most.
+SLICES = 160
+
+
+class CoarsePair:
+    """Both images, coarse, on one grid along the axes of `a`; `b` reaches farther."""
+
+    def __init__(self, a: Volume, b: Volume, common: CommonField) -> None:
+        n = self.ndim = a.ndim
+        physical = a.affine is not None and b.affine is not None
+        spacing = np.array(a.spacing if physical else (1.0,) * n)
+        of_b = np.array(b.spacing if physical else np.array(a.shape) / b.shape)
+        first = np.array([part.start for part in common.box], float)
+        size = np.array([part.stop - part.start for part in common.box])
+        extent = spacing * size
+        side = max(
+            float((extent.prod() / VOXELS[n]) ** (1 / n)),
+            float(min(spacing.min(), of_b.min())),
+        )
+        shape = tuple(int(max(1, round(e / side))) for e in extent)
+        #: Working voxel in voxels of `a`, in the array's axis order.
+        self.step = size / shape
+        self.reach = tuple(min(REACH[n], max(1, s // 4)) for s in shape)
+        self.affine = a.affine if physical else None
+        start = first + (self.step - 1) / 2
+        self.fixed = _sampled(a, np.diag(self.step), start, shape, side / spacing)
+        matrix = common.matrix
+        start = common.offset + matrix @ (start - self.step * self.reach)
+        wide = tuple(s + 2 * r for s, r in zip(shape, self.reach, strict=True))
+        self.moving = _sampled(b, matrix * self.step, start, wide, side / of_b)
+
+    def movement(self, index: Floats) -> tuple[float, ...]:
+        """Return how `b` is to be moved if what belongs at 0 lies at `index`: mm, or pixels."""
+        xyz = -(index * self.step)[::-1]
+        if self.affine is None:
+            return tuple(float(v) for v in xyz)
+        return tuple(float(v) for v in self.affine[:3, : self.ndim] @ xyz)
+
+
+def _sampled(
+    volume: Volume, matrix: Floats, offset: Floats, shape: tuple[int, ...], wanted: Floats
+) -> Image:
+    """Look a coarse grid up in the means of blocks; not a number outside."""
+    from scipy import ndimage
+
+    array = volume.array
+    n = volume.ndim
+    stride = max(1, volume.shape[0] // SLICES) if n == 3 else 1
+    values = np.asarray(array[::stride] if stride > 1 else array[...])
+    values = values[..., :3].mean(axis=-1) if volume.rgb else values
+    values = np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0)
+    factors = [max(1, min(int(f), size // 4)) for f, size in zip(wanted, values.shape, strict=True)]
+    factors[0] = max(1, factors[0] // stride)
+    for axis, factor in enumerate(factors):
+        if factor > 1:
+            whole = values.shape[axis] // factor * factor
+            cut = values[(slice(None),) * axis + (slice(whole),)]
+            parts = (*cut.shape[:axis], whole // factor, factor, *cut.shape[axis + 1 :])
+            values = cut.reshape(parts).mean(axis=axis + 1)
+    blocks = np.array(factors, float)
+    shift = (blocks - 1) / 2
+    blocks[0] *= stride
+    shift[0] *= stride
+    result = np.empty(shape, np.float32)
+    ndimage.affine_transform(
+        values,
+        matrix / blocks[:, None],
+        (offset - shift) / blocks,
+        output_shape=shape,
+        output=result,
+        order=1,
+        mode="constant",
+        cval=np.nan,
+    )
+    return result
