@@ -12,7 +12,7 @@ import torch
 from bright import plant_segmenter
 
 from napari_textdifuse.errors import WeightsError
-from napari_textdifuse.locate.owlvit import unusable_transformers
+from napari_textdifuse.locate.checkpoints import unusable_transformers
 from napari_textdifuse.locate.sam import Embedding, load_segmenter
 from napari_textdifuse.locate.sam_checkpoint import CheckpointSam
 from tiny_models import SAM_SIDE

@@ -121,3 +121,21 @@ def notifications() -> Iterator[list[str]]:
     notification_manager.notification_ready.connect(keep)
     yield messages
     notification_manager.notification_ready.disconnect(keep)
+
+
+@pytest.fixture
+def panel_in_window(make_napari_viewer, tiny_pipeline) -> Callable[..., tuple[Any, Any]]:
+    """Show volumes in a real window with the panel; fused quickly."""
+    from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
+    from napari_textdifuse.napari_plugin.layers import to_layer
+
+    def make(*volumes: Volume) -> tuple[Any, Any]:
+        viewer = make_napari_viewer(show=True)
+        for volume in volumes:
+            viewer._add_layer_from_data(*to_layer(volume))
+        widget = FusionWidget(viewer, make_pipeline=lambda device: tiny_pipeline)
+        viewer.window.add_dock_widget(widget, name="Fuse")
+        widget.quality.value = "fast"
+        return viewer, widget
+
+    return make

@@ -16,9 +16,7 @@ from napari_textdifuse.napari_plugin.fuse.availability import grey_out
 from napari_textdifuse.napari_plugin.fuse.clipping import clipping_notes
 from napari_textdifuse.napari_plugin.fuse.preview import Preview, is_preview
 from napari_textdifuse.napari_plugin.fuse.prompt_completion import UNABLE
-from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
 from napari_textdifuse.napari_plugin.fuse.window_box import OWN
-from napari_textdifuse.napari_plugin.layers import to_layer
 from napari_textdifuse.napari_plugin.reader import read_layers
 
 
@@ -30,14 +28,8 @@ def head(modality: str, unit: str = "a.u.") -> Volume:
 
 
 @pytest.fixture
-def window(make_napari_viewer, tiny_pipeline):
-    viewer = make_napari_viewer(show=True)
-    for volume in (head("MR"), head("PT", "SUVbw")):
-        viewer._add_layer_from_data(*to_layer(volume))
-    widget = FusionWidget(viewer, make_pipeline=lambda device: tiny_pipeline)
-    viewer.window.add_dock_widget(widget, name="Fuse")
-    widget.quality.value = "fast"
-    return viewer, widget
+def window(panel_in_window):
+    return panel_in_window(head("MR"), head("PT", "SUVbw"))
 
 
 def run(widget, qtbot):

@@ -20,6 +20,7 @@ from ..models.conditions import RESTORATIONS
 from ..models.modulation import apply_gain
 from ..models.protocol import FusionNetwork
 from ..models.reference import ReferenceNetwork
+from ..models.uncertainty import ErrorCalibration
 from ..stopping import interruptible
 from ..weights import (
     ReleasedFolder,
@@ -77,8 +78,8 @@ class Backend(Protocol):
     batches: bool
     #: Restores the colours of natural pictures; None passes them through.
     chroma: ChromaNetwork | None
-    #: Whether the network gives a calibrated estimate of its error.
-    knows_error: bool
+    #: Turns the network's estimate of its error into a deviation; None if it has none.
+    deviation: ErrorCalibration | None
 
     @property
     def weights(self) -> WeightsFolder | ReleasedFolder:
@@ -97,12 +98,6 @@ class Backend(Protocol):
         ------
         InputError
             If the network has no such condition.
-        """
-
-    def deviation(self, error: Floats) -> Floats:
-        """Return the standard deviation for an expected absolute error, as calibrated.
-
-        Nine in ten results lie within 1.645 deviations of what perfect images would have given.
         """
 
     def modulation(
@@ -165,8 +160,8 @@ class LightBackend:
             None if chroma is None else interruptible(cast(chroma, self.precision).to(device))
         )
         self.network = interruptible(cast(load_light(weights), self.precision).to(device))
-        self._calibration = calibration(weights)
-        self.knows_error = self.network.error is not None and self._calibration is not None
+        table = None if self.network.error is None else calibration(weights)
+        self.deviation = None if table is None else ErrorCalibration(*table)
 
     def timesteps(self, steps: int) -> list[int]:
         """See `Backend`; one step for weights without diffusion."""
@@ -190,12 +185,6 @@ class LightBackend:
                 "use restore=1, or the embedded weights."
             )
         return strengths
-
-    def deviation(self, error: Floats) -> Floats:
-        """See `Backend`."""
-        assert self._calibration is not None
-        expected, deviation = self._calibration
-        return np.exp(np.interp(np.log(error + 1e-9), expected, deviation)).astype(np.float32)
 
     def modulation(
         self,
@@ -237,7 +226,7 @@ class ReferenceBackend:
     tile: int | None = 640
     batches = False
     chroma: ChromaNetwork | None = None
-    knows_error = False
+    deviation: ErrorCalibration | None = None
 
     def __init__(self, weights: ReleasedFolder, device: torch.device) -> None:
         self.weights, self.device = weights, device
@@ -273,10 +262,6 @@ class ReferenceBackend:
                 "restore=1, or the embedded weights."
             )
         return None
-
-    def deviation(self, error: Floats) -> Floats:
-        """See `Backend`; never asked."""
-        raise NotImplementedError
 
     def modulation(
         self,

@@ -87,7 +87,8 @@ def as_volumes(
     times = time if isinstance(time, tuple) else (time, time)
     volume_a = as_volume(a, "image A", time=times[0], lazy=lazy)
     volume_b = as_volume(b, "image B", time=times[1], lazy=lazy)
-    volume_a, volume_b = equal_axes(*share_world(volume_a, volume_b))
+    volume_a, volume_b = share_world(volume_a, volume_b)
+    volume_a, volume_b = equal_axes(volume_a, volume_b)
     modalities, units = by_role(modality, "modality"), by_role(unit, "unit")
     return (
         state(volume_a, modality=modalities["a"], unit=units["a"]),

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..diffusion import Sampler
+from ..models.gradients import magnitude, sobel
 from ..models.reference import ReferenceFeatures, ReferenceNetwork
 from .chain import ChainStep
 
@@ -129,18 +130,14 @@ def modulation_loss(estimate: Tensor, target: Tensor, weight: Tensor, area: Tens
         One value: the release's loss where `weight` is the mask itself.
     """
     shown, wanted = (estimate + 1) / 2, (target + 1) / 2
-    slopes = gradient(shown)
-    content = F.l1_loss(shown, wanted) + F.l1_loss(slopes, gradient(wanted))
+    slopes = _slope(shown)
+    content = F.l1_loss(shown, wanted) + F.l1_loss(slopes, _slope(wanted))
     emphasis = GRADIENT * slopes + CONTRAST * local_contrast(shown)
     return content - (emphasis * weight).sum() / area
 
 
-def gradient(image: Tensor) -> Tensor:
-    """Magnitude of the Sobel gradient; zeros lie beyond the border."""
-    kernel = image.new_tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
-    both = F.conv2d(image, torch.stack([kernel, kernel.T])[:, None], padding=1)
-    # the small term keeps the root differentiable where the image is flat
-    return (both.square().sum(dim=1, keepdim=True) + 1e-8).sqrt()
+def _slope(image: Tensor) -> Tensor:
+    return magnitude(sobel(image, replicate=False))
 
 
 def local_contrast(image: Tensor) -> Tensor:

@@ -185,18 +185,17 @@ def cut_pair(a: Volume, b: Volume, selection: Selection) -> tuple[Volume, Volume
     InputError
         If slices could be matched only by number, and the shapes differ.
     """
-    axis, part_a = selection.axis, cut(a, selection)
+    axis = selection.axis
     by_place = a.affine is not None and b.affine is not None
-    if by_place or a.ndim == 2 or (selection.whole and selection.axis == 0):
-        return to_front(part_a, axis), b
-    if b.ndim != a.ndim or b.shape[axis] != selection.count:
+    by_number = not (by_place or a.ndim == 2 or (selection.whole and axis == 0))
+    if by_number and (b.ndim != a.ndim or b.shape[axis] != selection.count):
         raise InputError(
             f"{b.name} of shape {b.shape} and {a.name} of shape {a.shape} have no common geometry, "
             "so slices cannot be matched; fuse the whole volumes, or give both "
             "as DICOM or NIfTI."
         )
-    part_b = cut(b, selection)
-    return to_front(part_a, axis), to_front(part_b, axis)
+    part_a, part_b = cut(a, selection), cut(b, selection) if by_number else b
+    return to_front(part_a, axis), to_front(part_b, axis) if by_number else b
 
 
 def cut_points(points: Array, selection: Selection) -> Array:

@@ -112,7 +112,7 @@ class StackFuser:
         self.backend, self.options = backend, options
         self.colour = options.restoration["colour"]
         # the expected error was learned for what the network chooses between both images
-        self.knows_error = backend.knows_error and not options.balance
+        self.deviation = None if options.balance else backend.deviation
         self.restorer: ChromaEngine | None = None
         if colours.restore and backend.chroma is not None and self.colour:
             self.restorer = ChromaEngine(backend.chroma, backend.schedule, backend.device, sampler)
@@ -128,7 +128,7 @@ class StackFuser:
     @property
     def uncertain(self) -> bool:
         """Whether it is known how far a result may be off."""
-        return self.samples > 1 or self.knows_error
+        return self.samples > 1 or self.deviation is not None
 
     def cost(self, shape: tuple[int, int, int], labels: Labels | None, strength: Strength) -> int:
         """Count the network evaluations that a run over all slices takes."""
@@ -223,8 +223,8 @@ class StackFuser:
     def _uncertainty(self, lumas: Sequence[Floats], errors: Sequence[Floats | None]) -> Floats:
         """Return the deviation that the network expects, with that of the samples."""
         variance = np.var(lumas, axis=0) if len(lumas) > 1 else np.zeros_like(lumas[0])
-        known = [self.backend.deviation(e) for e in errors if e is not None]
-        if known:
+        if self.deviation is not None:
+            known = [self.deviation(e) for e in errors if e is not None]
             variance = variance + np.mean(np.square(known), axis=0)
         return np.sqrt(variance).astype(np.float32)
 
@@ -273,7 +273,7 @@ class StackFuser:
         x, y = sources
         shape = (x.shape[1], x.shape[2])
         luma, plain, share = np.zeros_like(x), np.zeros_like(x), np.full_like(x, 0.5)
-        error = np.zeros_like(x) if self.knows_error else None
+        error = np.zeros_like(x) if self.deviation is not None else None
         empty = [not x[i].any() and not y[i].any() for i in range(len(x))]  # outside the body
         bases = self._bases(k, x, y, numbers, labels, empty, counter)
         for i, number in enumerate(numbers):

@@ -59,10 +59,10 @@ def object_volume(source: Any, role: str, time: int | None = None) -> Volume | N
         See `from_object`; also for tables, dictionaries and the like, of which an array library
         would make something else.
     """
-    if is_object(source):
-        return from_object(source, role, time)
-    _refuse_no_image(source, role)
-    return None
+    if not is_object(source):
+        _refuse_no_image(source, role)
+        return None
+    return from_object(source, role, time)
 
 
 def from_object(source: Any, name: str = "image", time: int | None = None) -> Volume:
@@ -97,7 +97,8 @@ def from_object(source: Any, name: str = "image", time: int | None = None) -> Vo
     if volume.array.dtype.kind not in "biuf":
         raise InputError(f"{name}: values of type {volume.array.dtype} are not real numbers.")
     path = _file_of(source)
-    return infer(volume, None if path is None else facts_in_name(path))
+    named = None if path is None else facts_in_name(path)
+    return infer(volume, named)
 
 
 def _refuse_no_image(source: Any, role: str) -> None:

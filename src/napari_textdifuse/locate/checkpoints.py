@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import WeightsError
+from ..errors import MissingDependencyError, WeightsError
 from ..stopping import interruptible
 from ..weights.tensors import finite
+from .torchvision_standin import torchvision_works
 
 if TYPE_CHECKING:
     import numpy as np
@@ -180,6 +182,75 @@ def sha256(path: Path) -> str:
     """
     with (weight_file(path) if path.is_dir() else path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def transformers_classes() -> Iterator[None]:
+    """Around an import from transformers: say in one sentence why it fails.
+
+    Raises
+    ------
+    MissingDependencyError
+    """
+    try:
+        yield
+    except (ImportError, RuntimeError) as error:
+        raise unusable_transformers(error) from None
+
+
+def unusable_transformers(error: Exception) -> MissingDependencyError:
+    """Say in one sentence why transformers cannot be imported."""
+    # with a broken torchvision installed, transformers gives no reason at all
+    if find_spec("torchvision") is not None and not torchvision_works():
+        return MissingDependencyError(
+            "transformers cannot load because the installed torchvision does not fit this torch; "
+            "uninstall torchvision ('pip uninstall torchvision') or install the one that fits."
+        )
+    reason = " ".join(str(error).split())[:200]
+    return MissingDependencyError(
+        f"transformers is missing or cannot load ({reason}); 'pip install transformers' repairs it."
+    )
+
+
+@contextmanager
+def usable_files(folder: Path, what: str) -> Iterator[None]:
+    """Around the reading of a model's smaller files: say in one sentence what is wrong.
+
+    Raises
+    ------
+    WeightsError
+    """
+    try:
+        yield
+    except Exception as error:  # of transformers, whatever it is
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise WeightsError(
+            f"{folder} has no usable {what} ({reason}); download the model again."
+        ) from None
+
+
+def load_tokenizer(
+    tokenizer_class: Any, folder: Path, vocabulary: int, files: Sequence[str], special: int = 2
+) -> Any:
+    """Load a tokenizer that fits a model; within `usable_files`.
+
+    Parameters
+    ----------
+    tokenizer_class : type
+    folder : Path
+    vocabulary : int
+        Words that the model knows.
+    files : sequence of str
+        One of them must be there: without any, transformers makes a tokenizer of no words.
+    special : int
+        Number of words that every tokenizer has.
+    """
+    if not any((folder / name).is_file() for name in files):
+        raise FileNotFoundError(f"{' or '.join(files)} is missing")
+    tokenizer = tokenizer_class.from_pretrained(folder, local_files_only=True)
+    if not special < len(tokenizer) <= vocabulary:
+        raise ValueError("the vocabulary does not fit the model")
+    return tokenizer
 
 
 def load_pretrained(model_class: Any, folder: Path) -> Any:

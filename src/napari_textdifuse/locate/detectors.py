@@ -17,8 +17,16 @@ import torch
 
 from ..errors import WeightsError
 from .boxes import clip
-from .checkpoints import load_pretrained, model_type, preprocessing, sha256
-from .owlvit import Boxed, OwlDetector, unusable_transformers
+from .checkpoints import (
+    load_pretrained,
+    load_tokenizer,
+    model_type,
+    preprocessing,
+    sha256,
+    transformers_classes,
+    usable_files,
+)
+from .owlvit import Boxed, OwlDetector
 from .rendering import Picture
 
 #: ``model_type`` of the models that outline what they find, so that no segmenter is needed.
@@ -79,7 +87,7 @@ class GroundingDinoDetector:
     """
 
     def __init__(self, folder: Path, device: torch.device) -> None:
-        try:
+        with transformers_classes():
             import transformers as hf
 
             model_class = {
@@ -87,21 +95,12 @@ class GroundingDinoDetector:
                 "mm-grounding-dino": hf.MMGroundingDinoForObjectDetection,
             }[model_type(folder)]
             processor, tokenizer = hf.GroundingDinoImageProcessorPil, hf.BertTokenizer
-        except (ImportError, RuntimeError) as error:
-            raise unusable_transformers(error) from None
         self.model = load_pretrained(model_class, folder).to(device)
-        try:
-            if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
-                raise FileNotFoundError("vocab.txt is missing")
+        words = self.model.config.text_config.vocab_size
+        with usable_files(folder, "preprocessor_config.json or tokenizer files"):
             self.processor = processor.from_pretrained(folder, local_files_only=True)
-            self.tokenizer = tokenizer.from_pretrained(folder, local_files_only=True)
-            if not 4 < len(self.tokenizer) <= self.model.config.text_config.vocab_size:
-                raise ValueError("the vocabulary does not fit the model")
-        except Exception as error:
-            raise WeightsError(
-                f"{folder} has no usable preprocessor_config.json or tokenizer files ({error}); "
-                "download the model again."
-            ) from None
+            files = ("tokenizer.json", "vocab.txt")
+            self.tokenizer = load_tokenizer(tokenizer, folder, words, files, special=4)
         self.device, self.name, self.sha256 = device, folder.name, sha256(folder)
 
     def encode(self, picture: Picture) -> Pixels:
@@ -147,26 +146,17 @@ class Sam3Detector:
     """
 
     def __init__(self, folder: Path, device: torch.device) -> None:
-        try:
+        with transformers_classes():
             from transformers import CLIPTokenizer, Sam3Model
-        except (ImportError, RuntimeError) as error:
-            raise unusable_transformers(error) from None
         self.model = load_pretrained(Sam3Model, folder).to(device)
         config = self.model.config
         config = getattr(config, "detector_config", None) or config
         self.text = config.text_config
         self.side = int(config.vision_config.backbone_config.image_size)
         self.prepare = preprocessing(folder, self.side, mean=(0.5,) * 3, std=(0.5,) * 3)
-        try:
-            if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
-                raise FileNotFoundError("tokenizer.json is missing")
-            self.tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-            if not 2 < len(self.tokenizer) <= self.text.vocab_size:
-                raise ValueError("the vocabulary does not fit the model")
-        except Exception as error:
-            raise WeightsError(
-                f"{folder} has no usable tokenizer files ({error}); download the model again."
-            ) from None
+        with usable_files(folder, "tokenizer files"):
+            files = ("tokenizer.json", "vocab.json")
+            self.tokenizer = load_tokenizer(CLIPTokenizer, folder, self.text.vocab_size, files)
         self.device, self.name, self.sha256 = device, folder.name, sha256(folder)
 
     @torch.inference_mode()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..errors import MissingDependencyError, WeightsError
+from ..errors import WeightsError
 from .boxes import Boxes, Scores, clip
-from .checkpoints import load_pretrained, model_type, sha256
+from .checkpoints import (
+    load_pretrained,
+    load_tokenizer,
+    model_type,
+    sha256,
+    transformers_classes,
+    usable_files,
+)
 from .rendering import Picture
-from .torchvision_standin import torchvision_works
 
 #: As in the examples of the models' authors: a phrase within a caption scores better than alone.
 TEMPLATE = "a photo of a {}"
@@ -91,17 +96,12 @@ class OwlDetector:
         model = load_pretrained(model_class, folder)
         self.model = model.to(device)
         self.backbone = model.owlvit if kind == "owlvit" else model.owlv2
-        try:
+        words = model.config.text_config.vocab_size
+        with usable_files(folder, "preprocessor_config.json or tokenizer files"):
             _require(folder)
             self.processor = processor_class.from_pretrained(folder, local_files_only=True)
-            self.tokenizer = tokenizer_class.from_pretrained(folder, local_files_only=True)
-            if not 2 < len(self.tokenizer) <= model.config.text_config.vocab_size:
-                raise ValueError("the vocabulary does not fit the model")
-        except Exception as error:
-            raise WeightsError(
-                f"{folder} has no usable preprocessor_config.json or tokenizer files ({error}); "
-                "download the model again."
-            ) from None
+            files = ("tokenizer.json", "vocab.json")
+            self.tokenizer = load_tokenizer(tokenizer_class, folder, words, files)
         self.length = int(model.config.text_config.max_position_embeddings)
         self.device = device
         self.name = folder.name
@@ -184,7 +184,7 @@ def _require(folder: Path) -> None:
 
 def _classes(kind: str, folder: Path) -> tuple[Any, Any, Any]:
     """Import the classes for an architecture; the PIL processors need no torchvision."""
-    try:
+    with transformers_classes():
         import transformers as hf
 
         if kind == "owlvit":
@@ -194,19 +194,3 @@ def _classes(kind: str, folder: Path) -> tuple[Any, Any, Any]:
         else:
             raise WeightsError(f"{folder} holds a {kind!r} model, which detects nothing.")
         return *classes, hf.CLIPTokenizer
-    except (ImportError, RuntimeError) as error:
-        raise unusable_transformers(error) from None
-
-
-def unusable_transformers(error: Exception) -> MissingDependencyError:
-    """Say in one sentence why transformers cannot be imported."""
-    # with a broken torchvision installed, transformers gives no reason at all
-    if find_spec("torchvision") is not None and not torchvision_works():
-        return MissingDependencyError(
-            "transformers cannot load because the installed torchvision does not fit this torch; "
-            "uninstall torchvision ('pip uninstall torchvision') or install the one that fits."
-        )
-    reason = " ".join(str(error).split())[:200]
-    return MissingDependencyError(
-        f"transformers is missing or cannot load ({reason}); 'pip install transformers' repairs it."
-    )

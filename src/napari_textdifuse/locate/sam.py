@@ -10,7 +10,15 @@ import torch
 
 from ..errors import WeightsError
 from .boxes import Boxes
-from .checkpoints import CHECKPOINTS, load_pretrained, model_type, preprocessing, sha256
+from .checkpoints import (
+    CHECKPOINTS,
+    load_pretrained,
+    model_type,
+    preprocessing,
+    sha256,
+    transformers_classes,
+    usable_files,
+)
 from .rendering import Picture
 from .segmenter import BATCH, Embedding, Floats, Masks, Segmenter
 
@@ -35,20 +43,11 @@ class TransformersSam:
     def __init__(self, folder: Path, device: torch.device) -> None:
         if model_type(folder) != "sam":
             raise WeightsError(f"{folder} holds no SAM model; name one as the segmenter.")
-        try:
+        with transformers_classes():
             from transformers import SamImageProcessorPil, SamModel
-        except (ImportError, RuntimeError) as error:
-            from .owlvit import unusable_transformers
-
-            raise unusable_transformers(error) from None
         self.model = load_pretrained(SamModel, folder).to(device)
-        try:
+        with usable_files(folder, "preprocessor_config.json"):
             self.processor = SamImageProcessorPil.from_pretrained(folder, local_files_only=True)
-        except Exception as error:
-            raise WeightsError(
-                f"{folder} has no usable preprocessor_config.json ({type(error).__name__}); "
-                "download the model again."
-            ) from None
         self.device = device
         self.name = folder.name
         self.sha256 = sha256(folder)
@@ -132,12 +131,8 @@ class Sam2Segmenter:
     """
 
     def __init__(self, folder: Path, device: torch.device) -> None:
-        try:
+        with transformers_classes():
             from transformers import Sam2Model
-        except (ImportError, RuntimeError) as error:
-            from .owlvit import unusable_transformers
-
-            raise unusable_transformers(error) from None
         self.model = load_pretrained(Sam2Model, folder).to(device)
         self.side = int(self.model.config.prompt_encoder_config.image_size)
         mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet

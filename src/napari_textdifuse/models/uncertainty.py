@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,6 +16,27 @@ from torch import Tensor, nn
 FIRST = 0.02
 #: Bounds of the logarithm of the scale: a tenth of a grey value of 8 bits, and the whole range.
 LOWEST, HIGHEST = math.log(0.1 / 255), 0.0
+
+
+@dataclass(frozen=True)
+class ErrorCalibration:
+    """Turns an expected absolute error into a standard deviation, as measured on known images.
+
+    Nine in ten results lie within 1.645 deviations of what perfect images would have given.
+
+    Parameters
+    ----------
+    expected, deviation : sequence of float
+        Natural logarithms of the expected error, rising, and of the deviation that belongs to it.
+    """
+
+    expected: Sequence[float]
+    deviation: Sequence[float]
+
+    def __call__(self, error: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the standard deviation at each pixel, of brightness in [0, 1]."""
+        logs = np.interp(np.log(error + 1e-9), self.expected, self.deviation)
+        return np.exp(logs).astype(np.float32)
 
 
 class ErrorHead(nn.Module):

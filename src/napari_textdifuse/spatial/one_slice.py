@@ -29,10 +29,14 @@ def equal_axes(a: Volume, b: Volume) -> tuple[Volume, Volume]:
     if a.ndim == b.ndim:
         return a, b
     if 1 in (a.shape[0] * (a.ndim == 3), b.shape[0] * (b.ndim == 3)):
-        return _flat(a), _flat(b)
+        volume = load(a if a.ndim == 3 else b)
+        flat = replace(volume, array=volume.array[0])
+        return (flat, b) if a.ndim == 3 else (a, flat)
     if a.affine is None or b.affine is None:
         return a, b
-    return _thick(a), _thick(b)
+    slice_ = load(a if a.ndim == 2 else b)
+    thick = replace(slice_, array=slice_.array[None])
+    return (thick, b) if a.ndim == 2 else (a, thick)
 
 
 def slice_holding(a: Volume, b: Volume, axis: int) -> int | None:
@@ -59,11 +63,3 @@ def slice_holding(a: Volume, b: Volume, axis: int) -> int | None:
         return None
     place = round(float(places.mean()))
     return place if 0 <= place < a.shape[axis] else None
-
-
-def _flat(volume: Volume) -> Volume:
-    return volume if volume.ndim == 2 else replace(volume, array=load(volume).array[0])
-
-
-def _thick(volume: Volume) -> Volume:
-    return volume if volume.ndim == 3 else replace(volume, array=load(volume).array[None])

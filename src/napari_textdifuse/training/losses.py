@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..diffusion import Schedule
+from ..models.gradients import magnitude, sobel
 
 
 def variational_bound(
@@ -52,16 +53,9 @@ def variational_bound(
     return (kl * valid).mean() / math.log(2)
 
 
-def sobel(x: Tensor) -> Tensor:
+def slopes(x: Tensor) -> Tensor:
     """Horizontal and vertical Sobel derivatives, ``(B, 2, H, W)``, edges replicated."""
-    kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], device=x.device)
-    kernels = torch.stack([kernel, kernel.T])[:, None].to(x.dtype) / 4
-    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernels)
-
-
-def magnitude(gradient: Tensor) -> Tensor:
-    """Length of ``(B, 2, H, W)`` gradient vectors, shape ``(B, 1, H, W)``."""
-    return (gradient.square().sum(dim=1, keepdim=True) + 1e-8).sqrt()
+    return sobel(x, replicate=True) / 4
 
 
 def correlation_loss(fused: Tensor, x: Tensor, y: Tensor, counted: Tensor | None = None) -> Tensor:
@@ -250,7 +244,7 @@ def fusion_loss(
         The two terms, already weighted; their sum is the loss.
     """
     distance = F.l1_loss(fused, level_target(x, y, level))
-    gx, gy, gf = sobel(x), sobel(y), sobel(fused)
+    gx, gy, gf = slopes(x), slopes(y), slopes(fused)
     if gradient == "magnitude":
         term = F.l1_loss(magnitude(gf), torch.maximum(magnitude(gx), magnitude(gy)))
     elif gradient == "signed":

@@ -22,7 +22,7 @@ from ..models.modulation import apply_gain
 from .config import TrainConfig
 from .data import CropSampler
 from .fcm import chain_sample
-from .losses import sobel
+from .losses import slopes
 from .precision import autocast
 from .trainer import Trainer
 
@@ -87,7 +87,7 @@ def train_modulation(
         # the sampler replaces everything outside the mask, so only the inside is judged
         area = inside.sum().clamp(min=1)
         level = ((after - target).abs() * inside).sum() / area
-        slope = ((sobel(after) - sobel(target)).abs() * _eroded(inside)).sum() / area
+        slope = ((slopes(after) - slopes(target)).abs() * _eroded(inside)).sum() / area
         return level, slope
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
