@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication
 from napari_textdifuse import Volume, write
 from napari_textdifuse.locate import LocatorInfo
 from napari_textdifuse.napari_plugin.fuse.availability import grey_out
-from napari_textdifuse.napari_plugin.fuse.clipping import clipping_notes
+from napari_textdifuse.napari_plugin.fuse.outcome import clipping_notes
 from napari_textdifuse.napari_plugin.fuse.preview import Preview, is_preview
 from napari_textdifuse.napari_plugin.fuse.prompt_completion import UNABLE
 from napari_textdifuse.napari_plugin.fuse.window_box import OWN
@@ -149,7 +149,7 @@ def test_the_preview_is_in_colour_and_begins_with_the_slice_on_show(window, qtbo
         assert layer.data.shape[-1] == 4
 
     monkeypatch.setattr(Preview, "show", note)
-    monkeypatch.setattr("napari_textdifuse.napari_plugin.worker.PREVIEW_INTERVAL", 0.0)
+    monkeypatch.setattr("napari_textdifuse.napari_plugin.task.PREVIEW_INTERVAL", 0.0)
     viewer.dims.set_current_step(0, 3)
     run(widget, qtbot)
     indices = [index for index, _ in shown]

@@ -144,7 +144,7 @@ def test_pictures_have_no_slices_to_choose(make):
 
 @pytest.fixture
 def every_preview(monkeypatch):
-    monkeypatch.setattr("napari_textdifuse.napari_plugin.worker.PREVIEW_INTERVAL", 0)
+    monkeypatch.setattr("napari_textdifuse.napari_plugin.task.PREVIEW_INTERVAL", 0)
 
 
 @pytest.mark.parametrize("kinds", [("MR", "PT"), ("MR", "CT")])

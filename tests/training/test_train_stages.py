@@ -9,7 +9,7 @@ from PIL import Image
 
 from napari_textdifuse.errors import InputError
 from napari_textdifuse.training.config import TrainConfig
-from napari_textdifuse.training.stages import STAGES
+from napari_textdifuse.training.run import STAGES
 
 CONFIG = TrainConfig(
     minutes=None, steps=4, cooldown=0, warmup=1, batch=2, crop=32, validate_every=2

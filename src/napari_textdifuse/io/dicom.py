@@ -12,15 +12,15 @@ from pydicom.dataset import Dataset
 
 from ..errors import GeometryError, InputError, ReadError
 from ..names import contrast_in
-from ..volume import MODALITIES, Array, Volume
-from ._quiet import quiet
+from ..volume import LABEL_UNIT, MODALITIES, Array, Volume
+from ._quiet import quiet, reason
 from ._series import SeriesInfo, TimeSeries
 from .dicom_find import ImageHeaders, image_header, series_info, series_of
 from .dicom_meaning import describe
 from .dicom_numbers import integer, number, vector
 from .dicom_pixels import is_colour
 from .dicom_slices import Slice, slices_of
-from .dicom_stack import arrange, has_position
+from .dicom_stack import arrange, has_position, ras_affine
 
 _silently = quiet("pydicom", "highdicom", "PIL")
 
@@ -103,8 +103,6 @@ def _open(found: ImageHeaders, info: SeriesInfo, notes: tuple[str, ...] = ()) ->
     label = info.title
     first = found[0][1]
     if info.modality == "SEG":
-        from .dicom_segments import read_segments
-
         if len(found) > 1:
             raise ReadError(
                 f"{label}: {len(found)} segmentations share the series; give one of the files."
@@ -219,3 +217,50 @@ def _facts(header: Dataset) -> dict[str, Any]:
 
 def _images(info: SeriesInfo) -> str:
     return f"{info.images} image{'' if info.images == 1 else 's'}"
+
+
+def read_segments(path: Path, label: str) -> Volume:
+    """Read a segmentation as labels, numbered as its segments are.
+
+    Parameters
+    ----------
+    path : Path
+    label : str
+        For messages.
+
+    Returns
+    -------
+    Volume
+        (Z, Y, X) in the smallest unsigned type, with the unit of label images; the names of the
+        segments are in ``metadata["objects"]``.
+
+    Raises
+    ------
+    ReadError
+        If it is damaged, fractional, or its segments overlap or form no regular grid.
+    """
+    import highdicom as hd
+
+    try:
+        segments = hd.seg.segread(path)
+        volume = segments.get_volume(combine_segments=True)
+        names = {
+            str(number): str(segments.get_segment_description(number).segment_label)
+            for number in segments.segment_numbers
+        }
+    except Exception as error:  # highdicom and the decoders raise anything
+        raise ReadError(
+            f"{label}: the segmentation cannot be read as one label image ({reason(error)}); "
+            "export its segments as NIfTI."
+        ) from error
+    array, lps = volume.array, volume.affine  # for axes (slice, row, column)
+    first, z, y, x = lps[:3, 3], lps[:3, 0], lps[:3, 1], lps[:3, 2]
+    if np.cross(x, y) @ z < 0:  # highdicom counts slices downwards, images are read upwards
+        array, first, z = array[::-1], first + (len(array) - 1) * z, -z
+    return Volume(
+        np.ascontiguousarray(array),
+        affine=ras_affine(first, x, y, z),
+        unit=LABEL_UNIT,
+        name=label,
+        metadata={"notes": (), "objects": names},
+    )

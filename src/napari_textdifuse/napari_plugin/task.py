@@ -6,38 +6,45 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
 from ..errors import Cancelled, TextDiFuseError
 
+if TYPE_CHECKING:
+    from ..fusion import FusionResult, Progress
+
 #: Called with what is done, what there is to do, and a few words; False means stop.
 Report = Callable[[int, int, str], bool]
+#: Does a fusion; calls its argument after every step and stops when that returns False.
+Job = Callable[[Callable[["Progress"], bool]], "FusionResult"]
+#: Takes the number of a slice and its estimate.
+Colour = Callable[[int, Any], Any]
 #: Least seconds between two reports that reach the panel: a download reports every block.
 INTERVAL = 0.05
+#: Least seconds between two previews.
+PREVIEW_INTERVAL = 0.1
 
 _log = logging.getLogger(__name__)
 
 
-class Task(QObject):  # type: ignore[misc]
+class Work(QObject):  # type: ignore[misc]
     """Run a job once, in napari's thread pool.
 
-    Signals arrive in the thread that made this object. ``progressed`` carries per mille and a few
-    words; ``finished`` carries what the job returned or the exception, and comes exactly once,
-    after the work has really stopped.
+    Signals arrive in the thread that made this object. ``finished`` carries what the job returned
+    or the exception, and comes exactly once, after the work has really stopped.
 
     Parameters
     ----------
     job : callable
-        Takes a `Report`; must touch no Qt object and no layer.
+        Takes this object's ``_report``; must touch no Qt object and no layer.
     """
 
-    progressed = Signal(int, str)
     finished = Signal(object)
 
-    def __init__(self, job: Callable[[Report], Any]) -> None:
+    def __init__(self, job: Callable[[Any], Any]) -> None:
         super().__init__()
         self._job = job
         self._outcome: Any = None
@@ -53,12 +60,6 @@ class Task(QObject):  # type: ignore[misc]
         """Ask the work to stop; ``finished`` comes when it has."""
         self._worker.quit()
 
-    def abandon(self) -> None:
-        """Stop the work and ignore its result."""
-        with suppress(RuntimeError):  # at the end of the program, Qt may have gone first
-            self.blockSignals(True)
-        self.cancel()
-
     def _work(self) -> None:
         # napari also asks workers to quit when it closes, so its flag is the one to watch
         try:
@@ -66,17 +67,87 @@ class Task(QObject):  # type: ignore[misc]
         except Exception as error:  # handed over, whatever it is: a thread has nobody to catch it
             self._outcome = error
 
-    def _report(self, done: int, total: int, words: str) -> bool:
+    def _report(self, *state: Any) -> bool:
+        """Pass on how far the job is; return False when it is to stop."""
+        raise NotImplementedError
+
+    def _due(self, interval: float) -> bool:
+        """Tell whether so many seconds have passed since this was last true."""
         now = time.monotonic()
-        if now - self._last >= INTERVAL or done >= total:
+        due = now - self._last >= interval
+        if due:
             self._last = now
-            self.progressed.emit(1000 * done // max(total, 1), words)
-        return not self._worker.abort_requested
+        return due
 
     def _hand_over(self) -> None:
         outcome = self._outcome
         self._job = self._outcome = None  # type: ignore[assignment]  # lets go of the images
         self.finished.emit(outcome)
+
+
+class Task(Work):
+    """Any piece of work; ``progressed`` carries per mille and a few words.
+
+    Parameters
+    ----------
+    job : callable
+        Takes a `Report`; must touch no Qt object and no layer.
+    """
+
+    progressed = Signal(int, str)
+
+    def abandon(self) -> None:
+        """Stop the work, and hear nothing more of it."""
+        with suppress(RuntimeError):  # at the end of the program, Qt may have gone first
+            self.blockSignals(True)
+        self.cancel()
+
+    def _report(self, done: int, total: int, words: str) -> bool:
+        if self._due(INTERVAL) or done >= total:
+            self.progressed.emit(1000 * done // max(total, 1), words)
+        return not self._worker.abort_requested
+
+
+class FusionRun(Work):
+    """A fusion.
+
+    ``progressed`` carries steps done, steps in all, slices done, slices in all; ``registering`` the
+    per cent of a registration; ``previewed``, at most ten times a second, the slice and its running
+    estimate; ``finished`` the `FusionResult` or the exception.
+
+    Parameters
+    ----------
+    job : callable
+        Must touch no Qt object and no layer.
+    colour : callable, optional
+        Gives the estimate of a slice its colours; called in the worker.
+    """
+
+    progressed = Signal(int, int, int, int)
+    registering = Signal(int)
+    previewed = Signal(int, object)
+
+    def __init__(self, job: Job, colour: Colour | None = None) -> None:
+        super().__init__(job)
+        self._colour = colour
+
+    def _report(self, progress: Progress) -> bool:
+        if progress.stage == "registration":
+            self.registering.emit(progress.step)
+            return not self._worker.abort_requested
+        self.progressed.emit(progress.step, progress.total, progress.slice_index, progress.slices)
+        if progress.estimate is not None and self._due(PREVIEW_INTERVAL):
+            estimate = progress.estimate
+            if self._colour is not None:
+                estimate = self._colour(progress.slice_index, estimate)
+            self.previewed.emit(progress.slice_index, estimate)
+        return not self._worker.abort_requested
+
+    def _hand_over(self) -> None:
+        if self._worker.abort_requested and not isinstance(self._outcome, Exception):
+            self._outcome = Cancelled("The fusion was cancelled; no result was made.")
+        self._colour = None  # lets go of the session
+        super()._hand_over()
 
 
 def message_of(error: Exception, what: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,53 @@ from ..io._atomic import write_bytes
 from ..io.staging import publish
 from ..models import ChromaNetwork, LightNetwork
 from ..weights import save_light
+from .chroma import train_chroma
 from .config import TrainConfig
 from .data import CropSampler
+from .diffusion import train_diffusion
+from .fcm import train_fcm
+from .modulation import train_modulation
 from .progress import note
 from .sources import Example, Source, describe, load_examples
 from .split import SplitRule
-from .stages import STAGES, Stage
 from .start import FULL, Start, build, open_chroma, open_start
+from .uncertainty import train_uncertainty
+
+#: A stage: network, training and held-out sampler, folder, configuration. It sets
+#: ``requires_grad``, makes its losses and hands them to a `Trainer`.
+Train = Callable[[Any, Any, Any, Path, TrainConfig], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    Parameters
+    ----------
+    train : callable
+        ``train(network, train, held_out, folder, config)``.
+    pairs : bool
+        Whether it needs pairs of images.
+    colour : bool
+        Whether it trains the chrominance network, on colour pictures.
+    compiles : bool
+        Whether ``--compile`` does anything.
+    """
+
+    train: Train
+    pairs: bool = False
+    colour: bool = False
+    compiles: bool = False
+
+
+STAGES: dict[str, Stage] = {
+    "diffusion": Stage(train_diffusion, compiles=True),
+    "fcm": Stage(train_fcm, pairs=True),
+    "modulation": Stage(train_modulation, pairs=True),
+    "uncertainty": Stage(train_uncertainty, pairs=True),
+    "chroma": Stage(train_chroma, colour=True),
+}
+
 
 #: Parts of `TrainConfig` that are not written into weights: names of images can be names of
 #: patients.

@@ -9,20 +9,20 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .._version import __version__
-from ..errors import Cancelled, InputError, WriteError
+from ..errors import Cancelled, InputError, ReadError, WriteError
 from ..io._atomic import write_bytes
-from .checkpoint import load_checkpoint, save_checkpoint
 from .config import FREE, STOPPING, TrainConfig, differences
-from .pictures import write_grid
 from .progress import Progress, StopRequest, note
 
 __all__ = ["Loss", "Samples", "TrainConfig", "Trainer", "Validate"]
@@ -244,3 +244,73 @@ class Trainer:
         writer.writeheader()
         writer.writerows(self.curve)
         write_bytes(self.folder / "curve.csv", text.getvalue().encode())
+
+
+#: White pixels between pictures.
+GAP = 2
+
+
+def write_grid(path: Path, columns: Sequence[Tensor], rows: int = 4) -> Path:
+    """Write pictures side by side as PNG.
+
+    Parameters
+    ----------
+    path : Path
+        The folder is made if missing.
+    columns : sequence of Tensor, each (B, C, H, W)
+        In [-1, 1], C 1 or 3; one picture of each per row.
+    rows : int
+        At most so many items are shown.
+    """
+    from PIL import Image
+
+    stacks = [c[:rows].detach().float().cpu().expand(-1, 3, -1, -1).numpy() for c in columns]
+    border = ((0, 0), (0, 0), (0, GAP), (0, GAP))
+    padded = [np.pad((s + 1) / 2, border, constant_values=1) for s in stacks]
+    lines = [np.concatenate([p[i] for p in padded], axis=2) for i in range(len(padded[0]))]
+    picture = np.moveaxis(np.concatenate(lines, axis=1), 0, -1)
+    buffer = io.BytesIO()
+    Image.fromarray(np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)).save(buffer, "PNG")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_bytes(path, buffer.getvalue())
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` so that a crash at any moment leaves the previous checkpoint or this one.
+
+    Raises
+    ------
+    WriteError
+        If the disk is full or the folder cannot be written to.
+    """
+    # one fixed name: what a killed run leaves behind is replaced by the next
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        partial.unlink(missing_ok=True)
+        raise WriteError(
+            f"{path} could not be written: {error}; free some space and run the command again."
+        ) from error
+
+
+def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
+    """Read a checkpoint; nothing in it is executed.
+
+    Raises
+    ------
+    ReadError
+        If it is damaged or not one.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        state["step"], state["config"], state["cooldown_start"]
+    except Exception as error:
+        raise ReadError(
+            f"{path} is damaged or no checkpoint of this version; choose another --out."
+        ) from error
+    return state

@@ -8,7 +8,7 @@ from typing import Any
 import napari
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
-from ..worker import Watch
+from ..docking import Watch
 from .metrics_panel import MetricsPanel
 from .view_panel import ViewPanel
 

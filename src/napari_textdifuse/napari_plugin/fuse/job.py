@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import Cancelled
 from ..layers import Placement
 from .candidates import Candidate, candidates_of, rejection_note
-from .clipping import clipping_notes
-from .outcome import Message, describe
+from .outcome import Message, clipping_notes, describe
 from .values import SourceValues, source_values
 
 if TYPE_CHECKING:
@@ -215,3 +214,32 @@ def _same_place(a: Volume, b: Volume) -> bool:
     if a.affine is None or b.affine is None:
         return a.affine is b.affine
     return bool((a.affine == b.affine).all())
+
+
+#: Makes the pipeline for a device; called in the worker thread.
+MakePipeline = Callable[[str], "FusionPipeline"]
+
+
+class Pipelines:
+    """Makes and keeps pipelines.
+
+    Parameters
+    ----------
+    make : callable, optional
+        By default with the weights that are asked for.
+    """
+
+    def __init__(self, make: MakePipeline | None = None) -> None:
+        self._make = make
+        self._cached: dict[tuple[str, str | None], FusionPipeline] = {}
+
+    def get(self, device: str, weights: str | None) -> FusionPipeline:
+        """Return the pipeline; called in the worker, one at a time."""
+        if (device, weights) not in self._cached:
+            if self._make is not None:
+                self._cached[device, weights] = self._make(device)
+            else:
+                from ...fusion import FusionPipeline
+
+                self._cached[device, weights] = FusionPipeline.from_pretrained(weights, device)
+        return self._cached[device, weights]

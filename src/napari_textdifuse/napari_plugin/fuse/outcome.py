@@ -6,13 +6,18 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
+from ...arrays import sampled
 from ...errors import Cancelled, PromptError
 from ...measure import in_words
 from ..results import extent_words
 from ..task import message_of
+from .values import with_unit
 
 if TYPE_CHECKING:
     from ...fusion import FusionResult
+    from ...fusion.pair import Pair
     from .job import Job
 
 Level = Literal["info", "warning", "error"]
@@ -99,3 +104,40 @@ def _objects(result: FusionResult) -> tuple[list[str], list[str]]:
     """Return a line for each object of the mask, and the names of those not found."""
     missing = [str(row["term"]) for row in result.objects if not row["voxels"]]
     return [in_words(row) for row in result.objects if row["voxels"]], missing
+
+
+#: A smaller part than this is not worth a word.
+WORTH = 0.005
+
+
+def clipping_notes(pair: Pair) -> tuple[str, ...]:
+    """Say of both images which part of their values is cut at the ends of the range.
+
+    Parameters
+    ----------
+    pair : Pair
+
+    Returns
+    -------
+    tuple of str
+        One sentence for each end that cuts at least `WORTH` of the values.
+    """
+    notes: list[str] = []
+    if not getattr(pair, "windows", None):
+        return ()
+    for role, volume in (("A", pair.a), ("B", pair.b)):
+        window = pair.windows.get(role.lower())
+        if volume.rgb or window is None:
+            continue
+        values = np.asarray(sampled(volume).array, np.float64)
+        values = values[np.isfinite(values)]
+        for part, end, side in (
+            ((values > window.high).mean() if values.size else 0.0, window.high, "above"),
+            ((values < window.low).mean() if values.size else 0.0, window.low, "below"),
+        ):
+            if part >= WORTH:
+                notes.append(
+                    f"Image {role}: {100 * part:.1f} % of the values lie {side} the range "
+                    f"({with_unit(end, volume.unit)}) and are shown like its end."
+                )
+    return tuple(notes)

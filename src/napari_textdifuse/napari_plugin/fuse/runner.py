@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QObject, Signal
 
-from ..worker import FusionRun
+from ..task import FusionRun
 from .job import Job
 from .preview import Preview
 

@@ -15,10 +15,10 @@ from qtpy.QtWidgets import QFileDialog
 from ...errors import Cancelled, TextDiFuseError
 from ...spatial.layers import read_layer
 from ..compare.choice import shown_time
+from ..docking import Watch
 from ..layers import Placement
 from ..models.store import chosen_weights
 from ..task import Task, message_of
-from ..worker import Watch
 from . import drawing_box
 from .alignment import AlignmentCheck
 from .availability import Availability
@@ -27,10 +27,9 @@ from .colour_bar import ColourBar
 from .drawn import drawings_among, prompt_of
 from .extent_box import estimate
 from .form import NONE, PROMPT_TOOLTIP, Form, bind_keys, unbind_keys
-from .job import Job
+from .job import Job, MakePipeline, Pipelines
 from .live_balance import LiveBalance
 from .outcome import Message, describe, in_panel_words
-from .pipelines import MakePipeline, Pipelines
 from .progress_line import ProgressLine
 from .prompt_completion import complete_prompts, terms_for
 from .roles import ChosenPair, inputs_among

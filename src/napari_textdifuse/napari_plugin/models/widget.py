@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
     QLabel,
+    QMessageBox,
     QProgressBar,
     QPushButton,
     QTextBrowser,
@@ -22,10 +23,9 @@ from qtpy.QtWidgets import (
 )
 
 from ...errors import TextDiFuseError
+from ..docking import Watch
 from ..task import Report, Task, message_of
-from ..worker import Watch
 from . import actions
-from .ask import confirm
 from .details import (
     about_removal,
     describe,
@@ -272,3 +272,32 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
 def _close(widget: ModelsWidget | None) -> None:
     if widget is not None:
         widget.end()
+
+
+def confirm(parent: QWidget, verb: str, question: str) -> bool:
+    """Ask, and wait for the answer.
+
+    Parameters
+    ----------
+    parent : QWidget
+    verb : str
+        What the button that agrees says.
+    question : str
+        Plain text.
+
+    Returns
+    -------
+    bool
+        Only a click on that button is one; Cancel is what Enter and Escape mean.
+    """
+    box = QMessageBox(parent)
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle(verb)
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText(question)
+    box.setStandardButtons(QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.Cancel)
+    box.setDefaultButton(QMessageBox.StandardButton.Cancel)
+    box.button(QMessageBox.StandardButton.Yes).setText(verb)
+    answer = box.exec()
+    box.deleteLater()
+    return bool(answer == QMessageBox.StandardButton.Yes)

@@ -21,7 +21,7 @@ from qtpy.QtGui import (
 )
 from qtpy.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
-from ..worker import Watch
+from ..docking import Watch
 from .picture import DOWN_RIGHT, NAMES, Bytes, Field, draw, field_of, shown_layers
 
 #: Milliseconds in which changes are gathered before the planes are drawn again.
