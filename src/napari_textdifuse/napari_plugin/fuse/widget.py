@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -226,9 +227,9 @@ class FusionWidget(Form):
         self._put(job)
 
     def _make_job(self, a: Image, b: Image, drawn: dict[str, Any]) -> Job:
-        times = [shown_time(self._viewer, layer) for layer in (a, b)]
-        volume_a, volume_b = (read_layer(v, v.name, t) for v, t in zip((a, b), times, strict=True))
-        placement = Placement.of(a, times[0])
+        time_a, time_b = (shown_time(self._viewer, layer) for layer in (a, b))
+        volumes = read_layer(a, a.name, time_a), read_layer(b, b.name, time_b)
+        placement = Placement.of(a, time_a)
         options: dict[str, Any] = {
             "quality": self.quality.value,
             "seed": self.seed.value,
@@ -249,11 +250,8 @@ class FusionWidget(Form):
             asked["locator"] = self.locator.value
         device, weights = str(self.device.value), chosen_weights()
         prompt = None if drawn else self.prompt.value.strip() or None
-        pipelines = self._pipelines
-        job = Job(
-            *(volume_a, volume_b, placement, prompt, asked, options),
-            lambda: pipelines.get(device, weights),
-        )
+        pipeline = partial(self._pipelines.get, device, weights)
+        job = Job(*volumes, placement, prompt, asked, options, pipeline)
         job.shown, job.replace = tuple(self.extras.value), bool(self.replace.value)
         job.place = device, weights
         job.drawn = self.drawn.value.name if drawn else None
