@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...arrays import load
 from ...errors import Cancelled
 from ..layers import Placement
 from .candidates import Candidate, candidates_of, rejection_note
@@ -159,8 +160,11 @@ class Job:
         if self.origin is not None:
             origin, self.origin = self.origin, None
             return origin.with_balance(self.options.get("balance", 0.0), self.only)
+        # values are looked up wherever the pointer is, so all of a lazy image is read here
         one = {} if self.only is None else {"slices": self.only}
-        return self.pipeline().session(self.a, self.b, callback=report, **(self.options | one))
+        return self.pipeline().session(
+            load(self.a), load(self.b), callback=report, **(self.options | one)
+        )
 
     def can_reuse(self, other: Job) -> bool:
         """Tell whether another job's session serves this one: the same images and options."""
