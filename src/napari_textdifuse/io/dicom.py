@@ -129,13 +129,14 @@ def _open(found: ImageHeaders, info: SeriesInfo, notes: tuple[str, ...] = ()) ->
 
 def _placed(slices: Sequence[Slice], info: SeriesInfo, notes: tuple[str, ...]) -> TimeSeries:
     stack = arrange([s.header for s in slices], info.title)
+    assumed = dict.fromkeys(note for s in slices for note in s.notes)
     return _series(
         info.title,
         slices,
         stack.times.members,
         stack.times.what,
         info,
-        (*notes, *stack.notes),
+        (*notes, *assumed, *stack.notes),
         affine=stack.affine,
         resample=None if stack.regrid is None else stack.regrid.apply,
     )

@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from ..errors import ReadError
 from .dicom_find import drop_empty, frame_count
 from .dicom_numbers import integer, number, put, vector
-from .dicom_stack import plane
+from .dicom_stack import has_position, plane
 
 #: The functional groups: not copied into the frames' headers, but read from where they are.
 _GROUPS = (0x52009229, 0x52009230)
@@ -20,24 +20,29 @@ _NM_VECTORS = (
     "RRIntervalVector",
     "TimeSlotVector",
 )
+#: Frames that state when they were taken are no slices.
+_TIMES = ("FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate")
 
 
-def frame_headers(header: Dataset, label: str) -> list[Dataset]:
+def frame_headers(header: Dataset, label: str) -> tuple[list[Dataset], tuple[str, ...]]:
     """Return one flat header for each frame.
 
     Parameters
     ----------
     header : Dataset
         Of the file, without pixels: enhanced CT/MR/PET (PS3.3 C.7.6.16), a reconstructed SPECT
-        (C.8.4.15), a dose distribution (C.8.8.3), or plain frames without a place.
+        (C.8.4.15), a dose distribution (C.8.8.3), frames at stated locations (0018,2005), a CT as
+        one stack without functional groups, or plain frames without a place.
     label : str
         For messages.
 
     Returns
     -------
-    list of Dataset
+    headers : list of Dataset
         Without a position, and one and the same for all, where the file does not state that its
         frames are slices.
+    notes : tuple of str
+        What had to be assumed about their place.
 
     Raises
     ------
@@ -46,16 +51,19 @@ def frame_headers(header: Dataset, label: str) -> list[Dataset]:
     """
     count = frame_count(header)
     if any(tag in header for tag in _GROUPS):
-        return _functional_groups(header, count, label)
+        return _functional_groups(header, count, label), ()
     kind = header.get("ImageType") or ()
     if "RECON TOMO" in kind or "RECON GATED TOMO" in kind:  # plain TOMO: projections, not slices
-        return _placed_tomogram(header, count, label)
+        return _placed_tomogram(header, count, label), ()
     if "DoseGridScaling" in header:
-        return _placed_dose(header, count, label)
+        return _placed_dose(header, count, label), ()
+    stacked = _stack_without_groups(header, count, label)
+    if stacked is not None:
+        return stacked
     frame = _copy(header, 0)
     if "ImagePositionPatient" in frame:  # it would be that of the first frame only
         del frame.ImagePositionPatient
-    return [frame] * count
+    return [frame] * count, ()
 
 
 def _copy(header: Dataset, index: int) -> Dataset:
@@ -114,6 +122,37 @@ def _placed_tomogram(header: Dataset, count: int, label: str) -> list[Dataset]:
             DimensionIndexValues=[int(v[k]) for v in indices if v is not None and len(v) == count],
         )
     return frames
+
+
+def _stack_without_groups(
+    header: Dataset, count: int, label: str
+) -> tuple[list[Dataset], tuple[str, ...]] | None:
+    """Place frames at their slice locations, or those of a CT evenly along the normal.
+
+    None where the frames may be anything else: times, angles, projections.
+    """
+    if not has_position(header) or any(key in header for key in _TIMES):
+        return None
+    origin, _, _, normal = plane(header, label)
+    offsets = vector(header, "SliceLocationVector")
+    notes: tuple[str, ...] = (
+        "The frames were placed at their slice locations (0018,2005), counted along their normal.",
+    )
+    if offsets is None or len(offsets) != count:
+        sizes = (number(header, key) for key in ("SpacingBetweenSlices", "SliceThickness"))
+        spacing = next((abs(s) for s in sizes if s), None)
+        localiser = "LOCALIZER" in (header.get("ImageType") or ())
+        if header.get("Modality") != "CT" or spacing is None or localiser:
+            return None
+        offsets = np.arange(count, dtype=np.float64) * spacing
+        notes = (
+            f"The file places its first frame only; the other {count - 1} were taken as slices "
+            f"{spacing:g} mm apart along their normal, in the order of the frames.",
+        )
+    frames = [_copy(header, k) for k in range(count)]
+    for frame, offset in zip(frames, offsets - offsets[0], strict=True):
+        put(frame, ImagePositionPatient=(origin + normal * offset).tolist())
+    return frames, notes
 
 
 def _placed_dose(header: Dataset, count: int, label: str) -> list[Dataset]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,21 +10,8 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
 from ..volume import Array
-from .dicom_numbers import number
+from .dicom_real_world import Meaning, Window, apply_real_world
 from .suv import pet_scale
-
-Window = tuple[float, float]
-
-
-@dataclass
-class Meaning:
-    """Values in their unit, with what is known about them."""
-
-    array: Array
-    unit: str = "a.u."
-    window: Window | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
 
 
 def describe(
@@ -76,6 +62,8 @@ def describe(
             meaning.unit = "Gy"
     elif modality == "PT":
         scale = pet_scale(series)
+        if scale.unit != "SUVbw" and apply_real_world(headers, meaning, "SUVbw"):
+            return meaning
         meaning.unit = scale.unit
         if scale.facts:
             meaning.facts["suv"] = {"factor": scale.factor, **scale.facts}
@@ -87,36 +75,8 @@ def describe(
         else:
             meaning.array = array.astype(np.float32, copy=False)
     else:
-        _real_world(headers, meaning)
+        apply_real_world(headers, meaning)
     return meaning
-
-
-#: Units of UCUM under the names used here.
-_UCUM = {"{counts}": "counts", "bq/ml": "Bq/mL", "[hnsf'u]": "HU", "g/ml{suvbw}": "SUVbw"}
-
-
-def _real_world(headers: Sequence[Dataset], meaning: Meaning) -> None:
-    """Apply one linear Real World Value Mapping (0040,9096) of all slices, PS3.3 C.7.6.16.2.11."""
-    found = set()
-    for header in headers:
-        items = header.get("RealWorldValueMappingSequence") or []
-        slope = number(items[0], "RealWorldValueSlope") if len(items) == 1 else None
-        if slope is None:
-            return
-        codes = items[0].get("MeasurementUnitsCodeSequence") or []
-        code = str(codes[0].get("CodeValue") or "") if codes else ""
-        found.add((slope, number(items[0], "RealWorldValueIntercept") or 0.0, code))
-    rescaled = {(number(h, "RescaleSlope"), number(h, "RescaleIntercept")) for h in headers}
-    if len(found) != 1 or not rescaled <= {(None, None), (1.0, 0.0)}:
-        meaning.notes.append(
-            "Real world values (0040,9096) were not applied: the file has several, or a rescaling "
-            "as well."
-        )
-        return
-    slope, intercept, code = found.pop()
-    meaning.array = (meaning.array * slope + intercept).astype(np.float32)
-    meaning.unit = _UCUM.get(code.lower(), "a.u." if code in ("", "1") else code)
-    meaning.window = None  # it belongs to the stored values
 
 
 def _common_window(headers: Sequence[Dataset]) -> Window | None:

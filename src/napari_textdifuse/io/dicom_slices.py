@@ -13,6 +13,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from ..volume import Array
 from .dicom_find import ImageHeaders, frame_count, inflated_size
+from .dicom_mosaic import is_grid, tiles
 from .dicom_numbers import integer
 from .dicom_pixels import decode, is_colour, rescale
 from .limits import check_complete, check_held, check_size
@@ -35,10 +36,13 @@ class Slice:
         Position, orientation, pixel spacing, rescaling and times of this slice, at the top level.
     pixels : callable
         Decodes its measured values ``(rows, columns)``, or colours ``(rows, columns, 3)``.
+    notes : tuple of str
+        What had to be assumed about its place.
     """
 
     header: Dataset
     pixels: Callable[[], Array]
+    notes: tuple[str, ...] = ()
 
 
 def slices_of(found: ImageHeaders, label: str) -> list[Slice]:
@@ -63,15 +67,13 @@ def slices_of(found: ImageHeaders, label: str) -> list[Slice]:
     slices: list[Slice] = []
     for path, header in found:
         _check_claim(path, header)
-        if "MOSAIC" in (header.get("ImageType") or ()):
-            from .dicom_mosaic import tiles
-
-            slices += _parts(path, tiles(header, label))
+        if is_grid(header):
+            slices += _parts(path, *tiles(header, label))
         elif frame_count(header) > 1 or any(tag in header for tag in _FRAMED):
             from .dicom_frames import frame_headers
 
-            headers = frame_headers(header, label)
-            slices += _parts(path, [(h, (k,)) for k, h in enumerate(headers)])
+            headers, notes = frame_headers(header, label)
+            slices += _parts(path, [(h, (k,)) for k, h in enumerate(headers)], notes)
         else:
             slices.append(Slice(header, partial(_whole, path)))
     return slices
@@ -105,7 +107,9 @@ def _whole(path: Path) -> Array:
     return array if is_colour(dataset) else rescale(array, dataset, path.name)
 
 
-def _parts(path: Path, parts: list[tuple[Dataset, tuple[int | slice, ...]]]) -> list[Slice]:
+def _parts(
+    path: Path, parts: list[tuple[Dataset, tuple[int | slice, ...]]], notes: tuple[str, ...]
+) -> list[Slice]:
     """Cut one file into slices; it is decoded once, for as long as one of them is in use."""
 
     @cache
@@ -118,4 +122,4 @@ def _parts(path: Path, parts: list[tuple[Dataset, tuple[int | slice, ...]]]) -> 
         array = stored()[key]
         return array if is_colour(header) else rescale(array, header, path.name)
 
-    return [Slice(header, partial(pixels, header, key)) for header, key in parts]
+    return [Slice(header, partial(pixels, header, key), notes) for header, key in parts]
