@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -36,7 +37,9 @@ def test_admin_is_not_decayed_twice(header):
 
 
 def test_a_full_injection_date_is_preferred(header):
+    header.TimezoneOffsetFromUTC = "+0100"
     tracer(header).RadiopharmaceuticalStartDateTime = "20200102061000.000000+0100"
+    del tracer(header).RadiopharmaceuticalStartTime
     assert pet_scale([header]).factor == pytest.approx(0.0004 * 2 ** (7200 / 6600))
 
 
@@ -138,8 +141,10 @@ def in_tracer(key, value):
         (in_tracer("RadionuclideHalfLife", None), "half-life"),
         (in_tracer("RadiopharmaceuticalStartTime", None), "time of injection"),
         (in_tracer("RadiopharmaceuticalStartTime", "110000"), "minutes"),  # 23 h for 1.8 h
-        (in_tracer("RadiopharmaceuticalStartDateTime", "20200102110000"), "-60 minutes"),
+        (in_tracer("RadiopharmaceuticalStartDateTime", "20200102110000"), "disagree"),
+        (in_tracer("RadiopharmaceuticalStartDateTime", "20200102061000+0100"), "disagree"),
         (in_tracer("RadiopharmaceuticalStartDateTime", "20190102081000"), "minutes"),
+        (in_tracer("RadiopharmaceuticalStartDateTime", "20200103081000"), "-1330 minutes"),
         (broken("AcquisitionTime", None), "acquisition time"),
         (broken("SeriesTime", "120000"), "series time"),
     ],
@@ -189,14 +194,74 @@ def test_implausible_weight_or_dose_is_refused(header, damage, word):
     assert word in scale.note
 
 
-def test_weights_that_differ_between_slices_are_refused(header):
-    other = Dataset()
-    other.update(header)
-    del other.PatientWeight  # or the element is shared
-    other.PatientWeight = 80
+@pytest.mark.parametrize(
+    ("key", "value", "of_tracer"),
+    [
+        ("PatientWeight", 80, False),
+        ("PatientWeight", None, False),
+        ("Units", "CNTS", False),
+        ("DecayCorrection", "ADMIN", False),
+        ("RadionuclideTotalDose", 300e6, True),
+        ("RadionuclideHalfLife", 6586.2, True),
+        ("RadiopharmaceuticalStartTime", "082000", True),
+    ],
+)
+def test_facts_that_differ_between_slices_are_refused(header, key, value, of_tracer):
+    other = copy.deepcopy(header)
+    setattr(tracer(other) if of_tracer else other, key, value)
     scale = pet_scale([header, other])
     assert (scale.factor, scale.unit) == (1.0, "Bq/mL")
     assert "differs between the slices" in scale.note
+
+
+def test_two_injections_are_refused(header):
+    header.RadiopharmaceuticalInformationSequence.append(copy.deepcopy(tracer(header)))
+    assert "2 injections" in pet_scale([header]).note
+
+
+def test_an_offset_without_the_scanner_s_zone_is_refused(header):
+    """08:10 may be UTC or the clock on the wall; an hour is 46 % for F-18."""
+    tracer(header).RadiopharmaceuticalStartDateTime = "20200102081000+0000"
+    assert pet_scale([header]).factor == pytest.approx(0.0004)  # both statements agree
+    del tracer(header).RadiopharmaceuticalStartTime
+    scale = pet_scale([header])
+    assert (scale.factor, scale.unit) == (1.0, "Bq/mL")
+    assert "offset from UTC" in scale.note
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_the_stated_moment_of_the_decay_correction_wins(header, private):
+    """Series made at noon; corrected to 10:00, one half-life after the injection at 08:10."""
+    header.SeriesTime = "120000"
+    header.AcquisitionTime = "103000"
+    if private:
+        block = header.private_block(0x0071, "SIEMENS MED PT", create=True)
+        block.add_new(0x22, "DT", "20200102100000.00")
+    else:
+        header.DecayCorrectionDateTime = "20200102100000.00"
+    other = copy.deepcopy(header)
+    assert pet_scale([header]).factor == pytest.approx(70000 / (350e6 / 2))
+    if private:
+        other[0x00711022].value = "20200102101000.00"
+    else:
+        other.DecayCorrectionDateTime = "20200102101000.00"
+    assert "decay correction (0018,9701) differs" in pet_scale([header, other]).note
+
+
+@pytest.mark.parametrize("creator", ["Someone else", "GEMS_PETD_02"])
+def test_ge_s_scan_time_counts_in_ge_s_block_only(header, creator):
+    header.SeriesTime = "120000"
+    header.private_block(0x0009, creator, create=True).add_new(0x0D, "DT", "20200102100000.00")
+    assert "series time" in pet_scale([header]).note
+
+
+def test_philips_factors_that_are_zero_are_none(header):
+    """Philips writes 0 where weight or dose were not entered."""
+    header.Units = "CNTS"
+    philips(header, 0x00, "0")
+    assert pet_scale([header]).unit == "counts"
+    philips(header, 0x09, "3.5")
+    assert pet_scale([header]).factor == pytest.approx(3.5 * 70000 / (350e6 / 2))
 
 
 @pytest.mark.parametrize("reference", [0, -60000])

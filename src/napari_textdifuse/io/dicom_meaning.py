@@ -64,6 +64,12 @@ def describe(
         scale = pet_scale(series)
         if scale.unit != "SUVbw" and apply_real_world(headers, meaning, "SUVbw"):
             return meaning
+        if scale.unit == "a.u." and apply_real_world(headers, meaning, "Bq/mL"):
+            meaning.notes.append(
+                "SUV could not be computed because the unit of the stored values (0054,1001) is "
+                "not given; they were read in Bq/mL, to which the file maps them."
+            )
+            return meaning
         meaning.unit = scale.unit
         if scale.facts:
             meaning.facts["suv"] = {"factor": scale.factor, **scale.facts}

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
@@ -25,6 +25,8 @@ MAX_HALF_LIVES = 10.0
 MIN_DOSE_BQ = 1e5
 #: From a mouse to the heaviest people; outside, the weight is in grams or tonnes.
 MIN_KG, MAX_KG = 0.01, 500.0
+#: Two statements of one moment may differ by this, in s.
+SAME_MOMENT = 60.0
 #: Injected per kg: 0.3 MBq in studies of antibodies to 1000 MBq in mice.
 MIN_BQ_PER_KG, MAX_BQ_PER_KG = 5e4, 2e9
 
@@ -130,13 +132,14 @@ def _from_activity(headers: Sequence[Dataset]) -> tuple[float, dict[str, Any]]:
     weight = number(header, "PatientWeight")
     if not weight or weight <= 0:
         raise _Missing("the patient's weight (0010,1030) is missing")
-    if len({number(h, "PatientWeight") for h in headers}) > 1:
-        raise _Missing("the patient's weight (0010,1030) differs between the slices")
+    _check_same(headers)
     if not MIN_KG <= weight <= MAX_KG:
         raise _Missing(f"a patient's weight of {weight:g} kg (0010,1030) is not plausible")
     sequence = header.get("RadiopharmaceuticalInformationSequence")
     if not sequence:
         raise _Missing("the injected dose (0054,0016) is missing")
+    if len(sequence) > 1:
+        raise _Missing(f"{len(sequence)} injections are listed (0054,0016)")
     tracer: Dataset = sequence[0]
     dose = number(tracer, "RadionuclideTotalDose")
     if not dose or dose <= 0:
@@ -164,14 +167,32 @@ def _from_activity(headers: Sequence[Dataset]) -> tuple[float, dict[str, Any]]:
     return weight * 1000 / (dose * 2 ** (-waited / half_life)), facts
 
 
+#: What holds for a whole series, and the same of its tracer.
+_ONE_FOR_ALL = {
+    "Units": "the unit (0054,1001)",
+    "DecayCorrection": "DecayCorrection (0054,1102)",
+    "PatientWeight": "the patient's weight (0010,1030)",
+}
+_ONE_TRACER = {
+    "RadionuclideTotalDose": "the injected dose (0018,1074)",
+    "RadionuclideHalfLife": "the half-life (0018,1075)",
+    "RadiopharmaceuticalStartTime": "the time of injection (0018,1072)",
+    "RadiopharmaceuticalStartDateTime": "the time of injection (0018,1078)",
+}
+
+
+def _check_same(headers: Sequence[Dataset]) -> None:
+    """Refuse a series whose slices differ in what SUV is made from."""
+    tracers = [h.get("RadiopharmaceuticalInformationSequence") or [Dataset()] for h in headers]
+    for of, names in ((headers, _ONE_FOR_ALL), ([t[0] for t in tracers], _ONE_TRACER)):
+        for key, name in names.items():
+            if len({str(dataset.get(key) or "") for dataset in of}) > 1:
+                raise _Missing(f"{name} differs between the slices")
+
+
 def _seconds_from_injection(headers: Sequence[Dataset], tracer: Dataset, half_life: float) -> float:
     scan = _decay_reference(headers, half_life)
-    injected = _moment(tracer.get("RadiopharmaceuticalStartDateTime"), zone=_zone(headers[0]))
-    dated = injected is not None
-    if injected is None:
-        injected = _moment(f"{scan:%Y%m%d}", tracer.get("RadiopharmaceuticalStartTime"))
-    if injected is None:
-        raise _Missing("the time of injection (0018,1072) is missing")
+    injected, dated = _injection(tracer, scan, _zone(headers[0]))
     if injected > scan and not dated:  # only a time of day is known: the scan ran past midnight
         injected -= timedelta(days=1)
     waited = (scan - injected).total_seconds()
@@ -183,12 +204,47 @@ def _seconds_from_injection(headers: Sequence[Dataset], tracer: Dataset, half_li
     return waited
 
 
+def _injection(tracer: Dataset, scan: datetime, zone: timedelta | None) -> tuple[datetime, bool]:
+    """Return the moment of injection on the scanner's clock, and whether its day is stated.
+
+    It may be given twice, as a date-time (0018,1078) that may have an offset from UTC, and as a
+    time of day (0018,1072), which is always on the scanner's clock.
+    """
+    whole = tracer.get("RadiopharmaceuticalStartDateTime")
+    dated = _moment(whole, zone=zone)
+    timed = _moment(f"{scan:%Y%m%d}", tracer.get("RadiopharmaceuticalStartTime"))
+    if dated is None and timed is None:
+        raise _Missing("the time of injection (0018,1072) is missing")
+    if dated is None or timed is None:
+        if dated is not None and zone is None and _offset(whole) is not None:
+            raise _Missing(
+                "the time of injection (0018,1078) has an offset from UTC, and the scanner's own "
+                "(0008,0201) is not stated"
+            )
+        return (timed, False) if timed is not None else (cast(datetime, dated), True)
+    apart = abs((dated - timed).total_seconds()) % 86400
+    if min(apart, 86400 - apart) > SAME_MOMENT:
+        raise _Missing("the two times of injection, (0018,1072) and (0018,1078), disagree")
+    return dated, True
+
+
 def _decay_reference(headers: Sequence[Dataset], half_life: float) -> datetime:
     """Return the moment that ``START`` refers to.
 
-    That is the series time, unless the series was made after the acquisition; then GE's private
-    scan time (0009,100D), or the acquisition time less the frame's reference time.
+    That is the stated moment of the decay correction, (0018,9701) or Siemens' private (0071,1022);
+    else the series time, unless the series was made after the acquisition; then GE's private scan
+    time (0009,100D), or the acquisition time less the frame's reference time.
     """
+    stated = {
+        _moment(h.get("DecayCorrectionDateTime"), zone=_zone(h))
+        or _private_moment(h, 0x0071, "SIEMENS MED PT", 0x22)
+        for h in headers
+    }
+    if len(stated) > 1:
+        raise _Missing("the time of the decay correction (0018,9701) differs between the slices")
+    only = stated.pop()
+    if only is not None:
+        return only
     acquired = [(m, h) for h in headers if (m := _acquisition(h)) is not None]
     series = _moment(headers[0].get("SeriesDate"), headers[0].get("SeriesTime"))
     if not acquired:
@@ -196,11 +252,7 @@ def _decay_reference(headers: Sequence[Dataset], half_life: float) -> datetime:
     earliest, header = min(acquired, key=lambda pair: pair[0])
     if series is not None and series <= earliest:
         return series
-    try:
-        block = header.private_block(0x0009, "GEMS_PETD_01")
-        private = _moment(block[0x0D].value, zone=_zone(header))
-    except KeyError:
-        private = None
+    private = _private_moment(header, 0x0009, "GEMS_PETD_01", 0x0D)
     if private is not None:
         return private
     reference = number(header, "FrameReferenceTime")
@@ -212,6 +264,16 @@ def _decay_reference(headers: Sequence[Dataset], half_life: float) -> datetime:
     # the moment within the frame at which the count rate equals the frame's mean
     mean_rate = math.log(during / -math.expm1(-during)) / decay
     return earliest - timedelta(seconds=reference / 1000 - mean_rate)
+
+
+def _private_moment(header: Dataset, group: int, creator: str, element: int) -> datetime | None:
+    """Return a private date-time by its block's creator."""
+    try:
+        value = header.private_block(group, creator)[element].value
+    except KeyError:
+        return None
+    text = value.decode("ascii", "ignore").strip("\0 ") if isinstance(value, bytes) else value
+    return _moment(text, zone=_zone(header))
 
 
 def _philips(header: Dataset, element: int) -> float | None:
