@@ -239,10 +239,11 @@ def test_the_stated_moment_of_the_decay_correction_wins(header, private):
         block.add_new(0x22, "DT", "20200102100000.00")
     else:
         header.DecayCorrectionDateTime = "20200102100000.00"
-    other = copy.deepcopy(header)
     assert pet_scale([header]).factor == pytest.approx(70000 / (350e6 / 2))
+    other = Dataset()
+    other.update(header)
     if private:
-        other[0x00711022].value = "20200102101000.00"
+        other.add_new(0x00711022, "DT", "20200102101000.00")
     else:
         other.DecayCorrectionDateTime = "20200102101000.00"
     assert "decay correction (0018,9701) differs" in pet_scale([header, other]).note
