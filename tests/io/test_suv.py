@@ -141,8 +141,8 @@ def in_tracer(key, value):
         (in_tracer("RadionuclideHalfLife", None), "half-life"),
         (in_tracer("RadiopharmaceuticalStartTime", None), "time of injection"),
         (in_tracer("RadiopharmaceuticalStartTime", "110000"), "minutes"),  # 23 h for 1.8 h
-        (in_tracer("RadiopharmaceuticalStartDateTime", "20200102110000"), "disagree"),
-        (in_tracer("RadiopharmaceuticalStartDateTime", "20200102061000+0100"), "disagree"),
+        (in_tracer("RadiopharmaceuticalStartDateTime", "20200102110000"), "-60 minutes"),
+        (in_tracer("RadiopharmaceuticalStartDateTime", "20200102061000+0100"), "two time zones"),
         (in_tracer("RadiopharmaceuticalStartDateTime", "20190102081000"), "minutes"),
         (in_tracer("RadiopharmaceuticalStartDateTime", "20200103081000"), "-1330 minutes"),
         (broken("AcquisitionTime", None), "acquisition time"),
@@ -434,3 +434,13 @@ def test_facts_of_the_factor(header):
     header.Units = "CNTS"
     philips(header, 0x00, "0.00025")
     assert pet_scale([header]).facts == {"philips_suv_factor": 0.00025}
+
+
+def test_two_times_of_injection_that_differ_are_noted(header):
+    """The full date wins; 08:30 is 20 minutes later than the time of day, 08:10."""
+    tracer(header).RadiopharmaceuticalStartDateTime = "20200102083000"
+    scale = pet_scale([header])
+    assert scale.factor == pytest.approx(70000 / (350e6 * 2 ** (-5400 / 6600)))
+    assert "differ by 20 minutes" in scale.note
+    tracer(header).RadiopharmaceuticalStartDateTime = "20200102081000"
+    assert pet_scale([header]).note is None

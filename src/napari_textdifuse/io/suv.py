@@ -52,7 +52,7 @@ class PetScale:
     unit : str
         ``"SUVbw"``, ``"Bq/mL"``, ``"counts"`` ...
     note : str or None
-        Why SUV could not be computed, in one sentence.
+        Why SUV could not be computed, or what had to be chosen for it, in one sentence.
     facts : mapping
         Acquisition facts that the factor was made from.
     """
@@ -119,7 +119,7 @@ def pet_scale(headers: Sequence[Dataset]) -> PetScale:
             "Bq/mL",
             f"SUV could not be computed because {missing}; the values were left in Bq/mL.",
         )
-    return PetScale(factor * to_suv, "SUVbw", facts=facts)
+    return PetScale(factor * to_suv, "SUVbw", facts.pop("note", None), facts)
 
 
 def _from_activity(headers: Sequence[Dataset]) -> tuple[float, dict[str, Any]]:
@@ -164,6 +164,8 @@ def _from_activity(headers: Sequence[Dataset]) -> tuple[float, dict[str, Any]]:
         raise _Missing("the half-life of the tracer (0018,1075) is missing")
     waited = _seconds_from_injection(headers, tracer, half_life)
     facts |= {"half_life_s": half_life, "injection_to_scan_s": waited}
+    if (note := _contradiction(tracer, _zone(header))) is not None:
+        facts["note"] = note
     return weight * 1000 / (dose * 2 ** (-waited / half_life)), facts
 
 
@@ -222,10 +224,34 @@ def _injection(tracer: Dataset, scan: datetime, zone: timedelta | None) -> tuple
                 "(0008,0201) is not stated"
             )
         return (timed, False) if timed is not None else (cast(datetime, dated), True)
-    apart = abs((dated - timed).total_seconds()) % 86400
-    if min(apart, 86400 - apart) > SAME_MOMENT:
-        raise _Missing("the two times of injection, (0018,1072) and (0018,1078), disagree")
+    if _apart(dated, timed) > SAME_MOMENT and zone is None and _offset(whole) is not None:
+        quarters = _apart(dated, timed) / 900
+        if abs(quarters - round(quarters)) * 900 <= SAME_MOMENT:  # zones differ by quarters of 1 h
+            raise _Missing(
+                "the two times of injection, (0018,1072) and (0018,1078), may be in two time "
+                "zones, and the scanner's own (0008,0201) is not stated"
+            )
     return dated, True
+
+
+def _apart(one: datetime, other: datetime) -> float:
+    """Return by how many seconds two clocks differ, whatever the day."""
+    seconds = abs((one - other).total_seconds()) % 86400
+    return min(seconds, 86400 - seconds)
+
+
+def _contradiction(tracer: Dataset, zone: timedelta | None) -> str | None:
+    """Return a sentence if the injection's date-time, which is used, and time of day differ."""
+    dated = _moment(tracer.get("RadiopharmaceuticalStartDateTime"), zone=zone)
+    if dated is None:
+        return None
+    timed = _moment(f"{dated:%Y%m%d}", tracer.get("RadiopharmaceuticalStartTime"))
+    if timed is None or _apart(dated, timed) <= SAME_MOMENT:
+        return None
+    return (
+        f"The two times of injection, (0018,1072) and (0018,1078), differ by "
+        f"{_apart(dated, timed) / 60:.0f} minutes; SUV was computed with the second, the full date."
+    )
 
 
 def _decay_reference(headers: Sequence[Dataset], half_life: float) -> datetime:
