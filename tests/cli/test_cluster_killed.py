@@ -1,4 +1,4 @@
-"""A real cluster of two worker processes, one of which is killed while it fuses: nothing is lost."""
+"""A real cluster of two worker processes; one is killed while it fuses, and nothing is lost."""
 
 from __future__ import annotations
 
