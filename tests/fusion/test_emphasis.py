@@ -141,3 +141,15 @@ def test_what_is_hot_gets_brighter_and_what_is_cold_darker(inside, brighter, ana
     )
     change = float((shown - plain)[LABELS == 3].mean())
     assert change > 0.02 if brighter else change < -0.02
+
+
+def test_a_measured_colour_becomes_fuller_before_it_becomes_paler():
+    plain = np.full((40, 40, 3), (0.72, 0.62, 0.45), np.float32)
+    labels = np.zeros((40, 40), np.uint8)
+    labels[14:26, 14:26] = 1
+    plain[labels == 1] = (0.80, 0.70, 0.52)
+    seen, recoloured = ensure_visible(plain, plain, labels, 1.0, measured=True)
+    before, after = (np.ptp(v[20, 20]) for v in (plain, seen))
+    assert after > before + 0.05
+    assert not recoloured
+    np.testing.assert_array_equal(seen[labels == 0], plain[labels == 0])

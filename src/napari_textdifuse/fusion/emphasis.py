@@ -91,10 +91,15 @@ def ensure_visible(
 def _candidates(objects: Floats, brighter: bool, measured: bool) -> Iterator[tuple[Floats, bool]]:
     """Yield what object pixels could become, the least intrusive first, and whether hue is new."""
     away, back = (1.0, 0.0) if brighter else (0.0, 1.0)
-    yield _towards(objects, away), False
-    if objects.ndim == 2:
+    if objects.ndim == 1:
+        yield _towards(objects, away), False
+    else:
         vivid = _vivid(objects)
-        yield vivid, False
+        if measured:  # fuller colour first: brighter ones are paler, and colour is what is read
+            yield vivid, False
+        yield _towards(objects, away), False
+        if not measured:
+            yield vivid, False
         yield _towards(vivid, away), False
         if measured:
             yield _towards(vivid, back), False
