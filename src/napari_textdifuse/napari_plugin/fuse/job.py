@@ -114,23 +114,27 @@ class Job:
             self.session = self._open(report)
         chosen = self.session.pair.selection
         self.start = chosen.axis, chosen.start
-        self.values = source_values(self)
+        self.values = source_values(self.session, self.start)
         if self.in_sight is not None:
             self._look_first(self.in_sight, report)
         try:
             result = self.session.fuse(self.prompt, callback=report, **self.asked)
         except Cancelled as cancelled:
-            self.message = describe(cancelled, self)
+            self.message = self.describe(cancelled)
             raise
         if self.decisions:
             said = rejection_note(self.decisions)
             result.record["candidates"] = list(self.decisions)
             result.record["warnings"] = [*result.record["warnings"], *([said] if said else [])]
         self.candidates = candidates_of(result)
-        self.message, self.result = describe(result, self), result
+        self.message, self.result = self.describe(result), result
         if self.corrects is None:
             self.message = self.message.with_details(clipping_notes(self.session.pair))
         return result
+
+    def describe(self, outcome: FusionResult | Exception) -> Message:
+        """Say what it ended in."""
+        return describe(outcome, (self.a.name, self.b.name), self.start)
 
     def in_colour(self, index: int, estimate: Any) -> Any:
         """Give a running estimate its colours, where the session can; in the worker."""

@@ -9,7 +9,7 @@ from qtpy.QtCore import QTimer
 
 from ...errors import Cancelled
 from .extent_box import slice_on_show
-from .outcome import Message, describe
+from .outcome import Message
 from .runner import Runner
 from .show import show_slice
 from .shown_results import ShownResults
@@ -101,7 +101,7 @@ class LiveBalance:
             self.set_quietly(lambda: setattr(self._slider, "value", before))
         cancelled = isinstance(outcome, Cancelled)
         text = "Cancelled: the result has its balance from before."
-        self._say(Message(text) if cancelled else describe(outcome, job))
+        self._say(Message(text) if cancelled else job.describe(outcome))
 
     def _moved(self, _: float) -> None:
         if not self._quiet and self._shown.on_show() is not None:

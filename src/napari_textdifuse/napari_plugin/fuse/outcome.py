@@ -18,7 +18,6 @@ from .values import with_unit
 if TYPE_CHECKING:
     from ...fusion import FusionResult
     from ...fusion.pair import Pair
-    from .job import Job
 
 Level = Literal["info", "warning", "error"]
 #: Options of the library and the command line, and what they are in the panel.
@@ -60,32 +59,37 @@ def in_panel_words(text: str) -> str:
     return text
 
 
-def describe(outcome: FusionResult | Exception, job: Job) -> Message:
-    """Say what a job ended in.
+def describe(
+    outcome: FusionResult | Exception, names: tuple[str, str], start: tuple[int, int]
+) -> Message:
+    """Say what a fusion ended in.
 
     Parameters
     ----------
     outcome : FusionResult or Exception
-    job : Job
+    names : tuple of str
+        Of image A and image B.
+    start : tuple of int
+        Axis of the chosen slices and the first of them.
     """
     if isinstance(outcome, Cancelled):
-        return _cancelled(outcome, job)
+        return _cancelled(outcome, start)
     if isinstance(outcome, Exception):
         level: Level = "warning" if isinstance(outcome, PromptError) else "error"
         return Message(in_panel_words(message_of(outcome, "The fusion")), level)
     details = tuple(in_panel_words(note) for note in outcome.record.get("warnings", ()))
     lines, missing = _objects(outcome)
     if not lines and not missing:
-        return Message(_plain(outcome, job), details=details)
+        return Message(_plain(outcome, names), details=details)
     text = "; ".join(lines + [f"{name}: not found" for name in missing])
     return Message(text, "warning" if missing else "info", details)
 
 
-def _cancelled(outcome: Cancelled, job: Job) -> Message:
+def _cancelled(outcome: Cancelled, start: tuple[int, int]) -> Message:
     part = outcome.partial
     if part is None:
         return Message("Cancelled: nothing was kept.")
-    axis, first = job.start
+    axis, first = start
     done = part.contribution.shape[axis]
     total = (part.record.get("slices") or {}).get("last", first + done - 1) - first + 1
     which = f"slice {first}" if done == 1 else f"slices {first}-{first + done - 1}"
@@ -93,11 +97,11 @@ def _cancelled(outcome: Cancelled, job: Job) -> Message:
     return Message(f"Cancelled: {done} of {total} slices kept, {which}.", details=details)
 
 
-def _plain(result: FusionResult, job: Job) -> str:
+def _plain(result: FusionResult, names: tuple[str, str]) -> str:
     what = extent_words(result.record.get("slices"))
     seconds = result.record.get("seconds")
     took = f" in {seconds:.1f} s" if isinstance(seconds, (int, float)) else ""
-    return f"Fused {job.a.name} and {job.b.name}{', ' if what else ''}{what}{took}."
+    return f"Fused {names[0]} and {names[1]}{', ' if what else ''}{what}{took}."
 
 
 def _objects(result: FusionResult) -> tuple[list[str], list[str]]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...spatial.grid import index_map
 from ...volume import Array, Volume
-
-if TYPE_CHECKING:
-    from .job import Job
 
 Floats = npt.NDArray[np.float64]
 #: How units are written where the field has a word.
@@ -106,15 +103,15 @@ def unit_words(unit: str) -> str:
     return "arbitrary units" if unit == "a.u." else _WORDS.get(unit, unit)
 
 
-def source_values(job: Job) -> SourceValues | None:
-    """Return a finished job's images; None where they are lazy, and so slow to look into."""
-    pair = getattr(job.session, "pair", None)
+def source_values(session: Any, start: tuple[int, int]) -> SourceValues | None:
+    """Return the images of a session; None where they are lazy, and so slow to look into."""
+    pair = getattr(session, "pair", None)
     a, b = getattr(pair, "a", None), getattr(pair, "b", None)
     if not isinstance(a, Volume) or not isinstance(b, Volume):
         return None
     if not all(isinstance(volume.array, np.ndarray) for volume in (a, b)):
         return None
-    return SourceValues(a, b, job.start)
+    return SourceValues(a, b, start)
 
 
 def show_values(layer: Any, values: SourceValues, share: Array | None) -> None:

@@ -30,7 +30,7 @@ from .extent_box import estimate
 from .form import NONE, PROMPT_TOOLTIP, Form, bind_keys, unbind_keys
 from .job import Job, MakePipeline, Pipelines
 from .live_balance import LiveBalance
-from .outcome import Message, describe, in_panel_words
+from .outcome import Message, in_panel_words
 from .progress_line import ProgressLine
 from .prompt_completion import complete_prompts, terms_for
 from .roles import ChosenPair, inputs_among
@@ -274,7 +274,7 @@ class FusionWidget(Form):
         cancelled = isinstance(outcome, Cancelled)
         result = outcome.partial if isinstance(outcome, Cancelled) else outcome
         expected = not isinstance(outcome, Exception) or (cancelled and result is not None)
-        self._say(job.message if expected and job.message else describe(outcome, job))
+        self._say(job.message if expected and job.message else job.describe(outcome))
         if result is not None and not isinstance(result, Exception):
             self._views.rest()
             shown = show_result(self._viewer.layers, result, job, self._viewer.dims.ndisplay)
