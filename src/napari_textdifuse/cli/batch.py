@@ -13,9 +13,8 @@ from typing import Any
 from ..errors import InputError, PromptError, TextDiFuseError
 from ..evaluation.folders import images_by_stem
 from ..io.bids import find_pairs
-from .batch_report import PAGE, TABLE, Case, short_notes, write_report
+from .batch_report import PAGE, TABLE, Case, short_notes, write_objects, write_report
 from .layout import Layout, describe_dataset, layout_of
-from .objects_table import write_objects
 from .pair_fuser import PairFuser
 from .report import print_json, say
 

@@ -1,6 +1,6 @@
-"""What became of every pair of a batch: ``report.html`` and ``report.csv``.
+"""What became of every pair of a batch: ``report.html``, ``report.csv`` and ``objects.csv``.
 
-Both are written from the records and previews in the output folder, so that they are complete
+The reports are written from the records and previews in the output folder, so that they are complete
 after a run that was resumed.
 """
 
@@ -18,10 +18,11 @@ from typing import Any
 
 from .._version import __version__
 from ..io._atomic import write_bytes
+from ..measure import to_csv
 from ..results.folder import load_record
 from ..volume import NOTICE
 
-PAGE, TABLE = "report.html", "report.csv"
+PAGE, TABLE, OBJECTS = "report.html", "report.csv", "objects.csv"
 #: What can have become of a pair, in the order of the summary.
 STATES = ("fused", "already done", "refused", "failed", "not reached")
 #: Characters of a note on the terminal.
@@ -267,3 +268,25 @@ def _anchor(name: str) -> str:
 
 def _escaped(text: str) -> str:
     return html.escape(text)
+
+
+def write_objects(out: Path, rows: Sequence[Mapping[str, Any]]) -> Path | None:
+    """Write one row per pair and label.
+
+    Parameters
+    ----------
+    out : Path
+        Of the batch.
+    rows : sequence of dict
+        Those of `measure_objects`, with the pair as ``name``.
+
+    Returns
+    -------
+    Path or None
+        ``objects.csv`` in `out`; None where no pair has a mask, then an old table is removed.
+    """
+    path = out / OBJECTS
+    if not rows:
+        path.unlink(missing_ok=True)
+        return None
+    return write_bytes(path, to_csv(rows, {"name": ""}).encode())

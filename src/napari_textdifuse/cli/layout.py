@@ -14,8 +14,7 @@ from ..io import write_json
 from ..io._atomic import write_bytes
 from ..io.bids import VERSION, BidsFile
 from ..volume import NOTICE
-from .batch_report import PAGE, TABLE
-from .objects_table import NAME as OBJECTS
+from .batch_report import OBJECTS, PAGE, TABLE
 
 CODE = "https://github.com/napari-textdifuse/napari-textdifuse"
 
