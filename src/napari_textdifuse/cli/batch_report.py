@@ -1,7 +1,7 @@
 """What became of every pair of a batch: ``report.html``, ``report.csv`` and ``objects.csv``.
 
-The reports are written from the records and previews in the output folder, so that they are complete
-after a run that was resumed.
+The reports are written from the records and previews in the output folder, so that they are
+complete after a run that was resumed.
 """
 
 from __future__ import annotations
