@@ -11,7 +11,7 @@ from collections.abc import Mapping
 #: By language (ISO 639-1) and term.
 NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "de": {
-        "lesion": ("Läsion", "Läsionen", "Herd"),
+        "lesion": ("Läsion", "Läsionen", "Herd", "Hirnläsion", "Hirnläsionen"),
         "infarct": ("Infarkt", "Hirninfarkt", "Schlaganfall", "Ischämie"),
         "tumour": (
             "Tumor",
@@ -24,6 +24,10 @@ NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "Gliom",
             "Lymphom",
             "Raumforderung",
+            "Hirntumor",
+            "Hirntumoren",
+            "Hirnmetastase",
+            "Hirnmetastasen",
         ),
         "hot spot": ("Mehrspeicherung", "Mehranreicherung", "Anreicherung"),
         "perfusion deficit": (
@@ -35,6 +39,7 @@ NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "bone": (
             "Knochen",
             "Schädel",
+            "Schädelknochen",
             "Skelett",
             "Wirbel",
             "Wirbelsäule",
@@ -52,7 +57,16 @@ NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "Vene",
             "Venen",
         ),
-        "haemorrhage": ("Blutung", "Blutungen", "Einblutung", "Hämorrhagie", "Hämatom", "Hämatome"),
+        "haemorrhage": (
+            "Blutung",
+            "Blutungen",
+            "Hirnblutung",
+            "Hirnblutungen",
+            "Einblutung",
+            "Hämorrhagie",
+            "Hämatom",
+            "Hämatome",
+        ),
         "calcification": ("Verkalkung", "Verkalkungen", "Kalk"),
         "metal": ("Metall", "Implantat", "Implantate"),
         "lung": ("Lunge", "Lungen", "Lungengewebe"),

@@ -28,6 +28,8 @@ PET_RATIO = 1.6
 SPECT_RATIO = 1.5
 #: An outline never goes below this multiple of normal uptake.
 LOWEST = 1.15
+#: Tissue of which a smaller share exceeds its mean is even but for hot spots.
+EVEN = 0.1
 #: Share of the way from background to the lesion's maximum: Boellaard et al. 2015.
 CONTOUR = 0.41
 #: How far an outline may reach beyond the part that was well above normal.
@@ -50,11 +52,14 @@ def reference_uptake(array: Floats) -> float:
 
     The upper end (90th percentile) of tissue above the tissue's mean, where what exceeds twice
     that tissue's median does not count, so that a large lesion does not become its own reference.
+    Where little exceeds the mean, all tissue is taken.
     """
     inside = array[tissue(array)]
     if inside.size < 16:
         return float("inf")
     high = inside[inside >= inside.mean()]
+    if high.size < EVEN * inside.size:  # as in a phantom: only its hot spheres exceed the mean
+        high = inside
     return float(np.percentile(high[high <= 2 * np.median(high)], 90))
 
 

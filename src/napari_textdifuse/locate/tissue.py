@@ -21,7 +21,9 @@ _SHARE_BRIGHT_FLUID = 0.8
 _MOST_FLUID = 0.3
 #: A smaller class of the brain than this share is not one of its tissues.
 _LEAST_SHARE = 0.12
-#: Classes nearer to each other than this share of their values, or this many standard deviations of
+#: Classes nearer to each other than this share of their values are one: what three classes of a
+#: bottle of water are.
+_LEAST_CONTRAST = 0.04
 #: the noise, are one: what three classes of a bottle of water are.
 _LEAST_CONTRAST, _ABOVE_NOISE = 0.03, 4.0
 #: Nearer to the skull than this, dark is bone blurred with cortex, not white matter.
@@ -113,7 +115,7 @@ def _dark_fluid(
     array, mm = view.array, view.mm
     values = array[inside.mask]
     means, levels = gaussian_classes(values)
-    if not levels or _are_one(means, array, inside.mask):
+    if not levels or _are_one(means):
         return (empty(array),) * 3
     shares = np.histogram(values, (-np.inf, *levels, np.inf))[0] / values.size
     if min(shares[1:]) < _LEAST_SHARE:  # vessels with contrast agent make a class of their own
@@ -138,7 +140,7 @@ def _dark_fluid(
 def _bright_fluid(array: Floats, inside: Interior) -> tuple[Mask, Mask, Mask]:
     away = inside.distance_inside > _EDGE_MM + 1
     means, levels = gaussian_classes(array[away])
-    if not levels or _are_one(means, array, away):
+    if not levels or _are_one(means):
         return (empty(array),) * 3
     whole = inside.mask
     fluid = whole & (array >= levels[1])
@@ -149,12 +151,9 @@ def _bright_fluid(array: Floats, inside: Interior) -> tuple[Mask, Mask, Mask]:
     return fluid, whole & ~fluid & ~white, white
 
 
-def _are_one(means: tuple[float, ...], array: Floats, where: Mask) -> bool:
-    """Tell whether classes differ by no more than noise does; noise from neighbours in a row."""
-    steps = np.abs(np.diff(array, axis=-1))[where[..., 1:] & where[..., :-1]]
-    noise = float(np.median(steps)) / 0.954 if steps.size else 0.0  # of normal noise
-    between = means[2] - means[0]
-    return between < max(_ABOVE_NOISE * noise, _LEAST_CONTRAST * abs(means[1]))
+def _are_one(means: tuple[float, ...]) -> bool:
+    """Tell whether classes differ by no more than those of one tissue with a little noise do."""
+    return means[2] - means[0] < _LEAST_CONTRAST * abs(means[1])
 
 
 def gaussian_classes(
