@@ -10,6 +10,8 @@ import numpy as np
 from .errors import InputError
 from .volume import Array, Volume
 
+#: Means and squares of larger values overflow in 32 bits.
+LARGEST = 1e18
 #: How many slices of a lazy array its statistics are taken from.
 SAMPLED_SLICES = 32
 
@@ -184,6 +186,13 @@ def check_values(volume: Volume, role: str) -> None:
         return  # a sample proves nothing about the rest
     if array.dtype.kind == "f" and not np.isfinite(array).any():
         raise InputError(f"{label}: no value is a finite number; check how it was exported.")
+    if array.dtype == np.float64:
+        largest = float(np.max(np.abs(array), initial=0, where=np.isfinite(array)))
+        if largest > LARGEST:
+            raise InputError(
+                f"{label}: values up to {largest:.3g} are too large to be computed with; rescale "
+                "them, or set those that mean 'no value' to NaN."
+            )
     if not array.any():
         raise InputError(
             f"{label}: every value is 0, so there is nothing to fuse; check the file or the slice."

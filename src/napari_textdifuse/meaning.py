@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
-from .names import CONTRASTS, NameFacts, contrast_in
+from .names import CONTRASTS, NameFacts, contrast_in, contrast_of_times
 from .volume import LABEL_UNIT, MODALITIES, Volume
 
 #: What a fact can come from, the most trusted first.
@@ -254,8 +254,9 @@ def _contradicts(modality: str | None, volume: Volume, changes: Mapping[str, str
 def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
     """Fill in what nothing states, from names and values, within limits.
 
-    The modality and contrast come from the name of the file or its folders. A CT of unknown unit
-    is in HU if its lowest value is that of air; the assumption is a note.
+    The modality and contrast come from the name of the file or its folders; where it says nothing,
+    the contrast of an MR image comes from its echo, repetition and inversion times. A CT of
+    unknown unit is in HU if its lowest value is that of air; the assumption is a note.
 
     Parameters
     ----------
@@ -278,6 +279,13 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
         if modality == "MR" and contrast is None and named.contrast is not None:
             changes["contrast"] = named.contrast
             said["contrast"] = named.source
+    if modality == "MR" and contrast is None and "contrast" not in changes:
+        nested = volume.metadata.get("acquisition")
+        beside = dict(nested) if isinstance(nested, Mapping) else {}
+        found = contrast_of_times({**volume.metadata, **beside})
+        if found is not None:
+            changes["contrast"] = found
+            said["contrast"] = "sidecar" if "EchoTime" in beside else "file"
     belongs = _UNIT_OF.get(volume.unit)
     if modality is None and belongs is not None:
         modality = changes["modality"] = belongs

@@ -97,6 +97,11 @@ class Volume:
             affine = np.asarray(self.affine, dtype=np.float64)
             if affine.shape != (4, 4) or not np.isfinite(affine).all():
                 raise InputError(f"{self.name}: the affine must be a finite 4x4 matrix.")
+            if not np.allclose(affine[3], (0, 0, 0, 1), atol=1e-6):
+                raise InputError(
+                    f"{self.name}: the last row of the affine is {affine[3].tolist()}, not "
+                    "0, 0, 0, 1; correct the file's geometry."
+                )
             sizes = np.linalg.norm(affine[:3, :3], axis=0)
             # relative: a voxel of a micrometre is as good as one of a millimetre
             if abs(np.linalg.det(affine[:3, :3])) <= FLAT * sizes.prod():

@@ -194,10 +194,14 @@ def _contrast(header: Dataset) -> str | None:
     for key in ("SeriesDescription", "ProtocolName"):
         found = contrast_in(str(header.get(key) or ""))
         if found is not None:
-            agent = str(header.get("ContrastBolusAgent") or "").strip().casefold()
-            given = agent not in ("", "no", "none", "n")
-            return "T1Gd" if found == "T1" and given else found
+            return "T1Gd" if found == "T1" and _agent(header) else found
     return None
+
+
+def _agent(header: Dataset) -> bool:
+    """Tell whether a contrast agent was given (0018,0010)."""
+    agent = str(header.get("ContrastBolusAgent") or "").strip().casefold()
+    return agent not in ("", "no", "none", "n")
 
 
 def _facts(header: Dataset) -> dict[str, Any]:
@@ -208,9 +212,16 @@ def _facts(header: Dataset) -> dict[str, Any]:
             facts[key] = str(header.get(key))
     if (series := integer(header.get("SeriesNumber"))) is not None:
         facts["SeriesNumber"] = series
-    for key in ("SliceThickness", "EchoTime", "DiffusionBValue"):
+    times = ("EchoTime", "RepetitionTime", "InversionTime")
+    for key in ("SliceThickness", *times, "DiffusionBValue"):
         if (value := number(header, key)) is not None:
             facts[key] = value
+    for key in ("ScanningSequence", "SequenceVariant"):  # codes
+        if header.get(key):
+            value = header.get(key)
+            facts[key] = value if isinstance(value, str) else "_".join(map(str, value))
+    if _agent(header):
+        facts["ContrastBolusAgent"] = "given"  # the text itself may say anything
     if not has_position(header) and (spacing := vector(header, "PixelSpacing")) is not None:
         facts["PixelSpacing"] = spacing.tolist()
     return facts

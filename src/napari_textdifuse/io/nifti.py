@@ -33,7 +33,14 @@ if TYPE_CHECKING:
 NOTICE = "derived; not for diagnosis"
 
 #: What a sidecar says about the weighting of an MR image; times in s.
-_MR_FACTS = ("EchoTime", "RepetitionTime", "InversionTime", "ContrastBolusIngredient")
+_MR_FACTS = (
+    "EchoTime",
+    "RepetitionTime",
+    "InversionTime",
+    "ScanningSequence",
+    "SequenceVariant",
+    "ContrastBolusIngredient",
+)
 
 _INTENT_LABEL = 1002
 #: Header with extensions, in bytes.
@@ -355,6 +362,9 @@ def _meaning(path: Path | None, ours: dict[str, Any]) -> dict[str, Any]:
             if scale.facts:
                 metadata["suv"] = {"factor": scale.factor, **scale.facts}
         acquisition = {key: sidecar[key] for key in _MR_FACTS if key in sidecar}
+        agent = str(sidecar.get("ContrastBolusIngredient") or "").strip().casefold()
+        if agent not in ("", "none", "no"):
+            acquisition["ContrastBolusAgent"] = "given"
         if acquisition:
             metadata["acquisition"] = acquisition
     if isinstance(ours.get("record"), dict):

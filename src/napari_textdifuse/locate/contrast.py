@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from ..names import contrast_in
+from ..names import contrast_in, contrast_of_times
 from ..volume import Volume
 
 _SOURCE_WORDS = {
@@ -45,28 +44,8 @@ def stated_contrast(volume: Volume) -> tuple[str | None, str]:
         if (found := contrast_in(str(facts.get(key) or ""))) is not None:
             agent = facts.get("ContrastBolusAgent")
             return ("T1Gd" if found == "T1" and agent else found), f"by its {key}"
-    if (found := _from_times(facts)) is not None:
+    if (found := contrast_of_times(facts)) is not None:
         return found, "by its echo, repetition and inversion times"
     if (found := contrast_in(volume.name)) is not None:
         return found, "by its name"
     return None, ""
-
-
-def _from_times(facts: Mapping[str, Any]) -> str | None:
-    """Read spin-echo times in ms (or in s, as in BIDS sidecars)."""
-    try:
-        echo, repetition = float(facts["EchoTime"]), float(facts["RepetitionTime"])
-        inversion = float(facts.get("InversionTime") or 0)
-    except (KeyError, TypeError, ValueError):
-        return None
-    if repetition < 30 and echo < 1:  # seconds
-        echo, repetition, inversion = 1000 * echo, 1000 * repetition, 1000 * inversion
-    if inversion > 1500 and echo > 60:
-        return "FLAIR"
-    if echo < 30 and (repetition < 1000 or 0 < inversion < 1500):
-        return "T1Gd" if facts.get("ContrastBolusAgent") else "T1"
-    if repetition > 1500 and echo > 60:
-        return "T2"
-    if repetition > 1500 and echo < 40:
-        return "PD"
-    return None
