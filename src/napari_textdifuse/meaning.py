@@ -254,9 +254,10 @@ def _contradicts(modality: str | None, volume: Volume, changes: Mapping[str, str
 def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
     """Fill in what nothing states, from names and values, within limits.
 
-    The modality and contrast come from the name of the file or its folders; where it says nothing,
-    the contrast of an MR image comes from its echo, repetition and inversion times. A CT of
-    unknown unit is in HU if its lowest value is that of air; the assumption is a note.
+    The modality and contrast come from the name of the file or its folders; where the file's own
+    name says nothing, the contrast of an MR image comes from its echo, repetition and inversion
+    times. A CT of unknown unit is in HU if its lowest value is that of air; the assumption is a
+    note.
 
     Parameters
     ----------
@@ -279,7 +280,8 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
         if modality == "MR" and contrast is None and named.contrast is not None:
             changes["contrast"] = named.contrast
             said["contrast"] = named.source
-    if modality == "MR" and contrast is None and "contrast" not in changes:
+    by_folder = said.get("contrast") == "folder name"  # the image's own times tell more
+    if modality == "MR" and contrast is None and ("contrast" not in changes or by_folder):
         nested = volume.metadata.get("acquisition")
         beside = dict(nested) if isinstance(nested, Mapping) else {}
         found = contrast_of_times({**volume.metadata, **beside})

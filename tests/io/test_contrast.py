@@ -32,9 +32,14 @@ def test_from_dicom(tmp_path, make_dicom, save_dicom, row, contrast):
     names = ("EchoTime", "RepetitionTime", "InversionTime", "ScanningSequence", "SequenceVariant")
     tags = {k: v for k, v in zip((*names, "ContrastBolusAgent"), row, strict=True) if v}
     made = make_dicom(np.arange(12, dtype=np.uint16).reshape(3, 4), "MR", **tags)
-    volume = io.read(save_dicom(made, tmp_path / "x.dcm"))
+    folder = tmp_path / "T2"  # as a guess, it gives way to the file's times
+    folder.mkdir()
+    volume = io.read(save_dicom(made, folder / "x.dcm"))
+    if contrast is None:
+        assert (volume.contrast, volume.facts["contrast"].source) == ("T2", "folder name")
+        return
     assert volume.contrast == contrast
-    assert volume.facts["contrast"].source == ("unknown" if contrast is None else "file")
+    assert volume.facts["contrast"].source == "file"
     assert "Gadovist" not in str(volume.metadata)
 
 
