@@ -354,12 +354,14 @@ class StackFuser:
             if number in self._colours:
                 restored[i] = self._colours[number]
                 continue
-            restored[i] = self.restorer.restore(
+            cleaned = self.restorer.restore(
                 brightness[i],
-                undo_cast(brightness[i], seen[i]),
+                seen[i],
                 self.seed,
                 lambda i=i, number=number: counter.advance(number, fused[i]),  # type: ignore[misc]
             )
+            # in this order: the network makes a balanced night warmer again
+            restored[i] = undo_cast(brightness[i], cleaned)
             if self.colour < 1:
                 restored[i] = seen[i] + np.float32(self.colour) * (restored[i] - seen[i])
             if restored[i].nbytes <= self.memory:
