@@ -242,7 +242,7 @@ def test_xarray_that_is_not_one_image():
     dyes = xarray.DataArray(ARRAY[:3], dims=("c", "y", "x"), coords={"c": ["DAPI", "GFP", "RFP"]})
     with pytest.raises(InputError, match="select one along c"):
         from_object(dyes)
-    with pytest.raises(InputError, match="cannot be told apart"):
+    with pytest.raises(InputError, match="cannot be distinguished"):
         from_object(xarray.DataArray(ARRAY, dims=("energy", "y", "x")))
     uneven = xarray.DataArray(ARRAY[0], dims=("y", "x"), coords={"x": [0, 1, 2, 3, 4, 9.0]})
     with pytest.raises(InputError, match="not evenly spaced"):
