@@ -101,7 +101,7 @@ def test_noise_on_black_ground_does_not_make_it_a_natural_picture():
 
 def test_what_cannot_be_restored_is_refused_in_one_sentence():
     ready = prepare(picture(modality="PT"), picture(rgb=False))
-    with pytest.raises(InputError, match=r"PT image stand for measured values"):
+    with pytest.raises(InputError, match=r"PT image encode measured values"):
         decide(ready, "restore", available=True)
     with pytest.raises(InputError, match="no chrominance network"):
         decide(prepare(picture(), picture(rgb=False)), "restore", available=False)
