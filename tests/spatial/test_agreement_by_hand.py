@@ -19,6 +19,7 @@ from napari_textdifuse.spatial.agreement import (
     _Information,
     _parallel_edges,
     _refined,
+    _sampled,
     _sentence,
     check_alignment,
 )
@@ -224,3 +225,51 @@ def test_colours_are_registered_by_their_brightness():
     read = simpleitk().GetArrayFromImage
     np.testing.assert_allclose(read(search.fixed), read(search.moving), atol=1e-6)
     np.testing.assert_allclose(read(search.fixed), rgb.mean(axis=-1), atol=1e-6)
+
+
+def test_progress_of_an_affine_registration_counts_its_own_levels():
+    """Rigid levels, then the finer ones again: the bar is not full before the last one."""
+    pytest.importorskip("SimpleITK", reason="registration is an extra")
+    from napari_textdifuse.spatial import register
+
+    z, y, x = np.indices((30, 32, 34))
+    blob = 100 * np.exp(-((x - 15) ** 2 + (y - 18) ** 2 / 2 + (z - 12) ** 2 / 3) / 40)
+    blob += 60 * (np.abs(x - 22) + np.abs(y - 9) + 2 * np.abs(z - 20) < 8)
+    fixed = Volume(blob.astype(np.float32), affine=np.diag([3.0, 3, 3, 1]))
+    moving = replace(fixed, affine=np.diag([3.1, 3, 3, 1]))
+    seen = []
+    register(fixed, moving, "affine", callback=seen.append)
+    assert {s.levels for s in seen} == {max(s.level for s in seen)}
+    assert max(s.fraction for s in seen if s.level < s.levels) < 0.95
+
+
+@pytest.mark.parametrize("count", [100, 400])
+def test_a_coarse_grid_holds_the_values_of_its_places(count):
+    """Of 400 slices every second is read; a ramp stays a ramp whatever blocks are averaged."""
+    z, y, x = np.indices((count, 24, 20))
+    ramp = Volume((z + 1000 * y + 20 * x).astype(np.float32), affine=np.eye(4))
+    step, start = np.array([7.0, 3.0, 2.0]), np.array([20.0, 5.0, 4.0])
+    found = _sampled(ramp, np.diag(step), start, (8, 4, 5), step)
+    k, j, i = np.indices(found.shape)
+    expected = (20 + 7 * k) + 1000 * (5 + 3 * j) + 20 * (4 + 2 * i)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    outside = _sampled(ramp, np.diag(step), start - 60, (8, 4, 5), step)
+    assert np.isnan(outside[0]).all()
+
+
+def test_a_coarse_grid_is_interpolated_linearly():
+    values = np.zeros((12, 12), np.float32)
+    values[6, 6] = 1
+    picture = Volume(values)
+    found = _sampled(picture, np.eye(2), np.array([5.75, 5.5]), (1, 2), np.ones(2))
+    np.testing.assert_allclose(found, [[0.375, 0.375]])
+    blocks = _sampled(picture, np.diag([2.0, 2.0]), np.array([0.5, 0.5]), (6, 6), 2 * np.ones(2))
+    assert blocks[3, 3] == 0.25
+    assert blocks.sum() == 0.25
+
+
+def test_colours_are_judged_by_their_mean():
+    rgba = np.zeros((8, 8, 4), np.uint8)
+    rgba[..., 0], rgba[..., 2], rgba[..., 3] = 30, 60, 200
+    found = _sampled(Volume(rgba, rgb=True), np.eye(2), np.zeros(2), (8, 8), np.ones(2))
+    np.testing.assert_array_equal(found, np.full((8, 8), 30))
