@@ -248,9 +248,16 @@ def baseline(work: Path, target: str, options: argparse.Namespace) -> Baseline:
             print(f"  left out, they fail without a mutant: {run.failed}", flush=True)
         good = {test: t for test, t in run.durations.items() if test not in run.failed}
         kept.write_text(json.dumps([good, run.modules]), encoding="utf-8")
-    durations, modules = json.loads(kept.read_text(encoding="utf-8"))
-    runner.learn(modules)
-    return Baseline(durations, tests_by_line(work, data) if data.exists() else {})
+    names = [name] if options.retry else [name, f"{name}-retry"]  # of a fresh seed after a retry
+    durations: dict[str, float] = {}
+    by_line: dict[str, dict[int, list[str]]] = {}
+    for stored in names:
+        if (work / f"baseline-{stored}.json").exists():
+            seconds, modules = json.loads((work / f"baseline-{stored}.json").read_text("utf-8"))
+            durations |= seconds
+            runner.learn(modules)
+            add_tests_by_line(by_line, work, work / f"coverage-{stored}")
+    return Baseline(durations, by_line)
 
 
 def changed(work: Path, target: str) -> list[str]:
@@ -270,19 +277,18 @@ def _same(one: Path, other: Path) -> bool:
     return other.exists() and one.read_bytes() == other.read_bytes()
 
 
-def tests_by_line(work: Path, data: Path) -> dict[str, dict[int, list[str]]]:
-    """Read which tests executed which line."""
+def add_tests_by_line(by_line: dict[str, dict[int, list[str]]], work: Path, data: Path) -> None:
+    """Add which tests executed which line."""
     from coverage import CoverageData
 
+    if not data.exists():
+        return
     stored = CoverageData(str(data))
     stored.read()
-    return {
-        str(Path(file).relative_to(work / "checkout")): {
-            line: sorted({c.rpartition("|")[0] for c in contexts if c})
-            for line, contexts in stored.contexts_by_lineno(file).items()
-        }
-        for file in stored.measured_files()
-    }
+    for file in stored.measured_files():
+        lines = by_line.setdefault(str(Path(file).relative_to(work / "checkout")), {})
+        for line, contexts in stored.contexts_by_lineno(file).items():
+            lines.setdefault(line, []).extend({c.rpartition("|")[0] for c in contexts if c})
 
 
 if __name__ == "__main__":
