@@ -119,8 +119,10 @@ def copy_checkout(work: Path, again: bool) -> None:
     if not copy.exists():
         shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored)
     elif again:
-        shutil.rmtree(work / "tests before", ignore_errors=True)
-        (copy / "tests").rename(work / "tests before")
+        if (work / "tests before").exists():  # those of the first run are what counts as known
+            shutil.rmtree(copy / "tests")
+        else:
+            (copy / "tests").rename(work / "tests before")
         shutil.copytree(ROOT / "tests", copy / "tests", symlinks=True, ignore=ignored)
     if (unchanged := work / "unchanged.json").exists():
         path, original = json.loads(unchanged.read_text(encoding="utf-8"))
