@@ -19,10 +19,10 @@ from napari_textdifuse.spatial.agreement import (
     _Information,
     _parallel_edges,
     _refined,
-    _sampled,
     _sentence,
     check_alignment,
 )
+from napari_textdifuse.spatial.coarse_pair import _sampled
 from napari_textdifuse.spatial.grid import (
     common_field,
 )
