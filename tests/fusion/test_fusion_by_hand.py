@@ -7,7 +7,7 @@ import pytest
 
 from napari_textdifuse import Volume
 from napari_textdifuse.errors import Cancelled, InputError
-from napari_textdifuse.fusion.colour_cast import BLACK, Cast, find_cast
+from napari_textdifuse.fusion.colour_cast import BLACK, SHADE, Cast, find_cast
 from napari_textdifuse.fusion.options import FusionOptions
 from napari_textdifuse.fusion.pair import make_pair
 from napari_textdifuse.fusion.prepare import prepare_slab
@@ -114,8 +114,8 @@ def light(warm, green, level=0.5, shape=(64, 64)):
     [
         (0.105, 0, "yellow to red"),
         (0.095, 0, None),
-        (-0.235, 0, "blue"),
-        (-0.225, 0, None),
+        (-0.125, 0, "blue"),
+        (-0.115, 0, None),
         (0, 0.135, "green"),
         (0, 0.125, None),
         (0, -0.105, "magenta"),
@@ -127,6 +127,14 @@ def test_limits_of_a_cast_by_day(warm, green, kind):
     assert found.kind == kind
     factor = 2 * abs(warm) if warm else abs(green)
     assert found.ratio == pytest.approx(np.exp(factor) if kind else 1, rel=1e-4)
+
+
+@pytest.mark.parametrize(("warm", "kind"), [(-SHADE - 0.005, "blue"), (-SHADE + 0.005, None)])
+def test_with_something_white_the_light_is_bluer(warm, kind):
+    """Open shade beside sunlit white is no cast."""
+    picture = light(warm, 0).copy()
+    picture[:, :8] = 1
+    assert find_cast(picture).kind == kind
 
 
 @pytest.mark.parametrize(
