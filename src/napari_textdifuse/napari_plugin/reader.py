@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ReadError, TextDiFuseError
-from ..volume import LABEL_UNIT, Volume
+from ..volume import FUNCTIONAL, LABEL_UNIT, Volume
 from .layers import KEY, LayerData, to_series_layer
+from .results import is_result
 
 PathOrPaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 Reader = Callable[[PathOrPaths], list[LayerData]]
@@ -66,7 +67,31 @@ def read_layers(path: PathOrPaths) -> list[LayerData]:
         opened = _read_folder(p) if p.is_dir() else [_layer(read_times(p))]
         layers += _with_unique_names(opened, p, layers)
     # what lets others through lies above: CT over MRI, PET and SPECT over both
-    return sorted(layers, key=lambda layer: _ORDER.get(_known(layer).get("modality"), 0))
+    layers.sort(key=lambda layer: _ORDER.get(_known(layer).get("modality"), 0))
+    _let_through(layers)
+    return layers
+
+
+def _let_through(layers: Sequence[LayerData]) -> None:
+    """Let the second image that a viewer gets show the first, whichever was opened first."""
+    import napari
+    from napari.layers import Image
+
+    viewer = napari.current_viewer()
+    there = [] if viewer is None else [v for v in viewer.layers if isinstance(v, Image)]
+    below = [(v.metadata.get(KEY, {}), v.rgb) for v in there if v.visible and not is_result(v)]
+    for layer in (v for v in layers if v[2] == "image"):
+        known, look = _known(layer), layer[1]
+        if "record" in known:
+            continue
+        if len(below) == 1 and look.get("blending") != "additive":
+            first, coloured = below[0]
+            grey = not (coloured or look.get("rgb"))
+            if grey and first.get("modality") in ("CT", *FUNCTIONAL):  # it shines through
+                look["blending"] = "additive"
+            else:
+                look["opacity"] = 0.5
+        below.append((known, bool(look.get("rgb"))))
 
 
 def _with_unique_names(

@@ -1,4 +1,4 @@
-"""What finds things by words and can be used here; the rest is greyed, with the reason."""
+"""What can be used here; the rest is greyed, with the reason."""
 
 from __future__ import annotations
 
@@ -7,28 +7,34 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 
+from ...errors import TextDiFuseError
+from ..models.store import chosen_weights
 from ..task import Task
 from .outcome import in_panel_words
 
 if TYPE_CHECKING:
     from ...locate import LocatorInfo
+    from .restore_box import RestoreBox
 
 
 class Availability:
-    """Asks every locator in a worker thread what it lacks, whenever the panel comes into sight.
+    """Asks locators and weights in a worker thread, whenever the panel comes into sight.
 
     Parameters
     ----------
     box : ComboBox
         The choice of the locator.
+    restoration : RestoreBox
     shown : Signal
         Comes when the panel is shown.
     remembered : str, optional
         What is chosen once it is known: locators of other packages are found by the worker.
     """
 
-    def __init__(self, box: Any, shown: Any, remembered: str | None = None) -> None:
-        self._box, self._remembered = box, remembered
+    def __init__(
+        self, box: Any, restoration: RestoreBox, shown: Any, remembered: str | None = None
+    ) -> None:
+        self._box, self._restoration, self._remembered = box, restoration, remembered
         self._task: Task | None = None
         shown.connect(self.ask)
 
@@ -37,7 +43,8 @@ class Availability:
         from ...locate import describe_locators
 
         self.end()
-        self._task = Task(lambda _: describe_locators())
+        weights = chosen_weights()
+        self._task = Task(lambda _: (describe_locators(), always_restored(weights)))
         self._task.finished.connect(self._show)
         self._task.start()
 
@@ -51,12 +58,34 @@ class Availability:
         self._task = None
         if isinstance(outcome, Exception):
             return
-        names, value = [info.name for info in outcome], self._box.value
+        locators, reasons = outcome
+        self._restoration.follow(reasons)
+        names, value = [info.name for info in locators], self._box.value
         if names != list(self._box.choices):
             self._box.choices = names
             wanted, self._remembered = self._remembered, None
             self._box.value = wanted if wanted in names else value
-        grey_out(self._box, outcome)
+        grey_out(self._box, locators)
+
+
+def always_restored(weights: str | None) -> dict[str, str]:
+    """Return what weights mend whether that is wanted or not, with the reason.
+
+    Parameters
+    ----------
+    weights : str or None
+        A folder; None for the embedded weights.
+    """
+    from ...weights import WeightsFolder, open_folder
+
+    try:
+        folder = open_folder(weights)
+    except TextDiFuseError:
+        return {}  # said when they are used
+    light = folder.config if isinstance(folder, WeightsFolder) else {}
+    reason = f"The weights {folder.name} always mend this fully; the embedded ones need not."
+    kinds = [] if light.get("unet", {}).get("restore") else ["noise", "light"]
+    return dict.fromkeys([*kinds, *([] if "chroma" in light else ["colour"])], reason)
 
 
 def grey_out(box: Any, infos: Sequence[LocatorInfo]) -> None:

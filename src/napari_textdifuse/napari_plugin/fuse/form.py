@@ -30,6 +30,7 @@ from .drawing_box import DrawingBox
 from .extent_box import ExtentBox
 from .facts_line import FactsLine
 from .message_line import MessageLine
+from .restore_box import RestoreBox
 from .settings import preferences
 from .strength_box import StrengthBox
 from .view_box import ViewBox
@@ -51,6 +52,7 @@ REMEMBERED = (
     "extras",
     "replace",
     "colour_bar",
+    "restoration",
 )
 NONE = "none"
 PROMPT_TOOLTIP = (
@@ -126,6 +128,7 @@ class Form(Container):  # type: ignore[type-arg]
             tooltip="More of image A (left) or of image B (right). The result on show follows: "
             "first the slice in sight, then the others.",
         )
+        self.restoration = RestoreBox()
         self.view = ViewBox()
         self.colour_bar = self.view.colour_bar
         self.more = CheckBox(text="More settings", value=False)
@@ -226,6 +229,7 @@ class Form(Container):  # type: ignore[type-arg]
                 self.quality,
                 self.strength,
                 self.balance,
+                self.restoration,
                 self.strengths,
                 self.view.fade,
                 self.more,
@@ -278,6 +282,8 @@ class Form(Container):  # type: ignore[type-arg]
             words.append(f"strength {self.strength.value:g}")
         if self.balance.value:
             words.append(f"balance {self.balance.value:+g}")
+        if self.restoration.words:
+            words.append(self.restoration.words)
         if self.seed.value:
             words.append(f"seed {self.seed.value}")
         if self.samples.value > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
     from ...fusion.pair import Pair
 
 Level = Literal["info", "warning", "error"]
+#: What restoration consists of, as `fusion.options.RESTORE`, whose import would load torch.
+RESTORATIONS = ("noise", "light", "colour")
 #: Options of the library and the command line, and what they are in the panel.
 _CONTROLS = (
     (r",? or pass mask= or boxes=", " and choose it under Drawn"),
     (r"\b(?:mask|boxes|drawing)=", "Drawn"),
     (r"(?:use )?--locator-weights\b", "the Models panel"),
     (r"'?textdifuse [^']*download[^']*'", "the Models panel"),
+    (r"use restore=1\b", "set Restoration to 100 %"),
     (r"\bregister\b(?= must)", "Register"),
     (r"\bwindows? (?=must|\()", "Range "),
 )
@@ -50,6 +54,22 @@ class Message:
     def with_details(self, more: tuple[str, ...]) -> Message:
         """Return the message with more details."""
         return replace(self, details=(*self.details, *more))
+
+
+def restoration_words(restore: Mapping[str, float] | None) -> str:
+    """Say how much was mended; empty if all was.
+
+    Parameters
+    ----------
+    restore : mapping of str to float, or None
+        Shares, 0 to 1.
+    """
+    shares = {kind: (restore or {}).get(kind, 1.0) for kind in RESTORATIONS}
+    if len(set(shares.values())) == 1:
+        share = shares["noise"]
+        return "" if share == 1 else f"restoration {share:.0%}".replace("%", " %")
+    parts = [f"{kind} {100 * share:.0f} %" for kind, share in shares.items() if share != 1]
+    return f"restoration of {', '.join(parts)}"
 
 
 def in_panel_words(text: str) -> str:
@@ -79,9 +99,12 @@ def describe(
         return Message(in_panel_words(message_of(outcome, "The fusion")), level)
     details = tuple(in_panel_words(note) for note in outcome.record.get("warnings", ()))
     lines, missing = _objects(outcome)
+    restored = restoration_words(outcome.record.get("restore"))
     if not lines and not missing:
-        return Message(_plain(outcome, names), details=details)
-    text = "; ".join(lines + [f"{name}: not found" for name in missing])
+        text = _plain(outcome, names) + (f" {restored.capitalize()}." if restored else "")
+        return Message(text, details=details)
+    told = [*lines, *(f"{name}: not found" for name in missing), *([restored] if restored else [])]
+    text = "; ".join(told)
     return Message(text, "warning" if missing else "info", details)
 
 

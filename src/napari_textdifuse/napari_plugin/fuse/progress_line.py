@@ -41,14 +41,12 @@ class ProgressLine:
         """
         form = self._form
         form.cancel.enabled, form.cancel.text = False, "Cancel"
-        form.progress.max = 1
-        form.progress.value = int(done)
-        form.progress.native.setFormat("")
+        self._show(int(done), 1, "")
         self.show_waiting()
 
     def _begin(self, _: Any) -> None:
         self._form.cancel.enabled = True
-        self._form.progress.max = 0  # busy until the first step: loading takes a moment
+        self._show(0, 0, "")  # busy until the first step: loading takes a moment
         self._begun = time.monotonic()
 
     def _cancel(self) -> None:
@@ -57,16 +55,23 @@ class ProgressLine:
             self._form.cancel.text = "Cancelling..."
 
     def _registering(self, percent: int) -> None:
-        bar = self._form.progress
-        bar.max, bar.value = 100, percent
-        bar.native.setFormat(f"Registering, {percent} %")
+        self._show(percent, 100, f"Registering, {percent} %")
 
     def _progress(self, step: int, total: int, index: int, slices: int) -> None:
         if step == 1:
             self._begun = time.monotonic()
-        bar = self._form.progress
-        bar.max = total
-        bar.value = step
         left = (time.monotonic() - self._begun) / max(step - 1, 1) * (total - step)
         rest = f", {left:.0f} s left" if step > 3 and left >= 1 else ""
-        bar.native.setFormat(f"Slice {index + 1} of {slices}{rest}")
+        self._show(step, total, f"Slice {index + 1} of {slices}{rest}")
+
+    def _show(self, value: int, most: int, text: str) -> None:
+        """Set the bar in one go.
+
+        Qt's progress bar paints the window, canvas and all, at once and with every change.
+        """
+        bar = self._form.progress
+        bar.native.setUpdatesEnabled(False)
+        bar.max = most
+        bar.value = value
+        bar.native.setFormat(text)
+        bar.native.setUpdatesEnabled(True)

@@ -262,11 +262,14 @@ def follow_display(layers: LayerList, ndisplay: int) -> None:
 
 def _outline(mask: Labels, ndisplay: int) -> None:
     painting = str(mask.mode) not in ("pan_zoom", "transform")
-    if painting or ndisplay == 3:
+    filled = painting or ndisplay == 3
+    if filled and mask.contour:
         mask.contour = 0
-        mask.opacity = 0.5 if painting else 1.0
-    elif not mask.contour:
-        mask.contour, mask.opacity = OUTLINE, 1.0
+    elif not filled and not mask.contour:
+        mask.contour = OUTLINE
+    opacity = 0.5 if painting else 1.0
+    if (filled or mask.contour == OUTLINE) and mask.opacity != opacity:
+        mask.opacity = opacity
 
 
 def _another(layers: LayerList, key: str, title: Title) -> tuple[str, Title]:
@@ -287,11 +290,12 @@ def _bring_to_front(layers: LayerList, group: list[Layer]) -> None:
         index = layers.index(layer)
         if index != place:
             layers.move(index, place)
+    # only what changes: napari draws all again each time, even for a layer that was hidden before
     for layer in rest:
-        if RESULT in layer.metadata.get(KEY, {}):
+        if RESULT in layer.metadata.get(KEY, {}) and layer.visible:
             layer.visible = False
     for layer in group:
-        if result_of(layer)["role"] in ("fused", "mask"):
+        if result_of(layer)["role"] in ("fused", "mask") and not layer.visible:
             layer.visible = True
     layers.selection.active = group[-1]
 

@@ -105,7 +105,7 @@ class FusionWidget(Form):
         )
         self._colour_bar = ColourBar(napari_viewer, self.colour_bar, self._chosen)
         self._availability = Availability(
-            self.locator, self.alignment.shown, remembered.get("locator")
+            self.locator, self.restoration, self.alignment.shown, remembered.get("locator")
         )
         self._alignment = AlignmentCheck(
             napari_viewer,
@@ -241,6 +241,8 @@ class FusionWidget(Form):
         options |= self.window_a.colours | self.window_b.colours
         if self.balance.value:
             options["balance"] = self.balance.value
+        if self.restoration.wanted is not None:
+            options["restore"] = self.restoration.wanted
         if self.samples.value > 1:
             options["samples"] = self.samples.value
         if self.register.value != NONE:
