@@ -155,3 +155,29 @@ def test_a_third_image_is_opaque_as_ever(make_napari_viewer, tmp_path):
         write(tmp_path / f"{k}.nii.gz", volume)
         viewer.open(tmp_path / f"{k}.nii.gz", plugin="napari-textdifuse")
     assert [layer.opacity for layer in viewer.layers] == [1, 0.5, 1]
+
+
+def test_cancel_reaches_work_that_reports_nothing(qtbot):
+    import threading
+    import time
+
+    from napari_textdifuse.errors import Cancelled
+    from napari_textdifuse.napari_plugin.task import FusionRun
+    from napari_textdifuse.stopping import check_stop
+
+    begun = threading.Event()
+
+    def job(report):
+        end = time.monotonic() + 20
+        while time.monotonic() < end:  # as within one evaluation of a network
+            begun.set()
+            check_stop()
+            time.sleep(0.002)
+
+    run, outcomes = FusionRun(job), []
+    run.finished.connect(outcomes.append)
+    run.start()
+    assert begun.wait(10)
+    run.cancel()
+    qtbot.waitUntil(lambda: bool(outcomes), timeout=5_000)
+    assert isinstance(outcomes[0], Cancelled)

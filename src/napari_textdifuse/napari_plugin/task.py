@@ -12,6 +12,7 @@ from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
 from ..errors import Cancelled, TextDiFuseError
+from ..stopping import stop_when
 
 if TYPE_CHECKING:
     from ..fusion import FusionResult, Progress
@@ -63,7 +64,8 @@ class Work(QObject):  # type: ignore[misc]
     def _work(self) -> None:
         # napari also asks workers to quit when it closes, so its flag is the one to watch
         try:
-            self._outcome = self._job(self._report)
+            with stop_when(lambda: self._worker.abort_requested):
+                self._outcome = self._job(self._report)
         except Exception as error:  # handed over, whatever it is: a thread has nobody to catch it
             self._outcome = error
 
