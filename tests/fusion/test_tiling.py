@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from napari_textdifuse.fusion.tiling import pad_to_multiple, tiles
+from napari_textdifuse.fusion.tiling import frame_of, pad_to_multiple, tiles
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (16, 16), (17, 3), (255, 257)])
@@ -30,3 +30,17 @@ def test_tiles_cover_every_pixel_and_overlap_enough(shape):
     ordered = sorted(spans)
     for (_, stop), (start, _) in pairwise(ordered):
         assert stop - start >= 16
+
+
+def test_the_frame_holds_everything_with_a_margin_on_the_grid():
+    images = np.zeros((2, 512, 640), np.float32)
+    images[0, 200, 300] = images[1, 260, 330] = 1
+    # rows 200 to 260: less and more 32 are 168 and 293, on the grid of 64 128 and 320
+    assert frame_of(images) == (slice(128, 320), slice(256, 384))
+
+
+def test_the_frame_ends_at_the_border_and_air_alone_is_everything():
+    images = np.zeros((1, 100, 90), np.float32)
+    assert frame_of(images) == (slice(0, 100), slice(0, 90))
+    images[0, 99, 0] = 1
+    assert frame_of(images) == (slice(64, 100), slice(0, 64))

@@ -17,7 +17,7 @@ from ..models.protocol import FusionNetwork
 from .backend import Backend
 from .chain import ChainStep, FusionChain
 from .remodulation import gain_map, soft_mask
-from .tiling import Tile, pad_to_multiple, tiles
+from .tiling import Tile, frame_of, pad_to_multiple, tiles
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
@@ -113,6 +113,21 @@ class SliceEngine:
             return 1  # ancestral noise would differ from slice to slice
         height, width = (min(self.tile, n) for n in shape)
         return batch_size(self.device, height * width)
+
+    def frame(self, images: Floats) -> tuple[slice, slice]:
+        """Return the rows and columns that are worth computing: the rest is air.
+
+        Images that are fused in tiles are computed as a whole.
+
+        Parameters
+        ----------
+        images : ndarray, shape (N, Y, X)
+            Both sources of the slices that are fused at once.
+        """
+        height, width = images.shape[1:]
+        if len(self._tiles((height, width))) > 1:
+            return slice(0, height), slice(0, width)
+        return frame_of(images)
 
     @torch.inference_mode()
     def base(

@@ -20,6 +20,7 @@ from .progress import ProgressCounter
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
+Frame = tuple[slice, slice]
 
 
 class FusedSlices:
@@ -275,7 +276,8 @@ class StackFuser:
         luma, plain, share = np.zeros_like(x), np.zeros_like(x), np.full_like(x, 0.5)
         error = np.zeros_like(x) if self.deviation is not None else None
         empty = [not x[i].any() and not y[i].any() for i in range(len(x))]  # outside the body
-        bases = self._bases(k, x, y, numbers, labels, empty, counter)
+        frame = self.engine.frame(np.concatenate([x, y]))
+        bases = self._bases(k, x, y, frame, numbers, labels, empty, counter)
         for i, number in enumerate(numbers):
             if empty[i]:
                 modulation = self.engine.modulation_cost(shape, labels[i])
@@ -283,28 +285,32 @@ class StackFuser:
                 continue
             kept = self._cached.get((k, number))
             if kept is not None and kept.is_current(labels[i], strength):
-                luma[i] = kept.luma
+                fused = kept.luma
             else:
-                luma[i] = self.engine.remodulate(
+                objects = _part(labels[i], frame)
+                if _any(labels[i]) and not _any(objects):  # drawn in the air
+                    counter.skip(self.engine.modulation_cost(shape, labels[i]))
+                fused = self.engine.remodulate(
                     bases[i],
-                    labels[i],
+                    objects,
                     strength,
                     self.seed + k,
-                    lambda _, image, number=number: counter.advance(number, image),  # type: ignore[misc]
-                    None if level is None else level[i],
+                    lambda _, image, number=number: counter.advance(  # type: ignore[misc]
+                        number, _placed(image, shape, frame)
+                    ),
+                    None if level is None else level[i][frame],
                 )
                 if kept is not None:
                     self._cached[k, number] = _CachedSlice(
-                        kept.base, _copy(labels[i]), strength, luma[i].copy()
+                        kept.base, _copy(labels[i]), strength, fused
                     )
-            plain[i] = bases[i].luma
+            luma[i][frame], plain[i][frame], share[i][frame] = fused, bases[i].luma, bases[i].share
             if anatomy is not None:  # of the base, so that emphasis is not taken back
-                lost = np.float32(1 - self.single) * lost_anatomy(bases[i].luma, anatomy[i])
+                lost = np.float32(1 - self.single) * lost_anatomy(plain[i], anatomy[i])
                 luma[i] += lost
                 plain[i] += lost
-            share[i] = bases[i].share
             if error is not None:
-                error[i] = bases[i].error
+                error[i][frame] = bases[i].error
         return luma, share, plain, error
 
     def _bases(
@@ -312,25 +318,26 @@ class StackFuser:
         k: int,
         x: Floats,
         y: Floats,
+        frame: Frame,
         numbers: range,
         labels: Sequence[Labels | None],
         empty: Sequence[bool],
         counter: ProgressCounter,
     ) -> dict[int, BaseSlice]:
-        """Return the base chains of slices that are not empty, made or kept."""
-        bases = {
-            i: self._cached[k, n].base for i, n in enumerate(numbers) if (k, n) in self._cached
-        }
+        """Return the base chains of slices that are not empty, made or kept; of the frame only."""
+        bases = {i: self._cached[k, n].base for i, n in enumerate(numbers) if (k, n) in self._cached}
         new = [i for i in range(len(x)) if not empty[i] and i not in bases]
         if not new:
             return bases
         keep = self.memory > 0
         made = self.engine.base(
-            x[new],
-            y[new],
-            [labels[i] for i in new],
+            x[new][:, *frame],
+            y[new][:, *frame],
+            [_part(labels[i], frame) for i in new],
             self.seed + k,
-            lambda item, image: counter.advance(numbers[new[item]], image),
+            lambda item, image: counter.advance(
+                numbers[new[item]], _placed(image, x.shape[1:], frame)
+            ),
             keep,
         )
         for i, base in zip(new, made, strict=True):
@@ -380,6 +387,20 @@ def _stack(image: Floats) -> Floats:
 
 def _any(labels: Labels | None) -> bool:
     return labels is not None and bool(labels.any())
+
+
+def _part(labels: Labels | None, frame: Frame) -> Labels | None:
+    return None if labels is None else labels[frame]
+
+
+def _placed(image: Floats, shape: tuple[int, ...], frame: Frame) -> Floats:
+    """Put the estimate of a frame into the whole image; that of a tile stays as it is."""
+    rows, columns = (part.stop - part.start for part in frame)
+    if image.shape == shape or min(image.shape[0] - rows, image.shape[1] - columns) < 0:
+        return image
+    whole = np.zeros(shape, np.float32)
+    whole[frame] = image[:rows, :columns]
+    return whole
 
 
 def _copy(labels: Labels | None) -> Labels | None:

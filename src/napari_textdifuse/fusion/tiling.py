@@ -1,4 +1,4 @@
-"""Padding to the network's multiple, and tiles for pictures that would not fit into memory."""
+"""Padding to the network's multiple, the frame around the body, and tiles of large pictures."""
 
 from __future__ import annotations
 
@@ -40,6 +40,36 @@ class Tile:
 #: Tiles start at multiples of this, so that cells of the fusion control's attention and the
 #: network's strides lie on a tile as they lie on the picture.
 GRID = 64
+
+
+#: Pixels of air that are kept around the body: at its edge the network sees what it saw before.
+MARGIN = 32
+
+
+def frame_of(images: Floats) -> tuple[slice, slice]:
+    """Rows and columns that hold anything, with a margin; what lies outside is air.
+
+    Parameters
+    ----------
+    images : ndarray, shape (N, Y, X)
+        Air is exactly 0 in all of them.
+
+    Returns
+    -------
+    rows, columns : slice
+        From and to multiples of `GRID`, or the border; everything if there is nothing but air.
+    """
+    held = images.any(axis=0)
+    rows, columns = (_framed(held.any(axis=axis)) for axis in (1, 0))
+    return rows, columns
+
+
+def _framed(held: npt.NDArray[np.bool_]) -> slice:
+    places = np.flatnonzero(held)
+    if not len(places):
+        return slice(0, len(held))
+    first, last = int(places[0]) - MARGIN, int(places[-1]) + 1 + MARGIN
+    return slice(max(0, first // GRID * GRID), min(len(held), -(-last // GRID) * GRID))
 
 
 def _spans(length: int, size: int, overlap: int) -> list[tuple[int, int]]:
