@@ -8,6 +8,7 @@ import math
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -170,7 +171,9 @@ def report(rows: list[Row]) -> str:
         parts.append(f"## {set_name}, {condition}, {pairs} pair{'s' * (pairs > 1)}")
         order = sorted(groups, key=lambda key: (SAMPLERS.index(key[0]), key[1]))
         lines = [line(sampler, steps, groups[sampler, steps]) for sampler, steps in order]
-        parts.append(table(["sampler", "steps", "MAD", "PSNR", *LUMINANCE_METRICS, PERCEPTUAL, "s"], lines))
+        parts.append(
+            table(["sampler", "steps", "MAD", "PSNR", *LUMINANCE_METRICS, PERCEPTUAL, "s"], lines)
+        )
     return "\n\n".join(parts) + "\n"
 
 

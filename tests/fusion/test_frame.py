@@ -28,9 +28,7 @@ def test_an_object_inside_the_frame_is_emphasised_as_in_the_cut_images(tiny_pipe
     mask = np.zeros((256, 320), np.uint8)
     mask[32:44, 30:50] = 3
     whole = tiny_pipeline(*pair, mask=mask, steps=1)
-    cut = tiny_pipeline(
-        *(image[:128, :128] for image in pair), mask=mask[:128, :128], steps=1
-    )
+    cut = tiny_pipeline(*(image[:128, :128] for image in pair), mask=mask[:128, :128], steps=1)
     np.testing.assert_array_equal(whole.fused[:128, :128], cut.fused)
     assert (whole.fused[:128, :128] != tiny_pipeline(*pair, steps=1).fused[:128, :128]).any()
 

@@ -91,8 +91,29 @@ def test_the_error_sends_no_gradient_into_the_picture(network):
 
 def test_an_untrained_error_is_small_and_everywhere_the_same():
     head = ErrorHead(8, 4, 2)
-    scale = head(torch.randn(1, 8, 6, 6), *torch.randn(2, 1, 1, 12, 12)).exp()
+    sources = torch.randn(2, 1, 12, 12)
+    scale = head(torch.randn(1, 8, 6, 6), *torch.randn(2, 1, 1, 12, 12), sources).exp()
     torch.testing.assert_close(scale, torch.full((1, 1, 12, 12), FIRST))
+
+
+def test_exchanging_the_sources_leaves_the_error(network):
+    z, x, y, t = inputs()
+    there, back = (
+        network.decode_with_error(network.encode_and_weight(z, *pair, t), t)[2]
+        for pair in ((x, y), (y, x))
+    )
+    torch.testing.assert_close(there, back, atol=1e-5, rtol=1e-4)
+
+
+def test_the_error_depends_on_what_was_taken_from_the_sources(network):
+    features, fused, residual = torch.randn(1, 8, 16, 16), *torch.zeros(2, 1, 1, 32, 32)
+    near, far = torch.zeros(2, 1, 32, 32), torch.zeros(2, 1, 32, 32)
+    far[1, 0, 16, 16] = 1
+    change = network.error(features, fused, residual, far) - network.error(
+        features, fused, residual, near
+    )
+    assert change.abs().amax() > 1e-3
+    assert change.abs()[..., :4, :4].amax() > 0  # through the cell around
 
 
 def test_the_error_stays_exact_in_half_precision(network):

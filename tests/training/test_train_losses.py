@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +11,13 @@ from skimage.metrics import structural_similarity
 from napari_textdifuse.diffusion import Schedule
 from napari_textdifuse.models.modulation import apply_gain
 from napari_textdifuse.training.losses import (
+    LEAST_ERROR,
     correlation_loss,
-    error_likelihood,
     fusion_loss,
     haze_loss,
     level_target,
     overshoot_loss,
+    quantile_loss,
     similarity,
     sobel,
     structure_loss,
@@ -130,8 +133,16 @@ def test_equal_pairs_do_not_count_in_the_correlation():
     assert float(correlation_loss(x, x, y)) == pytest.approx(sum(each) / 2, rel=1e-4)
 
 
-def test_the_likeliest_scale_is_the_mean_error():
-    error = torch.tensor([0.01, 0.02, 0.06])
-    best = float(error_likelihood(torch.full((3,), 0.03), error))
-    for scale in (0.025, 0.036):
-        assert float(error_likelihood(torch.full((3,), scale), error)) > best
+def test_the_best_level_has_the_wanted_share_of_errors_below_it():
+    error = torch.linspace(0, 1, 1001)  # nine in ten lie below 0.9
+    best = float(quantile_loss(torch.tensor(0.9 + LEAST_ERROR).log(), error, 0.9))
+    for bound in (0.85, 0.95):
+        assert float(quantile_loss(torch.tensor(bound).log(), error, 0.9)) > best + 1e-4
+
+
+def test_an_error_above_the_level_costs_nine_times_as_much_as_one_below():
+    error = torch.tensor([0.1 - LEAST_ERROR])
+    above = float(quantile_loss(torch.tensor(0.05).log(), error, 0.9))
+    below = float(quantile_loss(torch.tensor(0.2).log(), error, 0.9))
+    assert above == pytest.approx(0.9 * math.log(2))
+    assert below == pytest.approx(0.1 * math.log(2))

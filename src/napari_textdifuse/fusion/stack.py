@@ -325,7 +325,9 @@ class StackFuser:
         counter: ProgressCounter,
     ) -> dict[int, BaseSlice]:
         """Return the base chains of slices that are not empty, made or kept; of the frame only."""
-        bases = {i: self._cached[k, n].base for i, n in enumerate(numbers) if (k, n) in self._cached}
+        bases = {
+            i: self._cached[k, n].base for i, n in enumerate(numbers) if (k, n) in self._cached
+        }
         new = [i for i in range(len(x)) if not empty[i] and i not in bases]
         if not new:
             return bases

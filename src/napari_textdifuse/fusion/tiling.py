@@ -59,17 +59,15 @@ def frame_of(images: Floats) -> tuple[slice, slice]:
     rows, columns : slice
         From and to multiples of `GRID`, or the border; everything if there is nothing but air.
     """
-    held = images.any(axis=0)
-    rows, columns = (_framed(held.any(axis=axis)) for axis in (1, 0))
-    return rows, columns
+    rows, columns = (np.flatnonzero(images.any(axis=(0, axis))) for axis in (2, 1))
+    return _framed(rows, images.shape[1]), _framed(columns, images.shape[2])
 
 
-def _framed(held: npt.NDArray[np.bool_]) -> slice:
-    places = np.flatnonzero(held)
+def _framed(places: npt.NDArray[np.intp], length: int) -> slice:
     if not len(places):
-        return slice(0, len(held))
+        return slice(0, length)
     first, last = int(places[0]) - MARGIN, int(places[-1]) + 1 + MARGIN
-    return slice(max(0, first // GRID * GRID), min(len(held), -(-last // GRID) * GRID))
+    return slice(max(0, first // GRID * GRID), min(length, -(-last // GRID) * GRID))
 
 
 def _spans(length: int, size: int, overlap: int) -> list[tuple[int, int]]:

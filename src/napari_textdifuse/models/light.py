@@ -28,6 +28,8 @@ class WeightedFeatures:
         ``w F`` per level.
     share : Tensor, shape (B, 1, H, W)
         Share of X among the pixel weights; that of Y is the rest to 1.
+    sources : Tensor, shape (2 B, 1, H, W), float32
+        The sources themselves, in [-1, 1].
     context : Tensor, shape (B, time_dim), optional
         Embedding of the wanted restoration, for the decoder.
     """
@@ -35,6 +37,7 @@ class WeightedFeatures:
     condition: Tensor
     features: list[Tensor]
     share: Tensor
+    sources: Tensor
     context: Tensor | None = None
 
 
@@ -149,7 +152,9 @@ class LightNetwork(nn.Module):
             pixels, share = lean_weights(pixels, balance), lean_weights(share, balance)
             weights = [lean_weights(w, balance) for w in weights]
         weighted = [w * f for w, f in zip(weights, features, strict=True)]
-        return WeightedFeatures(pixels * (condition + 1) / 2, weighted, share.chunk(2)[0], context)
+        return WeightedFeatures(
+            pixels * (condition + 1) / 2, weighted, share.chunk(2)[0], condition, context
+        )
 
     def decode(self, weighted: WeightedFeatures, t: Tensor) -> tuple[Tensor, Tensor]:
         """Add the two sources' weighted features and decode them (Eq. 4).
@@ -177,21 +182,37 @@ class LightNetwork(nn.Module):
         estimate, variance : Tensor, shape (B, 1, H, W), float32
             As from `decode`.
         error : Tensor, shape (B, 1, H, W), float32, or None
-            Expected absolute error, of brightness in [0, 1]; None from networks without the head.
+            Bound below which nine in ten absolute errors lie, of brightness in [0, 1]; None from
+            networks without the head.
         """
         return self._decode(weighted, t, judge=self.error is not None)
+
+    def decoded(self, weighted: WeightedFeatures, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the decoder's last features, the weighted sources and what is added to them.
+
+        Returns
+        -------
+        features : Tensor, shape (B, C, H / patch, W / patch)
+        fused, residual : Tensor, shape (B, 1, H, W), float32
+            Their sum is the clean estimate.
+        """
+        features = self._features(weighted, t)
+        return features, _sum_of_sources(weighted), self.decoder.heads(features)[0]
+
+    def _features(self, weighted: WeightedFeatures, t: Tensor) -> Tensor:
+        return self.decoder.features(
+            combine(weighted.features), self._network_input(t), weighted.context
+        )
 
     def _decode(
         self, weighted: WeightedFeatures, t: Tensor, judge: bool
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        seen = self.decoder.features(
-            combine(weighted.features), self._network_input(t), weighted.context
-        )
+        seen = self._features(weighted, t)
         residual, variance = self.decoder.heads(seen)
-        fused = 2 * combine([weighted.condition])[0] - 1
+        fused = _sum_of_sources(weighted)
         error = None
         if judge and self.error is not None:
-            error = self.error(seen, fused, residual).exp()
+            error = self.error(seen, fused, residual, weighted.sources).exp()
         return fused + residual, variance, error
 
     def modulate(self, weighted: WeightedFeatures, gain: Tensor) -> WeightedFeatures:
@@ -208,3 +229,7 @@ class LightNetwork(nn.Module):
     def _network_input(self, noisy: Tensor) -> Tensor:
         """Sample or step as the network gets to see it."""
         return noisy if self.diffusion else torch.zeros_like(noisy)
+
+
+def _sum_of_sources(weighted: WeightedFeatures) -> Tensor:
+    return 2 * combine([weighted.condition])[0] - 1

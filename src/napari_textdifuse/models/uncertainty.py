@@ -12,10 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-#: Scale that an untrained head gives, of brightness in [0, 1].
+#: Bound that an untrained head gives, of brightness in [0, 1].
 FIRST = 0.02
-#: Bounds of the logarithm of the scale: a tenth of a grey value of 8 bits, and the whole range.
+#: Bounds of its logarithm: a tenth of a grey value of 8 bits, and the whole range.
 LOWEST, HIGHEST = math.log(0.1 / 255), 0.0
+#: Share of the errors that lie below the bound.
+SHARE = 0.9
+#: Side in pixels of the cells over which the head looks for the noise and the light around.
+CELL = 64
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,12 @@ class ErrorCalibration:
 
 
 class ErrorHead(nn.Module):
-    """Scale of a Laplace distribution of the error of the estimate (Kendall & Gal 2017).
+    """Bound of the error of the estimate: nine in ten errors lie below it.
 
-    It sees the decoder's last features and the picture, and sends no gradient back to either, so
-    that training it leaves the picture as it is.
+    A quantile of the error (Koenker & Bassett 1978) needs no assumption on how errors are
+    distributed. The head sees the decoder's last features, the estimate and what it took away from
+    both sources, there and on average over cells of `CELL` pixels. It sends no gradient back, so
+    that training it leaves the image as it is. Exchanging the sources changes nothing.
 
     Parameters
     ----------
@@ -56,29 +62,49 @@ class ErrorHead(nn.Module):
     def __init__(self, features: int, channels: int, patch: int) -> None:
         super().__init__()
         self.patch = patch
-        self.conv1 = nn.Conv2d(features + 2 * patch**2, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = nn.Conv2d(features + 4 * patch**2, channels, 3, padding=1)
+        self.around = nn.Conv2d(2 * channels, channels, 1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=2, dilation=2)
+        self.conv3 = nn.Conv2d(channels, channels, 3, padding=4, dilation=4)
         self.head = nn.Conv2d(channels, patch**2, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.constant_(self.head.bias, math.log(FIRST))  # type: ignore[arg-type]
 
-    def forward(self, features: Tensor, fused: Tensor, residual: Tensor) -> Tensor:
-        """Predict the logarithm of the scale.
+    def forward(self, features: Tensor, fused: Tensor, residual: Tensor, sources: Tensor) -> Tensor:
+        """Predict the logarithm of the bound.
 
         Parameters
         ----------
         features : Tensor, shape (B, C, H / patch, W / patch)
         fused, residual : Tensor, shape (B, 1, H, W)
             The weighted sources in [-1, 1] and what the decoder adds to them.
+        sources : Tensor, shape (2 B, 1, H, W)
+            Both sources in [-1, 1]; X in the first half.
 
         Returns
         -------
         Tensor, shape (B, 1, H, W), float32
-            Natural logarithm of the mean absolute error, of brightness in [0, 1].
+            Natural logarithm of the bound, of brightness in [0, 1].
         """
-        seen = F.pixel_unshuffle(torch.cat([fused, residual], dim=1).detach(), self.patch)
-        x = torch.cat([features.detach(), seen.to(features.dtype)], dim=1)
-        x = F.silu(self.conv1(x.contiguous(memory_format=torch.channels_last)))
-        x = F.silu(self.conv2(x))
-        out = self.head(x.to(self.head.weight.dtype)).float()
+        removed = (source - fused - residual for source in sources.chunk(2))
+        x, y = removed
+        images = [fused, residual, torch.maximum(x, y), torch.minimum(x, y)]
+        seen = F.pixel_unshuffle(torch.cat(images, dim=1).detach(), self.patch)
+        h = torch.cat([features.detach(), seen.to(features.dtype)], dim=1)
+        h = F.silu(self.conv1(h.contiguous(memory_format=torch.channels_last)))
+        h = h + self._surround(h)
+        h = h + F.silu(self.conv2(h))
+        h = h + F.silu(self.conv3(h))
+        out = self.head(h.to(self.head.weight.dtype)).float()
         return F.pixel_shuffle(out, self.patch).clamp(LOWEST, HIGHEST)
+
+    def _surround(self, h: Tensor) -> Tensor:
+        height, width = h.shape[-2:]
+        cell = min(CELL // self.patch, height), min(CELL // self.patch, width)
+        means = [
+            F.avg_pool2d(v, cell, ceil_mode=True, count_include_pad=False) for v in (h, h.abs())
+        ]
+        cells = self.around(torch.cat(means, dim=1))
+        size = cells.shape[-2] * cell[0], cells.shape[-1] * cell[1]
+        smooth = F.interpolate(cells, size=size, mode="bilinear", align_corners=False)
+        return smooth[..., :height, :width]

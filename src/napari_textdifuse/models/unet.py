@@ -83,7 +83,7 @@ class UNetConfig:
     control_fine: int = 8
     control_cell: int = 64
     restore: int = 2
-    uncertainty: int = 16
+    uncertainty: int = 24
 
     def __post_init__(self) -> None:
         for name, (low, high) in RANGES.items():

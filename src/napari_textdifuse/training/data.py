@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..volume import FUNCTIONAL
-from .degrade import degrade_in_steps
+from .degrade import Degrade, degrade_in_steps
 from .sources import Example, Pixels, as_floats
 
 Floats = npt.NDArray[np.float32]
@@ -80,6 +80,10 @@ class CropSampler:
     seed : int
     device : str or torch.device
         Where batches are put.
+    degrade : callable
+        As `degrade_in_steps`.
+    clean : float
+        Share of pairs that are left as they are.
     """
 
     def __init__(
@@ -88,11 +92,14 @@ class CropSampler:
         crop: int,
         seed: int = 0,
         device: str | torch.device = "cpu",
+        degrade: Degrade = degrade_in_steps,
+        clean: float = CLEAN_PAIRS,
     ) -> None:
         self.examples = examples
         self.crop = crop
         self.seed = seed
         self.device = torch.device(device)
+        self.degrade, self.clean = degrade, clean
         self._sets = sorted({e.set_name for e in examples})
         self._by_set = {s: [e for e in examples if e.set_name == s] for s in self._sets}
 
@@ -153,9 +160,9 @@ class CropSampler:
         if same:
             only = int(rng.integers(2))
             clean, modalities = (clean[only],) * 2, (modalities[only],) * 2
-        if len(clean) == 2 and rng.random() < CLEAN_PAIRS:
+        if len(clean) == 2 and rng.random() < self.clean:
             return Crop(clean, clean, clean, same, scene)
-        steps = [degrade_in_steps(x, m, rng) for x, m in zip(clean, modalities, strict=True)]
+        steps = [self.degrade(x, m, rng) for x, m in zip(clean, modalities, strict=True)]
         if same:
             steps = steps[:1] * 2
         lit, seen = zip(*steps, strict=True)

@@ -18,6 +18,8 @@ from ..colour import BT601
 
 Image = npt.NDArray[np.float32]
 Rng = np.random.Generator
+#: Brightness, modality and random numbers to the image in wrong light, and the same with the rest.
+Degrade = Callable[[Image, str, Rng], tuple[Image, Image]]
 
 
 def gaussian_noise(x: Image, rng: Rng, sigma: float) -> Image:
@@ -204,6 +206,31 @@ def degrade_in_steps(x: Image, modality: str, rng: Rng) -> tuple[Image, Image]:
     if rng.random() < 0.15:
         x = blur(x, rng)
     if rng.random() < 0.85:
+        x = _noise(x, modality, rng)
+    return lit, np.clip(x, 0, 1).astype(np.float32)
+
+
+#: Shares of images with nothing, noise, blur, and both, where errors are learned.
+ERROR_KINDS = (0.1, 0.45, 0.2, 0.25)
+
+
+def degrade_for_errors(x: Image, modality: str, rng: Rng) -> tuple[Image, Image]:
+    """As `degrade_in_steps`, with more blur: every kind of error is to be seen often enough."""
+    light = rng.random()
+    if modality == "VIS" and light < 0.15:
+        x = low_light(x, rng)
+    elif modality == "VIS" and light < 0.3:
+        x = over_exposure(x, rng)
+    elif (modality == "IR" and light < 0.08) or (modality == "VIS" and light < 0.34):
+        x = low_contrast(x, rng)
+    elif modality == "MR" and light < 0.1:
+        x = bias_field(x, rng)
+    lit = np.clip(x, 0, 1).astype(np.float32)
+    kind = rng.choice(4, p=ERROR_KINDS)
+    x = lit
+    if kind >= 2:
+        x = blur(x, rng)
+    if kind in (1, 3):
         x = _noise(x, modality, rng)
     return lit, np.clip(x, 0, 1).astype(np.float32)
 

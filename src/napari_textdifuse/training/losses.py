@@ -154,17 +154,26 @@ def haze_loss(fused: Tensor, x: Tensor, y: Tensor, share: float = 0.02) -> Tenso
     return F.relu(darkest(fused) - torch.minimum(darkest(x), darkest(y))).mean()
 
 
-def error_likelihood(scale: Tensor, error: Tensor) -> Tensor:
-    """Negative log-likelihood of absolute errors under Laplace distributions, less a constant.
+#: Half a grey value of 8 bits: below it, errors do not differ.
+LEAST_ERROR = 0.5 / 255
+
+
+def quantile_loss(level: Tensor, error: Tensor, share: float) -> Tensor:
+    """Loss whose least value is where `share` of the errors lie below the level.
+
+    Of the logarithm, so that small errors count as much as large ones.
 
     Parameters
     ----------
-    scale : Tensor
-        Expected absolute errors, above 0.
+    level : Tensor
+        Natural logarithms of the bounds.
     error : Tensor
         Absolute errors that were made.
+    share : float
+        Between 0 and 1.
     """
-    return (scale.log() + error / scale).mean()
+    above = (error + LEAST_ERROR).log() - level
+    return torch.maximum(share * above, (share - 1) * above).mean()
 
 
 def salience(x: Tensor, width: int = 25) -> Tensor:
