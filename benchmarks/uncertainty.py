@@ -20,15 +20,25 @@ import numpy.typing as npt
 import torch
 from _bench.pairs import load_pairs, selection
 from scipy import ndimage
+from scipy.optimize import isotonic_regression
 from scipy.stats import spearmanr
 
+from napari_textdifuse.diffusion import Schedule, trailing_timesteps
 from napari_textdifuse.evaluation.luminance import luminance8
+from napari_textdifuse.fusion.chain import FusionChain
 from napari_textdifuse.fusion.tiling import pad_to_multiple
 from napari_textdifuse.models import LightNetwork
 from napari_textdifuse.weights import WeightsFolder, load_light, open_folder
 
 Floats = npt.NDArray[np.float32]
-SETS = ("CT-MRI", "PET-MRI", "SPECT-MRI", "RoadScene", "LLVIP", "MSRS")
+MODALITIES = {
+    "CT-MRI": ("CT", "MR"),
+    "PET-MRI": ("PT", "MR"),
+    "SPECT-MRI": ("NM", "MR"),
+    "RoadScene": ("VIS", "IR"),
+    "LLVIP": ("VIS", "IR"),
+    "MSRS": ("VIS", "IR"),
+}
 #: Side of the middle part that is looked at.
 SIDE = 192
 #: Points of the calibration table, and the interval that must hold nine errors in ten.
@@ -57,15 +67,15 @@ DEGRADATIONS: dict[str, Degrade] = {
 
 
 @torch.inference_mode()
-def fuse(network: LightNetwork, a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    """Fused brightness and expected absolute error of one step from seed 0."""
+def fuse(network: LightNetwork, a: Floats, b: Floats, steps: int) -> tuple[Floats, Floats]:
+    """Fused brightness from seed 0, and the bound of its error from the first step."""
     x, y = (torch.from_numpy(pad_to_multiple(v, network.multiple))[None, None] for v in (a, b))
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
-    t = torch.full((1,), 999)
-    weighted = network.encode_and_weight(noise, 2 * x - 1, 2 * y - 1, t)
-    estimate, _, error = network.decode_with_error(weighted, t)
+    chain = FusionChain(network, Schedule("cosine"), trailing_timesteps(steps))
+    made = list(chain.base(2 * x - 1, 2 * y - 1, noise))
+    error, estimate = made[0].error, made[-1].estimate
     if error is None:
-        sys.exit("these weights have no head for the expected error.")
+        sys.exit("these weights have no head for the error.")
     height, width = a.shape
     shown = ((estimate + 1) / 2).clamp(0, 1)
     return shown[0, 0, :height, :width].numpy(), error[0, 0, :height, :width].numpy()
@@ -83,40 +93,44 @@ def measure(
     """Set, degradation, number of the pair, errors and expected errors."""
     rng = np.random.default_rng(0)
     rows = []
-    for name in SETS:
+    for name in options.sets:
         pairs = load_pairs(options.data, name, selection(None, "held-out"), options.limit)
         for number, pair in enumerate(pairs):
             a, b = middle(pair.a), middle(pair.b)
-            clean, _ = fuse(network, a, b)
+            clean, _ = fuse(network, a, b, options.steps)
             for kind, change in DEGRADATIONS.items():
                 if kind == "over-exposed" and not pair.scene:
                     continue
                 seen = (change(a, pair.scene, rng), change(b, False, rng))
                 fused, error = fuse(
-                    network, *(np.rint(v * 255).astype(np.float32) / 255 for v in seen)
+                    network,
+                    *(np.rint(v * 255).astype(np.float32) / 255 for v in seen),
+                    options.steps,
                 )
                 rows.append((name, kind, number, np.abs(fused - clean).ravel(), error.ravel()))
     return rows
 
 
 def fit(errors: Floats, expected: Floats) -> dict[str, list[float]]:
-    """Logarithms of the expected error and of the deviation that covers nine errors in ten."""
+    """Logarithms of the bound of the error and of the deviation that covers nine errors in ten."""
     level = np.log(expected + 1e-9)
     edges = np.unique(np.quantile(level, np.linspace(0, 1, POINTS + 1)))
     table: dict[float, float] = {}
-    highest = -np.inf
     for low, high in itertools.pairwise(edges):
         inside = (level >= low) & (level <= high)
         deviation = np.log(np.quantile(errors[inside], SHARE) / DEVIATIONS + 1e-6)
-        highest = max(highest, float(deviation))
-        table[round(float(level[inside].mean()), 4)] = round(highest, 4)
-    return {"expected": sorted(table), "deviation": [table[k] for k in sorted(table)]}
+        table[round(float(level[inside].mean()), 4)] = float(deviation)
+    expected = sorted(table)
+    rising = isotonic_regression([table[k] for k in expected]).x
+    return {"expected": expected, "deviation": [round(float(v), 4) for v in rising]}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", default=None)
+    parser.add_argument("--sets", nargs="+", choices=MODALITIES, default=list(MODALITIES))
+    parser.add_argument("--steps", type=int, default=1, help="of the chain; default 1")
     parser.add_argument("--limit", type=int, default=8, help="held-out pairs per set; default 8")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -126,8 +140,10 @@ def main() -> None:
     rows = measure(options, load_light(folder))
     even = [r for r in rows if r[2] % 2 == 0]
     table = fit(np.concatenate([r[3] for r in even]), np.concatenate([r[4] for r in even]))
+    modalities = {m for name in options.sets for m in MODALITIES[name]}
+    described = table | {"modalities": sorted(modalities)}
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "calibration.json").write_text(json.dumps(table, indent=2) + "\n")
+    (options.out / "calibration.json").write_text(json.dumps(described, indent=2) + "\n")
     lines = [
         f"Coverage of nominal 90 % intervals on held-out pairs that the table was not fitted on "
         f"({folder.name}).",
@@ -136,7 +152,7 @@ def main() -> None:
         "| set | degradation | error | deviation | covered | Spearman |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for name in SETS:
+    for name in options.sets:
         for kind in DEGRADATIONS:
             rest = [r for r in rows if r[0] == name and r[1] == kind and r[2] % 2]
             if not rest:

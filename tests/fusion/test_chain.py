@@ -110,8 +110,8 @@ def test_ancestral_noise_is_not_the_starting_noise(tiny_pipeline, monkeypatch):
     assert abs(np.corrcoef(noise.ravel(), first.ravel())[0, 1]) < 0.2
 
 
-def test_the_error_belongs_to_the_last_step():
+def test_the_error_comes_with_the_first_step():
     chain = FusionChain(Linear(), Schedule("cosine"), [800, 500, 200])
     steps = list(chain.base(draw(0), draw(1), draw(2)))
-    assert [step.error is None for step in steps] == [True, True, False]
+    assert [step.error is None for step in steps] == [False, True, True]
     assert steps[-1].only(0).z.shape == (1, 1, 6, 8)

@@ -46,6 +46,7 @@ def calibrated(tiny_weights, tmp_path_factory) -> FusionPipeline:
     config["calibration"] = {
         "expected": list(np.log(levels)),
         "deviation": list(np.log(2 * np.array(levels))),
+        "modalities": ["MR", "CT"],
     }
     (folder / "config.json").write_text(json.dumps(config))
     return FusionPipeline.from_pretrained(folder, device="cpu")
@@ -110,7 +111,9 @@ def test_weights_without_the_condition_say_so(older, pair):
 def test_uncertainty_is_shown_where_it_was_calibrated(tiny_pipeline, older, calibrated, pair):
     assert tiny_pipeline(*pair, steps=1).uncertainty is None
     assert older(*pair, steps=1).uncertainty is None
-    result = calibrated(*pair, steps=1)
+    known = {"a": "MR", "b": "CT"}
+    windows = {"a": (0, 255), "b": (0, 255)}
+    result = calibrated(*pair, steps=1, modality=known, windows=windows)
     network = calibrated.backend.network
     x, y = (torch.from_numpy(v)[None, None].float() / 255 * 2 - 1 for v in pair)
     z = torch.randn(x.shape[1:], generator=torch.Generator().manual_seed(0))[None]
@@ -120,19 +123,32 @@ def test_uncertainty_is_shown_where_it_was_calibrated(tiny_pipeline, older, cali
     np.testing.assert_allclose(
         result.uncertainty, np.minimum(2 * error.numpy(), 0.2), rtol=1e-3, atol=1e-6
     )
-    np.testing.assert_array_equal(result.fused, tiny_pipeline(*pair, steps=1).fused)
+    np.testing.assert_array_equal(
+        result.fused, tiny_pipeline(*pair, steps=1, modality=known, windows=windows).fused
+    )
+    # the head looks at the first step, however many follow
+    again = calibrated(*pair, steps=3, modality=known, windows=windows).uncertainty
+    np.testing.assert_array_equal(again, result.uncertainty)
+
+
+@pytest.mark.parametrize("modality", [None, {"a": "VIS", "b": "IR"}, {"a": "MR"}])
+def test_no_uncertainty_for_what_it_was_not_measured_on(calibrated, pair, modality):
+    assert calibrated(*pair, steps=1, modality=modality).uncertainty is None
 
 
 def test_samples_add_what_they_differ_by(calibrated, tiny_pipeline, pair):
-    spread = tiny_pipeline(*pair, steps=1, samples=2).uncertainty
-    each = [calibrated(*pair, steps=1, seed=seed).uncertainty for seed in (0, 1)]
-    both = calibrated(*pair, steps=1, samples=2).uncertainty
+    known = {"a": "MR", "b": "CT"}
+    spread = tiny_pipeline(*pair, steps=1, samples=2, modality=known).uncertainty
+    each = [calibrated(*pair, steps=1, seed=seed, modality=known).uncertainty for seed in (0, 1)]
+    both = calibrated(*pair, steps=1, samples=2, modality=known).uncertainty
     expected = np.sqrt(spread**2 + (each[0] ** 2 + each[1] ** 2) / 2)
     np.testing.assert_allclose(both, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_no_uncertainty_where_the_user_chose_the_balance(calibrated, pair):
-    assert calibrated(*pair, steps=1, balance=0.5).uncertainty is None
+    assert (
+        calibrated(*pair, steps=1, balance=0.5, modality={"a": "MR", "b": "CT"}).uncertainty is None
+    )
 
 
 def test_a_calibration_that_is_none_is_refused(tiny_weights, tmp_path):

@@ -90,11 +90,11 @@ def test_what_is_no_weights_is_one_sentence(tmp_path):
 
 def test_a_calibration_is_exported_and_read_back(tmp_path):
     save(SMALL, tmp_path / "w.safetensors")
-    table = {"expected": [-4.0, -2.0], "deviation": [-3.5, -2.5]}
+    table = {"expected": [-4.0, -2.0], "deviation": [-3.5, -2.5], "modalities": ["MR"]}
     (tmp_path / "table.json").write_text(json.dumps(table))
     start = str(tmp_path / "w.safetensors")
     folder = export(start, tmp_path / "out", calibration=tmp_path / "table.json")
-    assert calibration(open_folder(folder)) == ([-4.0, -2.0], [-3.5, -2.5])
+    assert calibration(open_folder(folder)) == ([-4.0, -2.0], [-3.5, -2.5], ["MR"])
     assert calibration(open_folder(export(start, tmp_path / "bare"))) is None
     (tmp_path / "table.json").write_text("[]")
     with pytest.raises(InputError, match="no calibration"):

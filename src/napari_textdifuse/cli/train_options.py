@@ -12,7 +12,7 @@ STAGES = {
     "diffusion": "train the restoration diffusion on single images or pairs (stage 1)",
     "fcm": "train the fusion control on pairs (stage 2)",
     "modulation": "train the modulation by prompt or mask on pairs (stage 3)",
-    "uncertainty": "train the head for the expected error on pairs (stage 4)",
+    "uncertainty": "train the head for the bound of the error on pairs (stage 4)",
     "chroma": "train the chrominance diffusion on colour pictures",
 }
 
@@ -46,7 +46,7 @@ def add_train(train: argparse.ArgumentParser, debug: argparse.ArgumentParser) ->
     add("--name", help="name and version for records; default: that of the folder")
     text = "folder of a run of the stage chroma, to restore the colours of natural pictures"
     add("--chroma", metavar="DIR", type=Path, help=text)
-    text = "calibration of the expected error, as benchmarks/uncertainty.py writes it"
+    text = "calibration of the error, as benchmarks/uncertainty.py writes it"
     add("--calibration", metavar="FILE", type=Path, help=text)
 
 
@@ -186,7 +186,7 @@ def _network(stage: argparse.ArgumentParser, new: bool) -> None:
         "--uncertainty",
         type=whole(0, 256),
         metavar="N",
-        help=f"channels of the head for the expected error, trained by "
+        help=f"channels of the head for the bound of the error, trained by "
         f"the stage uncertainty; {zero}",
     )
 

@@ -51,12 +51,16 @@ class NetworkChoice:
         For the record.
     notes : tuple of str
         One sentence per assumption.
+    deviation : ErrorCalibration, optional
+        Turns the network's bound of its error into a deviation, where that was checked on images
+        of these modalities.
     """
 
     network: FusionNetwork
     swapped: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    deviation: ErrorCalibration | None = None
 
 
 class Backend(Protocol):
@@ -78,8 +82,6 @@ class Backend(Protocol):
     batches: bool
     #: Restores the colours of natural pictures; None passes them through.
     chroma: ChromaNetwork | None
-    #: Turns the network's estimate of its error into a deviation; None if it has none.
-    deviation: ErrorCalibration | None
 
     @property
     def weights(self) -> WeightsFolder | ReleasedFolder:
@@ -161,7 +163,7 @@ class LightBackend:
         )
         self.network = interruptible(cast(load_light(weights), self.precision).to(device))
         table = None if self.network.error is None else calibration(weights)
-        self.deviation = None if table is None else ErrorCalibration(*table)
+        self._calibration = None if table is None else ErrorCalibration(*table)
 
     def timesteps(self, steps: int) -> list[int]:
         """See `Backend`; one step for weights without diffusion."""
@@ -172,7 +174,10 @@ class LightBackend:
         fusion, diffusion = self.network.fusion, self.network.diffusion
         facts = {} if fusion == "fcm" and diffusion else {"fusion": fusion, "diffusion": diffusion}
         notes = () if diffusion else ("The weights have no diffusion, so one step was made.",)
-        return NetworkChoice(self.network, facts=facts, notes=notes)
+        known = self._calibration
+        if known is not None and not known.covers(ready.a.modality, ready.b.modality):
+            known = None
+        return NetworkChoice(self.network, facts=facts, notes=notes, deviation=known)
 
     def restoration(self, wanted: Mapping[str, float]) -> tuple[float, ...] | None:
         """See `Backend`."""
@@ -226,7 +231,6 @@ class ReferenceBackend:
     tile: int | None = 640
     batches = False
     chroma: ChromaNetwork | None = None
-    deviation: ErrorCalibration | None = None
 
     def __init__(self, weights: ReleasedFolder, device: torch.device) -> None:
         self.weights, self.device = weights, device

@@ -37,8 +37,8 @@ class ChainStep:
     share : Tensor, shape (B, 1, H, W)
         Pixel weight of X in the fused condition, in [0, 1].
     error : Tensor, shape (B, 1, H, W), or None
-        Expected absolute error of the last estimate, of brightness in [0, 1]; None at earlier
-        steps and from networks that do not know it.
+        Bound below which nine in ten errors of the result lie, of brightness in [0, 1]; None after
+        the first step and from networks that do not know it.
     """
 
     z: Tensor
@@ -104,7 +104,7 @@ class FusionChain:
             ts = torch.full((len(z),), t, device=z.device)
             weighted = self.encode_and_weight(z, x, y, ts)
             error = None
-            if i == len(self.timesteps) - 1:
+            if i == 0:  # the head was trained at the first step of a chain
                 estimate, variance, error = self.network.decode_with_error(weighted, ts)
             else:
                 estimate, variance = self.network.decode(weighted, ts)

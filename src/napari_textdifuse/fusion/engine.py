@@ -44,7 +44,7 @@ class BaseSlice:
     chains : dict of int to list of ChainStep
         By number of the tile, those that were kept.
     error : ndarray of float32, shape (Y, X), or None
-        Expected absolute error of `luma`, where the network knows it.
+        Bound of the error of `luma`, where the network knows it.
     """
 
     x: Floats
@@ -171,15 +171,15 @@ class SliceEngine:
             held = [keep or _holds_object(objects, tile) for objects in labels]
             draw = step_generator(seed)
             for step in self.chain.base(x_t, y_t, noise_t, draw):
+                if step.error is not None:
+                    known = True
+                    error[part] += tile.weight * step.error[:, 0].float().cpu().numpy()
                 for i, image in enumerate(_images(step.estimate)):
                     report(i, image)
                     if held[i]:
                         chains[i].setdefault(number, []).append(step.only(i))
             luma[part] += tile.weight * _images(step.estimate)
             share[part] += tile.weight * step.share[:, 0].cpu().numpy()
-            if step.error is not None:
-                known = True
-                error[part] += tile.weight * step.error[:, 0].float().cpu().numpy()
             total[part] += tile.weight
         cut = np.s_[:, :height, :width]
         luma, share, error = ((v / total)[cut] for v in (luma, share, error))

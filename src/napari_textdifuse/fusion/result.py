@@ -76,7 +76,9 @@ class FusionResult(ResultObjects, ResultPictures):
     contribution : ndarray of float32
         Share of each pixel that came from the first input, from the FCM's weights; in [0, 1].
     uncertainty : ndarray of float32, or None
-        Standard deviation of the fused brightness over seeds; None for a single sample.
+        Expected deviation of the fused brightness from what images without noise, blur and wrong
+        light would have given: nine in ten pixels lie within 1.645 times this value. With several
+        samples, what they differ by is added. None where neither is known.
     record : dict
         How the result was made; plain values, ready for JSON. Holds no patient identity.
     label_names : dict of int to str

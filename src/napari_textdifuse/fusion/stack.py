@@ -112,8 +112,8 @@ class StackFuser:
         self.engine = SliceEngine(backend, choice.network, steps, sampler, balance, restoration)
         self.backend, self.options = backend, options
         self.colour = options.restoration["colour"]
-        # the expected error was learned for what the network chooses between both images
-        self.deviation = None if options.balance else backend.deviation
+        # the error was learned for what the network chooses between both images
+        self.deviation = None if options.balance else choice.deviation
         self.restorer: ChromaEngine | None = None
         if colours.restore and backend.chroma is not None and self.colour:
             self.restorer = ChromaEngine(backend.chroma, backend.schedule, backend.device, sampler)

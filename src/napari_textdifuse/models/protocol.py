@@ -74,11 +74,11 @@ class FusionNetwork(Protocol):
         """
 
     def decode_with_error(self, weighted: Any, t: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Decode as `decode` does, with the expected absolute error where the network knows it.
+        """Decode as `decode` does, with a bound of the error where the network knows it.
 
         Returns
         -------
         estimate, variance : Tensor, shape (B, 1, H, W), float32
         error : Tensor, shape (B, 1, H, W), float32, or None
-            Of brightness in [0, 1].
+            Nine in ten absolute errors lie below it; of brightness in [0, 1].
         """

@@ -24,18 +24,25 @@ CELL = 64
 
 @dataclass(frozen=True)
 class ErrorCalibration:
-    """Turns an expected absolute error into a standard deviation, as measured on known images.
+    """Turns the bound of the error into a standard deviation, as measured on known images.
 
     Nine in ten results lie within 1.645 deviations of what perfect images would have given.
 
     Parameters
     ----------
     expected, deviation : sequence of float
-        Natural logarithms of the expected error, rising, and of the deviation that belongs to it.
+        Natural logarithms of the bound, rising, and of the deviation that belongs to it.
+    modalities : sequence of str
+        What it was measured on; empty for anything.
     """
 
     expected: Sequence[float]
     deviation: Sequence[float]
+    modalities: Sequence[str] = ()
+
+    def covers(self, *modalities: str | None) -> bool:
+        """Return whether it was measured on images of all these modalities."""
+        return not self.modalities or all(m in self.modalities for m in modalities)
 
     def __call__(self, error: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the standard deviation at each pixel, of brightness in [0, 1]."""

@@ -167,7 +167,7 @@ def export(
         Folder of a run of the stage chroma, whose network is added, or a weights folder that
         has one.
     calibration : Path, optional
-        JSON file with the calibration of the expected error, see `weights.calibration`; without it
+        JSON file with the calibration of the error, see `weights.calibration`; without it
         no uncertainty is shown.
     """
     opened = open_start(start)
@@ -299,7 +299,8 @@ def _write_folder(
 def _read_table(file: Path) -> dict[str, Any]:
     try:
         table: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        return {key: list(table[key]) for key in ("expected", "deviation")}
+        kept = {key: list(table[key]) for key in ("expected", "deviation")}
+        return kept | {"modalities": list(table.get("modalities", []))}
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(
             f"{file} is no calibration; it must be a JSON file with the lists expected and "

@@ -143,8 +143,13 @@ def _calibration(folder: Path, table: Any) -> None:
         and all(isinstance(v, list) and v and all(map(_is_number, v)) for v in lists)
         and len(lists[0]) == len(lists[1])
         and lists[0] == sorted(set(lists[0]))
+        and isinstance(table.get("modalities", []), list)
+        and all(isinstance(m, str) for m in table.get("modalities", []))
     ):
-        wanted = "two lists of numbers of one length, expected (rising) and deviation"
+        wanted = (
+            "two lists of numbers of one length, expected (rising) and deviation, and a list of "
+            "modalities"
+        )
         raise wrong(folder, "calibration", wanted, table)
 
 

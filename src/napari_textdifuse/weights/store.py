@@ -152,17 +152,26 @@ def load_light(folder: WeightsFolder) -> LightNetwork:
     return _evaluating(filled(lambda: LightNetwork(shape, fusion, diffusion), folder.file, without))
 
 
-def calibration(folder: WeightsFolder) -> tuple[list[float], list[float]] | None:
-    """Return how the expected error was calibrated; None if it was not.
+def calibration(folder: WeightsFolder) -> tuple[list[float], list[float], list[str]] | None:
+    """Return how the bound of the error was calibrated; None if it was not.
 
     Returns
     -------
     expected, deviation : list of float
-        Natural logarithms of the expected absolute error, rising, and of the standard deviation
-        that stands for it.
+        Natural logarithms of the bound, rising, and of the standard deviation that stands for it.
+    modalities : list of str
+        What it was measured on; empty for anything.
     """
     table = folder.config.get("calibration")
-    return None if table is None else (table["expected"], table["deviation"])
+    return (
+        None
+        if table is None
+        else (
+            table["expected"],
+            table["deviation"],
+            table.get("modalities", []),
+        )
+    )
 
 
 def load_chroma(folder: WeightsFolder) -> ChromaNetwork | None:
