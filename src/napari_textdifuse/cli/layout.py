@@ -116,7 +116,10 @@ class BidsLayout:
             write_json(out / f"{name}.json", content)
         if "uncertainty" in record["outputs"]:
             name = files["uncertainty"].removesuffix(".nii.gz")
-            text = f"Expected deviation of the fused brightness: nine in ten pixels within 1.645. {NOTICE}"
+            text = (
+                "Expected deviation of the fused brightness: nine in ten pixels within 1.645. "
+                f"{NOTICE}"
+            )
             content = {"SkullStripped": False, "Description": text, **about}
             write_json(out / f"{name}.json", content)
 
