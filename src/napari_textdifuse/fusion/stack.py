@@ -14,6 +14,7 @@ from .chrominance import ChromaDecision, ChromaEngine, luma_of_coloured
 from .colour_cast import undo_cast
 from .emphasis import ensure_visible
 from .engine import BaseSlice, SliceEngine
+from .lost_detail import denoised_anatomy
 from .options import FusionOptions, Strength
 from .prepare import Prepared
 from .progress import ProgressCounter
@@ -306,7 +307,8 @@ class StackFuser:
                     )
             luma[i][frame], plain[i][frame], share[i][frame] = fused, bases[i].luma, bases[i].share
             if anatomy is not None:  # of the base, so that emphasis is not taken back
-                lost = np.float32(1 - self.single) * lost_anatomy(plain[i], anatomy[i])
+                clean = denoised_anatomy(plain[i], anatomy[i])
+                lost = np.float32(1 - self.single) * lost_anatomy(plain[i], clean)
                 luma[i] += lost
                 plain[i] += lost
             if error is not None:
