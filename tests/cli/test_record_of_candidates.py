@@ -3,9 +3,9 @@
 from types import SimpleNamespace
 
 import numpy as np
-from napari_textdifuse.cli.outputs import full_record
 
 from napari_textdifuse.locate import LexiconLocator
+from napari_textdifuse.results.folder import full_record
 from napari_textdifuse.volume import Volume
 
 

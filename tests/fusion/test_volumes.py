@@ -177,7 +177,7 @@ def test_without_geometry_numbers_pair_the_slices(axis):
     front, other = cut_pair(a, b, chosen)
     np.testing.assert_array_equal(front.array, other.array)
     np.testing.assert_array_equal(from_front(front.array, axis), a.array.take([2, 3], axis))
-    with pytest.raises(InputError, match="nothing tells which slices belong together"):
+    with pytest.raises(InputError, match="have no common geometry, so slices cannot be matched"):
         cut_pair(a, volume((4, 4, 4), affine=None), chosen)
     placed = volume()
     front, other = cut_pair(a, placed, chosen)  # one place is known, and assumed for both

@@ -203,7 +203,7 @@ def test_labels_without_a_source_refer_to_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("volume", "message"),
     [
-        (Volume(values(), affine=OBLIQUE + np.eye(4)[:, [1, 0, 2, 3]]), "sheared"),
+        (Volume(values(), affine=OBLIQUE + np.diag([1.0, 1, 1, 0])[:, [1, 0, 2, 3]]), "sheared"),
         (Volume(np.array([[0, 70000]])), "from 0 to 70000 do not fit into 16 bits"),
         (Volume(np.full((2, 2, 3), 300), rgb=True), "300 do not fit into 8 bits"),
         (Volume(np.zeros((2, 2), complex)), "complex128"),

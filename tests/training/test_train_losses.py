@@ -19,7 +19,7 @@ from napari_textdifuse.training.losses import (
     overshoot_loss,
     quantile_loss,
     similarity,
-    sobel,
+    slopes,
     structure_loss,
     variational_bound,
 )
@@ -54,7 +54,7 @@ def test_fusion_loss_targets():
     flipped = 1 - x  # same gradient magnitude, wrong sign
     assert float(fusion_loss(flipped, x, y, "magnitude", 1)[1]) == pytest.approx(0, abs=1e-3)
     assert float(fusion_loss(flipped, x, y, "signed", 1)[1]) > 0.1
-    assert float(sobel(x)[0, 0].max()) == pytest.approx(1)  # scaled so that a step of 1 gives 1
+    assert float(slopes(x)[0, 0].max()) == pytest.approx(1)  # scaled so that a step of 1 gives 1
     with pytest.raises(ValueError, match="signed"):
         fusion_loss(x, x, y, "other")
 
