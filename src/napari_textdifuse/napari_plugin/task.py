@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: Called with what is done, what there is to do, and a few words; False means stop.
 Report = Callable[[int, int, str], bool]
 #: Does a fusion; calls its argument after every step and stops when that returns False.
-Job = Callable[[Callable[["Progress"], bool]], "FusionResult"]
+FusionCall = Callable[[Callable[["Progress"], bool]], "FusionResult"]
 #: Takes the number of a slice and its estimate.
 Colour = Callable[[int, Any], Any]
 #: Least seconds between two reports that reach the panel: a download reports every block.
@@ -129,7 +129,7 @@ class FusionRun(Work):
     registering = Signal(int)
     previewed = Signal(int, object)
 
-    def __init__(self, job: Job, colour: Colour | None = None) -> None:
+    def __init__(self, job: FusionCall, colour: Colour | None = None) -> None:
         super().__init__(job)
         self._colour = colour
 
