@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_textdifuse import fuse
+from napari_textdifuse.locate.drawn import Drawing
 
 layers = pytest.importorskip("napari.layers")
 
@@ -31,3 +32,48 @@ def test_a_volume_with_scale():
     drawn = layers.Labels(labels, scale=scale, units=units)
     result = fuse(*images, mask=drawn, quality="fast")
     np.testing.assert_array_equal(result.mask, labels)
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("tumour", "tumour"),
+        ("Hirntumor", "tumour"),
+        ("the gray matter", "grey matter"),
+        ("linker Tumor", "linker Tumor"),  # the side would be lost
+        ("tumr", "tumr"),  # a guess would be saved as a fact
+        ("left hippocampus", "left hippocampus"),
+    ],
+)
+@pytest.mark.parametrize("drawn", ["mask", "boxes", "drawing"])
+def test_a_word_with_a_drawing_is_its_name_and_never_silently(word, name, drawn):
+    """Nothing of the word is in these images; it must be said that it was not looked for."""
+    a, b = np.random.default_rng(0).random((2, 24, 32)).astype(np.float32)
+    labels = np.zeros((24, 32), np.uint8)
+    labels[4:12, 8:20] = 1
+    given = {
+        "mask": labels,
+        "boxes": [[8, 4, 20, 12]],
+        "drawing": Drawing(boxes=[[8, 4, 20, 12]]),
+    }
+    options = {"refiner": "none"} if drawn == "drawing" else {}
+    result = fuse(a, b, prompt=word, quality="fast", **{drawn: given[drawn]}, **options)
+    np.testing.assert_array_equal(result.mask, labels)
+    assert result.label_names == {1: name}
+    assert result.objects[0]["term"] == name
+    assert set(result.detections.labels) == {name}
+    assert result.record["prompt"] == word
+    assert result.record["drawn"] == drawn
+    said = [note for note in result.record["warnings"] if "only names what was drawn" in note]
+    assert len(said) == 1
+    assert repr(word) in said[0]
+    assert "not checked" in said[0]
+
+
+def test_a_word_with_several_labels_is_said_to_have_no_effect():
+    a, b = np.random.default_rng(0).random((2, 24, 32)).astype(np.float32)
+    labels = np.zeros((24, 32), np.uint8)
+    labels[4:12, 8:20], labels[16:20, 8:20] = 1, 2
+    result = fuse(a, b, prompt="tumour", mask=labels, quality="fast")
+    assert result.label_names == {1: "mask 1", 2: "mask 2"}
+    assert any("'tumour' had no effect" in note for note in result.record["warnings"])

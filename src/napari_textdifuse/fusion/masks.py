@@ -86,12 +86,9 @@ def locate_objects(
         location = fill(drawing, shape)
     if options.boxes is not None:
         location = replace(location, notes=())  # that boxes are filled is what was asked for
-    if prompt and len(location.names) == 1:
-        location = _renamed(location, prompt)
-        notes = (
-            *notes,
-            f"{prompt!r} is only the name of what was drawn; nothing was looked for by it.",
-        )
+    if prompt:
+        location, note = _named(location, prompt)
+        notes = (*notes, note)
     _check_labels(strength, {*location.names, *_labels_of(whole)})
     return replace(location, notes=(*notes, *location.notes))
 
@@ -189,10 +186,23 @@ def _check_labels(strength: Strength, labels: Iterable[int]) -> None:
             raise InputError(f"strength names label {label!r}; the labels are {listed}.")
 
 
-def _renamed(location: Location, name: str) -> Location:
-    """Call a single object what the prompt says."""
+def _named(location: Location, prompt: str) -> tuple[Location, str]:
+    """Name a single drawn label by the prompt, in the lexicon's word where it has one; say so."""
+    from ..locate.prompt import canonical_name
+    from ..locate.vocabulary import TERMS
+
+    if len(location.names) != 1:
+        return location, (
+            f"{prompt!r} had no effect: what was drawn has {len(location.names)} labels, and a "
+            "word can only name one."
+        )
+    name = canonical_name(prompt, TERMS) or prompt
+    known = f" (as {name!r})" if name != prompt else ""
     rows = replace(location.detections, labels=(name,) * len(location.detections))
-    return replace(location, detections=rows, names=dict.fromkeys(location.names, name))
+    return replace(location, detections=rows, names=dict.fromkeys(location.names, name)), (
+        f"{prompt!r} only names what was drawn{known}; nothing was looked for by it, and whether "
+        "it is the right name was not checked."
+    )
 
 
 def _checked(location: Location, shape: tuple[int, ...], name: str) -> Location:

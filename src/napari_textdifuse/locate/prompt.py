@@ -158,6 +158,37 @@ def vocabulary(terms: Sequence[Term]) -> dict[tuple[str, ...], Term]:
     }
 
 
+def canonical_name(words: str, terms: Sequence[Term]) -> str | None:
+    """Return the name of the one term that words stand for, with nothing left over.
+
+    Parameters
+    ----------
+    words : str
+    terms : sequence of Term
+
+    Returns
+    -------
+    str or None
+        None if they are not in the lexicon, are misspelt, or say more than the name does, such as
+        a side.
+
+    Examples
+    --------
+    >>> from napari_textdifuse.locate.vocabulary import TERMS
+    >>> canonical_name("der Hirntumor", TERMS), canonical_name("left tumor", TERMS)
+    ('tumour', None)
+    """
+    try:
+        requests, unknown = parse(words, terms)
+    except PromptError:  # not a name, such as "no tumour"
+        return None
+    if unknown or len(requests) != 1:
+        return None
+    said = requests[0]
+    exact = said.misspelt is None and said.side is None and not said.unused
+    return said.term.name if exact else None
+
+
 def suggestions(phrase: str, terms: Sequence[Term]) -> list[str]:
     """Return up to three known words that look like the phrase or one of its words."""
     return alike(phrase, (" ".join(words) for words in vocabulary(terms)))
