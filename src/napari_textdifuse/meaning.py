@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from .arrays import sampled
 from .errors import InputError
 from .names import CONTRASTS, NameFacts, contrast_in, contrast_of_times
 from .volume import LABEL_UNIT, MODALITIES, Volume
 
-#: What a fact can come from, the most trusted first.
-SOURCES = ("stated", "file", "sidecar", "file name", "folder name", "viewer", "values", "unknown")
-#: What is known of every image, in the order in which it is shown.
-FACTS = ("modality", "contrast", "unit", "colour", "space", "time")
 #: Units that this package treats in a way of their own.
 UNITS = ("HU", "SUVbw", "Bq/mL", "counts", "a.u.")
 #: Lowest value of a CT in HU: air, with a margin for noise and filters.
@@ -38,101 +35,11 @@ _UNIT_WORDS = {
 _UNIT_OF = {"HU": "CT", "SUVbw": "PT"}
 
 
-@dataclass(frozen=True)
-class Fact:
-    """One fact about an image.
-
-    Parameters
-    ----------
-    value : str or None
-        None when unknown.
-    source : str
-        One of `SOURCES`.
-    """
-
-    value: str | None
-    source: str
-
-    def __str__(self) -> str:
-        return "unknown" if self.value is None else f"{self.value} ({_SOURCE_WORDS[self.source]})"
-
-
-_SOURCE_WORDS = {
-    "stated": "stated by you",
-    "file": "from the file",
-    "sidecar": "from the sidecar file",
-    "file name": "from the file's name",
-    "folder name": "from the folder's name",
-    "viewer": "from the layer's place in the viewer",
-    "values": "inferred from the values",
-    "unknown": "unknown",
-}
-
-
-def facts_of(volume: Volume) -> dict[str, Fact]:
-    """Return what is known of an image, by name in the order of `FACTS`.
-
-    Parameters
-    ----------
-    volume : Volume
-
-    Returns
-    -------
-    dict of str to Fact
-        "modality"; "contrast" (of an MR image); "unit"; "colour" ("grey", "natural colour" or
-        "colours of measured values"); "space" (spacing and frame); "time" (which point of how
-        many, if it is a series).
-    """
-    known = dict(volume.sources)
-
-    def fact(name: str, value: str | None) -> Fact:
-        return Fact(value, "unknown" if value is None else known.get(name, "file"))
-
-    unit = None if volume.unit == "a.u." and "unit" not in known else volume.unit
-    facts = {"modality": fact("modality", volume.modality)}
-    facts["contrast"] = fact("contrast", volume.contrast)
-    facts["unit"] = fact("unit", unit)
-    facts["colour"] = _colour(volume)
-    spacing = volume.spacing
-    size = " x ".join(f"{s:.4g}" for s in spacing) if spacing else ""
-    facts["space"] = fact("space", f"{size} mm, RAS" if spacing else None)
-    point, points = (volume.metadata.get(k) for k in ("time", "time_points"))
-    facts["time"] = fact("time", f"point {point} of {points}, from 0" if points else None)
-    return facts
-
-
 def facts_record(volume: Volume) -> dict[str, Any]:
     """Return the facts as plain values for a record: ``{name: {"value", "source"}}``."""
     return {
         name: {"value": fact.value, "source": fact.source} for name, fact in volume.facts.items()
     }
-
-
-def _colour(volume: Volume) -> Fact:
-    if not volume.rgb:
-        return Fact("grey", "file")
-    if volume.modality is None:
-        black = _on_black_ground(volume)
-        return Fact("colours of measured values" if black else "natural colour", "values")
-    source = volume.sources.get("modality", "file")
-    if volume.modality in ("VIS", "IR"):
-        return Fact("natural colour", source)
-    return Fact("colours of measured values", source)
-
-
-def _on_black_ground(volume: Volume) -> bool:
-    """Tell whether a colour picture's border is black, as around a displayed measurement."""
-    array = volume.array
-    rows, columns = volume.shape[-2:]
-    y, x = max(1, rows // 25), max(1, columns // 25)
-    colours = array[..., :3]
-    if volume.ndim == 3:
-        colours = colours[len(colours) // 2]
-    colours = np.asarray(colours)
-    outside = np.ones((rows, columns), bool)
-    outside[y:-y, x:-x] = False
-    top = 255.0 if colours.dtype == np.uint8 else max(float(np.nanmax(colours)), 1e-12)
-    return float(np.nanmedian(colours[outside])) / top < 6 / 255
 
 
 def parse_modality(text: str) -> tuple[str, str | None]:
@@ -193,7 +100,7 @@ def state(
         What the values are, as they stand; they are not converted.
     contrast : {"T1", "T1Gd", "T2", "PD", "FLAIR", "DWI", "ADC", "T2*", "MRA"}, optional
     source : str
-        One of `SOURCES`.
+        One of `volume.SOURCES`.
 
     Returns
     -------
@@ -309,8 +216,6 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
 
 def _reaches_air(volume: Volume) -> bool:
     """Tell whether the lowest value, but for one padding value below, is that of air in HU."""
-    from .arrays import sampled
-
     array = sampled(volume).array
     if array.dtype.kind == "u":
         return False

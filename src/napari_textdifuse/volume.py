@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from . import exports
 from .errors import InputError
 
 if TYPE_CHECKING:
     import nibabel
-
-    from .meaning import Fact
 
 Array = npt.NDArray[Any]
 
@@ -32,8 +31,54 @@ NOTICE = "Derived image for research; not for diagnosis."
 LABEL_UNIT = "label"
 #: A grid whose determinant is this part of the product of its voxel sizes is flat.
 FLAT = 1e-6
-#: Turns RAS (NIfTI) into LPS (DICOM, ITK, napari's world here) millimetres, and back.
-RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+#: Millimetres per unit of length. Names as pint writes them, and as files do.
+MILLIMETRES = {
+    name: factor
+    for names, factor in (
+        ("m meter metre", 1e3),
+        ("cm centimeter centimetre", 10.0),
+        ("mm millimeter millimetre", 1.0),
+        ("um µm μm micron microns micrometer micrometre", 1e-3),
+        ("nm nanometer nanometre", 1e-6),
+        ("pm picometer picometre", 1e-9),
+        ("å angstrom", 1e-7),
+        ("in inch", 25.4),
+    )
+    for name in names.split()
+}
+#: What a fact can come from, the most trusted first.
+SOURCES = ("stated", "file", "sidecar", "file name", "folder name", "viewer", "values", "unknown")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One fact about an image.
+
+    Parameters
+    ----------
+    value : str or None
+        None when unknown.
+    source : str
+        One of `SOURCES`.
+    """
+
+    value: str | None
+    source: str
+
+    def __str__(self) -> str:
+        return "unknown" if self.value is None else f"{self.value} ({_SOURCE_WORDS[self.source]})"
+
+
+_SOURCE_WORDS = {
+    "stated": "stated by you",
+    "file": "from the file",
+    "sidecar": "from the sidecar file",
+    "file name": "from the file's name",
+    "folder name": "from the folder's name",
+    "viewer": "from the layer's place in the viewer",
+    "values": "inferred from the values",
+    "unknown": "unknown",
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +108,7 @@ class Volume:
         ``"FLAIR"``, ``"DWI"``, ``"ADC"``, ``"T2*"``, ``"MRA"``, or None when unknown.
     sources : mapping of str to str
         What says so, by the fact's name ("modality", "unit", "contrast", "space"); one of
-        `meaning.SOURCES`. See `facts`.
+        `SOURCES`. See `facts`.
     metadata : mapping
         Facts about the acquisition. Patient identity is never kept here. Of a series over time,
         ``"time"`` is the index of this one in ``"time_points"``, from 0.
@@ -131,86 +176,67 @@ class Volume:
 
     @property
     def facts(self) -> dict[str, Fact]:
-        """What this image is and how that is known; see `meaning.facts_of`."""
-        from .meaning import facts_of
+        """What is known of this image: modality, contrast, unit, colour, space and time, in order.
 
-        return facts_of(self)
+        "contrast" is that of an MR image; "colour" is "grey", "natural colour" or "colours of
+        measured values"; "space" is spacing and frame; "time" is which point of how many, if it is
+        one of a series.
+        """
+        known = dict(self.sources)
+
+        def fact(name: str, value: str | None) -> Fact:
+            return Fact(value, "unknown" if value is None else known.get(name, "file"))
+
+        unit = None if self.unit == "a.u." and "unit" not in known else self.unit
+        facts = {"modality": fact("modality", self.modality)}
+        facts["contrast"] = fact("contrast", self.contrast)
+        facts["unit"] = fact("unit", unit)
+        facts["colour"] = self._colour()
+        spacing = self.spacing
+        size = " x ".join(f"{s:.4g}" for s in spacing) if spacing else ""
+        facts["space"] = fact("space", f"{size} mm, RAS" if spacing else None)
+        point, points = (self.metadata.get(k) for k in ("time", "time_points"))
+        facts["time"] = fact("time", f"point {point} of {points}, from 0" if points else None)
+        return facts
+
+    def _colour(self) -> Fact:
+        if not self.rgb:
+            return Fact("grey", "file")
+        if self.modality is None:
+            black = _on_black_ground(self)
+            return Fact("colours of measured values" if black else "natural colour", "values")
+        source = self.sources.get("modality", "file")
+        if self.modality in ("VIS", "IR"):
+            return Fact("natural colour", source)
+        return Fact("colours of measured values", source)
 
     def with_array(self, array: Array, **changes: Any) -> Volume:
         """Return the same grid and meaning with other values."""
         return replace(self, array=array, **changes)
 
     def to_nibabel(self) -> nibabel.Nifti1Image:
-        """Return a NIfTI image with the affine in RAS mm and axes (X, Y, Z).
-
-        Colour becomes NIfTI's RGB24 structured type, in 8 bits (floats are taken as [0, 1]).
-
-        Returns
-        -------
-        nibabel.Nifti1Image
-
-        Raises
-        ------
-        InputError
-            If integer colours do not fit into 8 bits.
-        """
-        import nibabel as nib
-
-        data = self.array if self.ndim == 3 else self.array[np.newaxis]
-        if self.rgb:
-            data = data[..., :3]
-            if data.dtype.kind == "f":
-                data = np.rint(np.clip(np.nan_to_num(data), 0, 1) * 255)
-            elif data.size and (data.min() < 0 or data.max() > 255):
-                raise InputError(
-                    f"{self.name}: colours from {data.min()} to {data.max()} do not fit into "
-                    "NIfTI's 8 bits; scale them to [0, 1] floats, or write a TIFF."
-                )
-            data = np.ascontiguousarray(data.astype(np.uint8).transpose(2, 1, 0, 3))
-            rgb = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
-            data = data.view(rgb)[..., 0]
-        else:
-            data = data.transpose(2, 1, 0)
-            if data.dtype == np.bool_:
-                data = data.astype(np.uint8)
-            elif data.dtype.kind in "iu" and data.dtype.itemsize == 8:
-                data = data.astype(np.float64)
-            elif data.dtype == np.float16:
-                data = data.astype(np.float32)
-        image = nib.Nifti1Image(data, self.affine if self.affine is not None else np.eye(4))
-        if self.affine is not None:
-            image.header.set_xyzt_units("mm")
-        return image
+        """Return a NIfTI image; see `exports.to_nibabel`."""
+        return exports.to_nibabel(self)
 
     def to_sitk(self) -> Any:
-        """Return a `SimpleITK.Image`; see `io.objects_out.to_sitk`."""
-        from .io.objects_out import to_sitk
-
-        return to_sitk(self)
+        """Return a `SimpleITK.Image`; see `exports.to_sitk`."""
+        return exports.to_sitk(self)
 
     def to_itk(self) -> Any:
-        """Return an `itk.Image`; see `io.objects_out.to_itk`."""
-        from .io.objects_out import to_itk
-
-        return to_itk(self)
+        """Return an `itk.Image`; see `exports.to_itk`."""
+        return exports.to_itk(self)
 
     def to_monai(self) -> Any:
-        """Return a `monai.data.MetaTensor`; see `io.objects_out.to_monai`."""
-        from .io.objects_out import to_monai
-
-        return to_monai(self)
+        """Return a `monai.data.MetaTensor`; see `exports.to_monai`."""
+        return exports.to_monai(self)
 
     def to_torchio(self) -> Any:
-        """Return a `torchio.ScalarImage` or `LabelMap`; see `io.objects_out.to_torchio`."""
-        from .io.objects_out import to_torchio
-
-        return to_torchio(self)
+        """Return a `torchio.ScalarImage` or `LabelMap`; see `exports.to_torchio`."""
+        return exports.to_torchio(self)
 
     def to_xarray(self) -> Any:
-        """Return an `xarray.DataArray`; see `io.data_array.to_data_array`."""
-        from .io.objects_out import to_xarray
-
-        return to_xarray(self)
+        """Return an `xarray.DataArray`; see `exports.to_xarray`."""
+        return exports.to_xarray(self)
 
     @classmethod
     def from_nibabel(cls, image: nibabel.Nifti1Image, **fields: Any) -> Volume:
@@ -252,3 +278,18 @@ class Volume:
         array = data.transpose(2, 1, 0, 3) if rgb else data.transpose(2, 1, 0)
         fields.setdefault("affine", image.affine)
         return cls(array=np.ascontiguousarray(array), rgb=rgb, **fields)
+
+
+def _on_black_ground(volume: Volume) -> bool:
+    """Tell whether a colour picture's border is black, as around a displayed measurement."""
+    array = volume.array
+    rows, columns = volume.shape[-2:]
+    y, x = max(1, rows // 25), max(1, columns // 25)
+    colours = array[..., :3]
+    if volume.ndim == 3:
+        colours = colours[len(colours) // 2]
+    colours = np.asarray(colours)
+    outside = np.ones((rows, columns), bool)
+    outside[y:-y, x:-x] = False
+    top = 255.0 if colours.dtype == np.uint8 else max(float(np.nanmax(colours)), 1e-12)
+    return float(np.nanmedian(colours[outside])) / top < 6 / 255

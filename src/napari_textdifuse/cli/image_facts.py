@@ -15,8 +15,8 @@ from ..evaluation.folders import images_by_stem
 from ..fusion.inputs import as_volume
 from ..intensity import default_window
 from ..io import list_series, read
-from ..meaning import Fact, facts_record, state
-from ..volume import Volume
+from ..meaning import facts_record, state
+from ..volume import Fact, Volume
 from .report import print_json, say
 
 DONE, WRONG = 0, 2
@@ -53,7 +53,7 @@ def describe(volume: Volume) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``facts`` (each with ``value`` and ``source``, one of `meaning.SOURCES`); ``shape`` in the
+        ``facts`` (each with ``value`` and ``source``, one of `volume.SOURCES`); ``shape`` in the
         order of the array, ``dtype`` and the ``range`` of finite values in the unit;
         ``spacing_mm`` in the order of the array; ``affine`` (index x, y, z to RAS mm),
         ``orientation`` (towards where x, y and z run, such as ``"LPS"``) and ``tilt_degrees`` of

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import keep_lazy, time_point
+from ..arrays import array_volume, keep_lazy, time_point
 from ..errors import InputError
+from ..exports import DIRECTION, ORIGIN, RAS_LPS, SPACING
 from ..meaning import parse_modality, parse_unit
-from ..spatial.layers import MILLIMETRES
-from ..volume import RAS_LPS, Volume
+from ..volume import MILLIMETRES, Volume
 
 #: Names of axes, in the order of a volume's array.
 _AXES = {
@@ -22,10 +22,6 @@ _AXES = {
     "c": ("c", "ch", "channel", "channels", "band", "bands", "colour", "color", "rgb", "component"),
 }
 _COLOURS = {"r", "g", "b", "a", "red", "green", "blue", "alpha", "0", "1", "2", "3"}
-#: Attributes that place an oblique grid: unit vectors of x, y, z as columns, and where 0, 0, 0 is.
-DIRECTION, ORIGIN = "ras_direction", "ras_origin"
-#: Attribute of a coordinate of one value, which holds no distance.
-SPACING = "spacing"
 
 
 def from_data_array(source: Any, name: str, time: int | None = None) -> Volume:
@@ -59,8 +55,6 @@ def from_data_array(source: Any, name: str, time: int | None = None) -> Volume:
     if rgb:
         _check_colours(found, array, name)
     if not names:
-        from ..arrays import array_volume
-
         return array_volume(array, name, time)
     notes: list[str] = []
     spatial = dict(zip([n for n in names if n in "zyx"], _dims(found, names), strict=True))
@@ -192,44 +186,3 @@ def _steps(found: Any, dim: Any, name: str) -> tuple[float, float, str | None] |
             "even ones (DataArray.interp)."
         )
     return float(values[0]), float(step), None if unit is None else str(unit)
-
-
-def to_data_array(volume: Volume, xarray: Any) -> Any:
-    """Return a `DataArray` that `from_data_array` gives back as the same volume.
-
-    Parameters
-    ----------
-    volume : Volume
-    xarray : module
-
-    Returns
-    -------
-    xarray.DataArray
-        Dimensions ([z,] y, x[, c]); coordinates in mm (RAS). Those of an oblique grid are
-        distances along its axes; ``attrs`` holds their directions and origin in RAS then.
-    """
-    letters = ["z", "y", "x"][3 - volume.ndim :]
-    dims = [*letters, "c"] if volume.rgb else letters
-    coords: dict[str, Any] = {}
-    attrs: dict[str, Any] = {"units": volume.unit, "notice": "not for diagnosis"}
-    if volume.modality is not None:
-        attrs["modality"] = volume.modality
-    if volume.rgb:
-        coords["c"] = ["red", "green", "blue", "alpha"][: volume.array.shape[-1]]
-    if volume.affine is not None:
-        linear, origin = volume.affine[:3, :3], volume.affine[:3, 3]
-        steps = np.diag(linear)
-        if not np.allclose(linear, np.diag(steps), rtol=0, atol=1e-9 * np.abs(linear).max()) or (
-            volume.ndim == 2 and not np.array_equal(volume.affine[2], (0, 0, 1, 0))
-        ):
-            steps = np.linalg.norm(linear, axis=0)
-            steps[volume.ndim :] = 1.0  # a picture has no coordinate that could hold its depth
-            attrs[DIRECTION] = (linear / steps).ravel().tolist()
-            attrs[ORIGIN] = origin.tolist()
-            origin = np.zeros(3)
-        for letter in letters:
-            axis = "xyz".index(letter)
-            n = volume.array.shape[letters.index(letter)]
-            about = {"units": "mm"} | ({SPACING: float(steps[axis])} if n == 1 else {})
-            coords[letter] = (letter, origin[axis] + steps[axis] * np.arange(n), about)
-    return xarray.DataArray(volume.array, dims=dims, coords=coords, attrs=attrs, name=volume.name)

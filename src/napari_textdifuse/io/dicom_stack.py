@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from ..errors import GeometryError
-from ..volume import RAS_LPS
+from ..exports import RAS_LPS
 from .dicom_numbers import number, vector
 from .dicom_regrid import Regrid
 from .dicom_times import Times, split_times

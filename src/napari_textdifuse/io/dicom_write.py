@@ -17,7 +17,8 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from ..errors import WriteError
-from ..volume import NOTICE, RAS_LPS, Array, Volume
+from ..exports import RAS_LPS
+from ..volume import NOTICE, Array, Volume
 from ._atomic import write_bytes
 from ._quiet import quiet
 from .dicom_derived import add_record, common_header, instance, reference, source_headers

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..volume import MILLIMETRES
+
 if TYPE_CHECKING:
     import nibabel
 
 Floats = npt.NDArray[np.float64]
-
-_MM = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
 
 
 def affine_of(image: nibabel.Nifti1Image, notes: list[str], stored_sizes: Any) -> Floats:
@@ -46,7 +46,7 @@ def affine_of(image: nibabel.Nifti1Image, notes: list[str], stored_sizes: Any) -
                 f"The file gives no voxel size along {' and '.join(zero)} (pixdim is 0); 1 mm was "
                 "assumed."
             )
-    scale = _MM.get(header.get_xyzt_units()[0], 1.0)
+    scale = MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
     affine[:3] *= scale
     if int(header["sform_code"]) and int(header["qform_code"]):
         _compare_forms(affine, image, scale, notes)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..exports import RAS_LPS
 from ..meaning import infer
 from ..names import facts_in_name
-from ..volume import RAS_LPS, Array, Volume
+from ..volume import Array, Volume
 from .data_array import from_data_array
 from .raster import to_array
 

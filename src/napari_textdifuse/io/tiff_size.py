@@ -8,24 +8,14 @@ from xml.etree import ElementTree
 
 import tifffile
 
+from ..volume import MILLIMETRES
+
 #: Size of a voxel along x, y and z in mm; z is None where it is not given.
 Size = tuple[float, float, float | None]
 
-_MM = {
-    "nm": 1e-6,
-    "um": 1e-3,
-    "µm": 1e-3,
-    "μm": 1e-3,
-    "\\u00b5m": 1e-3,  # ImageJ escapes the sign
-    "micron": 1e-3,
-    "microns": 1e-3,
-    "micrometer": 1e-3,
-    "mm": 1.0,
-    "millimeter": 1.0,
-    "cm": 10.0,
-    "centimeter": 10.0,
-    "m": 1000.0,
-}
+#: Inches are those of print; ImageJ escapes the micro sign.
+_MM = {name: factor for name, factor in MILLIMETRES.items() if name not in ("in", "inch")}
+_MM["\\u00b5m"] = _MM["um"]
 #: Pixels per inch of screens and printers: they say nothing of what is in the picture.
 _PRINT = (72, 75, 90, 96, 100, 120, 144, 150, 180, 192, 200, 240, 300, 400, 600, 1200, 2400)
 

@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..exports import RAS_LPS
 from ..measure import columns_of
 from ..spatial.layers import (
     at_time,
@@ -40,7 +41,7 @@ from ..spatial.layers import (
     spatial_part,
 )
 from ..volume import KEY as KEY
-from ..volume import RAS_LPS, Array, Volume
+from ..volume import Array, Volume
 from .looks import as_saved, display, label_colours
 
 LayerData = tuple[Array, dict[str, Any], str]

@@ -15,25 +15,10 @@ import numpy.typing as npt
 
 from ..arrays import keep_lazy, time_point
 from ..errors import GeometryError, InputError
-from ..volume import KEY, RAS_LPS, Volume
+from ..exports import RAS_LPS
+from ..volume import KEY, MILLIMETRES, Volume
 
 Matrix = npt.NDArray[np.float64]
-
-#: Millimetres per unit. Names as pint writes them, and as files do.
-MILLIMETRES = {
-    name: factor
-    for names, factor in (
-        ("m meter metre", 1e3),
-        ("cm centimeter centimetre", 10.0),
-        ("mm millimeter millimetre", 1.0),
-        ("um µm μm micron micrometer micrometre", 1e-3),
-        ("nm nanometer nanometre", 1e-6),
-        ("pm picometer picometre", 1e-9),
-        ("å angstrom", 1e-7),
-        ("in inch", 25.4),
-    )
-    for name in names.split()
-}
 
 
 def is_layer(source: Any) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ReadError
-from ..volume import RAS_LPS
+from ..exports import RAS_LPS
 
 Matrix = npt.NDArray[np.float64]
 

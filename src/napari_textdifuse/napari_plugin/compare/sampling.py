@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...spatial.layers import MILLIMETRES, data_to_world, in_millimetres
+from ...spatial.layers import data_to_world, in_millimetres
+from ...volume import MILLIMETRES
 
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
