@@ -100,3 +100,52 @@ def test_a_coloured_picture_is_not_tinted(pipe):
     picture[8:24, 8:24, 0] = 1
     with pytest.raises(InputError, match="colours of its own"):
         pipe(picture, picture[..., 0], steps=1, tint="a")
+
+
+def _scene() -> tuple[np.ndarray, np.ndarray]:
+    """An infrared picture, and a coloured one of the same place."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    infrared = (40 + 180 * (np.hypot(y - 30, x - 60) < 12)).astype(np.uint8)
+    visible = np.stack([200 - y, 60 + x, 90 + y // 2], axis=-1).astype(np.uint8)
+    return infrared, visible
+
+
+def _as_layer(array: np.ndarray) -> object:
+    from napari.layers import Image
+
+    return Image(array, rgb=array.ndim == 3)
+
+
+def _as_nibabel(array: np.ndarray) -> object:
+    return Volume(array, rgb=array.ndim == 3).to_nibabel()
+
+
+def _as_dask(array: np.ndarray) -> object:
+    return pytest.importorskip("dask.array").from_array(array)
+
+
+def _with_alpha(array: np.ndarray) -> np.ndarray:
+    return np.dstack([array, np.full((SIZE, SIZE), 127, np.uint8)])
+
+
+def _as_float(array: np.ndarray) -> np.ndarray:
+    return (array / 255).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "form", [np.asarray, _with_alpha, _as_float, _as_dask, _as_layer, _as_nibabel]
+)
+def test_grey_in_three_channels_takes_no_colour_away(pipe, form):
+    infrared, visible = _scene()
+    same = [np.asarray, _as_float][form is _as_float]
+    expected = pipe(same(infrared), same(visible), steps=1)
+    three, other = form(np.stack([infrared] * 3, axis=-1)), form(visible)
+    for a, b, role in ((three, other, "b"), (other, three, "a")):
+        result = pipe(a, b, steps=1)
+        fused = result.fused.reshape(expected.fused.shape)
+        np.testing.assert_allclose(fused, expected.fused, atol=1e-6)
+        assert result.record["colour_from"] == role
+        assert any("read as grey" in note for note in result.record["warnings"])
+        assert not any("Both images have colour" in note for note in result.record["warnings"])
+    with pytest.raises(InputError, match="has no colour"):
+        pipe(three, other, steps=1, colour="a")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..arrays import array_volume, check_values, load
+from ..io.channels import without_equal_channels
 from ..io.objects import object_volume
 from ..meaning import by_role, state
 from ..spatial.layers import is_layer, read_layer, share_world
@@ -20,8 +21,8 @@ def as_volume(source: Any, role: str, *, time: int | None = None, lazy: bool = F
     Parameters
     ----------
     source : array, Volume, str, PathLike, layer, or an image of another library
-        Arrays: ``(Y, X)``, ``(Z, Y, X)``, or with a last axis of 3 or 4 colour channels; a series
-        has a leading time axis, ``(T, Z, Y, X)``. Layers keep their place: scale, translation,
+        Arrays: ``(Y, X)``, ``(Z, Y, X)``, or with a last axis of 3 or 4 colour channels, which are
+        grey where they are equal; a series has a leading time axis, ``(T, Z, Y, X)``. Layers keep their place: scale, translation,
         rotation, shear, affine and units; of a pyramid the finest level is taken. See
         `io.objects.from_object` for other libraries.
     role : str
@@ -52,6 +53,7 @@ def as_volume(source: Any, role: str, *, time: int | None = None, lazy: bool = F
     else:
         found = object_volume(source, role, time)
         volume = array_volume(source, role, time) if found is None else found
+    volume = without_equal_channels(volume)
     if not lazy:
         volume = load(volume)
     check_values(volume, role)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from ..volume import Array
+from ..arrays import load, sampled
+from ..volume import Array, Volume
 
 #: Channels are equal up to JPEG's rounding: by this part of the brightest value at most ...
 _MOST = 12 / 255
@@ -47,6 +50,32 @@ def simplify(array: Array) -> tuple[Array, bool, list[str]]:
     # the weights of ITU-R BT.601, as for brightness elsewhere
     mean = array[..., :3] @ np.array([0.299, 0.587, 0.114])
     return (mean if array.dtype.kind == "f" else np.rint(mean)).astype(array.dtype), False, notes
+
+
+def without_equal_channels(volume: Volume) -> Volume:
+    """Return a colour image whose channels are equal as the grey image that it is.
+
+    Parameters
+    ----------
+    volume : Volume
+        Of a lazy image a sample of slices is looked at first.
+
+    Returns
+    -------
+    Volume
+        What `simplify` changed is in ``metadata["notes"]``; other images are returned as they are.
+    """
+    if (
+        not volume.rgb
+        or volume.array.dtype.kind not in "iuf"
+        or not is_grey(sampled(volume).array)[0]
+    ):
+        return volume
+    array, rgb, notes = simplify(load(volume).array)
+    if rgb:
+        return volume
+    metadata = {**volume.metadata, "notes": (*volume.metadata.get("notes", ()), *notes)}
+    return replace(volume, array=array, rgb=False, metadata=metadata)
 
 
 def is_grey(array: Array) -> tuple[bool, bool]:

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from ...errors import TextDiFuseError
+from ...io.channels import without_equal_channels
 from ...meaning import UNITS, state
 from ...names import CONTRASTS
 from ...spatial.layers import read_layer
@@ -158,7 +159,8 @@ class FactsDialog(QDialog):  # type: ignore[misc]
 def volume_of(layer: Any) -> Volume | None:
     """Return a layer as a volume, lazily; None if it is none (such as several channels)."""
     try:
-        return read_layer(layer, "the image", 0 if layer.ndim == 4 else None)
+        volume = read_layer(layer, "the image", 0 if layer.ndim == 4 else None)
+        return without_equal_channels(volume)
     except TextDiFuseError:
         return None
 
