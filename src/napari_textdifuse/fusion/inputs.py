@@ -22,9 +22,9 @@ def as_volume(source: Any, role: str, *, time: int | None = None, lazy: bool = F
     ----------
     source : array, Volume, str, PathLike, layer, or an image of another library
         Arrays: ``(Y, X)``, ``(Z, Y, X)``, or with a last axis of 3 or 4 colour channels, which are
-        grey where they are equal; a series has a leading time axis, ``(T, Z, Y, X)``. Layers keep their place: scale, translation,
-        rotation, shear, affine and units; of a pyramid the finest level is taken. See
-        `io.objects.from_object` for other libraries.
+        grey where they are equal; a series has a leading time axis, ``(T, Z, Y, X)``. Layers keep
+        their place: scale, translation, rotation, shear, affine and units; of a pyramid the finest
+        level is taken. See `io.objects.from_object` for other libraries.
     role : str
         What to call the input in messages, such as ``"image A"``.
     time : int, optional
