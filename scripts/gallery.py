@@ -55,14 +55,16 @@ def main() -> int:
     lines = [
         "# Gallery",
         "",
-        "Each bundled sample, fused, with the outline of what the prompt names. The heads are",
-        "simulated and the street scene is drawn. Made by `scripts/gallery.py` with the embedded",
-        "weights; each call gives its picture in a notebook, after",
+        "Each bundled sample, fused, with the named object outlined. The heads are simulated and",
+        "the street scene is drawn. `scripts/gallery.py` makes this page with the embedded",
+        "weights. To get an image in a notebook, run",
         "",
         "```python",
         "from napari_textdifuse import fuse",
         "from napari_textdifuse.samples import load_sample",
         "```",
+        "",
+        "followed by the call given below.",
     ]
     for sample, prompt in CALLS:
         a, b = load_sample(sample)

@@ -26,7 +26,7 @@ NOUN_NAMES = {"q": "can be kept or improved", "d": "can be kept or removed", "D"
 
 def page() -> str:
     """Return the page."""
-    lines = ["# Words of the lexicon", "", "Made by `python scripts/lexicon_page.py`.", ""]
+    lines = ["# Terms of the lexicon", "", "Made by `python scripts/lexicon_page.py`.", ""]
     lines += ["## Rules", "", "| term | image | rule | source |", "| --- | --- | --- | --- |"]
     terms: dict[str, tuple[str, ...]] = {}
     for known in known_terms():

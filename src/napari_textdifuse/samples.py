@@ -69,7 +69,7 @@ SAMPLES: dict[str, Sample] = {
             prompt="bone",
             masks=_brain("t1", bone="skull", ventricle="ventricle", vessel="vessel"),
             masks_b=_brain("ct", bone="skull", ventricle="ventricle", vessel="vessel"),
-            description="Simulated T1 MRI and CT (HU) of a head, contrast agent in the arteries",
+            description="Simulated T1 MRI and contrast-enhanced CT (HU) of a head",
         ),
         Sample(
             name="spect-mri",
@@ -78,7 +78,7 @@ SAMPLES: dict[str, Sample] = {
             prompt="perfusion deficit",
             masks=_brain("t1", perfusion_deficit="deficit"),
             masks_b=_brain("spect", perfusion_deficit="deficit"),
-            description="Simulated T1 MRI and HMPAO SPECT of a head with a deficit on the right",
+            description="Simulated T1 MRI and HMPAO SPECT of a head, right perfusion deficit",
         ),
         Sample(
             name="street",
@@ -87,7 +87,7 @@ SAMPLES: dict[str, Sample] = {
             prompt="person",
             masks=_STREET,
             masks_b=_STREET,
-            description="Simulated street at night, in visible light and in infrared",
+            description="Simulated street at night, in visible light and infrared",
             modalities=("VIS", "IR"),
         ),
         Sample(

@@ -68,7 +68,7 @@ def test_code_runs(page):
     space: dict[str, object] = {}
     exec(compile(code, page, "exec"), space)
     if page == "tutorials/python.md":
-        assert abs(space["again"].fused - space["plain"].fused)[space["corrected"] == 0].max() == 0
+        assert abs(space["updated"].fused - space["plain"].fused)[space["corrected"] == 0].max() == 0
     if page == "how-to/prompts.md":
         assert space["result"].mask.sum() == 20 * 20
 
