@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, MissingDependencyError
-from .io._plain import to_json
+from .io._files import to_json
 
 try:
     from monai.transforms import MapTransform

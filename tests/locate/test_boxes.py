@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_textdifuse.locate.boxes import clip, iou, without_duplicates
-from napari_textdifuse.locate.linking import link
+from napari_textdifuse.locate.objects import link
 
 
 def boxes(*rows):

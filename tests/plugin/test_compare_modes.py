@@ -11,15 +11,10 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 
+from napari_textdifuse.napari_plugin.compare.composed import CheckerboardMode, CurtainMode
 from napari_textdifuse.napari_plugin.compare.composite import LINE, Curtain
-from napari_textdifuse.napari_plugin.compare.modes import (
-    MODES,
-    BlendMode,
-    CheckerboardMode,
-    CurtainMode,
-    FlickerMode,
-    SideBySideMode,
-)
+from napari_textdifuse.napari_plugin.compare.switched import BlendMode, FlickerMode, SideBySideMode
+from napari_textdifuse.napari_plugin.compare.view_panel import MODES
 from napari_textdifuse.napari_plugin.compare.widget import CompareWidget
 from napari_textdifuse.napari_plugin.layers import KEY
 
@@ -451,7 +446,7 @@ def test_saving_a_composite_gives_real_pixels(make, viewer):
 
 
 def test_changes_keep_what_others_set():
-    from napari_textdifuse.napari_plugin.compare.changes import Changes
+    from napari_textdifuse.napari_plugin.compare.mode import Changes
 
     thing, changes = SimpleNamespace(a=1, b=2), Changes()
     changes.set(thing, "a", 5)

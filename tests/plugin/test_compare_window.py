@@ -12,12 +12,9 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QTimer
 
-from napari_textdifuse.napari_plugin.compare.modes import (
-    MODES,
-    CurtainMode,
-    FlickerMode,
-    SideBySideMode,
-)
+from napari_textdifuse.napari_plugin.compare.composed import CurtainMode
+from napari_textdifuse.napari_plugin.compare.switched import FlickerMode, SideBySideMode
+from napari_textdifuse.napari_plugin.compare.view_panel import MODES
 from napari_textdifuse.napari_plugin.compare.widget import CompareWidget
 from napari_textdifuse.napari_plugin.models.widget import ModelsWidget
 

@@ -15,8 +15,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 from napari_textdifuse.errors import Cancelled, InputError, WeightsError, WriteError
 from napari_textdifuse.locate import downloads, hub
 from napari_textdifuse.napari_plugin.models import store as store_module
-from napari_textdifuse.napari_plugin.models.details import describe
-from napari_textdifuse.napari_plugin.models.entries import GROUPS, collect
+from napari_textdifuse.napari_plugin.models.entries import GROUPS, collect, describe
 from napari_textdifuse.napari_plugin.models.store import ModelStore, chosen_weights
 from napari_textdifuse.napari_plugin.models.widget import ModelsWidget
 from napari_textdifuse.weights import EMBEDDED, open_folder

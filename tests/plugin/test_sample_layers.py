@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from napari.layers import Layer
 
-from napari_textdifuse.napari_plugin import samples as _sample_data
+from napari_textdifuse.napari_plugin import menus as _sample_data
 from napari_textdifuse.napari_plugin.layers import KEY
 from napari_textdifuse.samples import SAMPLES
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from napari_textdifuse import Volume
-from napari_textdifuse.napari_plugin.commands import fuse_selected
 from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
 from napari_textdifuse.napari_plugin.layers import to_layer
+from napari_textdifuse.napari_plugin.menus import fuse_selected
 
 
 @pytest.fixture

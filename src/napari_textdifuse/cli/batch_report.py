@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..io._atomic import write_bytes
+from ..io._files import write_bytes
 from ..measure import to_csv
 from ..results.folder import load_record
 from ..volume import NOTICE

@@ -11,7 +11,7 @@ from typing import Any
 from .._version import __version__
 from ..errors import InputError
 from ..io import write_json
-from ..io._atomic import write_bytes
+from ..io._files import write_bytes
 from ..io.bids import VERSION, BidsFile
 from ..volume import NOTICE
 from .batch_report import OBJECTS, PAGE, TABLE

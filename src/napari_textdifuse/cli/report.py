@@ -17,7 +17,7 @@ def say(message: str) -> None:
 
 def print_json(content: dict[str, Any]) -> None:
     """Print one JSON object to stdout; NaN and infinity become null."""
-    from ..io._plain import to_json  # loads NumPy, which help and wrong arguments do without
+    from ..io._files import to_json  # loads NumPy, which help and wrong arguments do without
 
     print(to_json(content, indent=2))
 

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import InputError
 from ..intensity import default_window
 from ..io import read
-from ..io._atomic import write_bytes
+from ..io._files import write_bytes
 from ..meaning import by_role, state
 from ..spatial import resample_to
 from ..volume import Volume

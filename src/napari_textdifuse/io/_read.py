@@ -11,9 +11,13 @@ from ..errors import InputError, ReadError, TextDiFuseError
 from ..meaning import infer
 from ..names import facts_in_name
 from ..volume import Volume
-from ._kinds import NIFTI, PICTURES, TIFF
 from ._quiet import reason
 from ._series import SeriesInfo, TimeSeries
+
+#: Suffixes by what reads them; anything else may be DICOM.
+NIFTI = (".nii", ".nii.gz")
+TIFF = (".tif", ".tiff")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 
 
 def read(

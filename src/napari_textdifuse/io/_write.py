@@ -9,8 +9,7 @@ from typing import Any
 
 from ..errors import TextDiFuseError, WriteError
 from ..volume import Volume
-from ._atomic import check_target, write_bytes
-from ._plain import to_json
+from ._files import check_target, to_json, write_bytes
 
 CAN_WRITE = ".nii, .nii.gz, .tif, .tiff or .png"
 

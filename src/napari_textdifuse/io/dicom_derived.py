@@ -15,7 +15,7 @@ from pydicom.uid import UID, generate_uid
 from .._version import __version__
 from ..errors import WriteError
 from ..volume import NOTICE
-from ._plain import to_json
+from ._files import to_json
 from .dicom_find import image_header, series_of
 
 SOFTWARE = "napari-textdifuse"

@@ -11,12 +11,15 @@ from pydicom.filereader import _read_file_meta_info, read_preamble
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from ..errors import ReadError
-from ._kinds import CAN_READ
 from ._quiet import reason
 from ._series import SeriesInfo
 from .dicom_numbers import integer
 from .limits import in_words, max_unpacked, unpacks_to_too_much
 
+#: What this package reads; DICOM is tried last.
+CAN_READ = (
+    "NIfTI (.nii, .nii.gz), PNG, JPEG, TIFF, BMP, a DICOM file, or a folder with a DICOM series"
+)
 #: Suffixes under which DICOM files without the usual preamble are found.
 SUFFIXES = ("", ".dcm", ".dicom", ".ima", ".img")
 #: Made from other series: not what one wants when a folder is opened.

@@ -19,7 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, ge
 from ..errors import WriteError
 from ..exports import RAS_LPS
 from ..volume import NOTICE, Array, Volume
-from ._atomic import write_bytes
+from ._files import write_bytes
 from ._quiet import quiet
 from .dicom_derived import add_record, common_header, instance, reference, source_headers
 from .dicom_numbers import vector

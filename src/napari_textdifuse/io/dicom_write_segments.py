@@ -21,7 +21,7 @@ from pydicom.uid import (
 from .._version import __version__
 from ..errors import WriteError
 from ..volume import NOTICE, Array, Volume
-from ._atomic import check_target, write_bytes
+from ._files import check_target, write_bytes
 from ._quiet import quiet
 from .dicom_derived import SOFTWARE, add_record, common_header, source_headers
 from .dicom_numbers import put

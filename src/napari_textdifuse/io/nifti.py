@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import InputError, ReadError
 from ..meaning import parse_modality, parse_unit
 from ..volume import KEY, LABEL_UNIT, Array, Volume
-from ._plain import to_json
+from ._files import to_json
 from ._quiet import quiet, reason
 from ._series import TimeSeries
 from .bids_pet import is_pet_sidecar, sidecar_scale

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import ReadError, WriteError
 from ..volume import Array, Volume
-from ._plain import to_json
+from ._files import to_json
 from ._quiet import quiet, reason
 from .channels import simplify
 from .limits import check_size

@@ -11,7 +11,7 @@ import tifffile
 
 from ..errors import WriteError
 from ..volume import KEY, Volume
-from ._plain import to_json
+from ._files import to_json
 from .nifti import NOTICE
 
 

@@ -6,7 +6,6 @@ import numpy as np
 from scipy import ndimage
 
 from .intracranial import filled, interior, inward
-from .mirror import mirrored
 from .regions import (
     Mask,
     closing,
@@ -17,6 +16,7 @@ from .regions import (
     empty,
     fill,
     largest,
+    mirrored,
     opening,
     otsu,
     smooth,

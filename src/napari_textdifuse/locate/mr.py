@@ -8,7 +8,6 @@ import numpy as np
 from scipy import ndimage
 
 from .intracranial import inward
-from .mirror import mirrored
 from .regions import (
     Mask,
     closing,
@@ -18,6 +17,7 @@ from .regions import (
     drop_small,
     empty,
     fill,
+    mirrored,
     opening,
     smooth,
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .mirror import mirror
 from .regions import (
     Floats,
     Mask,
@@ -17,6 +16,7 @@ from .regions import (
     erode,
     fill,
     largest,
+    mirror,
     smooth,
     touching,
 )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from .boxes import iou
-from .linking import link
+from .boxes import Boxes, iou
 from .protocol import Detections
 from .regions import Mask
 
@@ -189,3 +188,108 @@ def _box(parts: Sequence[SliceDetection], ndim: int) -> list[float]:
 def _sources(parts: Sequence[SliceDetection], names: Sequence[str]) -> str:
     seen = sorted({i for part in parts for i in part.images})
     return " and ".join(names[i] for i in seen)
+
+
+def link(
+    boxes: Boxes,
+    slices: Sequence[int],
+    kinds: Sequence[int],
+    overlap: float = 0.3,
+    reach: int = 2,
+) -> npt.NDArray[np.intp]:
+    """Say which boxes of neighbouring slices are the same object.
+
+    Slice by slice, each object found so far gets at most one box of its kind, by the assignment
+    with the largest total overlap. A slice in which the detector missed the object does not end
+    it.
+
+    Parameters
+    ----------
+    boxes : ndarray, shape (N, 4)
+        XYXY in pixels.
+    slices : sequence of int, length N
+        The slice each box lies in.
+    kinds : sequence of int, length N
+        What each box was found for; different kinds are never one object.
+    overlap : float
+        Smallest intersection over union of two boxes of one object.
+    reach : int
+        Largest distance in slices; 2 bridges one slice without a box.
+
+    Returns
+    -------
+    ndarray of int, shape (N,)
+        Number of the object of each box, from 0.
+    """
+    from scipy.optimize import linear_sum_assignment  # half a second that opening a panel has not
+
+    objects = np.full(len(boxes), -1, np.intp)
+    of_slice, of_kind = np.asarray(slices, np.intp), np.asarray(kinds, np.intp)
+    count = 0
+    last: dict[int, int] = {}  # object -> its latest box
+    for z in np.unique(of_slice):
+        here = np.flatnonzero(of_slice == z)
+        alive = [k for k, i in last.items() if z - of_slice[i] <= reach]
+        latest = np.array([last[k] for k in alive], np.intp)
+        shared = iou(boxes[latest].reshape(-1, 4), boxes[here])
+        shared[of_kind[latest][:, None] != of_kind[here][None]] = 0
+        for row, column in zip(*linear_sum_assignment(shared, maximize=True), strict=True):
+            if shared[row, column] >= overlap:
+                objects[here[column]] = alive[row]
+        for i in here:
+            if objects[i] < 0:
+                objects[i] = count
+                count += 1
+            last[int(objects[i])] = int(i)
+    return objects
+
+
+def describe_words(
+    words: Sequence[str], best: npt.NDArray[np.float64], rows: Detections, threshold: float
+) -> Iterator[str]:
+    """Say what was found where, and how surely.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Label ``k`` is the k-th of them, from 1.
+    best : ndarray of float64
+        The highest score of any box for each word, also below the threshold.
+    rows : Detections
+    threshold : float
+    """
+    for k, word in enumerate(words, start=1):
+        of_word = np.flatnonzero(rows.label_values == k)
+        if len(of_word):
+            seen = [s for n in of_word for s in rows.sources[n].split(" and ")]
+            where = " and ".join(dict.fromkeys(seen))
+            scores = rows.scores[of_word]
+            yield (
+                f"{word}: {len(of_word)} found in {where}, scores {scores.min():.2f} to "
+                f"{scores.max():.2f} (threshold {threshold:g})."
+            )
+        else:
+            yield (
+                f"{word}: not found; the best box scored {best[k - 1]:.3f}, below the threshold of "
+                f"{threshold:g}."
+            )
+        if not word.isascii():
+            yield f"{word}: the detector's published weights understand English only."
+
+
+def describe_outlines(
+    outlined: Sequence[Sequence[OutlinedDetection]], words: Sequence[str]
+) -> Iterator[str]:
+    """Say where an outline is missing, or is not that of a detected box."""
+    interpolated = sum(part.found.interpolated for parts in outlined for part in parts)
+    if interpolated:
+        yield (
+            f"The detector missed an object in {interpolated} slice{'s' * (interpolated > 1)} "
+            "between others; it was outlined there from its boxes on either side."
+        )
+    empty = [
+        words[parts[0].found.phrase] for parts in outlined if parts and not count_pixels(parts)
+    ]
+    if empty:
+        listed = ", ".join(dict.fromkeys(empty))
+        yield f"SAM drew no outline for {len(empty)} of the boxes ({listed})."

@@ -18,13 +18,14 @@ from .boxes import without_duplicates
 from .cache import ContentCache
 from .checkpoints import Role, model_type
 from .hub import get_model, resolve
-from .notes import describe_outlines, describe_words
 from .objects import (
     SAME_OBJECT,
     OutlinedDetection,
     SliceDetection,
     crop_mask,
     describe_objects,
+    describe_outlines,
+    describe_words,
     label_maps,
     link_across_slices,
     merge_across_images,

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from .linking import link
+from .objects import link
 from .regions import Floats, Mask, components, empty, otsu
 from .scene_detector import MIN_SCORE, SceneObject, detect
 from .scene_outline import Outliner

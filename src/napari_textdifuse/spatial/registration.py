@@ -108,7 +108,7 @@ class Registration:
         """
         # io is not needed otherwise, and this keeps spatial importable without it
         from ..io import write_json
-        from ..io._atomic import write_bytes
+        from ..io._files import write_bytes
 
         path = Path(path)
         if path.suffix == ".json":

@@ -14,7 +14,7 @@ import torch
 from .._version import __version__
 from ..device import choose_device
 from ..errors import InputError, WriteError
-from ..io._atomic import write_bytes
+from ..io._files import write_bytes
 from ..io.staging import publish
 from ..models import ChromaNetwork, LightNetwork
 from ..weights import save_light

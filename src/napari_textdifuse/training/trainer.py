@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from .._version import __version__
 from ..errors import Cancelled, InputError, ReadError, WriteError
-from ..io._atomic import write_bytes
+from ..io._files import write_bytes
 from .config import FREE, STOPPING, TrainConfig, differences
 from .progress import Progress, StopRequest, note
 

@@ -11,12 +11,11 @@ from scipy import ndimage
 
 from ...volume import Volume
 from ..regions import Floats, Mask, components, otsu
-from .channels import channels, stretched
 from .cut import cut
 from .drawing import DrawnObject, window_of
 from .flood import from_points
-from .negatives import without_negatives
 from .outline import Outline
+from .pixels import channels, stretched, without_negatives
 
 #: What is looked at around a box, as a share of its size, and at least this many pixels.
 MARGIN, LEAST_MARGIN = 0.3, 4

@@ -10,9 +10,8 @@ from scipy import ndimage
 
 from ...volume import Volume
 from ..regions import Floats, Mask
-from .channels import channels, stretched
-from .negatives import without_negatives
 from .outline import Outline
+from .pixels import channels, stretched, without_negatives
 
 Points = npt.NDArray[np.intp]
 

@@ -11,9 +11,9 @@ from scipy import ndimage
 
 from ...volume import Volume
 from ..regions import Floats, Mask, touching
-from .channels import channels
 from .cut import cut_by_likeness, likeness
 from .outline import Outline
+from .pixels import channels
 
 #: How far an object may reach beyond the slice before: a share of its width, and pixels.
 REACH, LEAST_REACH = 0.15, 2

@@ -267,7 +267,7 @@ class MetricsPanel(QWidget):  # type: ignore[misc]
 
     def _save(self) -> None:
         """Ask for a file and write it."""
-        from ...io._atomic import write_bytes
+        from ...io._files import write_bytes
 
         if self.measurement is None:
             return

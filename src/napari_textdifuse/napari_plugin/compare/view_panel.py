@@ -21,11 +21,21 @@ from qtpy.QtWidgets import (
 )
 
 from .choice import guess_sources, images_of, is_fused
+from .composed import CheckerboardMode, CurtainMode
 from .mode import Mode
-from .modes import MODES, FlickerMode
+from .switched import BlendMode, FlickerMode, SideBySideMode
 
 _STEPS = 200  # of the slider
 _LAYER = Qt.ItemDataRole.UserRole
+
+#: All ways of looking, in the order of their buttons.
+MODES: tuple[type[Mode], ...] = (
+    CurtainMode,
+    CheckerboardMode,
+    FlickerMode,
+    BlendMode,
+    SideBySideMode,
+)
 
 
 class ViewPanel(QWidget):  # type: ignore[misc]

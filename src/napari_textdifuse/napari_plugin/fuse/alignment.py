@@ -14,7 +14,7 @@ from ...arrays import is_lazy
 from ...errors import TextDiFuseError
 from ...spatial.agreement import Alignment, check_alignment
 from ...spatial.layers import read_layer, share_world
-from ..compare.modes import CheckerboardMode
+from ..compare.composed import CheckerboardMode
 from ..task import Task
 
 #: Milliseconds after the last change of the pair before it is checked.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...volume import FUNCTIONAL
-from ..compare.changes import Changes
+from ..compare.mode import Changes
 from ..layers import KEY
 from .facts_line import WORDS
 from .values import unit_words

@@ -47,7 +47,7 @@ def load_settings() -> dict[str, Any]:
 
 def save_settings(values: dict[str, Any]) -> None:
     """Keep settings. That they cannot be kept is no reason not to fuse."""
-    from ...io._atomic import write_bytes
+    from ...io._files import write_bytes
 
     path = settings_path()
     with suppress(OSError, WriteError):

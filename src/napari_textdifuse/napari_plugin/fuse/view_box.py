@@ -10,8 +10,8 @@ from magicgui.widgets import CheckBox, Container, FloatSlider, PushButton
 from napari.layers import Image
 
 from ...volume import FUNCTIONAL
-from ..compare.changes import Changes
-from ..compare.modes import BlendMode
+from ..compare.mode import Changes
+from ..compare.switched import BlendMode
 from ..layers import KEY
 
 PLUGIN, PLANES = "napari-textdifuse", "Three planes"

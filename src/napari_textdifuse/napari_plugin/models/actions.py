@@ -70,7 +70,7 @@ def fetch(entry: Entry, report: Report) -> str:
     Cancelled
         If `report` returned False; what came so far is kept.
     """
-    from ...io._atomic import write_bytes
+    from ...io._files import write_bytes
     from ...locate.checkpoints import sha256, weight_file
     from ...locate.downloads import download
 

@@ -66,7 +66,7 @@ class ModelStore:
         return content if isinstance(content, dict) else {}
 
     def _write(self, **changes: Any) -> None:
-        from ...io._atomic import write_bytes
+        from ...io._files import write_bytes
 
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,14 +26,17 @@ from ...errors import TextDiFuseError
 from ..docking import Watch
 from ..task import Report, Task, message_of
 from . import actions
-from .details import (
+from .entries import (
+    Entry,
     about_removal,
+    collect,
     describe,
+    is_chosen,
+    is_default,
     why_not_download,
     why_not_remove,
     why_not_verify,
 )
-from .entries import Entry, collect, is_chosen, is_default
 from .store import ModelStore
 from .tree import ModelTree
 

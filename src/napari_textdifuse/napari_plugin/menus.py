@@ -1,8 +1,35 @@
-"""The project's own samples, for napari's File > Open Sample menu."""
+"""What the entries of napari's menus do: fuse the selected layers, open a sample.
+
+napari lets plugins add no command to the layers' context menu, so the first is in the Layers menu.
+"""
 
 from __future__ import annotations
 
+import napari
+from napari.layers import Image
+from napari.utils.notifications import show_error
+
+from .fuse.roles import guess_pair
 from .layers import LayerData, to_layer
+from .results import is_result
+
+
+def fuse_selected(viewer: napari.viewer.Viewer) -> None:
+    """Open the fusion panel with the two selected image layers in it.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+    selected = set(viewer.layers.selection)
+    images = [
+        v for v in viewer.layers if v in selected and isinstance(v, Image) and not is_result(v)
+    ]
+    if len(images) != 2:
+        show_error(f"Select the two image layers to fuse; {len(images)} are selected.")
+        return
+    _, widget = viewer.window.add_plugin_dock_widget("napari-textdifuse", "Fuse two images")
+    widget.image_a.value, widget.image_b.value = guess_pair(images)
 
 
 def _sample(name: str) -> list[LayerData]:
