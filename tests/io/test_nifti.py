@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import struct
 
 import nibabel as nib
 import numpy as np
@@ -264,3 +265,66 @@ def test_by_how_much_sform_and_qform_disagree_is_said(tmp_path):
     nib.save(image, tmp_path / "x.nii")
     (note,) = io.read(tmp_path / "x.nii").metadata["notes"]
     assert "up to 7 mm and 0.0 degrees; the sform was used" in note
+
+
+def _patched(path, edits):
+    """Write a volume of 6 x 5 x 4 voxels of 2 x 3 x 4 mm with other bytes in its header."""
+    image = nib.Nifti1Image(np.arange(120, dtype=np.int16).reshape(6, 5, 4), np.diag([2, 3, 4, 1]))
+    image.set_qform(image.affine, 1)
+    data = bytearray(image.to_bytes())
+    for offset, form, values in edits:
+        struct.pack_into("<" + form, data, offset, *values)
+    path.write_bytes(data)
+    return path
+
+
+ROW_X, SFORM_CODE, PIXDIM_X, SLOPE, DIM = 280, 254, 80, 112, 40
+
+
+@pytest.mark.parametrize("values", [[0.0] * 12, [np.nan] * 12])
+def test_the_qform_stands_in_for_a_damaged_sform(tmp_path, values):
+    volume = io.read(_patched(tmp_path / "x.nii", [(ROW_X, "12f", values)]))
+    np.testing.assert_allclose(volume.affine, np.diag([2, 3, 4, 1]), atol=1e-6)
+    assert volume.metadata["notes"] == ["The sform of the file is damaged; the qform was used."]
+
+
+def test_mirrored_orientations_are_called_so(tmp_path):
+    rows = [-2, 0, 0, 10, 0, 3, 0, 0, 0, 0, 4, 0]  # the middle of x stays where it was: 5 voxels
+    volume = io.read(_patched(tmp_path / "x.nii", [(ROW_X, "12f", rows)]))
+    assert volume.affine[0, 0] == -2
+    (note,) = volume.metadata["notes"]
+    assert "disagree by up to 10 mm and are mirrored; the sform was used" in note
+
+
+def test_a_turn_between_the_orientations_is_given_in_degrees(tmp_path):
+    cos, sin = np.cos(np.radians(10)), np.sin(np.radians(10))
+    rows = [2 * cos, -3 * sin, 0, 0, 2 * sin, 3 * cos, 0, 0, 0, 0, 4, 0]
+    volume = io.read(_patched(tmp_path / "x.nii", [(ROW_X, "12f", rows)]))
+    far = np.hypot(2 * 5, 3 * 4) * 2 * np.sin(np.radians(5))  # the farthest corner's way
+    assert f"up to {far:.3g} mm and 10.0 degrees" in volume.metadata["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("edits", "words"),
+    [
+        ([(SLOPE, "2f", (2.0, np.nan))], "invalid intercept nan"),
+        ([(DIM, "h", (4,)), (DIM + 8, "h", (-1,))], "size of -1 along one axis"),
+    ],
+)
+def test_impossible_headers_are_refused_for_what_they_are(tmp_path, edits, words):
+    with pytest.raises(ReadError, match=words):
+        io.read(_patched(tmp_path / "x.nii", edits))
+
+
+@pytest.mark.parametrize("slope", [0.0, np.nan, np.inf])
+def test_a_slope_that_is_none_scales_nothing(tmp_path, slope):
+    volume = io.read(_patched(tmp_path / "x.nii", [(SLOPE, "2f", (slope, 5.0))]))
+    assert volume.array.dtype == np.int16
+    assert int(volume.array.max()) == 119
+
+
+def test_zero_voxel_sizes_are_listed(tmp_path):
+    edits = [(SFORM_CODE, "h", (0,)), (PIXDIM_X, "3f", (0.0, 0.0, 0.0))]
+    volume = io.read(_patched(tmp_path / "x.nii", edits))
+    assert "along x, y and z (pixdim is 0)" in volume.metadata["notes"][0]
+    np.testing.assert_allclose(volume.spacing, (1, 1, 1))

@@ -176,3 +176,19 @@ def test_temperatures_of_a_thermal_camera_are_said_to_be_unread(tmp_path):
     volume = io.read(tmp_path / "x.jpg")
     assert "temperatures were not read" in volume.metadata["notes"][0]
     assert volume.modality == "IR"
+
+
+def test_a_level_called_transparent_is_noted(tmp_path):
+    grey = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    Image.fromarray(grey).save(tmp_path / "grey.png", transparency=5)
+    Image.fromarray(np.stack([grey, grey + 9, grey], -1)).save(
+        tmp_path / "rgb.png", transparency=(5, 14, 5)
+    )
+    Image.fromarray(grey).save(tmp_path / "none.png", transparency=200)
+    for name, shape in (("grey.png", (6, 8)), ("rgb.png", (6, 8, 3))):
+        volume = io.read(tmp_path / name)
+        assert volume.array.shape == shape
+        assert volume.metadata["notes"] == (
+            "1 pixels of the level or colour that the file calls transparent were kept.",
+        )
+    assert io.read(tmp_path / "none.png").metadata["notes"] == ()

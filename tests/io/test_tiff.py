@@ -415,3 +415,68 @@ def test_nothing_is_printed_by_libtiff(tmp_path, capfd):
     with pytest.raises(ReadError):
         io.read(path)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("compression", [None, "deflate"])
+def test_imagej_s_calibration_of_the_values(tmp_path, compression):
+    """Signed 16 bits are stored unsigned; ij.measure.Calibration adds c0."""
+    hu = (np.arange(48).reshape(6, 8) * 40 - 1000).astype(np.int16)
+    text = "ImageJ=1.54f\ncf=0\nc0=-32768.0\nc1=1.0\nvunit={}\n"
+    for unit, expected in (("Gray Value", "a.u."), ("HU", "HU")):
+        stored = (hu.astype(int) + 32768).astype(np.uint16)
+        tifffile.imwrite(
+            tmp_path / "x.tif",
+            stored,
+            description=text.format(unit),
+            metadata=None,
+            photometric="minisblack",
+            compression=compression,
+        )
+        volume = io.read(tmp_path / "x.tif")
+        np.testing.assert_array_equal(volume.array, hu)
+        assert volume.unit == expected
+        assert "1 x the stored ones - 32768" in volume.metadata["notes"][0]
+
+
+def test_gdal_s_scale_and_offset_behind_no_data(tmp_path):
+    stored = np.arange(48, dtype=np.uint16).reshape(6, 8)
+    xml = (
+        '<GDALMetadata><Item name="OFFSET" sample="0" role="offset">-10</Item>'
+        '<Item name="SCALE" sample="0" role="scale">0.5</Item>'
+        '<Item name="SCALE" sample="1" role="scale">7</Item></GDALMetadata>'
+    )
+    tags = [(42112, "s", 0, xml, True), (42113, "s", 0, "3", True)]
+    tifffile.imwrite(tmp_path / "t.tif", stored, extratags=tags, photometric="minisblack")
+    volume = io.read(tmp_path / "t.tif")
+    assert np.isnan(volume.array[0, 3])
+    assert volume.array[0, 4] == 4 * 0.5 - 10
+    assert volume.array[5, 7] == 47 * 0.5 - 10
+
+
+def test_a_calibration_that_is_no_line_is_noted(tmp_path):
+    stored = np.arange(48, dtype=np.uint16).reshape(6, 8)
+    text = "ImageJ=1.54f\ncf=1\nc0=0\nc1=1\nc2=0.1\nvunit=OD\n"
+    tifffile.imwrite(
+        tmp_path / "t.tif", stored, description=text, metadata=None, photometric="minisblack"
+    )
+    volume = io.read(tmp_path / "t.tif")
+    np.testing.assert_array_equal(volume.array, stored)
+    assert "no straight line" in volume.metadata["notes"][0]
+
+
+def test_no_data_in_three_channels(tmp_path):
+    tag = [(42113, "s", 0, "-9999", True)]
+    grey = np.arange(48, dtype=np.float32).reshape(6, 8)
+    grey[1, 2] = -9999
+    tifffile.imwrite(
+        tmp_path / "grey.tif", np.stack([grey] * 3, -1), photometric="rgb", extratags=tag
+    )
+    volume = io.read(tmp_path / "grey.tif")
+    assert volume.rgb is False
+    assert np.argwhere(np.isnan(volume.array)).tolist() == [[1, 2]]
+    colour = np.stack([grey, grey + 20, grey * 2], -1)
+    colour[1, 2] = -9999
+    tifffile.imwrite(tmp_path / "colour.tif", colour, photometric="rgb", extratags=tag)
+    volume = io.read(tmp_path / "colour.tif")
+    assert volume.rgb is True
+    assert volume.metadata["notes"][0].startswith("1 of 48 pixels have the value for no data")

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import re
-import struct
-import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +20,7 @@ from ._files import to_json
 from ._quiet import quiet, reason
 from ._series import TimeSeries
 from .bids_pet import is_pet_sidecar, sidecar_scale
-from .limits import check_complete, check_size, in_words, max_unpacked
+from .nifti_file import damage, load_image, stored_sizes
 from .nifti_space import affine_of
 
 if TYPE_CHECKING:
@@ -43,8 +39,6 @@ _MR_FACTS = (
 )
 
 _INTENT_LABEL = 1002
-#: Header with extensions, in bytes.
-LONGEST_HEADER = 1 << 28
 
 
 @quiet("nibabel", "numpy")
@@ -71,18 +65,8 @@ def open_nifti(path: Path) -> TimeSeries:
     InputError
         If it has more than four axes.
     """
-    import nibabel as nib
-
-    stored_compressed = _is_gzip(path)
-    _check_offset(path, stored_compressed)
-    try:
-        image = _load(nib.Nifti1Image, path, stored_compressed)
-    except _damage():
-        image = _nifti2(path, stored_compressed)
-    image = _whole_axes(image, path, stored_compressed)
-    _check_size(image, path, stored_compressed)
-    sizes = _stored_sizes(path, stored_compressed, image.header)
-    return _series(image, path.name, _stem(path), path, sizes, stored_compressed)
+    image, sizes, compressed = load_image(path)
+    return _series(image, path.name, _stem(path), path, sizes, compressed)
 
 
 def open_image(image: Any, name: str) -> TimeSeries:
@@ -106,9 +90,7 @@ def open_image(image: Any, name: str) -> TimeSeries:
     if path is None:
         sizes = image.header["pixdim"][1:4]
         return _series(image, name, name, None, sizes, all_at_once=False)
-    compressed = _is_gzip(path)
-    sizes = _stored_sizes(path, compressed, image.header)
-    return _series(image, name, name, path, sizes, compressed)
+    return _series(image, name, name, path, *stored_sizes(path, image.header))
 
 
 def _series(
@@ -138,7 +120,7 @@ def _series(
             volume = Volume.from_nibabel(one, name=name, **meaning)
         except InputError:
             raise
-        except _damage() as error:
+        except damage() as error:
             raise ReadError(
                 f"{label}: the file is damaged or cut off ({reason(error)}); "
                 "download or export it again."
@@ -207,112 +189,6 @@ def encode_nifti(
     header.extensions.append(nib.nifti1.Nifti1Extension("comment", text.encode()))
     data: bytes = image.to_bytes()
     return gzip.compress(data, compresslevel=4, mtime=0) if compress else data
-
-
-def _is_gzip(path: Path) -> bool:
-    """Tell by its first bytes whether a file is compressed, whatever its name says."""
-    with path.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"
-
-
-def _load(kind: Any, path: Path, compressed: bool) -> Any:
-    if compressed == path.name.lower().endswith(".gz"):
-        return kind.from_filename(path)
-    # the name says otherwise; in memory, so that no file stays open
-    check_size(path.name, (path.stat().st_size,), 1)
-    data = path.read_bytes()
-    return kind.from_bytes(_inflate(data, path.name) if compressed else data)
-
-
-def _stored_sizes(path: Path, compressed: bool, header: Any) -> Any:
-    """Return pixdim of x, y and z as stored: nibabel puts 1 for 0 on loading."""
-    with gzip.open(path) if compressed else path.open("rb") as file:
-        block = file.read(header.template_dtype.itemsize)
-    return np.frombuffer(block, header.template_dtype.newbyteorder(header.endianness))["pixdim"][
-        0, 1:4
-    ]
-
-
-def _check_offset(path: Path, compressed: bool) -> None:
-    """Refuse values that begin behind gigabytes of extensions: nibabel reads these at once."""
-    with gzip.open(path) if compressed else path.open("rb") as file:
-        block = file.read(112)
-    for order in "<>":
-        if len(block) == 112 and struct.unpack(f"{order}i", block[:4])[0] == 348:
-            offset = struct.unpack(f"{order}f", block[108:112])[0]
-            if math.isfinite(offset) and offset > LONGEST_HEADER:
-                raise ReadError(
-                    f"{path.name}: its header is {in_words(offset)} long; the file is damaged, "
-                    "export it again."
-                )
-
-
-def _inflate(data: bytes, name: str) -> bytes:
-    limit = max_unpacked(len(data))
-    with gzip.open(BytesIO(data)) as file:
-        inflated = file.read(limit + 1)
-    check_size(name, (len(inflated),), 1, len(data))
-    return inflated
-
-
-def _whole_axes(image: Any, path: Path, compressed: bool) -> Any:
-    """Take a length of 0 of the axes after the third for 1, as other programs do."""
-    shape = tuple(image.shape)
-    if 0 not in shape[3:] or 0 in shape[:3]:
-        return image
-    check_size(path.name, (path.stat().st_size,), 1)
-    data = path.read_bytes()
-    data = _inflate(data, path.name) if compressed else data
-    header = image.header.copy()
-    header["dim"][4:] = np.maximum(header["dim"][4:], 1)
-    # nibabel takes these out of the header on loading
-    proxy = image.dataobj
-    header["vox_offset"], header["scl_slope"] = proxy.offset, proxy.slope
-    header["scl_inter"] = proxy.inter
-    block = header.binaryblock
-    return image.__class__.from_bytes(block + data[len(block) :])
-
-
-def _check_size(image: Any, path: Path, compressed: bool) -> None:
-    """Compare what the header describes with the file, and with what may be read."""
-    proxy = image.dataobj
-    shape, itemsize = tuple(image.shape), proxy.dtype.itemsize
-    if not compressed:
-        check_complete(path.name, proxy.offset + math.prod(map(int, shape)) * itemsize, path)
-        shape = shape[:3]  # time points are read one by one
-    scaled = (proxy.slope, proxy.inter) != (1, 0)
-    stored = path.stat().st_size if compressed else None
-    check_size(path.name, shape, max(itemsize, 8 if scaled else 0), stored)
-
-
-def _nifti2(path: Path, compressed: bool) -> nibabel.Nifti2Image:
-    import nibabel as nib
-
-    try:
-        return _load(nib.Nifti2Image, path, compressed)
-    except _damage() as error:
-        raise ReadError(
-            f"{path.name}: not a NIfTI file, or a damaged one ({reason(error)}); "
-            "download or export it again."
-        ) from error
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    """Return what nibabel and gzip raise on files that are cut off or something else."""
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
-    from nibabel.wrapstruct import WrapStructError
-
-    return (
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        zlib.error,
-        ImageFileError,
-        HeaderDataError,
-        WrapStructError,
-    )
 
 
 def _time_points(image: nibabel.Nifti1Image, name: str) -> int:

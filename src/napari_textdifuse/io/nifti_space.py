@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,8 +33,8 @@ def affine_of(image: nibabel.Nifti1Image, notes: list[str], stored_sizes: Any) -
     -------
     ndarray, shape (4, 4)
     """
-    affine = np.array(image.affine, dtype=np.float64)
     header = image.header
+    affine = _usable(image, notes)
     if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
         notes.append(
             "The file states no orientation (sform and qform codes are 0); left and right are as "
@@ -43,7 +44,7 @@ def affine_of(image: nibabel.Nifti1Image, notes: list[str], stored_sizes: Any) -
         zero = ["xyz"[k] for k in range(3) if stored_sizes[k] == 0]
         if zero:
             notes.append(
-                f"The file gives no voxel size along {' and '.join(zero)} (pixdim is 0); 1 mm was "
+                f"The file gives no voxel size along {_listed(zero)} (pixdim is 0); 1 mm was "
                 "assumed."
             )
     scale = MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
@@ -51,6 +52,27 @@ def affine_of(image: nibabel.Nifti1Image, notes: list[str], stored_sizes: Any) -
     if int(header["sform_code"]) and int(header["qform_code"]):
         _compare_forms(affine, image, scale, notes)
     return affine
+
+
+def _usable(image: Any, notes: list[str]) -> Floats:
+    """Return nibabel's choice; the qform where the sform is stated, but flat or not finite."""
+    affine = np.array(image.affine, dtype=np.float64)
+    if _is_sound(affine) or not (int(image.header["sform_code"]) and image.header["qform_code"]):
+        return affine
+    with suppress(ValueError, np.linalg.LinAlgError):
+        other = np.array(image.get_qform(), dtype=np.float64)
+        if _is_sound(other):
+            notes.append("The sform of the file is damaged; the qform was used.")
+            return other
+    return affine
+
+
+def _is_sound(affine: Floats) -> bool:
+    return bool(np.isfinite(affine).all() and np.linalg.det(affine[:3, :3]))
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _compare_forms(affine: Any, image: Any, scale: float, notes: list[str]) -> None:
@@ -67,9 +89,9 @@ def _compare_forms(affine: Any, image: Any, scale: float, notes: list[str]) -> N
         return
     if not apart > 0.1 * float(np.linalg.norm(affine[:3, :3], axis=0).min()):
         return
-    turn = np.clip((np.trace(u @ vt) - 1) / 2, -1, 1)
+    degrees = np.degrees(np.arccos(np.clip((np.trace(u @ vt) - 1) / 2, -1, 1)))
+    turn = f"{degrees:.1f} degrees" if np.linalg.det(u @ vt) > 0 else "are mirrored"
     notes.append(
-        f"The two orientations in the file disagree by up to {apart:.3g} mm and "
-        f"{np.degrees(np.arccos(turn)):.1f} degrees; the sform was used, not the qform (some "
-        "programs use the qform)."
+        f"The two orientations in the file disagree by up to {apart:.3g} mm and {turn}; the sform "
+        "was used, not the qform (some programs use the qform)."
     )

@@ -109,6 +109,12 @@ def to_array(image: Image, *, deep: bool = False) -> tuple[Array, bool, list[str
         image_bytes = np.array(image)
         pairs = image_bytes.view(">u2").astype(np.uint16)
         return _without_alpha(pairs[..., 0], pairs[..., 1])
+    clear = image.info.get("transparency")  # of a PNG without alpha: a level or a colour
+    if image.mode in ("L", "RGB", "I;16") and isinstance(clear, int | tuple):
+        array, rgb, notes = to_array(_without_clear(image))
+        count = int(np.count_nonzero((np.array(image).reshape(*image.size, -1) == clear).all(-1)))
+        kept = f"{count} pixels of the level or colour that the file calls transparent were kept."
+        return array, rgb, [*notes, kept] if count else notes
     if image.mode == "1":
         return np.asarray(image).astype(np.uint8) * np.uint8(255), False, []
     if image.mode in ("LA", "La"):
@@ -125,6 +131,12 @@ def to_array(image: Image, *, deep: bool = False) -> tuple[Array, bool, list[str
     if image.mode == "I" and array.min(initial=0) >= 0 and array.max(initial=0) <= 65535:
         array = array.astype(np.uint16)  # older versions of Pillow read 16-bit PNG so
     return simplify(array) if array.ndim == 3 else (array, False, [])
+
+
+def _without_clear(image: Image) -> Image:
+    image = image.copy()
+    del image.info["transparency"]
+    return image
 
 
 def _without_alpha(grey: Array, alpha: Array) -> tuple[Array, bool, list[str]]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import tifffile
 
 from ..errors import InputError, ReadError
+from ..meaning import parse_unit
 from ..volume import KEY, MODALITIES, Array, Volume
 from ._quiet import quiet, reason
 from ._series import TimeSeries
@@ -26,6 +27,8 @@ Affine = npt.NDArray[np.float64]
 
 #: Tag in which GDAL says which value means "no data".
 _GDAL_NODATA = 42113
+#: Tag of GDAL's other facts, as XML.
+_GDAL_METADATA = 42112
 _PHOTOMETRIC = tifffile.PHOTOMETRIC
 
 
@@ -64,6 +67,7 @@ def open_tiff(path: Path) -> TimeSeries:
                 restored = _restore(array, axes, ours, path.stem)
                 return TimeSeries(path.name, 1, lambda _: restored)
             size, more = pixel_size(file, page)
+            line = _value_line(file, page)
     except ReadError:
         raise
     except (*DAMAGE, tifffile.TiffFileError, KeyError, IndexError, TypeError) as error:
@@ -75,13 +79,18 @@ def open_tiff(path: Path) -> TimeSeries:
     notes += marked
     stack, rgb = _arrange(array, axes, path.name)
     stack, size = _turned(stack, rgb, page, size)
-    window = None
+    window, unit = None, None
     if rgb:
         stack, rgb, more = simplify(stack)
         notes += more
+    if rgb:
+        notes += _nodata_colours(stack, page)
     else:
         stack, window, more = _without_nodata(stack, page)
         notes += more
+        stack, unit, more = _calibrated(stack, line)
+        notes += more
+        window = None if more else window
     if int(page.photometric) == _PHOTOMETRIC.MINISWHITE:
         notes.append(
             "The image is meant to be shown inverted (min-is-white); its values were kept."
@@ -91,6 +100,8 @@ def open_tiff(path: Path) -> TimeSeries:
         return Volume(
             stack[time],
             affine=_diagonal(size),
+            unit=unit or "a.u.",
+            sources={} if unit is None else {"unit": "file"},
             rgb=rgb,
             name=path.stem,
             window=window,
@@ -210,6 +221,73 @@ def _without_nodata(array: Array, page: Any) -> tuple[Array, tuple[float, float]
         "left out."
     )
     return np.where(where, np.array(np.nan, array.dtype), array), window, [note]
+
+
+def _nodata_colours(array: Array, page: Any) -> list[str]:
+    """Say how many pixels of a picture are of the colour that GDAL calls "no data"."""
+    tag = page.tags.get(_GDAL_NODATA)
+    value = None if tag is None else _nodata(str(tag.value).strip("\0 \t\r\n"))
+    if value is None:
+        return []
+    where = (array[..., :3] == value).all(axis=-1)
+    count = int(np.count_nonzero(where))
+    note = (
+        f"{count} of {where.size} pixels have the value for no data ({value:g}, GDAL_NODATA) in "
+        "every colour; they were kept as a colour."
+    )
+    return [note] if count else []
+
+
+def _value_line(file: tifffile.TiffFile, page: Any) -> tuple[float, float, str, str] | None:
+    """Return slope, intercept, unit and author of the line from stored to measured values.
+
+    ImageJ's ``cf`` 0 is ``c0 + c1 * value`` (ij.measure.Calibration); that is how it stores signed
+    16 bits, and what it keeps of a CT's rescaling. GDAL's is in its own XML. The slope is NaN where
+    ImageJ's function is another.
+    """
+    known = file.imagej_metadata or {}
+    try:
+        if "cf" in known and int(known["cf"]) < 20:  # 20: none
+            if int(known["cf"]) != 0:
+                return math.nan, 0.0, "", "ImageJ"
+            return float(known["c1"]), float(known["c0"]), str(known.get("vunit", "")), "ImageJ"
+        text = page.tags.valueof(_GDAL_METADATA)
+        if text is None:
+            return None
+        items = {
+            str(e.get("role")): str(e.text)
+            for e in ElementTree.fromstring(str(text).strip("\0")).iter("Item")
+            if e.get("sample", "0") == "0"
+        }
+        slope, intercept = float(items.get("scale", 1)), float(items.get("offset", 0))
+        return slope, intercept, items.get("unittype", ""), "GDAL"
+    except (KeyError, TypeError, ValueError, ElementTree.ParseError):
+        return None
+
+
+def _calibrated(
+    array: Array, line: tuple[float, float, str, str] | None
+) -> tuple[Array, str | None, list[str]]:
+    """Turn stored values into measured ones; the unit is None where it says nothing."""
+    if line is None:
+        return array, None, []
+    slope, intercept, unit, author = line
+    if not math.isfinite(slope):
+        text = (
+            f"{author}'s calibration of the values is no straight line; they were kept as stored."
+        )
+        return array, None, [text]
+    if (slope, intercept) == (1, 0) or not slope or not math.isfinite(intercept):
+        return array, None, []
+    with np.errstate(over="ignore"):
+        array = (array * np.float64(slope) + intercept).astype(np.float32)
+    known = parse_unit(unit) if 0 < len(unit) <= 12 and "value" not in unit.casefold() else None
+    sign = "-" if intercept < 0 else "+"
+    note = (
+        f"The values are {slope:g} x the stored ones {sign} {abs(intercept):g}, as {author} wrote "
+        "into the file."
+    )
+    return array, known, [note]
 
 
 def _nodata(text: str) -> float | None:
