@@ -12,7 +12,7 @@ from napari_textdifuse.napari_plugin.fuse.availability import always_restored
 from napari_textdifuse.napari_plugin.fuse.outcome import in_panel_words, restoration_words
 from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
 from napari_textdifuse.napari_plugin.layers import to_layer
-from napari_textdifuse.weights.store import embedded_names
+from napari_textdifuse.weights import embedded_names
 
 
 def head(modality: str, unit: str = "a.u.") -> Volume:

@@ -153,10 +153,17 @@ def build_parser() -> argparse.ArgumentParser:
     train = add("train", "train the network on your own images, stage by stage; resumes")
     add_train(train, debug)
 
-    weights = add("weights", "list or verify weights, or download a locator's", json)
-    weights.add_argument("action", choices=("list", "verify", "download"))
-    weights.add_argument("name", nargs="?", metavar="NAME|DIR", help="only these; what to download")
-    weights.add_argument("--yes", action="store_true", help="consent to the download")
+    text = "list or verify weights, download some or a locator's, or publish your own"
+    weights = add("weights", text, json)
+    weights.add_argument("action", choices=("list", "verify", "download", "push"))
+    text = "only these; what to download: a locator's model, or owner/name[@revision] on the "
+    text += "Hugging Face hub; push: the weights folder"
+    weights.add_argument("name", nargs="?", metavar="NAME|DIR", help=text)
+    weights.add_argument("repo", nargs="?", metavar="OWNER/NAME", help="push: where to")
+    weights.add_argument("--yes", action="store_true", help="consent to the download or upload")
+    weights.add_argument("--private", action="store_true", help="push: a repository for you alone")
+    text = "push: of your weights, as the hub calls it, such as cc-by-4.0"
+    weights.add_argument("--licence", metavar="ID", help=text)
     text = "show what images are and how that is known; without FILE: versions, devices, weights "
     info = add("info", text + "and the terms that prompts may use", json)
     info.add_argument("files", nargs="*", metavar="FILE", type=Path, help=images + ", or folder")
@@ -182,7 +189,8 @@ def _fusion_options(out_required: bool = True) -> _Parser:
     effort.add_argument("--steps", type=whole(1, 1000), metavar="N", help=text)
     add("--seed", type=whole(0, 2**62), default=0, metavar="N", help="starting noise; default 0")
     add("--device", type=_device, default="auto", help="auto (default), cpu, cuda or mps")
-    add("--weights", metavar="NAME|DIR", help="default: the embedded weights")
+    text = "or owner/name[@revision] that was downloaded; default: the embedded weights"
+    add("--weights", metavar="NAME|DIR", help=text)
     add("--strength", type=strength, default=1.0, metavar="X", help="0 to 2; default 1")
     text = "-1 to 1: more of image A (negative) or of image B (positive); default 0"
     add("--balance", type=balance, default=0.0, metavar="X", help=text)

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from ..errors import InputError
-from ..locate.hub import MODELS, HubModel, get_model, local_folder
+from ..locate.hub import MODELS, HubModel, download_folder, get_model, local_folder
 from .report import print_json, say
 
 
@@ -31,13 +31,13 @@ def run(options: argparse.Namespace) -> int:
     if not options.yes:
         raise InputError(
             f"{model.name} ({model.repo}) is a download of {model.megabytes} MB under "
-            f"{model.licence}, from the Hugging Face hub to {_target(model)}; nothing was "
+            f"{model.licence}, from the Hugging Face hub to {download_folder(model)}; nothing was "
             "downloaded, add --yes to agree."
         )
-    from ..locate.downloads import download
+    from ..downloads import download
 
     say(f"downloading {model.repo}: {model.megabytes} MB, {model.licence}")
-    folder = download(model, _Report())
+    folder = download(model, download_folder(model), DownloadReport())
     entry = _describe(model) | {"path": str(folder), "verified": True}
     if options.json:
         print_json({"action": "download", "weights": [], "downloads": [entry]})
@@ -59,13 +59,7 @@ def _describe(model: HubModel) -> dict[str, Any]:
     }
 
 
-def _target(model: HubModel) -> str:
-    from ..locate.hub import download_folder
-
-    return str(download_folder(model))
-
-
-class _Report:
+class DownloadReport:
     """A line on stderr now and then."""
 
     def __init__(self, interval: float = 2.0) -> None:
@@ -73,6 +67,7 @@ class _Report:
         self.last = time.monotonic()
 
     def __call__(self, name: str, done: int, total: int) -> None:
+        """Say how far a file is, unless that was said a moment ago."""
         now = time.monotonic()
         if now - self.last < self.interval and done < total:
             return

@@ -1,13 +1,15 @@
-"""``textdifuse weights list|verify|download``."""
+"""``textdifuse weights list|verify|download|push``."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
 from ..weights import embedded_names, open_folder
-from .report import print_json
+from .report import print_json, say
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -33,15 +35,23 @@ def describe(name: str) -> dict[str, Any]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """List weights, compare them with their checksums, or download a locator's."""
-    from .model_downloads import describe_models, model_line
-    from .model_downloads import run as run_download
-
+    """List weights, compare them with their checksums, download or publish them."""
+    if options.repo is not None and options.action != "push":
+        raise InputError(f"'weights {options.action}' takes one name, not two.")
+    if options.action == "push":
+        return _push(options)
     if options.action == "download" and options.name is not None:
-        return run_download(options)
+        return _download(options)
     if options.name is not None and options.action != "verify":
         raise InputError(f"'weights {options.action}' takes no name; it is about all of them.")
-    names = embedded_names() if options.name is None else [options.name]
+    return _list(options)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from ..weights.hub import downloaded
+    from .model_downloads import describe_models, model_line
+
+    names = [*embedded_names(), *downloaded()] if options.name is None else [options.name]
     found = [describe(name) for name in names]
     if options.action == "verify":
         for name, entry in zip(names, found, strict=True):
@@ -61,3 +71,68 @@ def run(options: argparse.Namespace) -> int:
     for model in models:
         print(model_line(model))
     return 0
+
+
+def _download(options: argparse.Namespace) -> int:
+    """Download a locator's model, or weights for fusing as ``owner/name``."""
+    from ..locate.hub import MODELS
+    from ..weights.hub import fetch, parse, question
+    from .model_downloads import DownloadReport
+    from .model_downloads import run as run_download
+
+    weights = parse(options.name)
+    if weights is None or any(options.name.lower() == model.repo.lower() for model in MODELS):
+        return run_download(options)
+    if not options.yes:
+        raise InputError(f"{question(weights)}; nothing was downloaded, add --yes to agree.")
+    say(f"downloading {weights}")
+    folder = open_folder(fetch(weights, DownloadReport()))
+    origin = folder.origin or {}
+    entry = describe(f"{weights.repo}@{origin['revision']}") | {"verified": True}
+    if options.json:
+        print_json({"action": "download", "weights": [entry], "downloads": []})
+    else:
+        print(f"{entry['name']} ({entry['version']})  {entry['path']}  checksums are right")
+    return 0
+
+
+def _push(options: argparse.Namespace) -> int:
+    """Show what would leave this machine, ask, and upload."""
+    from huggingface_hub import constants
+
+    from ..weights.hub import parse
+    from ..weights.publish import prepare, push, training_facts
+
+    if options.name is None or options.repo is None:
+        raise InputError("'weights push' takes a folder and owner/name on the hub.")
+    weights = parse(options.repo)
+    if weights is None or weights.revision is not None:
+        raise InputError(f"{options.repo!r} is no repository of the hub; write it as owner/name.")
+    folder = Path(options.name)
+    upload = prepare(folder, weights, options.private, options.licence)
+    listing = upload.listing()
+    who = "for you alone, if it is new" if options.private else "for everybody to see"
+    say(f"would go to {weights} at {constants.ENDPOINT}, {who}:")
+    for name, size, sha256 in listing:
+        say(f"  {name}  {size:,} bytes  SHA-256 {sha256}")
+    say(f"config.json says of the training: {training_facts(folder)}")
+    content = upload.files["README.md"]
+    if isinstance(content, bytes):
+        say(f"README.md is new; put your own into the folder to replace it:\n\n{content.decode()}")
+    if not (options.yes or _agreed()):
+        raise InputError("nothing was uploaded; add --yes to agree.")
+    commit = push(upload)
+    if options.json:
+        files = [{"name": n, "bytes": s, "sha256": d} for n, s, d in listing]
+        print_json({"action": "push", "repo": weights.repo, "revision": commit, "files": files})
+    else:
+        print(f"{weights.repo}@{commit}")
+    return 0
+
+
+def _agreed() -> bool:
+    """Ask on a terminal; elsewhere nobody can answer."""
+    if not sys.stdin.isatty():
+        return False
+    print("Upload this? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -55,26 +55,40 @@ class FusionPipeline:
 
     @classmethod
     def from_pretrained(
-        cls, weights: str | os.PathLike[str] | None = None, device: str = "auto"
+        cls,
+        weights: str | os.PathLike[str] | None = None,
+        device: str = "auto",
+        *,
+        revision: str | None = None,
+        download: bool = False,
     ) -> FusionPipeline:
-        """Load weights; nothing is ever downloaded.
+        """Load weights; nothing is downloaded unless `download` is true.
 
         Parameters
         ----------
         weights : str or PathLike, optional
             Name of embedded weights, a weights folder, or a folder with the authors' released
             checkpoints (``diffusion_stage1.pth``, ``diffusion_stage2.pth``, ``FCM-VIS-IR.pt``
-            and/or ``FCM-Medi.pt``); default: the embedded ``"light"``.
+            and/or ``FCM-Medi.pt``); or ``"owner/name"`` on the Hugging Face hub. Default: the
+            embedded ``"light"``.
         device : {"auto", "cpu", "cuda", "mps"}
+        revision : str, optional
+            Branch, tag or commit on the hub; short for ``"owner/name@revision"``. Default: of
+            what is on this machine the latest, else the newest.
+        download : bool
+            Your consent: weights of the hub that are not on this machine are downloaded.
 
         Raises
         ------
         WeightsError
-            If the weights are missing, damaged or of another architecture.
+            If the weights are missing, damaged or of another architecture, or the hub does not
+            give them.
         InputError
             If the device is not there.
         """
-        return cls(open_folder(weights), device)
+        if revision is not None:
+            weights = f"{weights}@{revision}"
+        return cls(open_folder(weights, download), device)
 
     def __call__(
         self,
@@ -340,7 +354,8 @@ def fuse(
         Finds outlines for a drawing's boxes and points. "auto" is SAM where its weights are on this
         machine, else "classical"; "none" takes boxes as drawn. Default: "auto".
     weights : str or PathLike, optional
-        Name of embedded weights, or a weights folder; see `FusionPipeline.from_pretrained`.
+        Name of embedded weights, a weights folder, or ``"owner/name"`` of weights that were
+        downloaded from the Hugging Face hub; see `FusionPipeline.from_pretrained`.
         Default: the embedded "light".
     device : {"auto", "cpu", "cuda", "mps"}
         "auto" takes a GPU if there is one. Default: "auto".

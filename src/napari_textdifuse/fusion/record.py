@@ -107,6 +107,7 @@ def make_record(
         "method": backend.method,
         "weights": backend.weights.name,
         "weights_sha256": backend.weights.sha256,
+        "weights_from": backend.weights.origin,
         **choice.facts,
         "quality": options.quality or ("standard" if options.steps is None else None),
         "seed": int(options.seed),

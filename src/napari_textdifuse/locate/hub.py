@@ -1,6 +1,6 @@
 """Models that can be downloaded: what they are, and where they lie on this machine.
 
-Nothing here touches the network; see `downloads` for what does.
+Nothing here touches the network; `napari_textdifuse.downloads` does.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class HubModel:
         Files that are taken along where the repository has them.
     gated : bool
         Whether its makers ask for a login and an agreement on the hub's page first.
+    revision : str, optional
+        Commit; default: the newest.
     """
 
     name: str
@@ -51,6 +53,12 @@ class HubModel:
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
     gated: bool = False
+    revision: str | None = None
+
+    @property
+    def by_hand(self) -> str:
+        """How to use files that came another way."""
+        return "name its folder with --locator-weights"
 
 
 def _detector(name: str, megabytes: int, note: str) -> HubModel:

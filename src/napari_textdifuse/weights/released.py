@@ -57,6 +57,10 @@ class ReleasedFolder:
         return {"name": self.name, "architecture": self.architecture, "schedule": "cosine"}
 
     @property
+    def origin(self) -> None:
+        """Nothing: the release is not on the hub."""
+
+    @property
     def controls(self) -> dict[str, str]:
         """Names of the FCM files that are there, by kind."""
         return {kind: file for kind, file in CONTROLS.items() if (self.path / file).is_file()}

@@ -1,17 +1,16 @@
-"""Find, verify, load and save weights."""
+"""Verify, load and save a weights folder."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import WeightsError
-from .description import read_description, unet_shape
-from .released import ReleasedFolder, is_released_folder, open_released
+from .description import unet_shape
 from .tensors import filled
 
 if TYPE_CHECKING:
@@ -19,11 +18,10 @@ if TYPE_CHECKING:
 
 Network = TypeVar("Network", "LightNetwork", "ChromaNetwork")
 
-#: Name of the default weights in the package.
-EMBEDDED = "light"
-#: File of the chrominance network in a weights folder.
-CHROMA = "chroma.safetensors"
-_HERE = Path(__file__).parent
+#: Files of the network, and of the chrominance network, in a weights folder.
+MODEL, CHROMA = "model.safetensors", "chroma.safetensors"
+#: A folder in the hub's cache, per commit.
+_SNAPSHOT = re.compile(r"models--([^/]+)/snapshots/([0-9a-f]{40})")
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class WeightsFolder:
     @property
     def file(self) -> Path:
         """The safetensors file."""
-        return self.path / "model.safetensors"
+        return self.path / MODEL
 
     @property
     def sha256(self) -> str:
@@ -64,6 +62,11 @@ class WeightsFolder:
     def chroma_file(self) -> Path | None:
         """The safetensors file of the chrominance network, if these weights have one."""
         return self.path / CHROMA if "chroma" in self.config else None
+
+    @property
+    def origin(self) -> dict[str, str] | None:
+        """``repo`` and ``revision`` (a commit) on the hub, where it came from there."""
+        return origin(self.path)
 
     def verify(self) -> bool:
         """Compare the files with their checksums.
@@ -84,6 +87,20 @@ class WeightsFolder:
         return True
 
 
+def origin(folder: Path) -> dict[str, str] | None:
+    """Return repository and commit of a folder in a cache of the hub's layout.
+
+    Returns
+    -------
+    dict or None
+        ``repo`` and ``revision``; None for other folders.
+    """
+    found = _SNAPSHOT.fullmatch("/".join(folder.absolute().parts[-3:]))
+    if found is None:
+        return None
+    return {"repo": found[1].replace("--", "/", 1), "revision": found[2]}
+
+
 def verify_file(file: Path, sha256: str) -> None:
     """Compare a file with its checksum.
 
@@ -101,36 +118,6 @@ def verify_file(file: Path, sha256: str) -> None:
             f"{file} is damaged or was changed: its SHA-256 is {found[:12]}..., "
             f"expected {sha256[:12]}...; get the file again."
         )
-
-
-def embedded_names() -> list[str]:
-    """Return the names of the weights that came with the package."""
-    return sorted(p.parent.name for p in _HERE.glob("*/config.json"))
-
-
-def open_folder(name: str | os.PathLike[str] | None = None) -> WeightsFolder | ReleasedFolder:
-    """Find weights by name (embedded) or folder, and read their description.
-
-    Parameters
-    ----------
-    name : str or PathLike, optional
-        An embedded name or a folder, which may hold the authors' released checkpoints; None for
-        the default.
-
-    Raises
-    ------
-    WeightsError
-        If there is neither, or the folder is not a weights folder.
-    """
-    path = _HERE / EMBEDDED if name is None else Path(name)
-    if name is not None and str(name) in embedded_names():
-        path = _HERE / str(name)
-    if not path.is_dir():
-        known = ", ".join(embedded_names()) or "none"
-        raise WeightsError(f"No weights named or in the folder {str(name)!r}; embedded: {known}.")
-    if is_released_folder(path) and not (path / "config.json").exists():
-        return open_released(path)
-    return WeightsFolder(path, read_description(path))
 
 
 def load_light(folder: WeightsFolder) -> LightNetwork:
@@ -235,7 +222,7 @@ def save_light(
         "sha256": hashlib.sha256(data).hexdigest(),
         "training": training or {},
     }
-    (path / "model.safetensors").write_bytes(data)
+    (path / MODEL).write_bytes(data)
     if calibration is not None:
         config["calibration"] = calibration
     if chroma is not None:

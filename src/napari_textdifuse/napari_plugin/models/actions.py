@@ -66,13 +66,14 @@ def fetch(entry: Entry, report: Report) -> str:
     Raises
     ------
     WeightsError, WriteError
-        See `locate.downloads.download`.
+        See `downloads.download`.
     Cancelled
         If `report` returned False; what came so far is kept.
     """
+    from ...downloads import download
     from ...io._files import write_bytes
     from ...locate.checkpoints import sha256, weight_file
-    from ...locate.downloads import download
+    from ...locate.hub import download_folder
 
     if entry.model is None:
         raise InputError(f"{entry.name} cannot be downloaded.")
@@ -82,7 +83,7 @@ def fetch(entry: Entry, report: Report) -> str:
 
     if not report(0, 1, "Asking the hub"):
         raise Cancelled("The download was cancelled.")
-    folder = download(entry.model, report_progress)
+    folder = download(entry.model, download_folder(entry.model), report_progress)
     # compared with the hub's when it came; kept so that it can be compared again
     line = f"{sha256(folder)}  {weight_file(folder).name}\n"
     write_bytes(folder / SUMS, line.encode())

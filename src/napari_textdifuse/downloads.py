@@ -1,4 +1,8 @@
-"""Fetch a model from the hub: only when asked, resumable, and nothing unverified is kept."""
+"""Fetch files of a repository on the hub: only when asked, resumable, nothing unverified is kept.
+
+`huggingface_hub.snapshot_download` is not used: it deletes what it has when it is interrupted, and
+hears of a wish to stop once per 10 MB only.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from ..errors import Cancelled, TextDiFuseError, WeightsError, WriteError
-from .hub import HubModel, download_folder
+from .errors import Cancelled, TextDiFuseError, WeightsError, WriteError
 
 #: Called with the file's name, the bytes there are and the bytes there will be; returning False
 #: stops the download, which can be resumed later.
@@ -25,6 +28,39 @@ TIMEOUT = 10.0
 RETRIES = 2
 #: Seconds between such attempts.
 PAUSE = 1.0
+
+
+class Repository(Protocol):
+    """What is wanted of a repository.
+
+    Attributes
+    ----------
+    repo : str
+        ``"owner/name"``.
+    revision : str or None
+        Branch, tag or commit; None for the newest commit.
+    required : tuple of str
+        Files without which it cannot be used.
+    optional : tuple of str
+        Files that are taken along where the repository has them.
+    gated : bool
+        Whether its makers ask for a login and an agreement on the hub's page first.
+    by_hand : str
+        How to use files that came another way: ``"name its folder with ..."``.
+    """
+
+    @property
+    def repo(self) -> str: ...  # noqa: D102
+    @property
+    def revision(self) -> str | None: ...  # noqa: D102
+    @property
+    def required(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def optional(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def gated(self) -> bool: ...  # noqa: D102
+    @property
+    def by_hand(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -42,22 +78,26 @@ class _File:
         return hashlib.sha1(f"blob {self.size}\0".encode(), usedforsecurity=False)
 
 
-def download(model: HubModel, report: Report | None = None) -> Path:
-    """Download a model; what is there already is not fetched again.
+def download(
+    wanted: Repository, place: Path | Callable[[str], Path], report: Report | None = None
+) -> Path:
+    """Download files of a repository; what is there already is not fetched again.
 
     Every file is compared with the hub's checksum (SHA-256 for weights, git's for small files)
     before it gets its name; an interrupted file goes on where it stopped.
 
     Parameters
     ----------
-    model : HubModel
+    wanted : Repository
+    place : Path or callable
+        The folder for the files, or a function that returns it for a commit.
     report : callable, optional
         See `Report`.
 
     Returns
     -------
     Path
-        The folder with the model.
+        The folder with the files.
 
     Raises
     ------
@@ -73,41 +113,45 @@ def download(model: HubModel, report: Report | None = None) -> Path:
     if constants.HF_HUB_OFFLINE:
         raise WeightsError(
             "HF_HUB_OFFLINE is set, so nothing is downloaded; unset it, or download "
-            f"{model.repo} on another computer and name its folder."
+            f"{wanted.repo} on another computer and {wanted.by_hand}."
         )
-    folder = download_folder(model)
-    commit, files = _contents(model)
+    commit, files = _contents(wanted)
+    folder = place(commit) if callable(place) else place
     with _disk(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         if not _is_there(folder / file.name, file):
-            _fetch(model, commit, file, folder, report)
+            _fetch(wanted, commit, file, folder, report)
     return folder
 
 
-def _contents(model: HubModel) -> tuple[str, list[_File]]:
-    """Ask the hub once for the newest commit, its files and their checksums."""
+def _contents(wanted: Repository) -> tuple[str, list[_File]]:
+    """Ask the hub once for the commit, its files and their checksums."""
     from huggingface_hub import HfApi
 
     try:
-        info = HfApi().model_info(model.repo, files_metadata=True, timeout=TIMEOUT)
+        info = HfApi().model_info(
+            wanted.repo, revision=wanted.revision, files_metadata=True, timeout=TIMEOUT
+        )
     except Exception as error:  # of httpx, ssl, socket and the hub
-        raise _unreachable(model, error) from None
+        raise _unreachable(wanted, error) from None
     there = {entry.rfilename: entry for entry in info.siblings or []}
-    absent = [name for name in model.required if name not in there]
+    absent = [name for name in wanted.required if name not in there]
     if absent or info.sha is None:
         raise WeightsError(
-            f"The hub's {model.repo} has no {absent[0] if absent else 'commit'}; it has changed, "
-            "so name a folder with another model."
+            f"The hub's {wanted.repo} has no {absent[0] if absent else 'commit'}; it is another "
+            "kind of repository or has changed, so name a folder with another model."
         )
-    wanted = [there[n] for n in (*model.required, *model.optional) if n in there]
-    return info.sha, [_describe(entry, model) for entry in wanted]
+    if not re.fullmatch("[0-9a-f]{40}", info.sha):  # it becomes the name of a folder
+        raise WeightsError(f"The hub gives no commit for {wanted.repo}, but {info.sha[:50]!r}.")
+    names = [n for n in (*wanted.required, *wanted.optional) if n in there]
+    return info.sha, [_describe(there[name], wanted) for name in names]
 
 
-def _describe(entry: Any, model: HubModel) -> _File:
+def _describe(entry: Any, wanted: Repository) -> _File:
     checksum = entry.lfs.sha256 if entry.lfs is not None else entry.blob_id
     if not checksum or entry.size is None:
-        raise WeightsError(f"The hub gives no checksum for {entry.rfilename} of {model.repo}.")
+        raise WeightsError(f"The hub gives no checksum for {entry.rfilename} of {wanted.repo}.")
     return _File(entry.rfilename, entry.size, checksum, entry.lfs is not None)
 
 
@@ -127,14 +171,16 @@ def _checksum(path: Path, file: _File) -> str:
     return str(digest.hexdigest())
 
 
-def _fetch(model: HubModel, commit: str, file: _File, folder: Path, report: Report | None) -> None:
+def _fetch(
+    wanted: Repository, commit: str, file: _File, folder: Path, report: Report | None
+) -> None:
     # the part belongs to one content, so a newer one is not appended to an older one
     part = folder / f".{file.name}.{file.checksum[:12]}.part"
     failures = 0
     while (before := _size(part)) < file.size:
         failure: Exception = OSError("the answer ended early")
         try:
-            _append(model, commit, file, part, before, report)
+            _append(wanted, commit, file, part, before, report)
         except TextDiFuseError:
             raise
         except Exception as error:  # of httpx, ssl, socket and the hub
@@ -144,13 +190,13 @@ def _fetch(model: HubModel, commit: str, file: _File, folder: Path, report: Repo
             continue
         failures += 1
         if failures > RETRIES:
-            raise _unreachable(model, failure)
+            raise _unreachable(wanted, failure)
         time.sleep(PAUSE)
     found = _checksum(part, file)
     if found != file.checksum or _size(part) != file.size:
         part.unlink()
         raise WeightsError(
-            f"{file.name} of {model.repo} came with the checksum {found[:16]}... instead of "
+            f"{file.name} of {wanted.repo} came with the checksum {found[:16]}... instead of "
             f"{file.checksum[:16]}..., so it was deleted; download again, and if it happens twice "
             "something on the way changes files."
         )
@@ -163,7 +209,7 @@ def _size(path: Path) -> int:
 
 
 def _append(
-    model: HubModel, commit: str, file: _File, part: Path, start: int, report: Report | None
+    wanted: Repository, commit: str, file: _File, part: Path, start: int, report: Report | None
 ) -> None:
     """Stream what is missing to the end of the part."""
     from huggingface_hub import get_session, hf_hub_url
@@ -176,7 +222,7 @@ def _append(
     headers = build_hf_headers() | {"Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
-    url = hf_hub_url(model.repo, file.name, revision=commit)
+    url = hf_hub_url(wanted.repo, file.name, revision=commit)
     with get_session().stream(
         "GET", url, headers=headers, timeout=TIMEOUT, follow_redirects=True
     ) as response:
@@ -217,17 +263,28 @@ def _disk(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _unreachable(model: HubModel, error: Exception) -> WeightsError:
+def _unreachable(wanted: Repository, error: Exception) -> WeightsError:
     from huggingface_hub import constants
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     reason = reason.rstrip(".")[:150] or type(error).__name__
-    if model.gated and re.search("401|403|gated|restricted", str(error), re.IGNORECASE):
+    if wanted.gated and re.search("401|403|gated|restricted", str(error), re.IGNORECASE):
         return WeightsError(
-            f"{model.repo} is given only to those who agree to its licence: log in and agree at "
-            f"https://huggingface.co/{model.repo}, run 'hf auth login', and download again."
+            f"{wanted.repo} is given only to those who agree to its licence: log in and agree at "
+            f"https://huggingface.co/{wanted.repo}, run 'hf auth login', and download again."
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return WeightsError(
+            f"{wanted.repo} on the hub has no branch, tag or commit {wanted.revision!r}; see "
+            f"{constants.ENDPOINT}/{wanted.repo}/commits/main."
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        return WeightsError(
+            f"The hub ({constants.ENDPOINT}) has no {wanted.repo} that this computer may read; "
+            "check the name, and for a private or gated one run 'hf auth login' first."
         )
     return WeightsError(
-        f"The hub ({constants.ENDPOINT}) does not give {model.repo} ({reason}); behind a firewall, "
-        "download it on another computer and name its folder with --locator-weights."
+        f"The hub ({constants.ENDPOINT}) does not give {wanted.repo} ({reason}); behind a "
+        f"firewall, download it on another computer and {wanted.by_hand}."
     )

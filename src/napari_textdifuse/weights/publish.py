@@ -1,0 +1,225 @@
+"""Put own weights on the Hugging Face hub, with a model card; the user has seen what leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from ..errors import WeightsError
+from .description import NAME as CONFIG
+from .hub import CARD, HubWeights
+from .opening import open_folder
+from .store import WeightsFolder, load_chroma, load_light
+
+_DOCS = "https://napari-textdifuse.github.io/napari-textdifuse"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What would leave this machine.
+
+    Parameters
+    ----------
+    weights : HubWeights
+        Where to.
+    private : bool
+        Whether a new repository is for its owner only.
+    files : dict of str to bytes or Path
+        Content by name on the hub.
+    """
+
+    weights: HubWeights
+    private: bool
+    files: dict[str, bytes | Path]
+
+    def listing(self) -> list[tuple[str, int, str]]:
+        """Return name, size in bytes and SHA-256 of each file."""
+        contents = {n: c if isinstance(c, bytes) else c.read_bytes() for n, c in self.files.items()}
+        return [(n, len(c), hashlib.sha256(c).hexdigest()) for n, c in contents.items()]
+
+
+def prepare(
+    folder: Path, weights: HubWeights, private: bool = False, licence: str | None = None
+) -> Upload:
+    """Check a weights folder, and collect what would be uploaded; asks nobody.
+
+    Parameters
+    ----------
+    folder : Path
+        As training writes it. Only ``config.json``, the safetensors files that it names and a card
+        are uploaded; a ``README.md`` in the folder is the card, else one is written.
+    weights : HubWeights
+        Without a revision.
+    private : bool
+    licence : str, optional
+        Identifier of the hub, such as ``"cc-by-4.0"``, for a card that is written here.
+
+    Raises
+    ------
+    WeightsError
+        If the folder does not verify or load, holds the authors' checkpoints, or its
+        ``README.md`` is not a model card.
+    """
+    opened = open_folder(folder)
+    if not isinstance(opened, WeightsFolder):
+        raise WeightsError(
+            f"{folder} holds the authors' released checkpoints, which are theirs to publish; "
+            "push weights of your own training."
+        )
+    load_light(opened)  # verifies, too
+    load_chroma(opened)
+    files: dict[str, bytes | Path] = {CONFIG: opened.path / CONFIG, opened.file.name: opened.file}
+    if opened.chroma_file is not None:
+        files[opened.chroma_file.name] = opened.chroma_file
+    files[CARD] = _own_card(opened) or _new_card(opened, weights, licence)
+    return Upload(weights, private, files)
+
+
+def push(upload: Upload) -> str:
+    """Upload in one commit; the user has agreed.
+
+    The login is the one of ``hf auth login`` or ``HF_TOKEN``; it is never shown.
+
+    Parameters
+    ----------
+    upload : Upload
+
+    Returns
+    -------
+    str
+        The commit.
+
+    Raises
+    ------
+    WeightsError
+        If the hub refuses or cannot be reached, ``HF_HUB_OFFLINE`` is set, or a repository that
+        was to be private is public. Then nothing of it is to be seen on the hub.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi, constants, get_token
+
+    repo = upload.weights.repo
+    if constants.HF_HUB_OFFLINE:
+        raise WeightsError("HF_HUB_OFFLINE is set, so nothing is uploaded; unset it.")
+    if get_token() is None:
+        raise WeightsError(
+            "You are not logged in to the Hugging Face hub; run 'hf auth login' with a token that "
+            "may write, and push again."
+        )
+    api = HfApi(library_name="napari-textdifuse", library_version=__version__)
+    try:
+        api.create_repo(repo, private=upload.private or None, exist_ok=True)
+        if upload.private and not api.model_info(repo).private:
+            raise WeightsError(
+                f"{repo} is there already and public, so nothing was uploaded; make it private on "
+                "its page, or leave --private out."
+            )
+        commit = api.create_commit(
+            repo,
+            [CommitOperationAdd(name, content) for name, content in upload.files.items()],
+            commit_message=f"Weights for napari-textdifuse {__version__}",
+        )
+    except WeightsError:
+        raise
+    except Exception as error:  # of httpx, ssl, socket and the hub
+        raise _refused(repo, error) from None
+    return str(commit.oid)
+
+
+def _own_card(folder: WeightsFolder) -> Path | None:
+    """Return the folder's own card; its metadata must be what the hub understands."""
+    from huggingface_hub import ModelCard
+
+    path = folder.path / CARD
+    if not path.is_file():
+        return None
+    try:
+        card = ModelCard(path.read_text("utf-8"))
+        found = any(vars(card.data).values())
+    except Exception as error:  # of yaml and the hub
+        raise WeightsError(
+            f"The metadata of {path} cannot be read ({_reason(error)}); correct the lines between "
+            "the --- at its beginning, or remove the file to get a new card."
+        ) from None
+    if not found:
+        raise WeightsError(
+            f"{path} has no metadata; begin it with lines such as 'license: cc-by-4.0' between "
+            "two lines ---, or remove the file to get a new card."
+        )
+    return path
+
+
+def _new_card(folder: WeightsFolder, weights: HubWeights, licence: str | None) -> bytes:
+    from huggingface_hub import ModelCardData
+
+    training: dict[str, Any] = folder.config.get("training") or {}
+    settings = training.get("settings") or {}
+    data = ModelCardData(
+        license=licence,
+        library_name="napari-textdifuse",
+        pipeline_tag="image-to-image",
+        tags=["image-fusion", "medical-imaging", "diffusion", "text-difuse", "napari"],
+        model_name=folder.name,
+    )
+    facts = [f"- Stages of training: {', '.join(training.get('stages') or ['not recorded'])}"]
+    for key, words in (("train", "trained on"), ("held_out", "held out")):
+        if isinstance(settings.get(key), int):
+            facts.append(f"- Images or pairs {words}: {settings[key]}")
+    facts += [
+        f"- Architecture: {folder.architecture}, fusion {folder.config.get('fusion', 'fcm')}",
+        f"- SHA-256 of {folder.file.name}: {folder.sha256}",
+    ]
+    text = f"""\
+# {folder.name}
+
+Weights for [napari-textdifuse]({_DOCS}): two images of the same anatomy or scene are fused into
+one, with what a text prompt names standing out.
+
+**For research. Not for diagnosis.**
+
+    textdifuse weights download {weights.repo} --yes
+    textdifuse fuse A B --weights {weights.repo} --out DIR
+
+## What is known of them
+
+{chr(10).join(facts)}
+
+What the network never saw it may invent; see
+[how far to trust a fused image]({_DOCS}/explanation/trust/). Training data, licence and limits are
+for the owner of these weights to state here.
+"""
+    return f"---\n{data.to_yaml()}\n---\n\n{text}".encode()
+
+
+def _refused(repo: str, error: Exception) -> WeightsError:
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HfHubHTTPError
+
+    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    if status in (401, 403):
+        return WeightsError(
+            f"The hub does not let you write to {repo} ({status}); check the owner's name, and run "
+            "'hf auth login' with a token that may write."
+        )
+    return WeightsError(
+        f"The hub ({constants.ENDPOINT}) did not take {repo} ({_reason(error)}); nothing of it is "
+        "published, push again later."
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error, with nothing that looks like a token."""
+    line = next((part.strip() for part in str(error).splitlines() if part.strip()), "")
+    line = re.sub(r"\bhf_\w+", "hf_...", line)
+    return line.rstrip(".")[:150] or type(error).__name__
+
+
+def training_facts(folder: Path) -> str:
+    """Return what ``config.json`` says of the training, which leaves with it."""
+    config = open_folder(folder).config
+    shown = {"name": config.get("name"), "training": config.get("training")}
+    return json.dumps(shown, indent=2)
