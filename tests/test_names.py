@@ -91,7 +91,17 @@ def test_names(name, modality, contrast):
         ("pet-mri/case01.nii.gz", None, None),
         ("PET/pet_mask.nii.gz", None, None),
         ("masks/pet/case01.nii.gz", "PT", None),
-        ("ct/a/b/c/case01.nii.gz", None, None),  # too far above
+        ("ct/a/b/c/case01.nii.gz", "CT", None),
+        ("mr/p1/2020-01-01/series/scan/image.nii.gz", "MR", None),
+        ("ct study/a/b/c/case01.nii.gz", None, None),  # a word, too far above
+        ("ct/a/b/c/d/e/f/g/h/case01.nii.gz", None, None),  # too far above
+        ("ct/masks/a/b/case01.nii.gz", None, None),
+        ("CTs/case01.nii.gz", "CT", None),
+        ("pt/case01.png", "PT", None),
+        ("pt/case01.nii.gz", "PT", None),
+        ("home/mr/work/case01.nii.gz", None, None),  # somebody's initials
+        ("Users/CT/case01.png", None, None),
+        ("home/mr/pet/case01.nii.gz", "PT", None),
     ],
 )
 def test_folders(path, modality, contrast):

@@ -16,8 +16,11 @@ from typing import Any
 
 #: Contrasts of MR images. "T1Gd" is T1 weighting after gadolinium.
 CONTRASTS = ("T1", "T1Gd", "T2", "PD", "FLAIR", "DWI", "ADC", "T2*", "MRA")
-#: How many folders above a file may name what it holds.
-DEPTH = 3
+#: How many folders above a file may name what it holds with a word of theirs, and with their whole
+#: name (``mr/patient/date/series/scan/image.nii.gz``).
+WORDS_DEPTH, DEPTH = 3, 8
+#: Folders of people: a user "mr" has images of every kind, and so have the folders above.
+_HOMES = ("home", "users")
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _MODALITY: dict[str, str] = {
@@ -100,11 +103,18 @@ def facts_in_name(path: Path) -> NameFacts:
     own = _facts(stem, picture, weak=path.suffix.lower() not in (".tif", ".tiff"))
     if own is not None:
         return own
-    for folder in list(path.absolute().parents)[:DEPTH]:
+    for depth, folder in enumerate(list(path.absolute().parents)[:DEPTH]):
+        if folder.parent.name.casefold() in _HOMES:
+            break
         word = folder.name.casefold()
         if word in _FOLDERS and not picture:
             return NameFacts(_FOLDERS[word], source="folder name")
-        said = _facts(folder.name, picture, weak=True)
+        if word == "pt":  # in the name of a picture it may be anything
+            return NameFacts("PT", source="folder name")
+        alone = word.removesuffix("s") in _MODALITY and word.removesuffix("s") not in _WEAK
+        if depth >= WORDS_DEPTH and not alone:
+            continue
+        said = _facts(word.removesuffix("s") if alone else folder.name, picture, weak=True)
         if said is not None:
             return NameFacts(said.modality, said.contrast, "folder name")
     return NameFacts(source="unknown")
