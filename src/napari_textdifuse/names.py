@@ -109,7 +109,7 @@ def facts_in_name(path: Path) -> NameFacts:
         word = folder.name.casefold()
         if word in _FOLDERS and not picture:
             return NameFacts(_FOLDERS[word], source="folder name")
-        if word == "pt":  # in the name of a picture it may be anything
+        if word == "pt" and depth < WORDS_DEPTH:  # in a picture's own name it may be anything
             return NameFacts("PT", source="folder name")
         alone = word.removesuffix("s") in _MODALITY and word.removesuffix("s") not in _WEAK
         if depth >= WORDS_DEPTH and not alone:
