@@ -23,8 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from napari_textdifuse.device import choose_device
 from napari_textdifuse.models import LightNetwork
-from napari_textdifuse.models.precision import cast
-from napari_textdifuse.training.precision import autocast
+from napari_textdifuse.models.precision import autocast, cast
 from napari_textdifuse.weights import open_folder
 from napari_textdifuse.weights.store import load_light
 

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 Floats = npt.NDArray[np.float32]
 
 #: Weights of red, green and blue in brightness (ITU-R BT.601, full range).
 BT601 = (0.299, 0.587, 0.114)
 _KR, _KG, _KB = BT601
+#: Part of a measured colour's chrominance that fits into the gamut at every brightness.
+RESERVED = 0.3
+#: How far chrominance goes from there to the most that fits at the new brightness.
+VIVID = 0.7
+#: Part of the anatomy's brightness that is added where the fused brightness has lost it, and the
+#: difference at which half of that is; smaller differences are noise that fusion removed.
+ANATOMY, LOST = 0.4, 0.1
+_LAPLACIAN = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], np.float32)
+#: Noise: below this brightness there is air, which says nothing of the noise inside the body.
+AIR = 0.02
+#: Removed noise up to this standard deviation may also be fine detail: it is left alone.
+DETAIL = 4 / 255
+#: Noise that may be left in the difference, and the widest filter, in pixels.
+LEFT, WIDEST = 2 / 255, 3.0
 
 
 def rgb_to_ycbcr(rgb: Floats) -> tuple[Floats, Floats]:
@@ -43,15 +60,6 @@ def ycbcr_to_rgb(y: Floats, cbcr: Floats) -> Floats:
     offset = _offset(cbcr)
     y = np.clip(y, 0, 1)[..., None]
     return np.clip(y + _room(y, offset) * offset, 0, 1).astype(np.float32)
-
-
-#: Part of a measured colour's chrominance that fits into the gamut at every brightness.
-RESERVED = 0.3
-#: How far chrominance goes from there to the most that fits at the new brightness.
-VIVID = 0.7
-#: Part of the anatomy's brightness that is added where the fused brightness has lost it, and the
-#: difference at which half of that is; smaller differences are noise that fusion removed.
-ANATOMY, LOST = 0.4, 0.1
 
 
 def measured_to_rgb(y: Floats, cbcr: Floats, single: float = 0.0) -> Floats:
@@ -133,3 +141,43 @@ def _room(y: Floats, offset: Floats) -> Floats:
         room = np.where(offset > 0, (1 - y) / offset, np.where(offset < 0, -y / offset, 1.0))
     room = np.nan_to_num(room.min(axis=-1, keepdims=True), nan=1.0, posinf=1.0)
     return np.clip(room, 0, 1)
+
+
+def noise_level(image: Floats, inside: npt.NDArray[np.bool_]) -> float:
+    """Return the standard deviation of the noise.
+
+    Median absolute Laplacian (compare Immerkaer 1996), scaled to white Gaussian noise; edges, which
+    are few, do not count.
+
+    Parameters
+    ----------
+    image : ndarray, shape (Y, X)
+    inside : ndarray of bool, shape (Y, X)
+        Pixels that are looked at.
+    """
+    if not inside.any():
+        return 0.0
+    laplacian = ndimage.convolve(image, _LAPLACIAN, mode="nearest")
+    return float(1.4826 * np.median(np.abs(laplacian[inside])) / math.sqrt(20))
+
+
+def denoised_anatomy(fused: Floats, anatomy: Floats) -> Floats:
+    """Return the anatomy without the noise that the fused brightness no longer has.
+
+    The difference of both is smoothed with a Gaussian, as wide as white noise of the removed
+    strength needs to fall to `LEFT`. Where no noise was removed, the anatomy comes back as it is.
+
+    Parameters
+    ----------
+    fused, anatomy : ndarray of float32, shape (Y, X)
+        Brightness in [0, 1].
+    """
+    inside = anatomy > AIR
+    before, after = noise_level(anatomy, inside), noise_level(fused, inside)
+    removed = math.sqrt(max(0.0, before**2 - after**2)) - DETAIL
+    if removed <= 0:
+        return anatomy
+    # a Gaussian of width s leaves 1 / (2 sqrt(pi) s) of white noise
+    width = min(WIDEST, removed / (2 * math.sqrt(math.pi) * LEFT))
+    smooth: Floats = fused + ndimage.gaussian_filter(anatomy - fused, width)
+    return smooth

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from napari_textdifuse.cli.log import OURS
+from napari_textdifuse.cli.report import OURS
 
 
 def test_the_log_is_shown_on_request_only(textdifuse, pictures, fast, tmp_path):

@@ -13,7 +13,7 @@ from napari_textdifuse.fusion.pair import make_pair
 from napari_textdifuse.fusion.prepare import prepare_slab
 from napari_textdifuse.fusion.progress import Progress, ProgressCounter, report
 from napari_textdifuse.fusion.remodulation import contrast, gain_map, soft_mask, surround
-from napari_textdifuse.fusion.result_pictures import OUTLINES, ResultPictures
+from napari_textdifuse.fusion.result import OUTLINES, ResultPictures
 from napari_textdifuse.fusion.slices import (
     Selection,
     boxes_from_front,

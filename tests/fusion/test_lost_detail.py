@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_textdifuse.colour import lost_anatomy
-from napari_textdifuse.fusion.lost_detail import denoised_anatomy, noise_level
+from napari_textdifuse.colour import denoised_anatomy, lost_anatomy, noise_level
 
 
 def head(noise: float = 0.0) -> np.ndarray:

@@ -7,7 +7,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from napari_textdifuse.fusion.result_pictures import OUTLINES
+from napari_textdifuse.fusion.result import OUTLINES
 
 
 def picture(result):

@@ -10,24 +10,27 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .._version import __version__
-from ..errors import Cancelled, InputError, TextDiFuseError
-from .completion import SHELLS, PrintCompletion
+from ..errors import Cancelled, InputError, MissingDependencyError, TextDiFuseError
 from .extent_options import add_extent
 from .interrupt import terminable
 from .locator_options import add_locator
-from .log import quiet, shown
 from .numbers import balance, restore, strength, whole
+from .report import quiet, shown
 from .train_options import add_train
 
 DONE, UNEXPECTED, WRONG, CANCELLED = 0, 1, 2, 130
 #: As `diffusion.SAMPLERS`, without importing torch.
 SAMPLERS = ("ddim", "dpm++", "ancestral", "mean")
+SHELLS = ("bash", "zsh", "tcsh")
+#: Placeholders of paths in usage lines.
+_FILES = ("FILE", "A", "B", "FIXED", "MOVING", "NAME|DIR|FILE")
+_FOLDERS = ("DIR", "DIR_A", "DIR_B", "NAME|DIR")
 
 
 class UsageError(InputError):
@@ -253,3 +256,44 @@ def _device(text: str) -> str:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
         raise argparse.ArgumentTypeError(f"must be auto, cpu, cuda or mps, not {text!r}")
     return text
+
+
+class PrintCompletion(argparse.Action):
+    """Print the completion script for a shell and leave."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Print the script.
+
+        Raises
+        ------
+        MissingDependencyError
+            If shtab is not installed.
+        """
+        try:
+            shtab = import_module("shtab")
+        except ImportError:
+            raise MissingDependencyError(
+                "shell completion needs shtab; install it with "
+                "pip install 'napari-textdifuse[completion]'."
+            ) from None
+        for action in _actions(parser):
+            if action.metavar in _FILES:
+                action.complete = shtab.FILE  # type: ignore[attr-defined]
+            elif action.metavar in _FOLDERS:
+                action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+        print(shtab.complete(parser, shell=values))
+        parser.exit()
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _actions(command)

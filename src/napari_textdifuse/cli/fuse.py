@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from ..results.folder import (
     save_result,
 )
 from ..volume import Volume
-from .fusion_options import fusion_options
 from .interrupt import interruptible
 from .locator_options import make_locator
 from .report import ProgressLine, print_json, say
@@ -123,3 +122,23 @@ def _read(path: Path, series: str | None, time: int | None, role: str) -> Volume
             )
         series = uids[0]
     return as_volume(read(path, series=series, time=time), role)
+
+
+def fusion_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of a fusion among those of a command.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        An option for each image has two attributes, such as ``unit_a`` and ``unit_b``.
+
+    Returns
+    -------
+    dict of str to object
+        Arguments of `FusionOptions`.
+    """
+    names = {field.name for field in fields(FusionOptions)}
+    asked = {name: value for name, value in vars(options).items() if name in names}
+    for name, attribute in (("modality", "modality"), ("unit", "unit"), ("windows", "window")):
+        asked[name] = {role: getattr(options, f"{attribute}_{role}") for role in "ab"}
+    return asked

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from .._version import __version__
 from ..errors import InputError
 from ..evaluation.folders import images_by_stem
 from ..io import read
@@ -14,7 +19,6 @@ from ..results.folder import format_for, full_record, load_record, save
 from ..volume import Volume
 from .layout import layout_of
 from .locator_options import facts, make_locator
-from .resume import resume_key
 
 if TYPE_CHECKING:
     from ..fusion import FusionPipeline
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
 
 #: Pixels of a panel's longer side: 160 keeps a report of 1000 cases readable by a browser.
 PREVIEW_SIDE = 160
+#: Options whose content is in the key in another form. The device is not in it, so a run may move
+#: to another machine.
+_ELSEWHERE = ("mask", "locator", "register")
 
 
 class PairFuser:
@@ -94,3 +101,57 @@ class PairFuser:
         if name not in self.masks:
             raise InputError(f"there is no mask {name} in {self.options.mask}; add one.")
         return read(self.masks[name])
+
+
+def resume_key(
+    options: argparse.Namespace,
+    weights_sha256: str,
+    a: Volume,
+    b: Volume,
+    mask: Volume | None,
+    locator: dict[str, Any] | None = None,
+) -> str:
+    """Return a checksum of everything that a result depends on.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+    weights_sha256 : str
+    a, b : Volume
+    mask : Volume, optional
+    locator : dict, optional
+        What the locator's masks depend on, if one is used.
+
+    Returns
+    -------
+    str
+        SHA-256 over the settings, the weights, this package's version and the images' values and
+        meaning. It reveals neither.
+    """
+    from .fuse import fusion_options  # loads torch
+
+    settings = fusion_options(options)
+    for name in _ELSEWHERE:
+        settings.pop(name, None)
+    images = [None if volume is None else _fingerprint(volume) for volume in (a, b, mask)]
+    content = [__version__, weights_sha256, settings, _register(options), images, locator]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _register(options: argparse.Namespace) -> str | None:
+    wanted = options.register
+    if not isinstance(wanted, Path):
+        return None if wanted is None else str(wanted)
+    try:
+        return hashlib.sha256(wanted.read_bytes()).hexdigest()
+    except OSError:
+        return None  # registration will say what is wrong
+
+
+def _fingerprint(volume: Volume) -> str:
+    affine = None if volume.affine is None else volume.affine.tolist()
+    meaning = [affine, volume.unit, volume.modality, volume.window, volume.rgb]
+    form = [str(volume.array.dtype), volume.array.shape]
+    digest = hashlib.sha256(json.dumps([meaning, form], default=float).encode())
+    digest.update(np.ascontiguousarray(volume.array).tobytes())
+    return digest.hexdigest()

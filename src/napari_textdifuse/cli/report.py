@@ -1,13 +1,20 @@
-"""What people read on stderr, and what programs read on stdout."""
+"""What people read on stderr, and what programs read on stdout; what of the log gets there."""
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from ..fusion import Progress
+
+#: The logger above all modules of this package.
+OURS = __name__.split(".")[0]
 
 
 def say(message: str) -> None:
@@ -71,3 +78,50 @@ class ProgressLine:
         if self.width:
             self.stream.write("\r" + " " * self.width + "\r")
             self.stream.flush()
+
+
+@contextmanager
+def quiet(debug: bool) -> Iterator[None]:
+    """Keep the warnings and log lines of all libraries off the user's terminal."""
+    if debug:
+        yield
+        return
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+@contextmanager
+def shown(verbosity: int) -> Iterator[None]:
+    """Show this package's log on stderr; other libraries stay quiet.
+
+    Parameters
+    ----------
+    verbosity : int
+        0: nothing; 1: what is done; 2 and more: also details.
+    """
+    if not verbosity:
+        yield
+        return
+    logger, root = logging.getLogger(OURS), logging.getLogger()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    silent = logging.NullHandler()  # else Python itself shows the others' warnings
+    before = logger.level, logger.propagate, root.manager.disable
+    logger.setLevel(logging.DEBUG if verbosity > 1 else logging.INFO)
+    logger.propagate = False
+    logger.addHandler(handler)
+    root.addHandler(silent)
+    logging.disable(logging.NOTSET)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        root.removeHandler(silent)
+        logger.level, logger.propagate = before[:2]
+        logging.disable(before[2])

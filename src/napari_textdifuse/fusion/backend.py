@@ -16,11 +16,11 @@ from ..device import choose_precision
 from ..diffusion import Schedule, even_timesteps, trailing_timesteps
 from ..errors import InputError
 from ..models import ChromaNetwork, cast
-from ..models.conditions import RESTORATIONS
 from ..models.modulation import apply_gain
 from ..models.protocol import FusionNetwork
 from ..models.reference import ReferenceNetwork
 from ..models.uncertainty import ErrorCalibration
+from ..models.unet import RESTORATIONS
 from ..stopping import interruptible
 from ..weights import (
     ReleasedFolder,

@@ -67,7 +67,7 @@ class FusionChain:
     balance : float
         From -1, X alone, to 1, Y alone; see `FusionNetwork`.
     restore : tuple of float, optional
-        How much of each of `models.conditions.RESTORATIONS` is wanted; by default all, as from
+        How much of each of `models.unet.RESTORATIONS` is wanted; by default all, as from
         networks without the condition.
     """
 

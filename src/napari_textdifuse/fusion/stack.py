@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..colour import lost_anatomy, measured_to_rgb, ycbcr_to_rgb
+from ..colour import denoised_anatomy, lost_anatomy, measured_to_rgb, ycbcr_to_rgb
 from .backend import Backend, NetworkChoice
 from .chrominance import ChromaDecision, ChromaEngine, luma_of_coloured
 from .colour_cast import undo_cast
 from .emphasis import ensure_visible
 from .engine import BaseSlice, SliceEngine
-from .lost_detail import denoised_anatomy
 from .options import FusionOptions, Strength
 from .prepare import Prepared
 from .progress import ProgressCounter

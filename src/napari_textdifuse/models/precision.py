@@ -1,11 +1,13 @@
-"""Casting a network without losing what must stay exact."""
+"""Half precision where the device gains from it, without losing what must stay exact."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
 
 import torch
 
+from ..device import choose_precision
 from .chroma import ChromaNetwork
 from .light import LightNetwork
 
@@ -24,3 +26,13 @@ def cast(network: Network, dtype: torch.dtype) -> Network:
         network.context.float()
         network.light.float()
     return network
+
+
+def autocast(device: torch.device) -> AbstractContextManager[Any]:
+    """bfloat16 autocast where the hardware multiplies it natively, else float32.
+
+    Weights, losses and averages stay in float32; bfloat16 needs no loss scaling.
+    """
+    if choose_precision(device) == torch.bfloat16:
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()

@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .conditions import RESTORATIONS
-
+#: Kinds of restoration, in the order of the condition vector: noise and blur; light and contrast.
+RESTORATIONS = ("noise", "light")
 #: Most levels of a network.
 LEVELS = 8
 #: What each field of `UNetConfig` may be, far around what makes sense.

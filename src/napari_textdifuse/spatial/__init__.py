@@ -7,8 +7,7 @@ but transforms.
 
 from __future__ import annotations
 
-from .agreement import Alignment, check_alignment
-from .checkerboard import checkerboard
+from .agreement import Alignment, check_alignment, checkerboard
 from .registration import Aligned, Registration, aligned, register
 from .registration_search import RegistrationProgress
 from .resample import Resampled, resample_to

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ..diffusion import Schedule
 from ..models.chroma import CHROMA_SCALE, ChromaNetwork, to_rgb
+from ..models.precision import autocast
 from .chroma_data import ColourSampler
 from .config import TrainConfig
 from .losses import variational_bound
-from .precision import autocast
 from .trainer import Trainer
 
 #: Weight of the variational bound relative to the error of the clean estimate.

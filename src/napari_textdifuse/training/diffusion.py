@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ..diffusion import Schedule
 from ..models import LightNetwork
+from ..models.precision import autocast
 from .config import TrainConfig
 from .data import CropSampler
 from .losses import variational_bound
-from .precision import autocast
 from .trainer import Trainer
 
 #: Weight of the variational bound relative to the error of the clean estimate.

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..diffusion import Schedule
 from ..models import LightNetwork
+from ..models.precision import autocast
 from .config import TrainConfig
 from .data import Batch, CropSampler
 from .losses import (
@@ -21,7 +22,6 @@ from .losses import (
     overshoot_loss,
     structure_loss,
 )
-from .precision import autocast
 from .restoration import draw_restoration, target_pair
 from .trainer import Trainer
 

@@ -19,11 +19,11 @@ from torch import Tensor
 from ..diffusion import Schedule
 from ..models import LightNetwork
 from ..models.modulation import apply_gain
+from ..models.precision import autocast
 from .config import TrainConfig
 from .data import CropSampler
 from .fcm import chain_sample
 from .losses import slopes
-from .precision import autocast
 from .trainer import Trainer
 
 

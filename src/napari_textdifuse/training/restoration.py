@@ -12,7 +12,7 @@ ALL, NOTHING = 0.5, 0.25
 
 
 def draw_restoration(count: int, generator: torch.Generator) -> Tensor:
-    """Draw strengths of `models.conditions.RESTORATIONS`.
+    """Draw strengths of `models.unet.RESTORATIONS`.
 
     Half of the pairs ask for all of it, a quarter for nothing; the rest for whole kinds or for
     fractions, half of these for another fraction in each image.

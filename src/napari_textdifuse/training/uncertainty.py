@@ -22,12 +22,12 @@ from ..diffusion import Schedule
 from ..errors import InputError
 from ..models import LightNetwork
 from ..models.light import WeightedFeatures
+from ..models.precision import autocast
 from ..models.uncertainty import SHARE
 from .config import TrainConfig
 from .data import CropSampler
 from .degrade import degrade_for_errors
 from .losses import quantile_loss
-from .precision import autocast
 from .restoration import draw_restoration, reference_pair
 from .trainer import Trainer
 
