@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_textdifuse.locate import downloads, hub
+from napari_textdifuse import downloads
+from napari_textdifuse.locate import hub
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_models_are_listed_without_network(textdifuse, nothing_downloaded, monke
 def test_download_only_with_consent(textdifuse, nothing_downloaded, monkeypatch, tmp_path):
     asked = []
 
-    def planted(model, report):
+    def planted(model, folder, report):
         asked.append(model.name)
         report("model.safetensors", 10, 10)
         return tmp_path / "there"

@@ -12,8 +12,9 @@ import pytest
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
+from napari_textdifuse import downloads
 from napari_textdifuse.errors import Cancelled, InputError, WeightsError, WriteError
-from napari_textdifuse.locate import downloads, hub
+from napari_textdifuse.locate import hub
 from napari_textdifuse.napari_plugin.models import store as store_module
 from napari_textdifuse.napari_plugin.models.entries import GROUPS, collect, describe
 from napari_textdifuse.napari_plugin.models.store import ModelStore, chosen_weights
@@ -104,11 +105,10 @@ class FakeHub:
         self.started, self.stopped = threading.Event(), threading.Event()
         monkeypatch.setattr(downloads, "download", self)
 
-    def __call__(self, model, report):
+    def __call__(self, model, folder, report):
         self.started.set()
         self.stopped.clear()
         try:
-            folder = hub.download_folder(model)
             folder.mkdir(parents=True, exist_ok=True)
             part = folder / ".model.safetensors.0123.part"
             done = 0
