@@ -80,11 +80,14 @@ def publish(moves: Sequence[tuple[Path, Path]], stale: Iterable[Path] = ()) -> N
         if final.is_dir():
             raise WriteError(f"{final} is a folder; move it away or choose another --out.")
         final.parent.mkdir(parents=True, exist_ok=True)
-    older = [*(final for _, final in reversed(moves)), *stale]
+    finals = [*(final for _, final in reversed(moves)), *stale]
+    older = [final for final in finals if final.exists() or final.is_symlink()]
     aside: list[tuple[Path, Path]] = []
     placed: list[Path] = []
     with signals_held():
-        keep = Path(tempfile.mkdtemp(prefix="older-", dir=moves[0][0].parent))
+        keep = moves[0][0].parent
+        if older:
+            keep = Path(tempfile.mkdtemp(prefix="older-", dir=keep))
         try:
             for number, final in enumerate(older):
                 with suppress(FileNotFoundError):
@@ -99,7 +102,8 @@ def publish(moves: Sequence[tuple[Path, Path]], stale: Iterable[Path] = ()) -> N
             for kept, final in aside:
                 os.replace(kept, final)
             raise
-        shutil.rmtree(keep, ignore_errors=True)
+        if older:
+            shutil.rmtree(keep, ignore_errors=True)
 
 
 def sweep(folder: Path) -> None:
@@ -110,7 +114,8 @@ def sweep(folder: Path) -> None:
     folder : Path
     """
     try:
-        left = [path for path in folder.iterdir() if path.name.startswith(PREFIX)]
+        with os.scandir(folder) as entries:  # a batch has thousands of files, looked at per pair
+            left = [Path(entry.path) for entry in entries if entry.name.startswith(PREFIX)]
     except OSError:
         return
     for path in left:

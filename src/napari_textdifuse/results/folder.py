@@ -166,8 +166,7 @@ def save(
     with staging(out) as temporary:
         staged: dict[str, tuple[Path, Path]] = {}
         for role in roles:
-            part = temporary / role / Path(names[role]).name
-            part.parent.mkdir()
+            part = temporary / f"{role}{_ending(names[role])}"
             if role == OBJECTS:
                 part.write_text(to_csv(result.objects), "utf-8")
             else:
@@ -175,13 +174,17 @@ def save(
             staged[role] = part, out / names[role]
         if preview is not None:
             part = temporary / "preview.png"
-            preview[1].save(part)
+            preview[1].save(part, compress_level=1)  # a third of the time, 8 % larger
             staged["preview"] = part, out / preview[0]
         write_json(temporary / "record.json", record)
         staged["record"] = temporary / "record.json", out / record_name
         publish(list(staged.values()), _stale(out, names, record_name, roles))
     _log.info("wrote %s", ", ".join(final.name for _, final in staged.values()))
     return {role: final for role, (_, final) in staged.items()}
+
+
+def _ending(name: str) -> str:
+    return ".nii.gz" if name.endswith(".nii.gz") else Path(name).suffix
 
 
 def _has(result: FusionResult, role: str) -> bool:
