@@ -19,6 +19,15 @@ Array = npt.NDArray[Any]
 
 #: DICOM modality codes (0008,0060) where one exists; VIS and IR are pictures of a scene.
 MODALITIES = ("CT", "MR", "PT", "NM", "VIS", "IR")
+#: What the field calls them.
+MODALITY_NAMES = {
+    "CT": "CT",
+    "MR": "MRI",
+    "PT": "PET",
+    "NM": "SPECT",
+    "VIS": "visible light",
+    "IR": "infrared",
+}
 #: Modalities that show a function (PET, SPECT), in colour on top of the anatomy.
 FUNCTIONAL = ("PT", "NM")
 #: Modalities that are photographs.

@@ -108,10 +108,10 @@ def test_first_run_in_3d_and_values_of_both_sources(panel, qtbot, notifications)
     viewer.dims.ndisplay = 2
     assert mask.contour == 1
     world = a.data_to_world((2, 6, 7))
-    share = f"from PT {100 * (1 - widget._shown.savable().result.contribution[2, 6, 7]):.0f} %"
+    share = f"from PET {100 * (1 - widget._shown.savable().result.contribution[2, 6, 7]):.0f} %"
     for layer in (fused, mask):
         shown = layer.get_status(world, dims_displayed=[1, 2], world=True)["coordinates"]
-        assert f"MR {a.data[2, 6, 7]:.3g} a.u. | PT {b.data[2, 6, 7]:.3g} SUV | {share}" in shown
+        assert f"MRI {a.data[2, 6, 7]:.3g} a.u. | PET {b.data[2, 6, 7]:.3g} SUV | {share}" in shown
     assert notifications == []
 
 
@@ -124,7 +124,7 @@ def test_values_follow_the_place_in_space():
     # slice 0 of the result is slice 1 of A at 2 mm; x = 2 mm is the first column of B
     assert values.at("b", [(0, 1, 1)])[0] == b.array[2, 2, 0]
     assert np.isnan(values.at("b", [(0, 1, 0)])[0])
-    assert "PT outside" in values.words((0, 1, 0))
+    assert "PET outside" in values.words((0, 1, 0))
 
 
 def test_buttons_make_the_layer_to_draw_on(panel, qtbot):

@@ -126,7 +126,7 @@ def test_a_run_adds_the_fused_image_and_the_mask(
     assert notifications == []
     assert widget.message.level == "info"
     assert widget.message.text.startswith("tumour: 1 object, ")
-    assert "SUVmax 14.0 (in PT)" in widget.message.text
+    assert "SUVmax 14.0 (in PET)" in widget.message.text
     table = mask.features.set_index("index")
     assert table.loc[1, "b_SUVmax"] == 14.0
     assert table.loc[1, "volume_mL"] == known["record"]["objects"][0]["volume_mL"]

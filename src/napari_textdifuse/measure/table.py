@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..volume import MODALITY_NAMES
+
 #: Goes with every table.
 NOTICE = "For research; not for diagnosis."
 _STATISTICS = ("voxels", "mean", "sd", "min", "max", "median")
@@ -93,7 +95,7 @@ def _cell(value: Any) -> Any:
 
 
 def in_words(row: Mapping[str, Any]) -> str:
-    """Return a row in one line: ``tumour: 1 object, 12 slices, 3.1 mL, SUVmax 9.8 (in PT)``.
+    """Return a row in one line: ``tumour: 1 object, 12 slices, 3.1 mL, SUVmax 9.8 (in PET)``.
 
     Parameters
     ----------
@@ -121,7 +123,8 @@ def in_words(row: Mapping[str, Any]) -> str:
 def _value(row: Mapping[str, Any], role: str) -> list[str]:
     """Return the highest uptake, or the mean in a unit that says something."""
     unit, mean = row.get(f"{role}_unit"), row.get(f"{role}_mean")
-    title = row.get(f"{role}_modality") or f"image {role.upper()}"
+    modality = row.get(f"{role}_modality")
+    title = MODALITY_NAMES.get(modality, modality) if modality else f"image {role.upper()}"
     if mean is None or unit in (None, "a.u.", "label"):
         return []
     if (highest := row.get(f"{role}_SUVmax")) is not None:

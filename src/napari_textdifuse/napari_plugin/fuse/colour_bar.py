@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...volume import FUNCTIONAL
+from ...volume import FUNCTIONAL, MODALITY_NAMES
 from ..compare.mode import Changes
 from ..layers import KEY
-from .facts_line import WORDS
 from .values import unit_words
 
 
@@ -98,6 +97,6 @@ def functional(images: Sequence[Any | None]) -> Any | None:
 def caption(layer: Any) -> str:
     """Name what the colours stand for, such as ``PET, SUV``."""
     known = layer.metadata.get(KEY, {})
-    name = WORDS.get(known.get("modality", ""), str(layer.name))
+    name = MODALITY_NAMES.get(known.get("modality", ""), str(layer.name))
     unit = unit_words(known.get("unit", "a.u."))
     return f"{name}, {unit}"

@@ -11,6 +11,7 @@ from napari.layers import Image, Labels, Layer, Points, Shapes
 from ...spatial.layers import read_layer, stored_facts
 from ...volume import LABEL_UNIT
 from ..layers import KEY, Placement
+from ..results import is_result
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -60,9 +61,13 @@ class DrawingBox(Container):  # type: ignore[type-arg]
         drawn : Layer or None
             The layer that is chosen; it is drawn on again if it fits the tool.
         """
-        if tool == "points" and isinstance(drawn, Points) and "label" in drawn.features:
-            viewer.layers.selection.active = drawn
-            next_sign(drawn)
+        if drawn is not None and _fits(tool, drawn, image):
+            viewer.dims.ndisplay = 2
+            viewer.layers.selection.active, drawn.visible = drawn, True
+            if tool == "points":
+                next_sign(drawn)
+            else:
+                drawn.mode = "add_rectangle" if tool == "box" else "paint"
             return drawn
         add = {"box": add_boxes, "points": add_points, "paint": add_paint}[tool]
         return add(viewer, image)
@@ -76,6 +81,7 @@ def add_boxes(viewer: ViewerModel, image: Image) -> Shapes:
         edge_color="yellow",
         face_color="transparent",
         edge_width=_line_width(image),
+        **_axes(image),
     )
     _put(viewer, layer)
     layer.mode = "add_rectangle"
@@ -91,6 +97,7 @@ def add_points(viewer: ViewerModel, image: Image) -> Points:
         features={"label": np.zeros(0, int)},
         size=6 * _line_width(image),
         face_color=_SIGNS[1],
+        **_axes(image),
     )
     layer.feature_defaults = {"label": 1}
     layer.current_face_color = _SIGNS[1]
@@ -139,9 +146,31 @@ def clear(layer: Any) -> None:
         layer.data = [] if isinstance(layer, Shapes) else np.zeros((0, layer.ndim))
 
 
+def _fits(tool: str, drawn: Any, image: Image) -> bool:
+    """Tell whether a tool goes on with a layer: the user's own, with the axes of the image."""
+    if is_result(drawn) or drawn.ndim != _spatial_axes(image):
+        return False
+    if tool == "points":
+        return isinstance(drawn, Points) and "label" in drawn.features
+    if tool == "box":
+        return isinstance(drawn, Shapes)
+    return isinstance(drawn, Labels) and np.allclose(drawn.extent.world, _place(image))
+
+
+def _place(image: Image) -> Any:
+    """Return the extent of an image without a time axis, in the world."""
+    return image.extent.world[:, -_spatial_axes(image) :]
+
+
+def _axes(image: Image) -> dict[str, Any]:
+    """Return names and units of the image's axes: napari warns where layers differ in units."""
+    n = _spatial_axes(image)
+    return {"units": image.units[-n:], "axis_labels": image.axis_labels[-n:]}
+
+
 def _put(viewer: ViewerModel, layer: Layer) -> None:
-    viewer.add_layer(layer)
     viewer.dims.ndisplay = 2  # nothing can be drawn in 3-D
+    viewer.add_layer(layer)
     viewer.layers.selection.active = layer
 
 

@@ -24,19 +24,10 @@ from ...io.channels import without_equal_channels
 from ...meaning import UNITS, state
 from ...names import CONTRASTS
 from ...spatial.layers import read_layer
-from ...volume import MODALITIES, Volume
+from ...volume import MODALITIES, MODALITY_NAMES, Volume
 from ..layers import KEY
 
 KEEP = "as it is"
-#: Codes of `MODALITIES` in the words of the field.
-WORDS = {
-    "CT": "CT",
-    "MR": "MRI",
-    "PT": "PET",
-    "NM": "SPECT",
-    "VIS": "visible light",
-    "IR": "infrared",
-}
 
 
 class FactsLine(QWidget):  # type: ignore[misc]
@@ -127,7 +118,7 @@ class FactsDialog(QDialog):  # type: ignore[misc]
             box = self.boxes[name] = QComboBox()
             box.addItem(KEEP, None)
             for value in values:
-                box.addItem(WORDS.get(value, value), value)
+                box.addItem(MODALITY_NAMES.get(value, value), value)
             box.setToolTip(facts.get(name, "unknown"))
             form.addRow(f"{name.capitalize()} ({facts.get(name, 'unknown')})", box)
         self.boxes["contrast"].setToolTip("How an MR image is weighted.")
@@ -171,7 +162,7 @@ def short_facts(volume: Volume) -> str:
     modality = facts["modality"]
     if modality.value is None:
         return "Modality unknown: state it to find things by words"
-    words = [WORDS.get(modality.value, modality.value)]
+    words = [MODALITY_NAMES.get(modality.value, modality.value)]
     if facts["contrast"].value:
         words.append(facts["contrast"].value)
     unit = facts["unit"].value

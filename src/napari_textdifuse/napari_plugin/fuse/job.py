@@ -120,7 +120,7 @@ class Job:
         try:
             result = self.session.fuse(self.prompt, callback=report, **self.asked)
         except Cancelled as cancelled:
-            self.message = self.describe(cancelled)
+            self.message, self.result = self.describe(cancelled), cancelled.partial
             raise
         if self.decisions:
             said = rejection_note(self.decisions)

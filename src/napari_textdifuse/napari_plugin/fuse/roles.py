@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -67,7 +68,8 @@ class ChosenPair:
 
     def __init__(self, *boxes: Any) -> None:
         self._boxes = boxes
-        #: Name of the layer that was chosen in each box, also while it is deleted.
+        #: The layer that was chosen in each box and its name, also while it is deleted.
+        self._layers: list[weakref.ref[Any] | None] = [None, None]
         self._names: list[str | None] = [None, None]
         self._filling = False
         for number, box in enumerate(boxes):
@@ -89,7 +91,7 @@ class ChosenPair:
                 pair = guess_pair(images)
                 for number, (box, layer) in enumerate(zip(self._boxes, pair, strict=True)):
                     box.value = layer
-                    self._names[number] = None if layer is None else layer.name
+                    self._note(number, layer)
                 return
             for number, box in enumerate(self._boxes):
                 self._fill_one(number, box, images)
@@ -97,18 +99,27 @@ class ChosenPair:
             self._filling = False
 
     def _fill_one(self, number: int, box: Any, images: Sequence[Any]) -> None:
-        name, other = self._names[number], self._boxes[1 - number]
-        current = box.value
-        if current is None or (name is not None and current.name != name):
-            back = [image for image in images if image.name == name]
+        name, other, known = self._names[number], self._boxes[1 - number], self._layers[number]
+        current, chosen = box.value, None if known is None else known()
+        if current is not None and current is chosen:
+            self._note(number, current)  # it may have been renamed
+            return
+        if current is None or name is not None:
+            same = [image for image in images if image is chosen]
+            back = same or [image for image in images if image.name == name]
             free = [image for image in images if image is not other.value]
             if back:
                 box.value = back[0]
+                self._note(number, back[0])
             elif current is None:
                 box.value = free[0] if free else None
         if name is None and box.value is not None:
-            self._names[number] = box.value.name
+            self._note(number, box.value)
 
     def _remember(self, number: int, layer: Any) -> None:
         if not self._filling:
-            self._names[number] = None if layer is None else layer.name
+            self._note(number, layer)
+
+    def _note(self, number: int, layer: Any) -> None:
+        self._names[number] = None if layer is None else layer.name
+        self._layers[number] = None if layer is None else weakref.ref(layer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from ..results import (
     take_out,
     update,
 )
+from .values import quiet_status
 
 if TYPE_CHECKING:
     from napari.components import LayerList, ViewerModel
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 #: In ``metadata["textdifuse"]`` of a mask from a file that is shown as outlines.
 OUTLINED = "outlined"
+#: In the identity and name of a result whose mask was painted on; a further one gets a number.
+CORRECTED = "corrected"
 
 
 @dataclass(frozen=True)
@@ -77,13 +81,13 @@ def show_result(
     if job.corrects is not None:
         return _update_fused(layers, result, job, job.corrects)
     key = identity(result.record, result.label_names.values(), job.drawn)
-    title = title_of(job, result)
+    title, words = title_of(job, result), None
     if job.replaces is not None:
         updated = [result_of(v) for v in layers if result_of(v).get("id") == job.replaces]
         if not any(known["role"] == "fused" for known in updated):
             return None  # the user deleted it
-        if updated[0].get("corrected"):
-            key, title = f"{key} corrected", replace(title, rest=f"{title.rest}, corrected")
+        if words := updated[0].get(CORRECTED):
+            key, title = f"{key} {words}", replace(title, rest=f"{title.rest}, {words}")
     elif not job.replace:
         key, title = _another(layers, key, title)
     sources = _sources(result, job) if "difference" in job.shown else []
@@ -130,8 +134,8 @@ def show_result(
     if job.replaces is None:
         _bring_to_front(layers, group)
     for layer in group:
-        if key.endswith(" corrected"):
-            result_of(layer)["corrected"] = True
+        if words:
+            result_of(layer)[CORRECTED] = words
     return Shown(key, by_role["fused"], by_role.get("mask"))
 
 
@@ -202,14 +206,17 @@ def title_of(job: Job, result: FusionResult) -> Title:
 def mark_corrected(layers: LayerList, mask: Labels) -> None:
     """Keep a result whose mask is painted on from being replaced by a run of its prompt."""
     known = result_of(mask)
-    if not known or known.get("corrected"):
+    if not known or known.get(CORRECTED):
         return
     key = known["id"]
+    there = {result_of(layer).get("id") for layer in layers}
+    numbered = (CORRECTED if n == 1 else f"{CORRECTED} {n}" for n in count(1))
+    words = next(words for words in numbered if f"{key} {words}" not in there)
     for layer in layers:
         belongs = result_of(layer)
         if belongs.get("id") == key and belongs["complete"] == known["complete"]:
-            belongs |= {"id": f"{key} corrected", "corrected": True}
-            layer.name = f"{layer.name}, corrected"
+            belongs |= {"id": f"{key} {words}", CORRECTED: words}
+            layer.name = f"{layer.name}, {words}"
 
 
 def go_to_slices(viewer: ViewerModel, job: Job) -> None:
@@ -231,11 +238,13 @@ def as_outline(mask: Labels, ndisplay: int = 2) -> None:
 
 
 def _keep_quiet_in_3d(mask: Labels) -> None:
-    """Let napari draw a mask in 3-D without a warning about its outlines.
+    """Let napari draw a mask in 3-D without a warning about its outlines, and ask it for a status.
 
     napari slices layers before any plugin learns of the change to 3-D, so the outlines cannot be
-    switched off in time; the method of this one layer is wrapped.
+    switched off in time; and it asks labels for a status before the pointer has a direction, which
+    they cannot answer. The methods of this one layer are wrapped.
     """
+    mask.get_status = partial(quiet_status, mask)
     plain = getattr(mask, "_calculate_contour", None)
     if plain is None:
         return

@@ -72,11 +72,12 @@ class ShownResults:
         self._made.clear()
 
     def savable(self) -> Job | None:
-        """Return the job of the selected layer, else of the uppermost result."""
+        """Return the job of the selected result, else of the uppermost, a visible one first."""
         active = self._layers.selection.active
-        if active is not None and active in self._made:
-            return self._made[active]
-        return next((self._made[v] for v in reversed(self._layers) if v in self._made), None)
+        belongs = [active, fused_of(self._layers, active)] if result_of(active) else []
+        above = list(reversed(self._layers))
+        shown = [*belongs, *(v for v in above if v.visible), *above]
+        return next((self._made[v] for v in shown if v is not None and v in self._made), None)
 
     def on_show(self) -> tuple[Image, Job] | None:
         """Return the complete fused image that the user looks at, and the job that made it.
@@ -158,7 +159,8 @@ class ShownResults:
     def correctable(self, a: Any, b: Any) -> tuple[Labels | None, str]:
         """Return the mask that the result of two images can be updated from.
 
-        The selected one, else that of the latest result.
+        That of the selected result and no other; where none is selected, the uppermost visible one
+        of these images, else the latest.
 
         Parameters
         ----------
@@ -171,13 +173,11 @@ class ShownResults:
         reason : str
             Why there is none, or what to do with it.
         """
-        active = self._layers.selection.active
-        latest = self._latest() if self._latest is not None else None
-        mask = active if isinstance(active, Labels) and active in self._masks else latest
+        mask = self._mask_on_show(a, b)
         if mask is None or mask not in self._layers or mask not in self._masks:
             return None, "There is no mask yet: fuse with a prompt or a drawing first."
         job = self._masks[mask]
-        images = [known() for known in job.layers]
+        images = self._images_of(mask)
         if not result_of(mask).get("complete", True):
             return None, "This fusion was cancelled; fuse again to correct its mask."
         if any(image is None or image not in self._layers for image in images):
@@ -187,6 +187,21 @@ class ShownResults:
         if fused_of(self._layers, mask) is None:
             return None, "The fused image of this mask was deleted; fuse again."
         return mask, "Paint on the mask, then fuse again where it changed."
+
+    def _mask_on_show(self, a: Any, b: Any) -> Labels | None:
+        known = result_of(self._layers.selection.active)
+        if known:
+            there = [v for v in self._layers if v in self._masks]
+            same = [v for v in there if result_of(v).get("id") == known["id"]]
+            return next((v for v in same if result_of(v)["complete"] == known["complete"]), None)
+        latest = self._latest() if self._latest is not None else None
+        masks = [v for v in reversed(self._layers) if v.visible and v in self._masks]
+        masks += [latest] if latest in self._masks else []
+        fitting = (v for v in masks if self._images_of(v) == [a, b])
+        return next(fitting, masks[0] if masks else None)
+
+    def _images_of(self, mask: Labels) -> list[Any]:
+        return [known() for known in self._masks[mask].layers]
 
     def correction(self, mask: Labels, strength: Any) -> Job:
         """Return a job that re-modulates from a mask as it is now.

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...spatial.grid import index_map
-from ...volume import Array, Volume
+from ...volume import MODALITY_NAMES, Array, Volume
 
 Floats = npt.NDArray[np.float64]
 #: How units are written where the field has a word.
@@ -63,7 +63,7 @@ class SourceValues:
         return values
 
     def words(self, index: npt.ArrayLike, share: float | None = None) -> str:
-        """Return both values at one place, such as ``MR 512 a.u. | PT 4.2 SUV | from PT 63 %``.
+        """Return both values at one place, such as ``T1 512 a.u. | PET 4.2 SUV | from PET 63 %``.
 
         Parameters
         ----------
@@ -82,14 +82,18 @@ class SourceValues:
         return " | ".join(parts)
 
     def label(self, role: str) -> str:
-        """Return the modality of an image, or its name where both have the same."""
-        volume, other = self._volumes[role], self._volumes["ab"[role == "a"]]
-        same = volume.modality is None or volume.modality == other.modality
-        return str(volume.name if same else volume.modality)
+        """Return the contrast or modality of an image, or its name where both have the same."""
+        titles = {key: _title(volume) for key, volume in self._volumes.items()}
+        same = titles[role] is None or titles["a"] == titles["b"]
+        return str(self._volumes[role].name if same else titles[role])
 
     def unit(self, role: str) -> str:
         """Return the unit of an image."""
         return self._volumes[role].unit
+
+
+def _title(volume: Volume) -> str | None:
+    return volume.contrast or MODALITY_NAMES.get(volume.modality or "", volume.modality)
 
 
 def with_unit(value: float, unit: str) -> str:
@@ -114,6 +118,20 @@ def source_values(session: Any, start: tuple[int, int]) -> SourceValues | None:
     return SourceValues(a, b, start)
 
 
+def quiet_status(layer: Any, position: Any = None, **options: Any) -> dict[str, str]:
+    """Return napari's status of a layer; in 3-D also where the pointer has no direction yet.
+
+    napari's Labels raise there (0.6 and 0.7).
+    """
+    displayed = options.get("dims_displayed")
+    deep = displayed is not None and len(displayed) == 3
+    if deep and options.get("view_direction") is None:
+        position = None
+    if position is None and hasattr(layer, "contour"):
+        return dict(super(type(layer), layer).get_status(None, **options))
+    return dict(type(layer).get_status(layer, position, **options))
+
+
 def show_values(layer: Any, values: SourceValues, share: Array | None) -> None:
     """Let napari's status bar show both images' values over a layer of the result.
 
@@ -124,17 +142,11 @@ def show_values(layer: Any, values: SourceValues, share: Array | None) -> None:
     share : ndarray, or None
         How much of each pixel comes from image A.
     """
-    # napari has no hook for a layer's status, so the method of this one layer is wrapped
-    plain = type(layer).get_status
 
+    # napari has no hook for a layer's status, so the method of this one layer is wrapped
     def get_status(position: Any = None, **options: Any) -> dict[str, str]:
-        displayed = options.get("dims_displayed")
-        if options.get("view_direction") is None and displayed is not None and len(displayed) == 3:
-            position = None  # napari's Labels need a direction in 3-D, and have none at first
-        if position is None and hasattr(layer, "contour"):
-            return dict(super(type(layer), layer).get_status(None, **options))
-        status: dict[str, str] = dict(plain(layer, position, **options))
-        if position is None or (displayed is not None and len(displayed) == 3):
+        status = quiet_status(layer, position, **options)
+        if position is None or len(options.get("dims_displayed") or ()) == 3:
             return status
         point = np.asarray(position, float)[-layer.ndim :]
         index = layer.world_to_data(point) if options.get("world") else point

@@ -20,6 +20,8 @@ CHOICE_TIP = (
 )
 #: In ``metadata["textdifuse"]``: the contrast limits that the layer was opened with.
 OPENED_WITH = "shown"
+#: Largest number that can be entered; float32 holds it.
+LARGEST = 3e38
 
 
 class WindowBox(Container):  # type: ignore[type-arg]
@@ -37,7 +39,7 @@ class WindowBox(Container):  # type: ignore[type-arg]
             choices=(AUTOMATIC, AS_SHOWN, OWN),
             tooltip=CHOICE_TIP,
         )
-        limits: dict[str, Any] = {"min": -1e9, "max": 1e9, "step": 1.0, "enabled": False}
+        limits: dict[str, Any] = {"min": -LARGEST, "max": LARGEST, "step": 1.0, "enabled": False}
         self.low, self.high = FloatSpinBox(value=0, **limits), FloatSpinBox(value=1, **limits)
         super().__init__(
             widgets=[self.choice, self.low, self.high],
