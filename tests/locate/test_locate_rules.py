@@ -1,5 +1,7 @@
 """Rules against a made-up head and street whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -204,6 +206,27 @@ def test_a_stated_contrast_wins_over_the_values(head):
     assert any("T1 contrast by its name" in note for note in stated.notes)
     unnamed = find([flair], "brain")
     assert any("not stated; it was taken as FLAIR-weighted" in note for note in unnamed.notes)
+
+
+@pytest.mark.parametrize(
+    ("contrast", "prompt", "words"),
+    [
+        ("FLAIR", "white matter lesion", "taken as FLAIR"),
+        ("FLAIR", "brain", "taken as T1-weighted or FLAIR"),
+        ("T2", "brain", "taken as T2-weighted"),
+        ("T2", "ventricle", "taken as T2-weighted"),
+        ("MR", "white matter", "taken as T1-weighted"),
+    ],
+)
+def test_what_a_slice_of_unknown_contrast_was_taken_for(head, contrast, prompt, words):
+    whole = head.make(contrast)
+    picture = Volume(whole.array[43], affine=whole.affine, modality="MR")
+    notes = find([picture], prompt).notes
+    (note,) = [n for n in notes if "its contrast is not stated" in n]
+    assert words in note
+    assert note.endswith("state it if that is wrong.")
+    stated = replace(picture, contrast={"MR": "T1"}.get(contrast, contrast))
+    assert not any("its contrast is not stated" in n for n in find([stated], prompt).notes)
 
 
 def test_spongy_bone_is_no_vessel(head):

@@ -16,6 +16,7 @@ from ..volume import Volume
 from .prompt import TermRequest, parse, suggestions
 from .protocol import Detections, Location, LocatorInfo
 from .regions import Mask, components, drop_small, empty
+from .slices import INFERRED
 from .terms import Objects, Rule, Term
 from .views import RuleImage, views_of
 from .vocabulary import TERMS
@@ -248,7 +249,7 @@ def _about(term: Term, count: int, view: RuleImage, text: str) -> list[str]:
             f"{term.name}: values are uncalibrated; {view.name} has no modality and was taken as "
             f"{_KINDS[view.modality]} on relative intensity."
         )
-    inferred = getattr(view.memo.get("tissues"), "note", "")
+    inferred = getattr(view.memo.get("tissues"), "note", "") or view.memo.get(INFERRED, "")
     if inferred:
         notes.append(
             f"{view.name}: its contrast is not stated; it was {inferred}; state it if that is "
@@ -265,7 +266,9 @@ def _apply(rule: Rule, view: RuleImage) -> Mask:
     if view.array.size < 2 or view.array.min() == view.array.max():
         return empty(view.array)
     if view.is_slab and view.modality in ("CT", "MR"):
-        mask = np.stack([_apply(rule, plane) for plane in view.planes()])
+        planes = view.planes()
+        mask = np.stack([_apply(rule, plane) for plane in planes])
+        view.memo.update({k: p.memo[k] for k in (INFERRED,) for p in planes if k in p.memo})
         return mask
     return drop_small(np.asarray(rule.find(view), bool), rule.smallest_mm, view.mm)
 

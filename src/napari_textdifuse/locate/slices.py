@@ -33,6 +33,10 @@ def head(view: RuleImage) -> Mask:
     return largest(solid.reshape(array.shape))
 
 
+#: What a slice of unknown contrast was taken for, in `RuleImage.memo`.
+INFERRED = "contrast in a slice"
+
+
 def brain_in_slice(view: RuleImage) -> tuple[Mask, bool]:
     """Return what is not dark inside the skull, and whether fluid is bright there, as on T2."""
     inside = head(view)
@@ -49,6 +53,12 @@ def brain_in_slice(view: RuleImage) -> tuple[Mask, bool]:
         if view.contrast is None
         else view.contrast in BRIGHT_FLUID
     )
+    if view.contrast is None:
+        view.memo[INFERRED] = (
+            "taken as T2-weighted by its values, as fluid is bright"
+            if fluid_is_bright
+            else "taken as T1-weighted or FLAIR by its values, as fluid is dark"
+        )
     # bright fluid takes a class of its own, and leaves grey and white matter in the middle one
     level = (
         0.5 * levels[0] + 0.5 * float(np.percentile(array[inside], 2))
@@ -87,7 +97,14 @@ def white_is_darker(view: RuleImage, whole: Mask, levels: tuple[float, ...]) -> 
     brighter = whole & (array >= levels[1])
     if not (darker.any() and brighter.any()):
         return False
-    return bool(np.median(inward[darker]) > np.median(inward[brighter]))
+    found = bool(np.median(inward[darker]) > np.median(inward[brighter]))
+    if view.contrast is None:
+        view.memo[INFERRED] = (
+            "taken as FLAIR by its values, as fluid is dark and white matter is darker than grey"
+            if found
+            else "taken as T1-weighted by its values, as fluid is dark and white matter brightest"
+        )
+    return found
 
 
 def classes_in_slice(view: RuleImage) -> tuple[Mask, tuple[float, ...]]:
