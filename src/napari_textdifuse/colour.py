@@ -1,4 +1,4 @@
-"""Brightness and chrominance, and how a picture is put together from both."""
+"""Brightness and chrominance: taken apart, put together, and what fusion must not add or lose."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ AIR = 0.02
 DETAIL = 4 / 255
 #: Noise that may be left in the difference, and the widest filter, in pixels.
 LEFT, WIDEST = 2 / 255, 3.0
+#: Percentage of the pixels that are taken for black, and how far above the darker source's black
+#: that of the result may lie.
+BLACK, MARGIN = 1.0, 4 / 255
 
 
 def rgb_to_ycbcr(rgb: Floats) -> tuple[Floats, Floats]:
@@ -181,3 +184,31 @@ def denoised_anatomy(fused: Floats, anatomy: Floats) -> Floats:
     width = min(WIDEST, removed / (2 * math.sqrt(math.pi) * LEFT))
     smooth: Floats = fused + ndimage.gaussian_filter(anatomy - fused, width)
     return smooth
+
+
+def clear_haze(
+    images: tuple[Floats, Floats], x: Floats, y: Floats, amount: float = 1.0
+) -> tuple[Floats, Floats]:
+    """Return the images with a black as dark as that of the darker source.
+
+    Where one source is dark the other one often is not, so the fused image of a scene has less
+    black than either: it looks hazy. Black is the first percentile of the last image. Brightness
+    above it is stretched linearly and white stays; brightness below it is scaled.
+
+    Parameters
+    ----------
+    images : tuple of ndarray of float32, shape (Y, X)
+        Fused brightness in [0, 1]; the last one sets the level.
+    x, y : ndarray of float32, shape (Y, X)
+        Brightness of the sources in [0, 1].
+    amount : float
+        From 0, nothing, to 1.
+    """
+    black = float(np.percentile(images[-1], BLACK))
+    wanted = min(float(np.percentile(image, BLACK)) for image in (x, y)) + MARGIN
+    if not wanted < black < 1:
+        return images
+    wanted = black + amount * (wanted - black)
+    points = np.array([0, black, 1], np.float32), np.array([0, wanted, 1], np.float32)
+    emphasised, plain = (np.interp(image, *points).astype(np.float32) for image in images)
+    return emphasised, plain

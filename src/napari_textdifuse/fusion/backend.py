@@ -33,7 +33,7 @@ from ..weights import (
 )
 from .chain import ChainStep, EncodeAndWeight, FusionChain
 from .prepare import Prepared
-from .source_order import order_sources
+from .source_order import kind_of_pair, order_sources
 
 Floats = npt.NDArray[np.float32]
 
@@ -61,6 +61,8 @@ class NetworkChoice:
     facts: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     deviation: ErrorCalibration | None = None
+    #: Whether the black level of the darker source is kept, see `colour.clear_haze`.
+    keeps_black: bool = False
 
 
 class Backend(Protocol):
@@ -177,7 +179,11 @@ class LightBackend:
         known = self._calibration
         if known is not None and not known.covers(ready.a.modality, ready.b.modality):
             known = None
-        return NetworkChoice(self.network, facts=facts, notes=notes, deviation=known)
+        # volumes are left as they are: neighbouring slices must agree
+        scene = ready.a.ndim == 2 and kind_of_pair(ready)[0] == "natural"
+        return NetworkChoice(
+            self.network, facts=facts, notes=notes, deviation=known, keeps_black=scene
+        )
 
     def restoration(self, wanted: Mapping[str, float]) -> tuple[float, ...] | None:
         """See `Backend`."""

@@ -41,7 +41,7 @@ def order_sources(ready: Prepared) -> SourceOrder:
     ----------
     ready : Prepared
     """
-    kind, notes = _kind(ready)
+    kind, notes = kind_of_pair(ready)
     first = _natural_first if kind == "natural" else _medical_first
     a, b = first(ready.a), first(ready.b)
     if a == b:
@@ -50,7 +50,8 @@ def order_sources(ready: Prepared) -> SourceOrder:
     return SourceOrder(kind, b > a, notes)
 
 
-def _kind(ready: Prepared) -> tuple[str, tuple[str, ...]]:
+def kind_of_pair(ready: Prepared) -> tuple[str, tuple[str, ...]]:
+    """Tell "natural" from "medical" pairs, with one sentence per assumption."""
     known = [v.modality for v in (ready.a, ready.b) if v.modality is not None]
     if known:
         return ("natural" if all(m in NATURAL for m in known) else "medical"), ()

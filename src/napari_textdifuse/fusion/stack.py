@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..colour import denoised_anatomy, lost_anatomy, measured_to_rgb, ycbcr_to_rgb
+from ..colour import (
+    clear_haze,
+    denoised_anatomy,
+    lost_anatomy,
+    measured_to_rgb,
+    ycbcr_to_rgb,
+)
 from .backend import Backend, NetworkChoice
 from .chrominance import ChromaDecision, ChromaEngine, luma_of_coloured
 from .colour_cast import undo_cast
@@ -120,6 +126,8 @@ class StackFuser:
         self.swapped, self.anatomy = choice.swapped, colours.anatomy
         # how far the balance leans towards a single image, and towards one without colours
         self.single = abs(options.balance)
+        light = options.restoration["light"]
+        self.clear = light * (1 - self.single) if choice.keeps_black else 0.0
         towards = "b" if options.balance > 0 else "a"
         self.colourless = 0.0 if colours.colour_from == towards else self.single
         self.seed, self.samples, self.memory = options.seed, options.samples, memory
@@ -310,6 +318,8 @@ class StackFuser:
                 lost = np.float32(1 - self.single) * lost_anatomy(plain[i], clean)
                 luma[i] += lost
                 plain[i] += lost
+            if self.clear:  # by the level of the base, so that only objects change with emphasis
+                luma[i], plain[i] = clear_haze((luma[i], plain[i]), x[i], y[i], self.clear)
             if error is not None:
                 error[i][frame] = bases[i].error
         return luma, share, plain, error

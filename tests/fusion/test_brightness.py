@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from napari_textdifuse import FusionPipeline
+from napari_textdifuse.colour import clear_haze, denoised_anatomy, lost_anatomy, noise_level
+
+
+def head(noise: float = 0.0) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    image = np.full((160, 160), 0.5, np.float32)
+    image[40:120, 40:120] = 0.7
+    return image + rng.normal(0, noise, image.shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.06, 0.15])
+def test_the_noise_level_is_that_of_white_noise_and_edges_do_not_count(sigma):
+    everywhere = np.ones((160, 160), bool)
+    assert noise_level(head(sigma), everywhere) == pytest.approx(sigma, rel=0.05)
+    assert noise_level(head(), everywhere) < 1e-6
+
+
+@pytest.mark.parametrize("sigma", [0.06, 0.1, 0.15])
+def test_noise_that_fusion_removed_does_not_come_back(sigma):
+    fused, anatomy = head(), head(sigma)
+    back = lost_anatomy(fused, denoised_anatomy(fused, anatomy))[8:-8, 8:-8]
+    plain = lost_anatomy(fused, anatomy)[8:-8, 8:-8]
+    assert back.std() < 1 / 255
+    assert plain.std() > 8 * back.std()
+
+
+def test_an_anatomy_that_was_lost_comes_back_out_of_the_noise():
+    lost, seen = head(), head(0.1)
+    lost[60:100, 60:100] = 1.0  # a hot lesion covers the tissue of 0.7
+    without_noise = lost_anatomy(lost, head())
+    back = lost_anatomy(lost, denoised_anatomy(lost, seen))
+    # its middle, away from the smoothed border
+    middle = np.s_[70:90, 70:90]
+    assert back[middle].mean() == pytest.approx(without_noise[middle].mean(), abs=0.01)
+
+
+def test_without_noise_nothing_changes_to_the_bit():
+    anatomy = head(2 / 255)
+    fused = ndimage.gaussian_filter(anatomy, 1)
+    assert denoised_anatomy(fused, anatomy) is anatomy
+    assert denoised_anatomy(anatomy, np.zeros_like(anatomy)).max() == 0
+
+
+def test_black_is_that_of_the_darker_source():
+    # fused black .3; sources .1 and .2: wanted .1 + 4/255
+    levels = np.linspace(0.3, 1, 101, dtype=np.float32)[None].repeat(9, 0)
+    levels[0, 0] = 0.15  # darker than black, one of 909 pixels
+    x, y = np.full_like(levels, 0.1), np.full_like(levels, 0.2)
+    marked, plain = clear_haze((levels + np.float32(0.01), levels), x, y)
+    black = float(np.percentile(levels, 1))
+    wanted = 0.1 + 4 / 255
+    assert np.percentile(plain, 1) == pytest.approx(wanted, abs=1e-3)
+    assert plain[0, 0] == pytest.approx(0.15 * wanted / black, abs=1e-6)
+    assert plain[0, -1] == 1
+    assert plain[1, 51] - plain[1, 50] == pytest.approx(
+        0.007 * (1 - wanted) / (1 - black), abs=1e-5
+    )
+    # the same curve for both images
+    assert marked[3, 50] == pytest.approx(
+        1 - (1 - levels[3, 50] - 0.01) * (1 - wanted) / (1 - black), abs=1e-6
+    )
+    half = clear_haze((levels, levels), x, y, 0.5)[1]
+    np.testing.assert_allclose(half, (levels + plain) / 2, atol=1e-6)
+
+
+def test_what_is_not_hazy_stays_to_the_bit():
+    image = np.linspace(0.1, 1, 100, dtype=np.float32)[None]
+    images = image, image
+    assert clear_haze(images, image - np.float32(4 / 255), image) is images
+    assert clear_haze(images, image, image) is images
+    white = np.ones((4, 4), np.float32), np.ones((4, 4), np.float32)
+    assert clear_haze(white, white[0] * 0, white[0]) is white
+
+
+@pytest.fixture(scope="module")
+def hazy() -> tuple[np.ndarray, np.ndarray]:
+    """Dark sky in infrared, dark street in visible light: nothing is dark in both."""
+    texture = np.random.default_rng(0).normal(0, 6, (96, 96))
+    visible, infrared = np.full((96, 96), 40.0), np.full((96, 96), 180.0)
+    visible[:48], infrared[:48] = 190, 20
+    visible[60:80, 60:80], infrared[60:80, 60:80] = 60, 235
+    pair = (np.clip(image + texture, 0, 255).astype(np.uint8) for image in (visible, infrared))
+    return tuple(pair)
+
+
+def black_of(image: np.ndarray) -> float:
+    return float(np.percentile(image * 255 if image.dtype != np.uint8 else image, 1))
+
+
+@pytest.fixture(scope="module")
+def pipe() -> FusionPipeline:
+    return FusionPipeline.from_pretrained(device="cpu")
+
+
+def test_a_scene_has_no_haze(pipe, hazy):
+    options = {"steps": 1, "modality": {"a": "VIS", "b": "IR"}}
+    darker = min(black_of(image) for image in hazy)
+    fused = pipe(*hazy, **options).fused
+    assert black_of(fused) < darker + 5
+    # neither where the light is kept, nor at the ends of the balance
+    measured = pipe(*hazy, restore={"light": 0}, **options).fused
+    assert black_of(measured) > darker + 50
+    alone = pipe(*hazy, balance=-1, **options).fused
+    assert black_of(alone) > darker + 10
+
+
+def test_emphasis_leaves_the_rest_of_a_cleared_scene_to_the_bit(pipe, hazy):
+    mask = np.zeros((96, 96), np.uint8)
+    mask[60:80, 60:80] = 1
+    options = {"steps": 1, "modality": {"a": "VIS", "b": "IR"}}
+    plain, marked = pipe(*hazy, **options), pipe(*hazy, mask=mask, **options)
+    outside = ~np.pad(mask[58:82, 58:82] * 0 + 1, ((58, 14), (58, 14))).astype(bool)
+    np.testing.assert_array_equal(marked.fused[outside], plain.fused[outside])
+    assert np.abs(marked.fused - plain.fused).max() > 0.02
+
+
+def test_measured_images_and_volumes_keep_their_black(pipe, hazy):
+    """The black of a volume's slices must agree, and values of measurements are not stretched."""
+    scene = pipe(*hazy, steps=1, modality={"a": "VIS", "b": "IR"}).fused
+    medical = pipe(*hazy, steps=1, modality={"a": "MR", "b": "CT"}).fused
+    volume = pipe(*(image[None] for image in hazy), steps=1, modality={"a": "VIS", "b": "IR"})
+    assert black_of(medical) > black_of(scene) + 50
+    assert black_of(np.squeeze(volume.fused)) > black_of(scene) + 50
