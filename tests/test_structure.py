@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -100,3 +101,20 @@ def test_a_circle_would_be_seen(tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "SOURCES", tmp_path)
     with pytest.raises(pytest.fail.Exception, match=r"image -> .*files|files -> .*image"):
         without_circle(own(import_graph(folder)))
+
+
+SUBPACKAGES = sorted((SOURCES / PACKAGE).rglob("*/__init__.py"))
+
+
+@pytest.mark.parametrize("path", SUBPACKAGES, ids=lambda path: path.parent.name)
+def test_a_subpackage_says_what_goes_in_and_out(path):
+    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    what, _, rest = text.partition("\n\n")
+    assert what.endswith(".")
+    assert "\n" not in what
+    assert re.search(r"^In: \S.*\bOut: \S", rest, re.S), "say 'In: ...' and 'Out: ...'"
+    assert len(text.splitlines()) <= 8
+
+
+def test_the_subpackages_are_found():
+    assert {"fuse", "io", "drawn", "reference", "training"} <= {p.parent.name for p in SUBPACKAGES}

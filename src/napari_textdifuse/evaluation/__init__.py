@@ -1,4 +1,8 @@
-"""How good is a fusion: metrics, whole folders, and classical methods to compare with."""
+"""How good a fusion is: metrics, whole folders, and classical methods to compare with.
+
+In: a fused image and its two sources, as arrays, volumes, paths or folders of them.
+Out: one number per metric, or a `Report` with one row per image.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""From a text prompt to boxes and a label mask."""
+"""From a text prompt to boxes and a label mask.
+
+In: a prompt and the two images on one grid.
+Out: `Location`: a label per pixel, the name of each label, boxes with scores, and notes.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Where images lie: one grid for two, registration, and whether they lie on each other.
 
-In come `Volume` objects with affines in RAS mm (or without), out come volumes on another grid or
-with another affine, masks of what is covered, and rigid or affine transforms; no napari, no files
-but transforms.
+In: `Volume` objects with affines in RAS mm (or without), and layers of napari.
+Out: volumes on another grid or with another affine, masks of what is covered, rigid or affine
+transforms. No napari, and no files but those of transforms.
 """
 
 from __future__ import annotations

@@ -1,1 +1,5 @@
-"""Training of the light network; never imported by fusion."""
+"""Training of the light network; never imported by fusion.
+
+In: folders of image pairs, a `TrainConfig` and weights to start from.
+Out: a weights folder, checkpoints to resume from, and a log of the losses.
+"""

@@ -1,4 +1,8 @@
-"""Drawn prompts: boxes, polygons, points and painted labels, with outlines found in the images."""
+"""From boxes, polygons, points and painted labels to a label mask.
+
+In: a `Drawing` in pixels of the grid and the two images on it.
+Out: `Location`; the outlines of boxes and points are found in the images by a `Refiner`.
+"""
 
 from __future__ import annotations
 
