@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--side", type=int, default=256)
-    add("--batches", type=int, nargs="*", default=[1, 2, 4, 8], help="pictures at once, eager")
+    add("--batches", type=int, nargs="*", default=[1, 2, 4, 8], help="images at once, eager")
     add("--repeats", type=int, default=6)
     add("--threads", type=int, default=os.cpu_count() or 1)
     add("--weights", help="name or folder")
@@ -56,7 +56,7 @@ def table(options: argparse.Namespace) -> None:
     half = Step(cast(light, torch.bfloat16))
     least, _ = best(lambda: half(*inputs), options.repeats)
     print(f"{options.side}x{options.side}, {options.threads} threads\n")
-    print("| way | s per picture | ratio | start s |")
+    print("| way | s per image | ratio | start s |")
     print("| --- | --- | --- | --- |")
     for size in options.batches:
         batch = example(options, size)

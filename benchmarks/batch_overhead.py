@@ -32,7 +32,7 @@ Moment = tuple[float, float]
 
 
 def make_pairs(root: Path, pairs: int, side: int) -> tuple[Path, Path]:
-    """Write pictures of waves and noise."""
+    """Write images of waves and noise."""
     rng = np.random.default_rng(0)
     folders = root / "a", root / "b"
     for folder in folders:

@@ -1,6 +1,6 @@
 """What small files that claim or unpack to far more cost: time, memory, and the answer.
 
-Each is read by a process of its own; memory is its peak beyond that of reading a small picture.
+Each is read by a process of its own; memory is its peak beyond that of reading a small image.
 Printed as a Markdown table.
 """
 

@@ -1,9 +1,9 @@
 """Whether casts are corrected, and only casts: decisions and what they do to the colours.
 
-Half of the pictures, by a checksum of their names, chose the levels of `fusion.colour_cast`; the
-figures of the other half are the ones that count. Pictures are thinned to about 240 (decisions) and
+Half of the images, by a checksum of their names, chose the levels of `fusion.colour_cast`; the
+figures of the other half are the ones that count. Images are thinned to about 240 (decisions) and
 320 pixels a side (fused). Chroma is the mean CIELAB chroma; a cast is the mean of a* and of b* over
-a picture, as sizes, averaged over pictures.
+an image, as sizes, averaged over images.
 
     python benchmarks/colour_cast.py --data DIR --out benchmarks/results/colour_cast.md
 """
@@ -43,20 +43,20 @@ FUSED_SIDE = 320
 
 
 def pictures(folder: Path, letter: str, half: int) -> list[Path]:
-    """Return the pictures of one half."""
+    """Return the images of one half."""
     found = [p for p in sorted(folder.iterdir()) if p.stem.endswith(letter)]
     return [p for p in found if crc32(p.stem.encode()) % 2 == half]
 
 
 def thinned(path: Path, side: int, mode: str = "RGB") -> np.ndarray:
-    """Return a picture of every n-th pixel, 8 bits."""
+    """Return an image of every n-th pixel, 8 bits."""
     picture = np.asarray(Image.open(path).convert(mode))
     step = max(1, min(picture.shape[:2]) // side)
     return picture[::step, ::step]
 
 
 def decisions(data: Path) -> Iterator[str]:
-    yield "| pictures | half | number | corrected |"
+    yield "| images | half | number | corrected |"
     yield "| --- | --- | --- | --- |"
     for name, folder, letter in GROUPS:
         for half, title in enumerate(HALVES):
@@ -68,7 +68,7 @@ def decisions(data: Path) -> Iterator[str]:
 
 
 def made_up(data: Path) -> Iterator[str]:
-    yield "| pictures | light | chosen on | measured on |"
+    yield "| images | light | chosen on | measured on |"
     yield "| --- | --- | --- | --- |"
     for name, folder, letter in GROUPS[1::2]:
         for light, gains in LIGHTS.items():
@@ -86,8 +86,8 @@ def made_up(data: Path) -> Iterator[str]:
 
 
 def fused(data: Path, count: int) -> Iterator[str]:
-    """Compare the colours of fused pictures with those of the visible ones."""
-    heads = "pictures, number, corrected, visible, chroma='keep', chroma='auto', auto against keep"
+    """Compare the colours of fused images with those of the visible ones."""
+    heads = "images, number, corrected, visible, chroma='keep', chroma='auto', auto against keep"
     heads += ", chroma of auto against visible, largest shift of a* or b* where uncorrected"
     yield f"| {heads.replace(', ', ' | ')} |"
     yield "| --- " * 9 + "|"
@@ -123,14 +123,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--fused", type=int, default=8, help="pictures fused of each group")
+    parser.add_argument("--fused", type=int, default=8, help="images fused of each group")
     options = parser.parse_args()
     started = time.monotonic()
     lines: list[str] = []
     for title, rows in (
         ("Decisions", decisions(options.data)),
-        ("Made-up casts found, on pictures without one", made_up(options.data)),
-        ("Fused pictures (|a*|, |b*|), second half", fused(options.data, options.fused)),
+        ("Made-up casts found, on images without one", made_up(options.data)),
+        ("Fused images (|a*|, |b*|), second half", fused(options.data, options.fused)),
     ):
         lines += ["", f"## {title}", ""]
         for row in rows:

@@ -1,6 +1,6 @@
 """Whether soft tissue of the MRI is seen inside a brain-window CT, and bone stays bone.
 
-Mean local correlation (Gaussian window of 3 pixels) of the fused picture
+Mean local correlation (Gaussian window of 3 pixels) of the fused image
 
 - with the MRI and with the CT where, inside the skull, the MRI has edges and the CT has none,
 - with the CT within two pixels of bone (CT brightness above 0.85), and

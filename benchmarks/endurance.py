@@ -2,7 +2,7 @@
 
     python benchmarks/endurance.py [--fusions 150] [--out FILE.md]
 
-A picture and a volume, each with and without a prompt, in turns in one process. Given are the
+An image and a volume, each with and without a prompt, in turns in one process. Given are the
 resident memory and the open files after the first round (which loads networks and libraries), after
 50, 100 and all fusions.
 """

@@ -1,6 +1,6 @@
 """How long does a user wait for a mask: the first prompt, another prompt, a box, another box.
 
-On the street sample (two pictures), in a fresh locator each time; a Markdown table. With
+On the street sample (two images), in a fresh locator each time; a Markdown table. With
 ``--random`` the networks have the published sizes and random weights: the masks mean nothing, the
 times are those of the real ones. Without it the weights must be on this machine. What the fusion
 adds is in `latency.py`.
@@ -27,7 +27,7 @@ from napari_textdifuse.samples import load_sample
 PROMPTS = "person", "car"
 #: Around a person and around the car, XYXY in pixels.
 BOXES = [[115, 162, 159, 252]], [[275, 176, 355, 233]]
-#: Objects per prompt and picture; random weights score everything alike.
+#: Objects per prompt and image; random weights score everything alike.
 TOP_K = 3
 
 
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         lines = measure(images, options, Path(folder))
     kind = "random weights" if options.random else "weights of this machine"
     size = " x ".join(map(str, images[0].shape))
-    head = f"Two pictures of {size}, {options.threads} threads, device {options.device}, {kind}."
+    head = f"Two images of {size}, {options.threads} threads, device {options.device}, {kind}."
     text = "\n".join([head, "", "| what | load, s | first, s | another, s |", "| --- " * 4 + "|"])
     text = "\n".join([text, *lines])
     print(text)

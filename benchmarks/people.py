@@ -1,9 +1,9 @@
 """Detection as the judge: how many persons does a people detector find in each image.
 
 OpenCV's built-in detector (histograms of oriented gradients, Dalal and Triggs 2005, with the linear
-SVM that OpenCV ships) looks at the visible picture, the infrared picture, the fused picture and the
-fused picture re-modulated for "person" (the lexicon's mask, which comes from the infrared). Larger
-pictures are first brought to 640 pixels, and all are shown to the detector in grey at 1280. Nothing
+SVM that OpenCV ships) looks at the visible image, the infrared image, the fused image and the
+fused image re-modulated for "person" (the lexicon's mask, which comes from the infrared). Larger
+images are first brought to 640 pixels, and all are shown to the detector in grey at 1280. Nothing
 is tuned: the detector's own settings, detections of a weight of at least 0.5, overlapping ones
 counted once. There are no true boxes in such folders, so false alarms count too.
 
@@ -87,7 +87,7 @@ def people_detector() -> Any:
 def fuse(
     pipeline: FusionPipeline, visible: Bytes, infrared: Bytes, strength: float
 ) -> dict[str, Bytes]:
-    """Return the four pictures in grey."""
+    """Return the four images in grey."""
     session = pipeline.session(
         Volume(visible, rgb=visible.ndim == 3, modality="VIS"),
         Volume(grey(infrared), modality="IR"),
@@ -102,7 +102,7 @@ def fuse(
 
 
 def smaller(picture: Bytes) -> Bytes:
-    """Bring a large picture to `FUSED` pixels."""
+    """Bring a large image to `FUSED` pixels."""
     import cv2
 
     factor = FUSED / max(picture.shape[:2])

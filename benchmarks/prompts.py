@@ -1,7 +1,7 @@
 """Measure prompts on the bundled samples: what is found, and how far it stands out.
 
 Contrast is the mean brightness of the true object less that of its surround. The saliency rank is
-the mean percentile of the true object's pixels in a saliency map of the whole picture, here the
+the mean percentile of the true object's pixels in a saliency map of the whole image, here the
 spectral residual (Hou and Zhang 2007, CVPR), which knows nothing of objects: 50 is average.
 """
 

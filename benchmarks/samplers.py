@@ -74,7 +74,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--sets", nargs="+", required=True, help="such as PET-MRI RoadScene")
     add("--split", choices=SPLITS, default="held-out")
     add("--limit", type=int, help="at most N pairs per set, evenly spread")
-    add("--side", type=int, help="only the middle of each picture, at most N pixels on a side")
+    add("--side", type=int, help="only the middle of each image, at most N pixels on a side")
     add("--degrade", nargs="+", default=["none"], help="none, metrics, grid, or noise20, ...")
     add("--samplers", nargs="+", choices=SAMPLERS, default=list(SAMPLERS))
     add("--steps", nargs="+", type=int, default=list(STEPS))

@@ -1,4 +1,4 @@
-"""How many persons and cars are found in infrared and visible pictures, and how many are none.
+"""How many persons and cars are found in infrared and visible images, and how many are none.
 
     python benchmarks/scenes.py --data DIR --out benchmarks/results/scenes.md
 
@@ -88,7 +88,7 @@ def true_boxes(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 
 def pair(data: Path, name: str, which: str) -> list[Volume]:
-    """Read a pair, or one picture of it."""
+    """Read a pair, or one image of it."""
     visible, infrared = files(data, name)
     images = []
     if which != "IR":
@@ -104,7 +104,7 @@ def locate(images: list[Volume]) -> dict[str, Boxes]:
     """Return the boxes of each term."""
     try:
         detections = LexiconLocator().locate(images, ", ".join(TERMS)).detections
-    except PromptError:  # a picture that the terms are not looked for in
+    except PromptError:  # an image that the terms are not looked for in
         return {term: np.zeros((0, 4), np.float32) for term in TERMS}
     labels = np.array(detections.labels)
     return {term: detections.boxes[labels == term] for term in TERMS}

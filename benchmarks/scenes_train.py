@@ -1,4 +1,4 @@
-"""Train the detector of persons, cars and bicycles in infrared and visible pictures.
+"""Train the detector of persons, cars and bicycles in infrared and visible images.
 
     python benchmarks/scenes_train.py start --package FOLDER --out start.safetensors
     python benchmarks/scenes_train.py train --data DIR --start start.safetensors --out scenes.pt
@@ -166,7 +166,7 @@ def train(options: argparse.Namespace) -> None:
     ]
     chances = np.array([p.weight for p in pictures])
     chances /= chances.sum()
-    print(f"{len(pictures)} pictures, from step {first}", flush=True)
+    print(f"{len(pictures)} images, from step {first}", flush=True)
     started = saved_at = time.monotonic()
     sums = np.zeros(3)
     for step in range(first, options.steps):

@@ -53,7 +53,7 @@ def blurred(x: Floats, width: float) -> Floats:
     return ndimage.gaussian_filter(x, width)
 
 
-#: Picture, whether it is of visible light, and random numbers, to the degraded picture.
+#: Image, whether it is of visible light, and random numbers, to the degraded image.
 Degrade = Callable[[Floats, bool, np.random.Generator], Floats]
 DEGRADATIONS: dict[str, Degrade] = {
     "noise15": lambda x, _, rng: noisy(x, 15, rng),

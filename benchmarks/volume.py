@@ -4,7 +4,7 @@ The pet-mri sample is resampled to 256x256x128 voxels of about 1 mm (or two NIfT
 and fused. Printed, as a Markdown table:
 
 - **time**: seconds per slice that holds anything, against one such slice fused alone as a 2-D
-  picture, in the same process (median of several; ratio of both).
+  image, in the same process (median of several; ratio of both).
 - **memory**: peak resident memory of the process, with everything in it.
 - **flicker**: ``mean |f[i-1] - 2 f[i] + f[i+1]|`` over neighbouring slices, inside the body
   (either source above 5 % of its window): what changes from a slice to the next and back again; a
@@ -108,7 +108,7 @@ def one_slice(
     b: npt.NDArray[np.float32],
     options: argparse.Namespace,
 ) -> float:
-    """Return the median seconds of the middle slice, fused as a picture."""
+    """Return the median seconds of the middle slice, fused as an image."""
     middle, seconds = len(a) // 2, []
     pipeline(a[middle], b[middle], quality=options.quality)
     for _ in range(options.repeats):

@@ -1,4 +1,4 @@
-"""Write ``docs/gallery.md`` and its pictures: each sample with its prompts, and the call.
+"""Write ``docs/gallery.md`` and its images: each sample with its prompts, and the call.
 
 python scripts/gallery.py
 """
@@ -34,7 +34,7 @@ WIDTH = 640
 
 
 def call(sample: str, prompt: str | None, index: int | None) -> str:
-    """Return the Python that makes a picture."""
+    """Return the Python that makes an image."""
     arguments = ["a", "b"]
     arguments += [] if prompt is None else [f'"{prompt}"']
     arguments += [] if index is None else [f"slices={index}"]
@@ -42,14 +42,14 @@ def call(sample: str, prompt: str | None, index: int | None) -> str:
 
 
 def section(sample: str) -> int | None:
-    """Return the slice with most of what is shown; None for a picture."""
+    """Return the slice with most of what is shown; None for a 2-D image."""
     if sample not in SHOWN:
         return None
     return int(np.argmax(sample_mask(sample, SHOWN[sample]).array.sum(axis=(1, 2))))
 
 
 def main() -> int:
-    """Fuse, and write page and pictures."""
+    """Fuse, and write page and images."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     pipeline = FusionPipeline.from_pretrained(device="cpu")
     lines = [

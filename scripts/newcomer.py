@@ -1,4 +1,4 @@
-"""Take pictures of a newcomer's first session in a real napari window, step by step.
+"""Take images of a newcomer's first session in a real napari window, step by step.
 
 ``xvfb-run -a -s "-screen 0 1920x1200x24" python scripts/newcomer.py DIR`` takes every step in the
 dark and the light theme, in a window of 1280 x 800 pixels. With ``QT_SCALE_FACTOR=1.5`` and
@@ -22,13 +22,13 @@ from screenshot import IMAGES, PLUGIN, THEMES, wait_until
 
 #: Steps that the tutorial shows, in the dark theme.
 IN_TUTORIAL = ("open", "fuse", "second", "paint", "compare", "planes")
-COLOURS = 128  # of the pictures in the tutorial, which stay small
+COLOURS = 128  # of the images in the tutorial, which stay small
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("out", type=Path, help="folder of the pictures")
+    add("out", type=Path, help="folder of the images")
     add("--size", type=int, nargs=2, default=(1280, 800), metavar=("WIDTH", "HEIGHT"))
     add("--sample", default="pet-mri")
     add("--quality", choices=("fast", "standard", "best"), default="fast")
@@ -135,7 +135,7 @@ def pause(milliseconds: int) -> None:
 
 
 def shrink(source: Path, target: Path) -> None:
-    """Copy a picture with fewer colours."""
+    """Copy an image with fewer colours."""
     from PIL import Image
 
     with Image.open(source) as picture:

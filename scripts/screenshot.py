@@ -1,8 +1,8 @@
-"""Take pictures of the plugin's panels at work in a real napari window.
+"""Take images of the plugin's panels at work in a real napari window.
 
 ``python scripts/screenshot.py`` where there is a screen, or
 ``xvfb-run -a -s "-screen 0 1920x1200x24" python scripts/screenshot.py`` where there is none, makes
-the pictures of the README and the site; with ``--all DIR`` every panel in both sizes and themes.
+the images of the README and the site; with ``--all DIR`` every panel in both sizes and themes.
 With ``QT_SCALE_FACTOR=1.5`` the second size is that of a screen of 1600 x 1000 pixels at 150 %.
 """
 
@@ -91,7 +91,7 @@ def fuse(viewer: Any, widget: Any, options: argparse.Namespace) -> None:
 
 
 def take(viewer: Any, path: Path) -> None:
-    """Let the window settle and notes fade, then take its picture."""
+    """Let the window settle and notes fade, then take its image."""
     moment = QTimer()
     moment.setSingleShot(True)
     moment.start(1500)

@@ -1,6 +1,6 @@
 """Write ``docs/tutorials/pet-mri.ipynb`` and ``pet-mri.py`` from the page ``python.md``.
 
-The notebook's code is run, and its outputs are kept, with pictures.
+The notebook's code is run, and its outputs are kept, with images.
 """
 
 from __future__ import annotations

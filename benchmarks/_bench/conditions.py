@@ -6,9 +6,9 @@ A condition is written as its parts in order, such as ``gamma2.2+noise25``:
 noiseS    Gaussian noise of standard deviation S (of 255) on both sources, independent
           per pixel and channel
 blurS     Gaussian blur of S pixels on both sources
-gammaG    the visible picture darkened: ``v ** G`` on [0, 1]
-overG     the visible picture over-exposed: times G, clipped
-castP     a colour cast on the visible picture: each channel times ``1 + P %`` or
+gammaG    the visible image darkened: ``v ** G`` on [0, 1]
+overG     the visible image over-exposed: times G, clipped
+castP     a colour cast on the visible image: each channel times ``1 + P %`` or
           ``1 - P %``, not all alike
 ========= =========================================================================
 

@@ -53,8 +53,8 @@ def cast_removal(
 ) -> dict[str, float]:
     """How much of a colour cast is gone, by CIEDE2000 with brightness set equal.
 
-    ``cast_before``, ``cast_after``: the visible picture with the cast, and the result, against the
-    clean visible picture; ``cast_floor``: the result of the clean pair against it, which is what
+    ``cast_before``, ``cast_after``: the visible image with the cast, and the result, against the
+    clean visible image; ``cast_floor``: the result of the clean pair against it, which is what
     the change of brightness and gamut costs by itself. ``own_before``, ``own_after``: the cast's
     colours, and the result's, at the brightness of the result of the clean pair, against that
     result. A method that returns grey would do well on the last two only.

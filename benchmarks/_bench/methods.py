@@ -31,7 +31,7 @@ DEFAULT = ("average", "maximum", "laplacian", "wavelet", OURS)
 _MADE_OF = (".py", ".json", ".safetensors", ".pt", ".pth")
 
 Kind = Literal["ours", "learned", "classical", "oracle"]
-#: The clean pair (for its name), the sources to see and the condition they are in, to a picture;
+#: The clean pair (for its name), the sources to see and the condition they are in, to an image;
 #: None if the method has no result for it.
 Run = Callable[[Pair, tuple[Bytes, Bytes], str], Bytes | None]
 
@@ -143,7 +143,7 @@ def pipeline_method(name: str, pipe: FusionPipeline, steps: int | str | None = N
 
 
 def _code() -> list[Path]:
-    """Source files that a fusion of two pictures goes through."""
+    """Source files that a fusion of two images goes through."""
     package = Path(napari_textdifuse.__file__).parent
     folders = (package / name for name in ("models", "diffusion", "fusion"))
     return [package / "colour.py", *(file for folder in folders for file in folder.glob("*.py"))]
@@ -167,7 +167,7 @@ def _nlm(
 
 
 def _oracle(pair: Pair, seen: tuple[Bytes, Bytes], condition: str) -> Bytes | None:
-    """As `_nlm`, and told the gamma of the visible picture."""
+    """As `_nlm`, and told the gamma of the visible image."""
     gamma = dict(parts_for(pair, condition)).get("gamma")
     if gamma is None:
         return None

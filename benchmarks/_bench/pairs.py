@@ -28,7 +28,7 @@ SPLITS = ("all", "held-out", "train")
 
 @dataclass(frozen=True)
 class Pair:
-    """Two registered pictures, uint8 ``(Y, X)`` or ``(Y, X, 3)``."""
+    """Two registered images, uint8 ``(Y, X)`` or ``(Y, X, 3)``."""
 
     set_name: str
     stem: str
@@ -87,7 +87,7 @@ def load_picture(path: Path) -> Bytes:
         with Image.open(path) as image:
             array = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
     except OSError as error:
-        raise ReadError(f"{path} cannot be read as a picture ({error}).") from None
+        raise ReadError(f"{path} cannot be read as an image ({error}).") from None
     grey = array.ndim == 3 and (array == array[..., :1]).all()
     return array[..., 0] if grey else array
 

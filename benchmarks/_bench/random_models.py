@@ -31,7 +31,7 @@ TODAY = {
     "grounding-dino-base": ("GroundingDinoForObjectDetection", "GroundingDinoConfig"),
     "sam3": ("Sam3Model", "Sam3Config"),
 }
-#: The larger picture encoder of Grounding DINO base: Swin-B (Liu et al. 2021, arXiv:2103.14030).
+#: The larger image encoder of Grounding DINO base: Swin-B (Liu et al. 2021, arXiv:2103.14030).
 SWIN_B = {
     "image_size": 384,
     "window_size": 12,

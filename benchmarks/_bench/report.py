@@ -39,7 +39,7 @@ shows these, in grey levels of 255:
 - **hue**: median change of hue of a PET or SPECT colour map, degrees (of RGB, of CIELAB).
 
 The third, for a colour cast, gives CIEDE2000 with brightness set equal. Against the clean visible
-picture: of the picture with the cast, of the result, and of the result of the clean pair (what the
+image: of the image with the cast, of the result, and of the result of the clean pair (what the
 change of brightness costs by itself). Against the method's own result of the clean pair: of the
 cast's colours carried through, and of the result.
 """

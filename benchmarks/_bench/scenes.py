@@ -1,4 +1,4 @@
-"""Pictures of scenes with the boxes of what is in them, real and made up."""
+"""Images of scenes with the boxes of what is in them, real and made up."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from scipy import ndimage
 from napari_textdifuse.locate.scene_detector import CLASSES, to_detector_range
 from napari_textdifuse.training.split import is_held_out
 
-#: Boxes made by looking at the pictures, see its "about".
+#: Boxes made by looking at the images, see its "about".
 LABELS = Path(__file__).parents[1] / "scenes_boxes.json"
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A pair of pictures in 0 to 255, shape (Y, X, 3), visible with blue first.
+    """A pair of images in 0 to 255, shape (Y, X, 3), visible with blue first.
 
     `boxes` are pairs of a class's index and its edges XYXY; in `ignored` nothing is judged.
     """
@@ -126,7 +126,7 @@ def made_up(rng: np.random.Generator) -> Picture:
     warmth = ndimage.gaussian_filter(warmth, blur) + rng.normal(
         0, rng.uniform(0.5, 7), warmth.shape
     )
-    if rng.random() < 0.15:  # a visible picture that says nothing
+    if rng.random() < 0.15:  # a visible image that says nothing
         colour = rng.uniform(0, 255, (rows, columns, 3))
     elif dark:
         colour = colour * rng.uniform(0.05, 0.5)

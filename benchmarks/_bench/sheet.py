@@ -1,4 +1,4 @@
-"""Contact sheets: per pair a row of whole pictures and a row of the same crop, enlarged."""
+"""Contact sheets: per pair a row of whole images and a row of the same crop, enlarged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from napari_textdifuse.evaluation.artefacts import new_structure
 from .pairs import Bytes, as_bytes
 
 CELL, GAP, LABEL = 184, 4, 18
-#: Side of the crop, as a share of the picture's shorter side.
+#: Side of the crop, as a share of the image's shorter side.
 CROP = 0.25
 LIMIT = 3_000_000  # bytes of one PNG
 #: Grey levels that are white on the map of new structure.
@@ -27,7 +27,7 @@ MAP_WHITE = 64
 
 @dataclass(frozen=True)
 class Strip:
-    """One pair: a label, and pictures of one size (uint8, grey or RGB), one per column."""
+    """One pair: a label, and images of one size (uint8, grey or RGB), one per column."""
 
     label: str
     pictures: Sequence[Bytes]
@@ -63,7 +63,7 @@ def write_sheets(path: Path, header: Sequence[str], strips: Sequence[Strip]) -> 
 
 
 def structure_map(a: Bytes, b: Bytes, fused: Bytes) -> Bytes:
-    """Picture of `new_structure`: black for none, through red and yellow to white for 64 levels."""
+    """Image of `new_structure`: black for none, through red and yellow to white for 64 levels."""
     residual = new_structure(*(luminance8(image) for image in (a, b, fused)))
     return as_bytes(hot(np.clip(residual / MAP_WHITE, 0, 1).astype(np.float32)))
 
@@ -77,7 +77,7 @@ def crop_of_interest(a: Bytes, b: Bytes) -> tuple[slice, slice]:
     for source in sources:
         mean = ndimage.uniform_filter(source, side)
         detail *= np.sqrt(np.maximum(ndimage.uniform_filter(source**2, side) - mean**2, 0))
-    # keep the square inside the picture
+    # keep the square inside the image
     inside = detail[side // 2 : height - (side - 1) // 2, side // 2 : width - (side - 1) // 2]
     y, x = np.unravel_index(int(inside.argmax()), inside.shape)
     return slice(int(y), int(y) + side), slice(int(x), int(x) + side)

@@ -26,7 +26,7 @@ def main() -> int:
 def fuse(options: Options) -> Options:
     """Time from the start of the process to the first result, later results, and operations.
 
-    Options: width, height, slices (0: a picture), steps, device, weights, repeats, started (time
+    Options: width, height, slices (0: an image), steps, device, weights, repeats, started (time
     of the process' start), flops (count operations).
     """
     import numpy as np

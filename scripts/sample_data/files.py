@@ -54,6 +54,6 @@ def write_nifti(
 
 
 def write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
-    """Write an 8-bit grey or RGB picture."""
+    """Write an 8-bit grey or RGB image."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, optimize=True)

@@ -230,7 +230,7 @@ def _paint_lamps(canvas: Canvas, sky: npt.NDArray[np.bool_]) -> None:
             canvas.gloss[part] = 0
             canvas.heat[part] = heat
         bulb = head & (y < lamp_y - 0.005)
-        canvas.glow[bulb] = -6.0  # a mark: the lamps' colour depends on the picture
+        canvas.glow[bulb] = -6.0  # a mark: the lamps' colour depends on the image
 
 
 def _place(canvas: Canvas, depth: float, pose: Pose | None, rng: np.random.Generator) -> None:
@@ -293,7 +293,7 @@ def _light(canvas: Canvas, lamp_colour: Floats, ambient: Floats) -> Floats:
 
 
 def _coarse(fine: Floats) -> Floats:
-    """Average fine pixels to the picture's own."""
+    """Average fine pixels to the image's own."""
     shape = (HEIGHT, FINE, WIDTH, FINE, *fine.shape[2:])
     return fine.reshape(shape).mean(axis=(1, 3))
 

@@ -1,4 +1,4 @@
-"""Brightness and chrominance: taken apart, put together, and what fusion must not add or lose."""
+"""Brightness and chrominance: splitting, recombining, and limits on what fusion adds or loses."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def measured_to_rgb(y: Floats, cbcr: Floats, single: float = 0.0) -> Floats:
 
     This is done in BT.601 luma and chrominance, where the interval has a closed form, hue is exact
     and luminance metrics are taken. In OKLab, with constant chroma, a k-NN regression reads PET
-    from held-out pictures with R2 .97 instead of .99.
+    from held-out images with R2 .97 instead of .99.
 
     Parameters
     ----------

@@ -54,18 +54,18 @@ def choose_precision(device: torch.device) -> torch.dtype:
 
 
 def batch_size(device: torch.device, pixels: int, cap: int = 16) -> int:
-    """How many pictures of a size to send through the light network at once.
+    """How many images of a size to send through the light network at once.
 
-    On a CPU one: its cores are busy with one picture, and eight at once gain 7 % (measured with
+    On a CPU one: its cores are busy with one image, and eight at once gain 7 % (measured with
     ``benchmarks/backends.py``). On a GPU what half of its free memory holds.
 
     Parameters
     ----------
     device : torch.device
     pixels : int
-        Of one picture.
+        Of one image.
     cap : int
-        Most pictures; more bring no gain and a cancelled run would wait longer.
+        Most images; more bring no gain and a cancelled run would wait longer.
     """
     if device.type != "cuda":
         return 1

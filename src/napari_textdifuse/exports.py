@@ -100,7 +100,7 @@ def to_sitk(volume: _Image) -> Any:
     Parameters
     ----------
     volume : Volume
-        Grey, or colours as components. A picture that has a place becomes one slice in 3-D.
+        Grey, or colours as components. A 2-D image with a position becomes one slice in 3-D.
 
     Returns
     -------
@@ -165,7 +165,7 @@ def to_torchio(volume: _Image) -> Any:
     Parameters
     ----------
     volume : Volume
-        A picture becomes one slice; without a place it lies at the origin in steps of 1 mm.
+        A 2-D image becomes one slice; without a place it lies at the origin in steps of 1 mm.
 
     Returns
     -------
@@ -211,7 +211,7 @@ def to_xarray(volume: _Image) -> Any:
             volume.ndim == 2 and not np.array_equal(volume.affine[2], (0, 0, 1, 0))
         ):
             steps = np.linalg.norm(linear, axis=0)
-            steps[volume.ndim :] = 1.0  # a picture has no coordinate that could hold its depth
+            steps[volume.ndim :] = 1.0  # a 2-D image has no coordinate for its depth
             attrs[DIRECTION] = (linear / steps).ravel().tolist()
             attrs[ORIGIN] = origin.tolist()
             origin = np.zeros(3)

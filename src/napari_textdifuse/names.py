@@ -2,7 +2,7 @@
 
 Only whole words count: ``CT_AVM`` is a CT, an octopus is none. A word that names something else as
 often (``pd`` may be Parkinson's disease, ``t2`` a second visit) counts only where nothing stronger
-contradicts it, and words of scenes count only in the names of pictures.
+contradicts it, and words of scenes count only in the names of images.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def facts_in_name(path: Path) -> NameFacts:
         word = folder.name.casefold()
         if word in _FOLDERS and not picture:
             return NameFacts(_FOLDERS[word], source="folder name")
-        if word == "pt" and depth < WORDS_DEPTH:  # in a picture's own name it may be anything
+        if word == "pt" and depth < WORDS_DEPTH:  # in an image's own name it may be anything
             return NameFacts("PT", source="folder name")
         alone = word.removesuffix("s") in _MODALITY and word.removesuffix("s") not in _WEAK
         if depth >= WORDS_DEPTH and not alone:

@@ -27,7 +27,7 @@ class Sample:
     description : str
         One line for people.
     modalities : tuple of str or None
-        For pictures, whose files do not state it.
+        For images, whose files do not state it.
     """
 
     name: str

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-#: DICOM modality codes (0008,0060) where one exists; VIS and IR are pictures of a scene.
+#: DICOM modality codes (0008,0060) where one exists; VIS and IR are images of a scene.
 MODALITIES = ("CT", "MR", "PT", "NM", "VIS", "IR")
 #: What the field calls them.
 MODALITY_NAMES = {
@@ -100,7 +100,7 @@ class Volume:
         ``(Y, X)`` or ``(Z, Y, X)``; with ``rgb=True`` a last axis of 3 or 4 channels is added.
     affine : ndarray, shape (4, 4), optional
         Maps voxel indices **in the order x, y, z** (the reverse of the array's axes) to
-        millimetres in RAS+ world space, as in NIfTI. None for a picture without geometry. A
+        millimetres in RAS+ world space, as in NIfTI. None for a 2-D image without geometry. A
         two-dimensional array is the plane ``z = 0``.
     unit : str
         What the values are: ``"HU"``, ``"SUVbw"``, ``"Bq/mL"``, ``"a.u."`` ...
@@ -290,7 +290,7 @@ class Volume:
 
 
 def _on_black_ground(volume: Volume) -> bool:
-    """Tell whether a colour picture's border is black, as around a displayed measurement."""
+    """Tell whether a colour image's border is black, as around a displayed measurement."""
     array = volume.array
     rows, columns = volume.shape[-2:]
     y, x = max(1, rows // 25), max(1, columns // 25)

@@ -106,7 +106,7 @@ def test_a_prompt_that_means_nothing(textdifuse, fast, pictures, tmp_path):
         (("--device", "cuda:99"), "cuda"),
         (("--weights", "nowhere"), "nowhere"),
         (("--mask", "nowhere.png"), "--mask.*nowhere.png"),
-        (("--slice", "1"), "single picture"),
+        (("--slice", "1"), "2-D image"),
         (("--frobnicate",), "--frobnicate"),
     ],
 )

@@ -175,7 +175,7 @@ def test_chroma_is_trained_on_colour_pictures(textdifuse, tmp_path):
         (("fcm", "--start", "light", "--images", "US={us}"), "--images"),
         (("fcm", "--start", "light", "--compile"), "--compile"),
         (("fcm", "--start", "nowhere", "--pairs", "US={us}", "MR={mr}"), "nowhere"),
-        (("chroma", "--images", "VIS={us}", "--device", "cpu"), "colour pictures"),
+        (("chroma", "--images", "VIS={us}", "--device", "cpu"), "colour images"),
     ],
 )
 def test_wrong_options_are_one_line(arguments, words, textdifuse, scans, tmp_path):

@@ -279,7 +279,7 @@ def test_windows_change_the_picture_and_are_recorded(tiny_pipeline):
 
 
 def test_pictures_have_no_slices(tiny_pipeline):
-    with pytest.raises(InputError, match="single picture"):
+    with pytest.raises(InputError, match="2-D image"):
         tiny_pipeline(scan((20, 24)), scan((20, 24)), slices=3)
 
 

@@ -115,7 +115,7 @@ def test_pictures_have_no_slices():
     chosen = select(picture)
     assert cut(picture, chosen) is picture
     assert to_front(picture, 0) is picture
-    with pytest.raises(InputError, match="single picture"):
+    with pytest.raises(InputError, match="2-D image"):
         select(picture, 3)
 
 

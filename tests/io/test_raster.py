@@ -94,7 +94,7 @@ def test_cut_off(tmp_path, suffix, part):
     Image.fromarray(rng.integers(0, 255, (64, 64), np.uint8)).save(path)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * part)])
-    with pytest.raises(ReadError, match=rf"x\{suffix}: not a picture, or a damaged one"):
+    with pytest.raises(ReadError, match=rf"x\{suffix}: not an image, or a damaged one"):
         io.read(path)
 
 

@@ -107,7 +107,7 @@ def test_a_term_without_its_image_is_an_error(pet, mri):
         PromptError, match=r"'bone' needs a CT in HU, .*PT in SUVbw and MR in a\.u\."
     ):
         LOCATOR.locate([pet, mri], "bone")
-    with pytest.raises(PromptError, match="'person' needs an infrared picture"):
+    with pytest.raises(PromptError, match="'person' needs an infrared image"):
         LOCATOR.locate([pet, mri], "person")
     with pytest.raises(PromptError, match=r"unknown modality.*set the images' modality"):
         LOCATOR.locate([Volume(np.eye(30)), Volume(np.eye(30))], "skull")
@@ -241,8 +241,8 @@ def test_grey_beside_colour_is_taken_as_infrared(channels):
     colour = Volume(rng.integers(0, 255, (120, 160, 3), dtype=np.uint8), rgb=True, name="scene")
     location = LOCATOR.locate([colour, infrared], "person")
     assert (location.mask[40:90, 70:86] == 1).mean() > 0.9
-    assert any("taken as an infrared picture" in note for note in location.notes)
-    with pytest.raises(PromptError, match="'person' needs an infrared picture"):
+    assert any("taken as an infrared image" in note for note in location.notes)
+    with pytest.raises(PromptError, match="'person' needs an infrared image"):
         LOCATOR.locate([colour], "person")
 
 

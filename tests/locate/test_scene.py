@@ -110,7 +110,7 @@ def test_either_picture_alone_will_do():
     assert (alone.mask[true] == 1).mean() > 0.7
     picture = Volume(visible, rgb=True, modality="VIS")
     notes = LOCATOR.locate([picture], "person").notes  # dim: whatever is found, no refusal
-    assert any("visible picture alone" in note for note in notes)
+    assert any("visible image alone" in note for note in notes)
 
 
 def test_units_do_not_matter_and_the_same_again_is_the_same():

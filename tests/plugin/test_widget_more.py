@@ -139,7 +139,7 @@ def test_pictures_have_no_slices_to_choose(make):
         model.add_image(np.random.default_rng(seed).random((16, 16)))
     widget = make(model)
     assert not widget.extent.what.enabled
-    assert widget.extent.what.tooltip == "Image A is a single picture."
+    assert widget.extent.what.tooltip == "Image A is 2-D."
 
 
 @pytest.fixture

@@ -202,7 +202,7 @@ def _fusion_options(out_required: bool = True) -> _Parser:
     add("--restore", type=restore, metavar="X", help=text)
     add("--samples", type=whole(1, 100), default=1, metavar="N", help="seeds, for uncertainty")
     add("--sampler", choices=SAMPLERS, help="default: what the weights were made for")
-    text = "restore the colours of natural pictures (auto), always, or never"
+    text = "restore the colours of natural images (auto), always, or never"
     add("--chroma", choices=("auto", "restore", "keep"), default="auto", help=text)
     text = "colours of PET, SPECT or a tinted image: functional (default), hot, ... or a name of "
     add("--colormap", metavar="NAME", help=text + "matplotlib or napari, where installed")

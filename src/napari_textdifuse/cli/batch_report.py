@@ -68,7 +68,7 @@ class Case:
         return self.state in STATES[:2]
 
     def load(self, record: Path, preview: Path) -> None:
-        """Take notes, objects and picture from what was written."""
+        """Take notes, objects and image from what was written."""
         self.record = load_record(record)
         self.notes = list(self.record.get("warnings", ()))
         objects = self.record.get("objects", ())

@@ -32,7 +32,7 @@ class PlainLayout:
 
     @property
     def preview(self) -> str:
-        """The picture for the report."""
+        """The image for the report."""
         return f"previews/{self.name}.png"
 
     def files(self, labels: Mapping[str, str], ending: str) -> dict[str, str]:
@@ -75,7 +75,7 @@ class BidsLayout:
 
     @property
     def preview(self) -> str:
-        """The picture for the report; not part of the data set (``.bidsignore``)."""
+        """The image for the report; not part of the data set (``.bidsignore``)."""
         return f"previews/{self.image.session}.png"
 
     def files(self, labels: Mapping[str, str], ending: str) -> dict[str, str]:

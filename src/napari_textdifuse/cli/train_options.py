@@ -13,7 +13,7 @@ STAGES = {
     "fcm": "train the fusion control on pairs (stage 2)",
     "modulation": "train the modulation by prompt or mask on pairs (stage 3)",
     "uncertainty": "train the head for the bound of the error on pairs (stage 4)",
-    "chroma": "train the chrominance diffusion on colour pictures",
+    "chroma": "train the chrominance diffusion on colour images",
 }
 
 
@@ -44,7 +44,7 @@ def add_train(train: argparse.ArgumentParser, debug: argparse.ArgumentParser) ->
     add("--start", metavar="NAME|DIR|FILE", required=True, help="weights, or the folder of a run")
     add("--out", metavar="DIR", type=Path, required=True, help="weights folder to write")
     add("--name", help="name and version for records; default: that of the folder")
-    text = "folder of a run of the stage chroma, to restore the colours of natural pictures"
+    text = "folder of a run of the stage chroma, to restore the colours of natural images"
     add("--chroma", metavar="DIR", type=Path, help=text)
     text = "calibration of the error, as benchmarks/uncertainty.py writes it"
     add("--calibration", metavar="FILE", type=Path, help=text)

@@ -169,7 +169,7 @@ def new_structure(a: Image, b: Image, f: Image) -> Floats:
 
 def _local_fit(guides: list[Floats], z: Floats) -> Floats:
     """Residual at each window's centre of the local least squares fit of `z` by `guides`."""
-    # One count for border windows too: pixels beyond the picture are left out of the sums.
+    # One count for border windows too: pixels beyond the image are left out of the sums.
     weight = _window_sum(np.ones_like(z))
 
     def mean(image: Floats) -> Floats:

@@ -16,7 +16,7 @@ COLOURED = 24 / 255
 
 
 def colour_difference(image: Floats, clean: Floats) -> float:
-    """Mean CIEDE2000 difference of two pictures' colours, their brightness set equal.
+    """Mean CIEDE2000 difference of two images' colours, their brightness set equal.
 
     Both get the brightness (BT.601 Y) of `clean`, so that only chrominance is compared.
 

@@ -113,7 +113,7 @@ def evaluate_folders(
     Parameters
     ----------
     a_dir, b_dir, fused_dir : path
-        Folders of pictures, NIfTI files, DICOM files or DICOM series folders. ``1.nii.gz`` and
+        Folders of images, NIfTI files, DICOM files or DICOM series folders. ``1.nii.gz`` and
         ``1.png`` have the same stem.
     modality, unit : str or mapping of {"a", "b"} to str, optional
         What all images of a folder are, stated as for `fuse`.

@@ -1,4 +1,4 @@
-"""8-bit brightness, the picture on which every metric is taken."""
+"""8-bit brightness, the image on which every metric is taken."""
 
 from __future__ import annotations
 

@@ -77,12 +77,12 @@ class Backend(Protocol):
     #: With fewer the network gives no image.
     fewest_steps: int
     default_sampler: str
-    #: Pictures with more pixels than this on a side are fused in tiles; None for the engine's own.
+    #: Images with more pixels than this on a side are fused in tiles; None for the engine's own.
     tile: int | None
     precision: torch.dtype
     #: Whether several slices may go through the network at once.
     batches: bool
-    #: Restores the colours of natural pictures; None passes them through.
+    #: Restores the colours of natural images; None passes them through.
     chroma: ChromaNetwork | None
 
     @property

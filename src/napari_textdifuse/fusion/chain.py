@@ -165,6 +165,6 @@ class FusionChain:
 
 
 def _check(*values: Tensor) -> None:
-    """Refuse what would end as a black picture: clamping hides it."""
+    """Refuse what would end as a black image: clamping hides it."""
     if not all(bool(value.isfinite().all()) for value in values):
         raise WeightsError(NOT_FINITE)

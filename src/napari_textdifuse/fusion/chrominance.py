@@ -22,7 +22,7 @@ from .tiling import pad_to_multiple, tiles
 
 Floats = npt.NDArray[np.float32]
 
-#: CbCr below this (of a range of 1) everywhere is a grey picture stored as RGB.
+#: CbCr below this (of a range of 1) everywhere is a grey image stored as RGB.
 GREY = 1.5 / 255
 #: Largest side of a tile.
 TILE = 1024
@@ -65,7 +65,7 @@ def decide(ready: Prepared, choice: str, available: bool) -> ChromaDecision:
     ----------
     ready : Prepared
     choice : {"auto", "restore", "keep"}
-        "auto" restores natural pictures (modality visible light, or unknown and not on the black
+        "auto" restores natural images (modality visible light, or unknown and not on the black
         ground that displayed measurements have) whose light has a cast; see `colour_cast`.
     available : bool
         Whether the weights hold a chrominance network.
@@ -102,7 +102,7 @@ def _restored(
     if measured is not None:
         return False, measured
     if ready.chroma is None or np.abs(ready.chroma).max() < GREY:
-        return False, "the picture is grey"
+        return False, "the image is grey"
     if not available:
         return False, "these weights hold no chrominance network"
     picture = _middle_picture(ready)
@@ -111,7 +111,7 @@ def _restored(
 
 
 def _middle_picture(ready: Prepared) -> Floats:
-    """Return the coloured picture, or the middle slice of several, as it was seen."""
+    """Return the coloured image, or the middle slice of several, as it was seen."""
     assert ready.chroma is not None
     luma, chroma = luma_of_coloured(ready), ready.chroma
     if luma.ndim == 3:
@@ -138,7 +138,7 @@ def luma_of_coloured(ready: Prepared) -> Floats:
 
 
 class ChromaEngine:
-    """Restores the chrominance of one picture after another; keeps nothing between them.
+    """Restores the chrominance of one image after another; keeps nothing between them.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class ChromaEngine:
     sampler : str
     steps : int
         Network evaluations. More than the one of the default wander further from colours that
-        were right: held-out clean pictures are then changed by 1.9 instead of 1.3 CIEDE2000, and
+        were right: held-out clean images are then changed by 1.9 instead of 1.3 CIEDE2000, and
         a cast is removed no better.
     """
 

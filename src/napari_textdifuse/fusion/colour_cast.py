@@ -1,6 +1,6 @@
-"""Whether the light gave a whole picture a colour that its things do not have.
+"""Whether the light gave a whole image a colour that its things do not have.
 
-A cast multiplies the channels of every pixel, so it shows in all parts of a picture, whereas the
+A cast multiplies the channels of every pixel, so it shows in all parts of an image, whereas the
 colours of things differ from part to part. Each of 8 x 8 blocks votes with the ratios of its
 median channels. Light is warmer or colder along one axis (red against blue, the axis of lamps and
 daylight) and greener or more magenta along the other.
@@ -17,19 +17,19 @@ from ..colour import BT601, rgb_to_ycbcr, ycbcr_to_rgb
 
 Floats = npt.NDArray[np.float32]
 
-#: Blocks per side, and pixels per side that a picture is thinned to.
+#: Blocks per side, and pixels per side that an image is thinned to.
 BLOCKS, SIDE = 8, 240
 #: Added to every channel before ratios are taken: the black level of cameras, in 8 bits.
 BLACK = 8 / 255
-#: Mean brightness below which a picture was taken by lamplight.
+#: Mean brightness below which an image was taken by lamplight.
 NIGHT = 0.2
-#: Log ratios that are a cast, above what clean pictures have. In daylight three quarters of the
+#: Log ratios that are a cast, above what clean images have. In daylight three quarters of the
 #: blocks must agree. By lamplight the median decides, and the light must be yellow to red rather
 #: than green, which is what cameras make of dark streets (benchmarks/colour_cast.py).
 WARM, COLD, GREEN, MAGENTA = 0.10, 0.12, 0.13, 0.10
 #: COLD where something is white: open shade is blue, and what the sun meets is not.
 SHADE = 0.23
-#: Part of a picture that must be white for that.
+#: Part of an image that must be white for that.
 WHITE_PART = 0.005
 LAMP, LAMP_GREEN = 0.07, 0.06
 #: From here on a channel may be over-exposed.
@@ -40,7 +40,7 @@ LARGEST_GAIN = 3.0
 
 @dataclass(frozen=True)
 class Cast:
-    """What the light did to a picture.
+    """What the light did to an image.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Cast:
 
 
 def find_cast(rgb: Floats) -> Cast:
-    """Judge the light of a picture by its colours.
+    """Judge the light of an image by its colours.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def find_cast(rgb: Floats) -> Cast:
     Returns
     -------
     Cast
-        None is found in pictures of fewer than 16 pixels a side, or mostly over-exposed.
+        None is found in images of fewer than 16 pixels a side, or mostly over-exposed.
     """
     step = max(1, min(rgb.shape[:2]) // SIDE)
     rgb = rgb[::step, ::step]
@@ -102,11 +102,11 @@ def find_cast(rgb: Floats) -> Cast:
 
 
 def undo_cast(luma: Floats, chroma: Floats) -> Floats:
-    """Undo the light's colour by one gain per channel for the whole picture.
+    """Undo the light's colour by one gain per channel for the whole image.
 
     The gains make the mean of what is not over-exposed grey (Buchsbaum 1980, J Franklin Inst
     310:1; gains: von Kries 1902). Of the estimates in benchmarks/colour_cast.py this one leaves the
-    least of a made-up cast. It is only for pictures that have a cast: without one it would take
+    least of a made-up cast. It is only for images that have a cast: without one it would take
     the colour of a lawn or a sky for that of the light.
 
     Parameters

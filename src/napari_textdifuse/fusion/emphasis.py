@@ -41,7 +41,7 @@ def ensure_visible(
     Parameters
     ----------
     plain, shown : ndarray of float32, shape (Y, X) or (Y, X, 3)
-        The picture without and with re-modulation, in [0, 1].
+        The image without and with re-modulation, in [0, 1].
     labels : ndarray of uint8, shape (Y, X)
     strength : float or mapping of int to float
         See `remodulation.gain_map`.

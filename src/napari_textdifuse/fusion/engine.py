@@ -1,4 +1,4 @@
-"""Fuses slices: pads, tiles, runs the chains, puts the pictures together again."""
+"""Fuses slices: pads, tiles, runs the chains, puts the images together again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Labels = npt.NDArray[np.uint8]
 #: the batch and the running estimate of the tile, in [0, 1].
 Report = Callable[[int, Floats], None]
 
-#: Pictures with more pixels than this on a side are fused in tiles.
+#: Images with more pixels than this on a side are fused in tiles.
 TILE = 1024
 
 
@@ -214,7 +214,7 @@ class SliceEngine:
         report : callable
         level : ndarray of float32, shape (Y, X), optional
             Measured values, low to high: what is hot is made brighter and what is cold darker,
-            whatever the anatomy under it. By default the picture itself gives the direction.
+            whatever the anatomy under it. By default the image itself gives the direction.
 
         Returns
         -------
@@ -224,7 +224,7 @@ class SliceEngine:
         if labels is None or not labels.any():
             return base.luma
         height, width = labels.shape
-        # the direction of the change is that of the finished, unmodulated picture
+        # the direction of the change is that of the finished, unmodulated image
         gain = gain_map(labels, base.luma if level is None else level, strength)
         maps = gain, soft_mask(labels) * (gain != 0)
         gain, blend = (pad_to_multiple(v, self.multiple) for v in maps)

@@ -32,7 +32,7 @@ TimePoints = int | tuple[int | None, int | None]
 
 #: Presets for the number of network evaluations, which depends on the weights.
 QUALITIES = ("fast", "standard", "best")
-#: What may become of the colours of natural pictures.
+#: What may become of the colours of natural images.
 CHROMA = ("auto", "restore", "keep")
 #: What restoration consists of: noise and blur, light and contrast, colour cast and chroma noise.
 RESTORE = ("noise", "light", "colour")

@@ -69,7 +69,7 @@ class Pair:
 
     @property
     def stack_shape(self) -> tuple[int, int, int]:
-        """As `reoriented_shape`; a picture is a stack of one slice."""
+        """As `reoriented_shape`; a 2-D image is a stack of one slice."""
         rows, columns = self.reoriented_shape[-2:]
         return len(self.selection), rows, columns
 

@@ -321,10 +321,10 @@ def fuse(
     sampler : {"ddim", "dpm++", "ancestral", "mean"}, optional
         See `diffusion.make_sampler`. Default: what the weights were made for.
     chroma : {"auto", "restore", "keep"}
-        Whether colour cast and chroma noise are removed. "auto" does so for natural pictures whose
+        Whether colour cast and chroma noise are removed. "auto" does so for natural images whose
         light has a cast; colours that encode measured values are not changed. Default: "auto".
     balance : float
-        More of image A (down to -1) or of image B (up to 1) in the whole picture, through the
+        More of image A (down to -1) or of image B (up to 1) in the whole image, through the
         coefficients of Eq. 12. At the ends a single image is restored: its brightness, and its
         colours if it has any. Default: 0, what the network chooses.
     restore : float or mapping of str to float
@@ -334,7 +334,7 @@ def fuse(
         Default: what the prompt says (see `prompt`), else 1.
     colormap : str, array_like of shape (N, 3) or (N, 4), or colour map object, optional
         Colours of PET, SPECT or a tinted image from low to high: a name of `colormaps.BUILT_IN`,
-        of matplotlib or of napari where installed, or colours in [0, 1]. Pictures that are in
+        of matplotlib or of napari where installed, or colours in [0, 1]. Images that are in
         colour already keep their own. Default: "functional", which stays readable over any
         anatomy.
     tint : {"a", "b"}, optional

@@ -24,7 +24,7 @@ class Progress:
     slice_index, slices : int
         Which slice is being fused, of how many.
     estimate : ndarray of float32, shape (Y, X), or None
-        The running clean estimate of the fused brightness (Eq. 8), in [0, 1]; of a large picture
+        The running clean estimate of the fused brightness (Eq. 8), in [0, 1]; of a large image
         that of a tile. None while images are registered.
     stage : {"registration", "fusion"}
         The step count restarts in each.

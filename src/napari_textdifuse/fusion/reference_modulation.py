@@ -22,7 +22,7 @@ from ..models.gradients import magnitude, sobel
 from ..models.reference import ReferenceFeatures, ReferenceNetwork
 from .chain import ChainStep
 
-#: Shorter side of the small version; smaller pictures are taken as they are.
+#: Shorter side of the small version; smaller images are taken as they are.
 SHORT_SIDE = 256
 LEARNING_RATE = 2e-5
 #: Weights of the two terms that emphasise; 1 for the two that keep the content.
@@ -80,7 +80,7 @@ class TunedControl:
             )
 
     def __call__(self, i: int, z: Tensor, t: Tensor) -> ReferenceFeatures:
-        """Tune once, then encode and weight the full picture with the tuned copy."""
+        """Tune once, then encode and weight the full image with the tuned copy."""
         with torch.inference_mode(False), torch.enable_grad():
             self._tune(i, t.clone())
         return self.network.encode_and_weight(z, *self.pair, t, balance=self.balance, fcm=self.fcm)

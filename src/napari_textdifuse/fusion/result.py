@@ -57,7 +57,7 @@ class ResultPictures:
         return stream.getvalue()
 
     def _repr_html_(self) -> str:
-        """Return the picture with one line on what it is and one for each object."""
+        """Return the image with one line on what it is and one for each object."""
         data = base64.b64encode(self._repr_png_()).decode()
         shape = " x ".join(map(str, self.contribution.shape))
         index = self._shown_slice()

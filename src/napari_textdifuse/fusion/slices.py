@@ -94,7 +94,7 @@ def select(volume: Volume, slices: Slices = None, axis: int | str = 0) -> Select
     if volume.ndim == 2:
         if slices not in (None, 0) or axis not in (0, "axial", "coronal", "sagittal"):
             raise InputError(
-                f"{volume.name} is a single picture, so there are no slices to choose; leave "
+                f"{volume.name} is a 2-D image, so there are no slices to choose; leave "
                 "slices and axis out."
             )
         return Selection(0, 0, 1, 1)
@@ -240,7 +240,7 @@ def boxes_from_front(boxes: Array, axis: int) -> Array:
     Parameters
     ----------
     boxes : ndarray, shape (N, 6)
-        Voxel edges XYZXYZ. Those of pictures, of shape (N, 4), are returned as they are.
+        Voxel edges XYZXYZ. Those of 2-D images, of shape (N, 4), are returned as they are.
     axis : int
         What `to_front` took to the front.
     """

@@ -222,7 +222,7 @@ class StackFuser:
     def _level(self, ready: Prepared) -> Floats | None:
         """Return the brightness of measured values, low to high; None if there are none.
 
-        Pictures that come in colours have no level that is known.
+        Images that come in colours have no level that is known.
         """
         if self.anatomy is None:
             return None

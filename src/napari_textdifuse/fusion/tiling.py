@@ -1,4 +1,4 @@
-"""Padding to the network's multiple, the frame around the body, and tiles of large pictures."""
+"""Padding to the network's multiple, the frame around the body, and tiles of large images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pad_to_multiple(image: Floats, multiple: int) -> Floats:
 
 @dataclass(frozen=True)
 class Tile:
-    """A window of the picture and its blending weight (1 in the middle, falling to the edge)."""
+    """A window of the image and its blending weight (1 in the middle, falling to the edge)."""
 
     rows: slice
     columns: slice
@@ -38,7 +38,7 @@ class Tile:
 
 
 #: Tiles start at multiples of this, so that cells of the fusion control's attention and the
-#: network's strides lie on a tile as they lie on the picture.
+#: network's strides lie on a tile as they lie on the image.
 GRID = 64
 
 
@@ -91,7 +91,7 @@ def _ramp(start: int, stop: int, length: int, overlap: int) -> Floats:
 
 
 def tiles(shape: tuple[int, int], size: int = 1024, overlap: int = 128) -> Iterator[Tile]:
-    """Cover a picture with overlapping tiles.
+    """Cover an image with overlapping tiles.
 
     Parameters
     ----------

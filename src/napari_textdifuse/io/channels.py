@@ -1,4 +1,4 @@
-"""What the channels of a picture are: grey saved as colours, alpha that says nothing."""
+"""What the channels of an image are: grey saved as colours, alpha that says nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MEAN, _OF_MEAN = 1.5 / 255, 0.05
 
 
 def simplify(array: Array) -> tuple[Array, bool, list[str]]:
-    """Reduce a colour picture to what it shows.
+    """Reduce a colour image to what it shows.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def simplify(array: Array) -> tuple[Array, bool, list[str]]:
     if not grey:
         return np.ascontiguousarray(array), True, notes
     notes.append(
-        f"The three colour channels are {'' if exact else 'nearly '}equal; the picture was read "
+        f"The three colour channels are {'' if exact else 'nearly '}equal; the image was read "
         "as grey."
     )
     if array.shape[-1] == 4:
@@ -93,7 +93,7 @@ def is_grey(array: Array) -> tuple[bool, bool]:
     if array.dtype == np.bool_ or array.dtype.kind not in "iuf" or not array.size:
         return False, False
     few = array[:: max(1, array.shape[0] // 16)]
-    if not _nearly(few):  # most colour pictures end here
+    if not _nearly(few):  # most colour images end here
         return False, False
     red, green, blue = (array[..., k] for k in range(3))
     exact = np.array_equal(red, green, equal_nan=array.dtype.kind == "f") and np.array_equal(

@@ -27,7 +27,7 @@ _silently = quiet("pydicom", "highdicom", "PIL")
 
 @_silently
 def open_file(path: Path, series: str | None = None) -> TimeSeries:
-    """Open one DICOM file: a slice, a picture, or a multi-frame volume.
+    """Open one DICOM file: a slice, a 2-D image, or a multi-frame volume.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Siemens mosaics and grids of United Imaging: all slices of a volume as tiles of one picture."""
+"""Siemens mosaics and grids of United Imaging: all slices of a volume as tiles of one image."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..errors import ReadError
 from .dicom_numbers import integer, number, put, vector
 from .dicom_stack import plane
 
-#: A tile: its header, and where it lies in the picture (frame, rows, columns).
+#: A tile: its header, and where it lies in the image (frame, rows, columns).
 Tile = tuple[Dataset, tuple[int | slice, ...]]
 Floats = npt.NDArray[np.float64]
 
-#: Private attributes of United Imaging (0065,xx..): slices in the picture, normal, their positions.
+#: Private attributes of United Imaging (0065,xx..): slices in the image, normal, their positions.
 _COUNT, _NORMAL, _FRAMES = 0x50, 0x14, 0x51
 
 
 def is_grid(header: Dataset) -> bool:
-    """Tell whether a picture is made of slices, as tiles."""
+    """Tell whether an image is made of slices, as tiles."""
     kind = header.get("ImageType") or ()
     return "MOSAIC" in kind or ("VFRAME" in kind and _united(header, _COUNT) is not None)
 
@@ -33,7 +33,7 @@ def tiles(header: Dataset, label: str) -> tuple[list[Tile], tuple[str, ...]]:
     """Return the slices of a mosaic or grid.
 
     Siemens' private headers hold the number of slices and the direction in which they follow each
-    other; the position (0020,0032) is that of the whole picture's corner, as if one slice had its
+    other; the position (0020,0032) is that of the whole image's corner, as if one slice had its
     size. In United Imaging's grids it is that of the first slice.
 
     Parameters
@@ -46,14 +46,14 @@ def tiles(header: Dataset, label: str) -> tuple[list[Tile], tuple[str, ...]]:
     Returns
     -------
     tiles : list of (Dataset, tuple)
-        Each tile's header with its own position, and its index in the picture.
+        Each tile's header with its own position, and its index in the image.
     notes : tuple of str
         Where the order of the slices had to be assumed.
 
     Raises
     ------
     ReadError
-        If the private header or the slice spacing is missing, or does not fit the picture.
+        If the private header or the slice spacing is missing, or does not fit the image.
     """
     siemens = "MOSAIC" in (header.get("ImageType") or ())
     if siemens:
@@ -71,7 +71,7 @@ def tiles(header: Dataset, label: str) -> tuple[list[Tile], tuple[str, ...]]:
             f"{count} slices in {down} x {across} tiles; export the series again."
         )
     corner, x, y, normal = plane(header, label)
-    if siemens:  # the picture was centred on the slice's centre
+    if siemens:  # the image was centred on the slice's centre
         corner = (
             corner + x * (int(header.Columns) - columns) / 2 + y * (int(header.Rows) - rows) / 2
         )
@@ -80,7 +80,7 @@ def tiles(header: Dataset, label: str) -> tuple[list[Tile], tuple[str, ...]]:
         spacing = number(header, "SpacingBetweenSlices") or number(header, "SliceThickness")
         if not spacing:
             raise ReadError(
-                f"{label}: {kind} (all slices in one picture) does not say how far its slices are "
+                f"{label}: {kind} (all slices in one image) does not say how far its slices are "
                 "apart; export the series again."
             )
         step = normal * abs(spacing) * (1 if direction @ normal >= 0 else -1)
@@ -107,7 +107,7 @@ def _siemens(header: Dataset, label: str) -> tuple[int, Floats, str | None]:
         count = integer(block) or 0
     if count < 1:
         raise ReadError(
-            f"{label}: a Siemens mosaic (all slices in one picture) without the private header "
+            f"{label}: a Siemens mosaic (all slices in one image) without the private header "
             "with their number and order (it was removed by anonymisation); export the series "
             "again with it, or convert it to NIfTI on the scanner's side."
         )
@@ -128,7 +128,7 @@ def _united_grid(header: Dataset, label: str) -> tuple[int, Floats, str | None]:
     count = integer(_united(header, _COUNT)) or 0
     if count < 1:
         raise ReadError(
-            f"{label}: a grid (all slices in one picture) that does not say how many slices it "
+            f"{label}: a grid (all slices in one image) that does not say how many slices it "
             "has (0065,1050); export the series again."
         )
     direction = _numbers(_united(header, _NORMAL))

@@ -83,7 +83,7 @@ def from_object(source: Any, name: str = "image", time: int | None = None) -> Vo
     Returns
     -------
     Volume
-        Axes (Z, Y, X), or (Y, X) for a picture. Where the object knows its file, the file's name
+        Axes (Z, Y, X), or (Y, X) for an image. Where the object knows its file, the file's name
         may say what the image is, as in `napari_textdifuse.read`.
 
     Raises
@@ -195,7 +195,7 @@ def _check_dimensions(n: int, name: str) -> None:
 
 
 def _in_lps(array: Array, image: Any, direction: Any, origin: Any, name: str) -> Volume:
-    """Make a volume of what SimpleITK and ITK say; a picture at the origin has no place."""
+    """Make a volume of what SimpleITK and ITK say; a 2-D image at the origin has no place."""
     n = len(direction)
     rgb = _is_colour(array, image.GetNumberOfComponentsPerPixel(), name)
     lps = np.eye(4)
@@ -224,7 +224,7 @@ def _from_torchio(image: Any, name: str, _: int | None) -> Volume:
     affine = np.asarray(image.affine, dtype=np.float64)
     colour = isinstance(image, Mapping) and bool(image.get("rgb"))
     flat = array.ndim == 4 and array.shape[-1] == 1
-    if flat and np.array_equal(np.abs(affine), np.eye(4)):  # a picture, as TorchIO reads it
+    if flat and np.array_equal(np.abs(affine), np.eye(4)):  # an image, as TorchIO reads it
         return _from_channels(array[..., 0], None, colour or array.dtype == np.uint8, name)
     return _from_channels(array, affine, colour, name)
 
@@ -270,10 +270,10 @@ def _from_channels(array: Array, affine: Any, colour: bool, name: str) -> Volume
         pixels = np.moveaxis(array, 0, -1)
         pixels = np.swapaxes(pixels, 0, pixels.ndim - 2)
         if pixels.dtype.kind == "f" and pixels.max(initial=0) > 1:
-            pixels = np.clip(pixels, 0, 255).astype(np.uint8)  # MONAI reads pictures as floats
+            pixels = np.clip(pixels, 0, 255).astype(np.uint8)  # MONAI reads images as floats
         return Volume(np.ascontiguousarray(pixels), affine=affine, rgb=True, name=name)
     raise InputError(
-        f"{name}: a tensor of shape {array.shape} is not one volume (1, X, Y, Z) or picture "
+        f"{name}: a tensor of shape {array.shape} is not one volume (1, X, Y, Z) or image "
         "(1, X, Y); choose one channel."
     )
 

@@ -1,4 +1,4 @@
-"""Pictures: PNG, JPEG and BMP."""
+"""Images: PNG, JPEG and BMP."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 
 
-@quiet("PIL")  # damaged EXIF, large pictures
+@quiet("PIL")  # damaged EXIF, large images
 def read_picture(path: Path) -> Volume:
     """Read a PNG, JPEG or BMP, turned as its EXIF orientation says.
 
@@ -37,14 +37,14 @@ def read_picture(path: Path) -> Volume:
     -------
     Volume
         ``(Y, X)`` uint8 or uint16, or ``(Y, X, 3 or 4)`` uint8; without geometry, as the
-        resolution of a picture is one of printing. Three equal channels are grey, a constant
+        resolution of an image is one of printing. Three equal channels are grey, a constant
         alpha channel is left out (see `napari_textdifuse.io.channels`). A JPEG of a thermal
         camera has the modality ``"IR"``; the temperatures it carries are not read, as a note says.
 
     Raises
     ------
     ReadError
-        If the file is damaged, cut off, or not a picture.
+        If the file is damaged, cut off, or not an image.
     """
     from PIL import Image, ImageOps
 
@@ -59,7 +59,7 @@ def read_picture(path: Path) -> Volume:
             camera = thermal_camera(path, image) if image.format in ("JPEG", "MPO") else None
             image.load()
             if _is_deep_colour(path):
-                notes.append("The picture has 16 bits per colour; it was read with 8.")
+                notes.append("The image has 16 bits per colour; it was read with 8.")
             array, rgb, more = to_array(ImageOps.exif_transpose(image), deep=bool(deep))
     except Image.DecompressionBombError as error:
         raise ReadError(
@@ -68,7 +68,7 @@ def read_picture(path: Path) -> Volume:
         ) from error
     except DAMAGE as error:
         raise ReadError(
-            f"{path.name}: not a picture, or a damaged one ({reason(error)}); "
+            f"{path.name}: not an image, or a damaged one ({reason(error)}); "
             "save or download it again."
         ) from error
     metadata: dict[str, Any] = {"notes": (*notes, *more)}
@@ -76,7 +76,7 @@ def read_picture(path: Path) -> Volume:
         metadata = {
             "notes": (
                 f"The file carries the raw data of a thermal camera ({camera}); the temperatures "
-                "were not read: the values are the grey levels or colours of the picture.",
+                "were not read: the values are the grey levels or colours of the image.",
                 *metadata["notes"],
             ),
         }
@@ -141,7 +141,7 @@ def _without_clear(image: Image) -> Image:
 
 def _without_alpha(grey: Array, alpha: Array) -> tuple[Array, bool, list[str]]:
     constant = not alpha.size or bool((alpha == alpha.flat[0]).all())
-    notes = [] if constant else ["The transparency of the grey picture was left out."]
+    notes = [] if constant else ["The transparency of the grey image was left out."]
     return np.ascontiguousarray(grey), False, notes
 
 

@@ -1,4 +1,4 @@
-"""Read TIFF: pictures and stacks, with the voxel size where the file says it was calibrated."""
+"""Read TIFF: images and stacks, with the voxel size where the file says it was calibrated."""
 
 from __future__ import annotations
 
@@ -152,9 +152,9 @@ def _values(array: Array, axes: str, page: Any, name: str) -> tuple[Array, str, 
         shown = (1 - ink[..., :3]) * (1 - ink[..., 3:])
         return np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8), axes, []
     if photometric in (_PHOTOMETRIC.CIELAB, _PHOTOMETRIC.ICCLAB, _PHOTOMETRIC.ITULAB):
-        raise InputError(f"{name}: colours in L*a*b*; save the picture as RGB.")
+        raise InputError(f"{name}: colours in L*a*b*; save the image as RGB.")
     if photometric == _PHOTOMETRIC.YCBCR and page.compression not in (6, 7):
-        raise InputError(f"{name}: colours in YCbCr without JPEG; save the picture as RGB.")
+        raise InputError(f"{name}: colours in YCbCr without JPEG; save the image as RGB.")
     if colours == 1 or (colours not in (3, 4) and photometric != _PHOTOMETRIC.RGB):
         alpha = all(int(kind) in (1, 2) for kind in extra)
         notes = [] if extra and alpha else [_left_out(count - 1)]
@@ -224,7 +224,7 @@ def _without_nodata(array: Array, page: Any) -> tuple[Array, tuple[float, float]
 
 
 def _nodata_colours(array: Array, page: Any) -> list[str]:
-    """Say how many pixels of a picture are of the colour that GDAL calls "no data"."""
+    """Say how many pixels of an image are of the colour that GDAL calls "no data"."""
     tag = page.tags.get(_GDAL_NODATA)
     value = None if tag is None else _nodata(str(tag.value).strip("\0 \t\r\n"))
     if value is None:

@@ -16,7 +16,7 @@ Size = tuple[float, float, float | None]
 #: Inches are those of print; ImageJ escapes the micro sign.
 _MM = {name: factor for name, factor in MILLIMETRES.items() if name not in ("in", "inch")}
 _MM["\\u00b5m"] = _MM["um"]
-#: Pixels per inch of screens and printers: they say nothing of what is in the picture.
+#: Pixels per inch of screens and printers: they say nothing of what is in the image.
 _PRINT = (72, 75, 90, 96, 100, 120, 144, 150, 180, 192, 200, 240, 300, 400, 600, 1200, 2400)
 
 
@@ -47,7 +47,7 @@ def pixel_size(file: tifffile.TiffFile, page: Any) -> tuple[Size | None, list[st
     if x and unit is not None and int(unit.value) == tifffile.RESUNIT.CENTIMETER:
         return None, [
             f"The file's resolution of {x:.5g} pixels per cm was taken as a print size, not as "
-            "the size of what is shown; the picture has no geometry."
+            "the size of what is shown; the image has no geometry."
         ]
     return None, []
 
@@ -63,7 +63,7 @@ def _imagej(file: tifffile.TiffFile, page: Any) -> tuple[Size | None, list[str]]
         # ImageJ takes over the tags of any TIFF as if they were a calibration
         return None, [
             f"ImageJ's scale of {x:.5g} pixels per cm is a print resolution ({x * 2.54:.0f} per "
-            "inch); the picture has no geometry."
+            "inch); the image has no geometry."
         ]
     try:
         depth = abs(float(known.get("spacing") or 0)) or None

@@ -29,7 +29,7 @@ MODEL_TYPES: dict[str, Role] = {
     "grounding-dino": "detector",
     "mm-grounding-dino": "detector",
     "sam3": "detector",
-    "sam3_video": "detector",  # as published; the part for pictures is taken
+    "sam3_video": "detector",  # as published; the part for images is taken
     "sam": "segmenter",
     "sam2": "segmenter",
     "sam2_video": "segmenter",
@@ -87,14 +87,14 @@ def weight_file(folder: Path) -> Path:
 def preprocessing(
     folder: Path, side: int, mean: Sequence[float], std: Sequence[float]
 ) -> Callable[[npt.NDArray[np.uint8]], torch.Tensor]:
-    """Return what turns a picture into a network's input, for models whose own needs torchvision.
+    """Return what turns an image into a network's input, for models whose own needs torchvision.
 
     Parameters
     ----------
     folder : Path
         Its ``preprocessor_config.json`` or ``processor_config.json`` may give mean and SD.
     side : int
-        The picture is squeezed into a square of so many pixels (bilinear).
+        The image is squeezed into a square of so many pixels (bilinear).
     mean, std : sequence of float
         Of the three channels, in [0, 1], where the folder gives none.
 

@@ -50,13 +50,13 @@ class Detector(Protocol):
 
 @dataclass(frozen=True)
 class Pixels:
-    """A picture as a network takes it.
+    """An image as a network takes it.
 
     Parameters
     ----------
     values : dict of str to Tensor
     size : tuple of int
-        ``(Y, X)`` of the picture.
+        ``(Y, X)`` of the image.
     """
 
     values: dict[str, torch.Tensor]
@@ -104,7 +104,7 @@ class GroundingDinoDetector:
         self.device, self.name, self.sha256 = device, folder.name, sha256(folder)
 
     def encode(self, picture: Picture) -> Pixels:
-        """Scale and normalise a picture of shape (Y, X, 3)."""
+        """Scale and normalise an image of shape (Y, X, 3)."""
         inputs = self.processor(
             images=picture, return_tensors="pt", input_data_format="channels_last"
         )
@@ -194,7 +194,7 @@ class Encoded:
     ----------
     features : Sam3VisionEncoderOutput
     size : tuple of int
-        ``(Y, X)`` of the picture.
+        ``(Y, X)`` of the image.
     """
 
     features: Any
@@ -240,7 +240,7 @@ def _boxed(
     threshold: float,
     masks: torch.Tensor | None = None,
 ) -> Boxed:
-    """Scale boxes from fractions to pixels, and masks to the picture; keep the good ones."""
+    """Scale boxes from fractions to pixels, and masks to the image; keep the good ones."""
     scale = torch.tensor([size[1], size[0]] * 2, device=corners.device)
     boxes, usable = clip((corners * scale).cpu().numpy(), size)
     values = np.where(usable, scores.cpu().numpy(), 0).astype(np.float32)

@@ -95,7 +95,7 @@ MODELS = (
     _detector("owlvit-base-patch32", 615, "the paper's detector; natural images, fast"),
     _detector("owlv2-base-patch16-ensemble", 622, "better on small objects, six times slower"),
     _segmenter(
-        "facebook/sam-vit-base", 375, "the paper's segmenter; half a minute a picture on 2 cores"
+        "facebook/sam-vit-base", 375, "the paper's segmenter; half a minute an image on 2 cores"
     ),
     _segmenter("Zigeng/SlimSAM-uniform-77", 39, "pruned SAM for small machines"),
     HubModel(

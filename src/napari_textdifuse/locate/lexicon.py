@@ -27,8 +27,8 @@ _KINDS = {
     "MR": "an MR image",
     "PT": "a PET image",
     "NM": "a SPECT image",
-    "VIS": "a colour picture",
-    "IR": "an infrared picture",
+    "VIS": "a colour image",
+    "IR": "an infrared image",
 }
 
 

@@ -1,4 +1,4 @@
-"""From boxes in single pictures to objects in an image or a volume."""
+"""From boxes in 2-D images to objects in a 2-D image or a volume."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SliceDetection:
     phrase : int
         Which phrase of the prompt, from 0.
     z : int
-        The slice; 0 in pictures.
+        The slice; 0 for a 2-D image.
     box : ndarray of float32, shape (4,)
         XYXY in pixels.
     score : float

@@ -71,7 +71,7 @@ class OwlVitSamLocator:
     cache_bytes : int
         How much to keep of what the image encoders gave.
     callback : callable, optional
-        Called with the steps done and their number (to search a picture is one, to outline what was
+        Called with the steps done and their number (to search an image is one, to outline what was
         found in it another); returning False cancels.
 
     Raises
@@ -369,5 +369,5 @@ def _first(names: str | tuple[str, ...]) -> str:
 
 
 def _is_blank(picture: Picture) -> bool:
-    """Tell a picture of one value, as outside the body."""
+    """Tell an image of one value, as outside the body."""
     return bool(picture.min() == picture.max())

@@ -1,4 +1,4 @@
-"""Measured images as the 8-bit pictures that models of natural images expect."""
+"""Measured images as the 8-bit images that models of natural images expect."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def render(image: Volume) -> Picture:
 
     Colour is shown as it is. Grey is stretched: by the file's own window or the preset for its
     unit (HU, SUVbw) where there is one, else between percentiles 0.5 and 99.5, so that a dim
-    infrared picture or an MR image of any scale fills the range. Values that are not finite are
+    infrared image or an MR image of any scale fills the range. Values that are not finite are
     black.
 
     Parameters

@@ -54,7 +54,7 @@ class TransformersSam:
 
     @torch.inference_mode()
     def encode(self, picture: Picture) -> Embedding:
-        """Run the image encoder on a picture of shape (Y, X, 3)."""
+        """Run the image encoder on an image of shape (Y, X, 3)."""
         inputs = self.processor(
             images=picture, return_tensors="pt", input_data_format="channels_last"
         )
@@ -111,9 +111,9 @@ class TransformersSam:
 
 
 class Sam2Segmenter:
-    """SAM 2 or 2.1 for single pictures, from a folder in transformers' format.
+    """SAM 2 or 2.1 for 2-D images, from a folder in transformers' format.
 
-    (Ravi et al. 2024, arXiv:2408.00714.) Pictures are scaled here: transformers' own processor
+    (Ravi et al. 2024, arXiv:2408.00714.) Images are scaled here: transformers' own processor
     needs torchvision.
 
     Parameters
@@ -143,7 +143,7 @@ class Sam2Segmenter:
 
     @torch.inference_mode()
     def encode(self, picture: Picture) -> Embedding:
-        """Run the image encoder on a picture of shape (Y, X, 3)."""
+        """Run the image encoder on an image of shape (Y, X, 3)."""
         levels = self.model.get_image_embeddings(self.prepare(picture).to(self.device))
         size = (picture.shape[0], picture.shape[1])
         return Embedding(levels[-1], size, (self.side, self.side), tuple(levels[:-1]))

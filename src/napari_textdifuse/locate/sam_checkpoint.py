@@ -65,7 +65,7 @@ class CheckpointSam:
 
     @torch.inference_mode()
     def encode(self, picture: Picture) -> Embedding:
-        """Run the image encoder on a picture of shape (Y, X, 3)."""
+        """Run the image encoder on an image of shape (Y, X, 3)."""
         self.predictor.set_image(picture)
         found = Embedding(
             self.predictor.features, self.predictor.original_size, self.predictor.input_size

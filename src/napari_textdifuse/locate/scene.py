@@ -15,11 +15,11 @@ from .views import RuleImage
 
 #: Objects in smaller images cannot be recognised.
 _LEAST_SIDE = 16
-#: Largest lamp, as a share of the picture.
+#: Largest lamp, as a share of the image.
 LARGEST_LAMP = 0.02
-#: Lamps reach this share of the brightness range; the middle of the picture stays below that one.
+#: Lamps reach this share of the brightness range; the middle of the image stays below that one.
 PEAK, DARK = 0.93, 0.25
-#: Where the sky's infrared ends, between the coldest and the middle of the picture.
+#: Where the sky's infrared ends, between the coldest and the middle of the image.
 COLD_SKY = 0.35
 #: A rider's middle is no further from the bicycle's than this share of its width; the rider's box
 #: covers this share of it, and sticks out above it by this share of its height.
@@ -81,7 +81,7 @@ def _joined(parts: tuple[SceneObject, ...], label: str) -> SceneObject:
 
 
 def _objects(view: RuleImage, label: str) -> Objects:
-    """Find objects in every picture of a view and its partner, and follow them through a stack."""
+    """Find objects in every image of a view and its partner, and follow them through a stack."""
     visible, infrared = (view, view.partner) if view.modality == "VIS" else (view.partner, view)
     planes = view.array[None] if view.array.ndim == 2 else view.array
     labels = np.zeros(planes.shape, np.int32)
@@ -97,7 +97,7 @@ def _objects(view: RuleImage, label: str) -> Objects:
         view.memo[f"outliner {z}"] = outliner
         found = [_joined(parts, label) for parts in groups]
         outlines = [_outline(outliner, parts) for parts in groups]
-        # what stands lower in the picture is nearer and hides the rest
+        # what stands lower in the image is nearer and hides the rest
         for k in sorted(range(len(found)), key=lambda k: float(found[k].box[3])):
             labels[z][outlines[k][0]] = len(rows) + k + 1
         rows += [(z, f, how) for f, (_, how) in zip(found, outlines, strict=True)]
@@ -167,7 +167,7 @@ def _plane(view: RuleImage | None, z: int) -> Floats | None:
 
 
 def lamp(view: RuleImage) -> Mask:
-    """Find small patches at the top of a dark picture's range that are not as cold as the sky."""
+    """Find small patches at the top of a dark image's range that are not as cold as the sky."""
     array = view.array
     low, high = np.percentile(array, (1, 99.99))
     levels = otsu(np.clip(array, low, high), 3)

@@ -28,14 +28,14 @@ PART = 0.7
 
 
 def to_detector_range(picture: npt.NDArray[Any], infrared: bool = False) -> Floats:
-    """Stretch a picture to 0 to 255 as the detector was trained with.
+    """Stretch an image to 0 to 255 as the detector was trained with.
 
     Parameters
     ----------
     picture : ndarray, shape (Y, X) or (Y, X, C)
         Any range.
     infrared : bool
-        Infrared pictures are mostly dark with few hot spots: their middle is lifted.
+        Infrared images are mostly dark with few hot spots: their middle is lifted.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def detect(
     threshold: float,
     network: DetectorNetwork | None = None,
 ) -> list[SceneObject]:
-    """Find objects in a pair of pictures, or in one.
+    """Find objects in a pair of images, or in one.
 
     Parameters
     ----------

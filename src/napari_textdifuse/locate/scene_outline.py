@@ -15,7 +15,7 @@ Box = tuple[slice, ...]
 
 #: How much warmer than its neighbourhood something must be, as a share of the range.
 _STANDS_OUT = 0.15
-#: Smallest car in the warm parts, as a share of the picture's height.
+#: Smallest car in the warm parts, as a share of the image's height.
 _SMALLEST = 0.04
 #: How much of its own size a box may miss of the object at each side.
 _MARGIN = 0.08
@@ -26,7 +26,7 @@ _FILLS = {"person": 0.2, "car": 0.45}
 
 
 class Outliner:
-    """Finds the outlines of objects in a pair of pictures, of which one may be absent.
+    """Finds the outlines of objects in a pair of images, of which one may be absent.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def _cars(plane: Floats, warm: Mask) -> Mask:
 
 
 def _scaled(plane: Floats) -> tuple[Floats, Floats] | None:
-    """Return smoothed warmth in [0, 1] and its local mean; None for a blank picture."""
+    """Return smoothed warmth in [0, 1] and its local mean; None for a blank image."""
     height = plane.shape[0]
     low, high = np.percentile(plane, (0.5, 99.8))
     if high <= low:

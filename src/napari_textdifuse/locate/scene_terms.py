@@ -1,4 +1,4 @@
-"""The terms of the lexicon for scenes in infrared and visible pictures."""
+"""The terms of the lexicon for scenes in infrared and visible images."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def _detected(what: str, label: str, objects: Callable[[RuleImage], Objects]) ->
     least = (
         f"with a score of at least {MIN_SCORE[label]:g}; outlined by its warm part or in its box"
     )
-    alone = "in a visible picture alone, where it misses more in the dark"
+    alone = "in a visible image alone, where it misses more in the dark"
     return (
         Rule(
             "IR",
             f"{what}, by the embedded detector from the infrared (bright is taken as warm) and, if "
-            f"it is there, the visible picture, {least}",
+            f"it is there, the visible image, {least}",
             _DETECTOR,
             mask,
             smallest_mm=0,
@@ -107,9 +107,9 @@ SCENE: tuple[Term, ...] = (
             Rule(
                 "VIS",
                 "brightest of three Otsu classes and above 75 % of the brightness range, in "
-                "patches of at most 2 % of the picture that reach 93 %, in pictures whose median "
+                "patches of at most 2 % of the image that reach 93 %, in images whose median "
                 "is below 25 % (by day, sunlit objects look like lamps); where there is an "
-                "infrared picture, not as cold as the sky (35 % of the way from its percentile 2 "
+                "infrared image, not as cold as the sky (35 % of the way from its percentile 2 "
                 "to its percentile 60); lit windows and reflectors are found too",
                 "Otsu 1979, DOI 10.1109/TSMC.1979.4310076 (the levels are this program's choice)",
                 scene.lamp,

@@ -50,9 +50,9 @@ class RuleImage:
     contrast_source : str
         What says so.
     colours : ndarray of float32, shape (Y, X, 3) or (Z, Y, X, 3), or None
-        Of a colour picture of a scene.
+        Of a colour image of a scene.
     partner : RuleImage or None
-        The infrared picture of the same scene for a visible one, and the other way round.
+        The infrared image of the same scene for a visible one, and the other way round.
     memo : dict
         What rules have worked out about this image, so that the next one need not.
     """
@@ -89,7 +89,7 @@ class RuleImage:
         return self.array.ndim == 2 or self.is_slab
 
     def planes(self) -> list[RuleImage]:
-        """Return the slices along the first axis, each as a picture."""
+        """Return the slices along the first axis, each as a 2-D image."""
         sideways = self.left_right
         if sideways is not None:
             sideways = (sideways[0] - 1, sideways[1]) if sideways[0] > 0 else None
@@ -104,7 +104,7 @@ def views_of(images: Sequence[Volume]) -> list[RuleImage]:
     """List what each image may count as, known modalities first.
 
     An image without modality is guessed at only as far as rules on relative values need it: a
-    colour picture may be a scene (VIS) or a functional image in false colour (PT); a grey one
+    colour image may be a scene (VIS) or a functional image in false colour (PT); a grey one
     may be infrared (IR) or anatomical (MR), never functional. Every guess is marked.
 
     Parameters
@@ -143,7 +143,7 @@ def views_of(images: Sequence[Volume]) -> list[RuleImage]:
 
 
 def _paired(views: list[RuleImage]) -> list[RuleImage]:
-    """Tell an infrared picture of the visible one of the same scene, and the other way round."""
+    """Tell an infrared image of the visible one of the same scene, and the other way round."""
     first = {m: next((v for v in views if v.modality == m), None) for m in ("VIS", "IR")}
     other = {"VIS": first["IR"], "IR": first["VIS"]}
     return [replace(view, partner=other.get(view.modality)) for view in views]
@@ -162,7 +162,7 @@ def image_names(images: Sequence[Volume]) -> list[str]:
 
 
 def is_colour(image: Volume) -> bool:
-    """Tell a colour picture from a grey one, also where grey is stored in three channels."""
+    """Tell a colour image from a grey one, also where grey is stored in three channels."""
     if not image.rgb:
         return False
     rgb = np.nan_to_num(image.array[..., :3].astype(np.float32))

@@ -54,7 +54,7 @@ def extents(mask: Labels, axis: int = 0) -> dict[int, Extent]:
     ----------
     mask : ndarray of uint8, shape (Y, X) or (Z, Y, X)
     axis : int
-        What slices are counted along; a picture is one slice.
+        What slices are counted along; a 2-D image is one slice.
     """
     found: dict[int, Extent] = {}
     for slab in slabs(mask.shape):

@@ -1,4 +1,4 @@
-"""The chrominance network: colour cast and chroma noise of natural pictures (Sec. 3.2)."""
+"""The chrominance network: colour cast and chroma noise of natural images (Sec. 3.2)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .unet import Decoder, Encoder, UNetConfig
 #: CbCr in [-0.5, 0.5] times this is what is diffused: natural colours then have about the spread
 #: that the noise schedule expects.
 CHROMA_SCALE = 6.0
-#: Side of the small picture from which the light's colour is judged.
+#: Side of the small image from which the light's colour is judged.
 THUMBNAIL = 64
 
 
 class Context(nn.Module):
-    """The whole picture in one vector: a cast cannot be judged from a part of it."""
+    """The whole image in one vector: a cast cannot be judged from a part of it."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class ChromaNetwork(nn.Module):
     """Diffusion of CbCr, conditioned on the brightness.
 
     The clean estimate is the condition, balanced by one gain per colour channel for the whole
-    picture (light of another colour does just that, von Kries 1902), plus a local correction.
+    image (light of another colour does just that, von Kries 1902), plus a local correction.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class ChromaNetwork(nn.Module):
         return self.encoder.stem.weight.dtype
 
     def encode_context(self, luma: Tensor, chroma: Tensor) -> Tensor:
-        """Describe the whole picture; once per picture, before any tile.
+        """Describe the whole image; once per image, before any tile.
 
         Parameters
         ----------

@@ -1,8 +1,8 @@
-"""`DetectorNetwork`: boxes of persons, cars and bicycles in infrared and visible pictures together.
+"""`DetectorNetwork`: boxes of persons, cars and bicycles in infrared and visible images together.
 
 The trunk, the neck and the heads are those of NanoDet-g (R. Lyu, Apache 2.0), batch normalisation
-folded into the convolutions. Its first stage is there twice, once for each picture; the two
-outcomes are averaged, so that either picture may be absent.
+folded into the convolutions. Its first stage is there twice, once for each image; the two
+outcomes are averaged, so that either image may be absent.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _CrossStage(nn.Module):
 
 
 class _Stem(nn.Module):
-    """From a picture to 64 channels at a quarter of its size."""
+    """From an image to 64 channels at a quarter of its size."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class _Stem(nn.Module):
 
 
 class DetectorNetwork(nn.Module):
-    """Judge every place of a pair of pictures.
+    """Judge every place of a pair of images.
 
     Parameters
     ----------

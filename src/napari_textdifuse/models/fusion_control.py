@@ -17,7 +17,7 @@ class CBAM(nn.Module):
     channels : int
     cell : int
         Channel attention looks at square cells of this side and is interpolated between them;
-        0 looks at the whole picture, as in the article.
+        0 looks at the whole image, as in the article.
     reduction : int
         Channels over hidden channels of the channel attention.
     """

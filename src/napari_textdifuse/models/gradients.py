@@ -1,4 +1,4 @@
-"""Gradients of pictures, as losses of training and re-modulation take them."""
+"""Gradients of images, as losses of training and re-modulation take them."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def cast(network: Network, dtype: torch.dtype) -> Network:
         network.decoder.refine.head.float()
     if isinstance(network, LightNetwork) and network.error is not None:
         network.error.head.float()
-    if isinstance(network, ChromaNetwork):  # a cast is one small number for a whole picture
+    if isinstance(network, ChromaNetwork):  # a cast is one small number for a whole image
         network.context.float()
         network.light.float()
     return network

@@ -48,7 +48,7 @@ class FusionNetwork(Protocol):
         restore : Tensor, shape (2 B, kinds), optional
             How much of each restoration is wanted; see `LightNetwork.encode_and_weight`.
         balance : float
-            In [-1, 1]: more of X (negative) or of Y (positive) in the whole picture. The weights
+            In [-1, 1]: more of X (negative) or of Y (positive) in the whole image. The weights
             ``w`` become ``(1 - |balance|) w + |balance| e``, where ``e`` is 1 for the source that
             is wanted and 0 for the other: ``lambda_X`` and ``lambda_Y`` of Eq. 12 for all pixels.
             0 changes nothing, at the ends a single source is restored.

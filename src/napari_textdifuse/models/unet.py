@@ -3,9 +3,9 @@
 The encoder sees the noisy sample and the (degraded) condition; the decoder sees only features.
 Between the two, the fusion control module mixes the features of two encoder runs (Eq. 2-4).
 
-Differences from the authors' network, made for interaction on a CPU: the picture is folded into
+Differences from the authors' network, made for interaction on a CPU: the image is folded into
 2x2 patches at the entrance (as in FFDNet), there is one skip per level, and normalisation is per
-pixel over channels, so that a result does not depend on how large the picture or tile is.
+pixel over channels, so that a result does not depend on how large the image or tile is.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class UNetConfig:
         Channels of the fusion control's layers at full resolution; 0 for none.
     control_cell : int
         Side in pixels of the cells over which the fusion control's attention looks for means and
-        maxima; 0 for the whole picture. With cells a tile of a large picture is weighed as it
-        would be within the picture, and a picture as the crops of the training were.
+        maxima; 0 for the whole image. With cells a tile of a large image is weighed as it
+        would be within the image, and an image as the crops of the training were.
     restore : int
         Kinds of restoration whose strength is a condition of the network (see
         `conditions.RestorationEmbedding`); 0 for a network that always restores in full.
@@ -264,7 +264,7 @@ class Encoder(nn.Module):
         t : Tensor, shape (B,)
             Step numbers.
         context : Tensor, shape (B, time_dim), optional
-            What is known of the whole picture, added to the time embedding.
+            What is known of the whole image, added to the time embedding.
 
         Returns
         -------

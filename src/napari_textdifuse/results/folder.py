@@ -46,8 +46,8 @@ def format_for(source: Path, volume: Volume) -> str:
     Returns
     -------
     str
-        ``".nii.gz"`` for NIfTI and DICOM, ``".png"`` for pictures, ``".tif"`` for a stack of
-        pictures, which PNG cannot hold.
+        ``".nii.gz"`` for NIfTI and DICOM, ``".png"`` for 2-D images, ``".tif"`` for a stack of
+        images, which PNG cannot hold.
     """
     if source.is_dir() or source.suffix.lower() not in PICTURES:
         return ".nii.gz"
@@ -149,7 +149,7 @@ def save(
     record : dict
         Plain values; ``outputs`` (the roles written) is added.
     preview : tuple of str and PIL image, optional
-        Relative file name and picture.
+        Relative file name and image.
 
     Returns
     -------

@@ -43,7 +43,7 @@ def montage(
         The images that were fused; `a` has the grid of the result.
     result : FusionResult
     anatomical : bool
-        Whether an affine gives the patient's directions; pictures have none.
+        Whether an affine gives the patient's directions; 2-D images have none.
     side : int
         Pixels of a panel's longer side.
 
@@ -105,7 +105,7 @@ class _Cut:
         self.index = _index(grid, result.mask, self.axis)
 
     def plane(self, volume: Volume) -> Volume:
-        """Return the plane out of a volume on the grid; a picture as it is."""
+        """Return the plane out of a volume on the grid; a 2-D image as it is."""
         if volume.ndim == 2:
             return volume
         return load(cut(volume, select(volume, self.index, self.axis)))

@@ -29,13 +29,13 @@ Floats = npt.NDArray[np.float64]
 Image = npt.NDArray[np.float32]
 
 BINS, POINTS = 32, 60_000
-#: Smallest shift that is reported, in working voxels; for pictures also in their own pixels.
+#: Smallest shift that is reported, in working voxels; for images also in their own pixels.
 LEAST_SHIFT, LEAST_PIXELS = 1.0, 5.0
 #: By what part mutual information must rise, by the number of axes.
 MUCH_BETTER = {2: 0.10, 3: 0.13}
 #: Images without anything in common agree by chance, and differently everywhere; in nats.
 LEAST_RISE = 0.01
-#: How much more parallel the edges of pictures must be; then any rise of the information will do.
+#: How much more parallel the edges of images must be; then any rise of the information will do.
 PARALLEL = 1.15
 #: Less common field of view than this is reported.
 LOW_OVERLAP = 0.5
@@ -79,7 +79,7 @@ class Alignment:
 def check_alignment(a: Volume, b: Volume) -> Alignment:
     """Compare how well two images agree where they are with how well they would a little off.
 
-    Shifts of up to eight working voxels are tried (about 20 mm for a head, 20 pixels of a picture
+    Shifts of up to eight working voxels are tried (about 20 mm for a head, 20 pixels of an image
     of 500); rotations are not, see `register` for these. Nothing is moved.
 
     Parameters
@@ -152,7 +152,7 @@ def _best_shift(grid: CoarsePair) -> tuple[Floats, float] | None:
     # five standard deviations of the information in unrelated values (Roulston 1999)
     chance = 5 * (BINS - 1) / math.sqrt(2) / information.fixed.size
     best = _highest(information, grid.reach)
-    if grid.ndim == 2:  # a single slice or picture has too few values to trust them alone
+    if grid.ndim == 2:  # a single slice or image has too few values to trust them alone
         edges = _parallel_edges(grid)
 
         def parallel(shift: tuple[int, ...]) -> float:

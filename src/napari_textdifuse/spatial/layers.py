@@ -115,7 +115,7 @@ def _limits(layer: Any, rgb: bool) -> dict[str, tuple[float, float]]:
 def share_world(a: Volume, b: Volume) -> tuple[Volume, Volume]:
     """Give a layer at the origin the place that the viewer shows, if the other layer was placed.
 
-    Scale 1 at the origin may be a picture without geometry, or the grid that another one was
+    Scale 1 at the origin may be an image without geometry, or the grid that another one was
     scaled onto; the second is the case if the other layer has a transform of its own.
 
     Parameters

@@ -25,7 +25,7 @@ LOW_OVERLAP = 0.5
 _TRUNCATE = 4.0  # standard deviations, where the filter's Gaussian ends
 #: Largest block that is resampled at once (Z, Y, X): 8 MiB in float32.
 BLOCK = (32, 256, 256)
-#: Pictures whose sides have one ratio within this are assumed to show the same field.
+#: Images whose sides have one ratio within this are assumed to show the same field.
 SAME_ASPECT = 0.01
 
 

@@ -1,4 +1,4 @@
-"""The chrominance diffusion, trained on clean/degraded natural pictures (Sec. 3.2)."""
+"""The chrominance diffusion, trained on clean/degraded natural images (Sec. 3.2)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .trainer import Trainer
 BOUND_WEIGHT = 1e-5
 #: The error is squared below this size and absolute above it (CbCr times `CHROMA_SCALE`).
 HUBER = 0.02
-#: Weight of the error of the cast's log gains, and how many extra small pictures learn it.
+#: Weight of the error of the cast's log gains, and how many extra small images learn it.
 LIGHT_WEIGHT, LIGHT_EXTRA = 0.3, 24
 
 
@@ -103,7 +103,7 @@ def train_chroma(
         return values
 
     def samples() -> tuple[Tensor, ...]:
-        """Degraded input, estimate from pure noise, clean picture, all with the seen brightness."""
+        """Degraded input, estimate from pure noise, clean image, all with the seen brightness."""
         rows = (fixed.seen, estimate(999), fixed.clean)
         return tuple(to_rgb(torch.cat([fixed.luma, x], dim=1)).clamp(0, 1) * 2 - 1 for x in rows)
 

@@ -1,4 +1,4 @@
-"""Crops of natural colour pictures, clean and degraded, for the chrominance diffusion."""
+"""Crops of natural colour images, clean and degraded, for the chrominance diffusion."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .degrade import (
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
-#: Sides of the small whole pictures, from which a cast is judged.
+#: Sides of the small whole images, from which a cast is judged.
 WHOLE, SMALL = 128, 64
 #: Red, green and blue in brightness (ITU-R BT.601).
 LUMA = np.array(BT601, np.float32)
 
 
 def degrade_colour(rgb: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Draw a random degradation of a natural colour picture.
+    """Draw a random degradation of a natural colour image.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def degrade_colour(rgb: Floats, rng: np.random.Generator) -> tuple[Floats, Float
     Returns
     -------
     seen : ndarray of float32, shape (H, W, 3)
-        In [0, 1]; with probability 0.15 the clean picture.
+        In [0, 1]; with probability 0.15 the clean image.
     gains : ndarray of float32, shape (3,)
         The cast: a gain per channel, as under light of another colour (von Kries 1902).
     """
@@ -71,7 +71,7 @@ def degrade_colour(rgb: Floats, rng: np.random.Generator) -> tuple[Floats, Float
 
 @dataclass(frozen=True)
 class ColourBatch:
-    """Crops and the pictures they were cut from.
+    """Crops and the images they were cut from.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class ColourBatch:
     seen, clean : Tensor, shape (B, 2, H, W)
         Degraded and clean CbCr, times `CHROMA_SCALE`.
     whole_luma, whole_chroma : Tensor, shapes (B, 1, WHOLE, WHOLE) and (B, 2, WHOLE, WHOLE)
-        The whole degraded picture, made small.
+        The whole degraded image, made small.
     log_gains : Tensor, shape (B, 3)
         What undoes the cast.
     """
@@ -94,12 +94,12 @@ class ColourBatch:
 
 
 class ColourSampler:
-    """Draws crops of degraded pictures; every draw is a function of seed and step alone.
+    """Draws crops of degraded images; every draw is a function of seed and step alone.
 
     Parameters
     ----------
     sets : list of list of ndarray of uint8, shape (H, W, 3)
-        Pictures by set; sets are drawn in equal shares.
+        Images by set; sets are drawn in equal shares.
     crop : int
         Side of the square crops in pixels.
     seed : int
@@ -124,7 +124,7 @@ class ColourSampler:
         return ColourBatch(*(column.to(self.device) for column in columns))
 
     def lights(self, step: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return small whole pictures (brightness and CbCr) and their log gains."""
+        """Return small whole images (brightness and CbCr) and their log gains."""
         rng = np.random.default_rng((self.seed, step, 4))
         rows = []
         for _ in range(size):
@@ -139,7 +139,7 @@ class ColourSampler:
         )
 
     def _scene(self, sets: list[list[Bytes]], least: int, rng: np.random.Generator) -> Floats:
-        """Cut a random part of at least half a picture's sides, as if it were the picture."""
+        """Cut a random part of at least half an image's sides, as if it were a whole image."""
         pictures = sets[rng.integers(len(sets))]
         rgb = pictures[rng.integers(len(pictures))]
         height, width = (max(least, int(n * rng.uniform(0.5, 1))) for n in rgb.shape[:2])
@@ -181,7 +181,7 @@ def _thinned(picture: Bytes) -> Bytes:
 
 
 def as_tensors(rgb: Floats) -> tuple[Tensor, Tensor]:
-    """Brightness in [-1, 1] and scaled CbCr of one picture, with a batch axis."""
+    """Brightness in [-1, 1] and scaled CbCr of one image, with a batch axis."""
     luma, chroma = rgb_to_ycbcr(rgb)
     return (
         torch.from_numpy(luma * 2 - 1)[None, None],

@@ -34,7 +34,7 @@ class TrainConfig:
     ema : float
         Decay of the averaged weights, which are the ones that are validated and written.
     batch : int
-        Pairs (or pictures) per step; the diffusion stage sees both images of a pair one by one.
+        Pairs (or images) per step; the diffusion stage sees both images of a pair one by one.
     crop : int
         Side of the square crops in pixels.
     seed : int

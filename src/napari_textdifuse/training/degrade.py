@@ -1,7 +1,7 @@
 """Degradations that the restoration prior learns to undo (Sec. 3.2).
 
 Every function takes and gives float32 ``(H, W)`` in [0, 1], or ``(H, W, 3)`` where it is about
-colour. What is drawn for a picture depends on its modality: light can fail in a photograph, but a
+colour. What is drawn for an image depends on its modality: light can fail in a photograph, but a
 medical value has a meaning, so medical images only get the noise, blur and shading of their
 scanner.
 """
@@ -82,7 +82,7 @@ def quantum_noise(x: Image, rng: Rng, sigma: float) -> Image:
 
 
 def low_light(x: Image, rng: Rng) -> Image:
-    """Gamma and gain of an under-exposed picture."""
+    """Gamma and gain of an under-exposed image."""
     gamma = rng.uniform(1.2, 3.0)
     return np.power(np.clip(x, 0, 1), gamma) * np.float32(rng.uniform(0.6, 1.0))
 
@@ -112,7 +112,7 @@ def low_contrast(x: Image, rng: Rng) -> Image:
 
 
 def blur(x: Image, rng: Rng) -> Image:
-    """Loss of focus or resolution, slight in most pictures."""
+    """Loss of focus or resolution, slight in most images."""
     width = rng.uniform(0.4, 1.0) if rng.random() < 0.6 else rng.uniform(1.0, 2.0)
     return ndimage.gaussian_filter(x, width).astype(np.float32)
 
@@ -180,7 +180,7 @@ def degrade(x: Image, modality: str, rng: Rng) -> Image:
 
 
 def degrade_in_steps(x: Image, modality: str, rng: Rng) -> tuple[Image, Image]:
-    """As `degrade`, with the picture after the light has failed and before blur and noise.
+    """As `degrade`, with the image after the light has failed and before blur and noise.
 
     Returns
     -------

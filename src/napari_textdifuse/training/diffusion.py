@@ -19,7 +19,7 @@ from .trainer import Trainer
 #: Weight of the variational bound relative to the error of the clean estimate.
 BOUND_WEIGHT = 1e-5
 #: The error is squared below this size (of a range of 2) and absolute above it: a squared error
-#: alone barely notices the small residues that spoil a picture that was clean to begin with.
+#: alone barely notices the small residues that spoil an image that was clean to begin with.
 HUBER = 0.02
 
 

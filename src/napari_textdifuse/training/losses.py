@@ -75,7 +75,7 @@ def correlation_loss(fused: Tensor, x: Tensor, y: Tensor, counted: Tensor | None
     def correlation(a: Tensor, b: Tensor) -> Tensor:
         a = a - a.mean(dim=(1, 2, 3), keepdim=True)
         b = b - b.mean(dim=(1, 2, 3), keepdim=True)
-        # a flat picture has no correlation; the small constant keeps its gradient at rest
+        # a flat image has no correlation; the small constant keeps its gradient at rest
         scale = (a.square().sum(dim=(1, 2, 3)) * b.square().sum(dim=(1, 2, 3)) + 1e-3).sqrt()
         return (a * b).sum(dim=(1, 2, 3)) / scale
 
@@ -177,7 +177,7 @@ def quantile_loss(level: Tensor, error: Tensor, share: float) -> Tensor:
 
 
 def salience(x: Tensor, width: int = 25) -> Tensor:
-    """How much a picture varies around a pixel: mean distance from the mean in a window."""
+    """How much an image varies around a pixel: mean distance from the mean in a window."""
 
     def mean(v: Tensor) -> Tensor:
         return F.avg_pool2d(v, width, stride=1, padding=width // 2, count_include_pad=False)

@@ -37,14 +37,14 @@ def draw_restoration(count: int, generator: torch.Generator) -> Tensor:
 
 
 def restoration_target(clean: Tensor, lit: Tensor, seen: Tensor, restore: Tensor) -> Tensor:
-    """Return the picture that is asked for.
+    """Return the image that is asked for.
 
     Parameters
     ----------
     clean, lit, seen : Tensor, shape (B, 1, H, W)
-        The picture, the same in its wrong light, and that with blur and noise, in [-1, 1].
+        The image, the same in its wrong light, and that with blur and noise, in [-1, 1].
     restore : Tensor, shape (B, 2)
-        Strengths for noise and light: ``(1, 1)`` asks for the clean picture, ``(0, 0)`` for the
+        Strengths for noise and light: ``(1, 1)`` asks for the clean image, ``(0, 0)`` for the
         seen one; what lies between is linear in both.
 
     Returns

@@ -46,7 +46,7 @@ class Stage:
     pairs : bool
         Whether it needs pairs of images.
     colour : bool
-        Whether it trains the chrominance network, on colour pictures.
+        Whether it trains the chrominance network, on colour images.
     compiles : bool
         Whether ``--compile`` does anything.
     """
@@ -239,7 +239,7 @@ def _sampler(examples: list[Example], config: TrainConfig, seed: int, colour: bo
             sets.setdefault(example.set_name, []).append(example.colour)
     if not sets:
         raise InputError(
-            "the stage chroma needs colour pictures of modality VIS among both the training and "
+            "the stage chroma needs colour images of modality VIS among both the training and "
             "the held-out cases; use --images VIS=DIR."
         )
     return ColourSampler(list(sets.values()), config.crop, seed, config.device)

@@ -1,4 +1,4 @@
-"""Training images from folders: pictures and volumes, alone or in registered pairs."""
+"""Training images from folders: images and volumes, alone or in registered pairs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FOLDERS = {"CT": "CT", "MRI": "MR", "PET": "PT", "SPECT": "NM", "VIS": "VIS", "I
 #: Slices whose mean brightness is below this hold nothing to learn from.
 EMPTY = 0.01
 
-#: Brightness: 8 bits from 8-bit pictures, float16 in [0, 1] from anything else.
+#: Brightness: 8 bits from 8-bit images, float16 in [0, 1] from anything else.
 Pixels = npt.NDArray[Any]
 
 
@@ -61,7 +61,7 @@ class Example:
         Equal shapes, `Pixels`.
     modalities : tuple of str
     colour : ndarray of uint8, shape (H, W, 3), optional
-        A visible-light picture in colour, where one was asked for.
+        A visible-light image in colour, where one was asked for.
     """
 
     set_name: str
@@ -128,7 +128,7 @@ def load_examples(
     rule : SplitRule
         Says what a case is.
     colour : bool
-        Keep the colours of visible-light pictures.
+        Keep the colours of visible-light images.
 
     Raises
     ------

@@ -31,7 +31,7 @@ __all__ = ["Loss", "Samples", "TrainConfig", "Trainer", "Validate"]
 Loss = Callable[[int], tuple[Tensor, dict[str, float]]]
 #: A stage's validation on fixed held-out crops.
 Validate = Callable[[], dict[str, float]]
-#: A stage's columns of pictures of a few held-out items, ``(B, C, H, W)`` in [-1, 1].
+#: A stage's columns of images of a few held-out items, ``(B, C, H, W)`` in [-1, 1].
 Samples = Callable[[], Sequence[Tensor]]
 
 
@@ -127,7 +127,7 @@ class Trainer:
         ----------
         loss, validate : callable
         samples : callable, optional
-            Pictures to write at each validation.
+            Images to write at each validation.
 
         Raises
         ------
@@ -246,19 +246,19 @@ class Trainer:
         write_bytes(self.folder / "curve.csv", text.getvalue().encode())
 
 
-#: White pixels between pictures.
+#: White pixels between images.
 GAP = 2
 
 
 def write_grid(path: Path, columns: Sequence[Tensor], rows: int = 4) -> Path:
-    """Write pictures side by side as PNG.
+    """Write images side by side as PNG.
 
     Parameters
     ----------
     path : Path
         The folder is made if missing.
     columns : sequence of Tensor, each (B, C, H, W)
-        In [-1, 1], C 1 or 3; one picture of each per row.
+        In [-1, 1], C 1 or 3; one image of each per row.
     rows : int
         At most so many items are shown.
     """

@@ -206,7 +206,7 @@ def save_light(
     training : dict, optional
         How the weights were made; stored in ``config.json``.
     chroma : ChromaNetwork, optional
-        Chrominance network for natural pictures.
+        Chrominance network for natural images.
     calibration : dict, optional
         Table that `calibration` reads.
     """

@@ -74,7 +74,7 @@ def cut(
 
 
 def likeness(channels: Floats, region: Mask) -> npt.NDArray[np.float32]:
-    """Learn from one picture how an object and what is around it look, for `cut_by_likeness`.
+    """Learn from one image how an object and what is around it look, for `cut_by_likeness`.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def likeness(channels: Floats, region: Mask) -> npt.NDArray[np.float32]:
 
 
 def cut_by_likeness(channels: Floats, table: npt.NDArray[np.float32], inside: Mask) -> Mask:
-    """Find in another picture what looks like the object of `likeness`.
+    """Find in another image what looks like the object of `likeness`.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ Kind = Literal["box", "polygon", "point"]
 class Drawing:
     """A drawn prompt. Nothing is checked before it meets an image, see `drawn_objects`.
 
-    All coordinates are pixels with x first: ``(x, y)`` in pictures, ``(x, y, z)`` in volumes, where
+    All coordinates are pixels with x first: ``(x, y)`` in images, ``(x, y, z)`` in volumes, where
     z is the array's first axis. Pixel ``i`` reaches from ``i`` to ``i + 1``, as in `Detections`, so
     that the middle of the first pixel is 0.5. (napari's layers put it at 0 and go the other way
     round: reverse the axes and add 0.5.)

@@ -1,6 +1,6 @@
 """The authors' FCM in bands of rows, so that a 544-channel map at full size fits into memory.
 
-Convolutions need one more row above and below each band. What needs the whole picture (group
+Convolutions need one more row above and below each band. What needs the whole image (group
 normalisation, channel attention) is gathered in a first pass over the bands. Only four maps exist
 at any time, in the precision of the features; all statistics are float32.
 """
@@ -128,7 +128,7 @@ def _convolved(
 
 
 def _pad_rows(band: Tensor, start: int, stop: int, height: int) -> Tensor:
-    """Add the zeros that a convolution sees beyond the picture's first and last row."""
+    """Add the zeros that a convolution sees beyond the image's first and last row."""
     return F.pad(band, (0, 0, int(start == 0), int(stop == height)))
 
 

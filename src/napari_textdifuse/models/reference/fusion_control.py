@@ -86,7 +86,7 @@ class ReferenceControl(nn.Module):
     def forward(self, map1: Tensor, map2: Tensor) -> tuple[Tensor, Tensor]:
         """Weigh both sources, keeping little for the backward pass.
 
-        For pictures at full size see `bands.fuse_in_bands`, which gives the same numbers.
+        For images at full size see `bands.fuse_in_bands`, which gives the same numbers.
 
         Parameters
         ----------

@@ -132,7 +132,7 @@ class ReferenceNetwork(nn.Module):
         fcm: ReferenceControl,
         balance: float = 0.0,
     ) -> ReferenceFeatures:
-        """As `encode_and_weight`, with gradients for the weights of `fcm`; for small pictures."""
+        """As `encode_and_weight`, with gradients for the weights of `fcm`; for small images."""
         with torch.no_grad():
             map1, map2 = self.encode(z, x, t), self.encode(z, y, t)
         weight1, weight2 = fcm(map1, map2)

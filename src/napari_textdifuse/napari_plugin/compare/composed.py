@@ -14,7 +14,7 @@ from .mode import MARK, Mode
 from .sampling import common_grid, same_world
 
 _GEOMETRY = ("data", "scale", "translate", "rotate", "shear", "affine", "units")
-#: How close to the line the mouse takes hold of it, in widths of the picture.
+#: How close to the line the mouse takes hold of it, in widths of the image.
 GRIP = 0.03
 _APPEARANCE = ("contrast_limits", "gamma", "colormap")
 
@@ -156,7 +156,7 @@ class CurtainMode(_Composed):
         super().stop()
 
     def _drag(self, viewer: Any, event: Any) -> Generator[None, None, None]:
-        """Take the line along while the mouse is down on it; elsewhere the picture moves."""
+        """Take the line along while the mouse is down on it; elsewhere the image moves."""
         count = len(self.layers)
         line, away = self.pattern.nearest(self._share(event.position), count)
         if away > GRIP:
@@ -175,7 +175,7 @@ class CurtainMode(_Composed):
             camera.mouse_pan = before
 
     def _share(self, world: Any) -> float:
-        """Return where a point of the world lies across the picture, 0 (left) to 1."""
+        """Return where a point of the world lies across the image, 0 (left) to 1."""
         grid, axis = self._data.grid, self._data.horizontal
         place = float(world[len(world) - len(grid.shape) + axis])
         step = float(grid.scale[axis])

@@ -1,4 +1,4 @@
-"""Several layers in one picture: curtain and checkerboard, computed for the slice on show."""
+"""Several layers in one image: curtain and checkerboard, computed for the slice on show."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Curtain:
         Parameters
         ----------
         share : float
-            Of the picture's width, 0 (left) to 1.
+            Of the image's width, 0 (left) to 1.
         count : int
             How many images there are.
         """
@@ -156,7 +156,7 @@ class Composite:
         return self._planes[1]
 
     def _choose(self, picked: Sequence[npt.NDArray[Any]]) -> Choice:
-        """Ask the pattern about the axes that run along the picture."""
+        """Ask the pattern about the axes that run along the image."""
         axes = [axis for axis, index in enumerate(picked) if len(index) > 1]
         axes = [a for a in axes if a != self.horizontal] + [self.horizontal]
         sizes = np.asarray(self.grid.shape) * self.grid.scale

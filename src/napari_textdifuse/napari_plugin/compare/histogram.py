@@ -1,4 +1,4 @@
-"""A small picture of how often each brightness occurs."""
+"""A small image of how often each brightness occurs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Histogram(QWidget):  # type: ignore[misc]
         Parameters
         ----------
         counts : mapping of str to ndarray, shape (256,)
-            By name, at most three; none empties the picture.
+            By name, at most three; none empties the image.
         """
         self._counts = {}
         for name, count in counts.items():

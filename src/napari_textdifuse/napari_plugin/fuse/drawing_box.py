@@ -179,6 +179,6 @@ def _spatial_axes(image: Image) -> int:
 
 
 def _line_width(image: Image) -> float:
-    """Return about half a per cent of the picture's height, in the world's units."""
+    """Return about half a per cent of the image's height, in the world's units."""
     height = float(np.ptp(image.extent.world[:, -2]))
     return max(height / 200, 1e-6)

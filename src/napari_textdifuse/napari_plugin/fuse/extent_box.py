@@ -84,7 +84,7 @@ class ExtentBox(Container):  # type: ignore[type-arg]
         return chosen
 
     def in_sight(self, viewer: Any) -> int | None:
-        """Return the slice on show along the axis that slices follow; None for a picture."""
+        """Return the slice on show along the axis that slices follow; None for a 2-D image."""
         if self._layer is None or not self._deep:
             return None
         axis = AXES[self.axis.value]
@@ -124,7 +124,7 @@ class ExtentBox(Container):  # type: ignore[type-arg]
 
     def _show(self, *_: Any) -> None:
         deep = self._deep
-        reason = "" if deep else "Image A is a single picture."
+        reason = "" if deep else "Image A is 2-D."
         for box in (self.what, self.axis):
             box.enabled = deep
             box.tooltip = reason or "Slices go through the network one by one."

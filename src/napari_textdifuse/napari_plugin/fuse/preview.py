@@ -42,7 +42,7 @@ class Preview:
         self._turned: npt.NDArray[np.float32] = np.zeros(0, np.float32)
 
     def show(self, index: int, estimate: npt.NDArray[np.float32]) -> None:
-        """Show the estimate of a slice; tiles of large pictures are not shown."""
+        """Show the estimate of a slice; tiles of large images are not shown."""
         session = self._job.session
         if session is None or not self._fits(estimate, session.pair.reoriented_shape):
             return

@@ -12,7 +12,7 @@ from .outcome import RESTORATIONS, restoration_words
 _TIPS = {
     "noise": "How far noise and blur are removed.",
     "light": "How far dark parts are brightened and contrast is raised.",
-    "colour": "How far a colour cast and chroma noise are removed, in natural pictures.",
+    "colour": "How far a colour cast and chroma noise are removed, in natural images.",
 }
 _TIP = (
     "How far noise, light and colour are mended. 0 %: what was measured is fused, nothing is "

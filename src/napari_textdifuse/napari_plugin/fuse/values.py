@@ -34,7 +34,7 @@ class SourceValues:
         self._maps: dict[str, tuple[Floats, Floats]] = {"a": (np.eye(n), np.zeros(n))}
         if a.affine is not None and b.affine is not None:
             self._maps["b"] = index_map(b, a)
-        else:  # without a place in space, pictures cover each other edge to edge
+        else:  # without a place in space, images cover each other edge to edge
             scale = np.array(b.shape) / np.array(a.shape)
             self._maps["b"] = np.diag(scale), (scale - 1) / 2
 

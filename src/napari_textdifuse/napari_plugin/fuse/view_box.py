@@ -83,7 +83,7 @@ class Views:
         missing = None in pair
         box.fade.enabled = not missing
         deep = next((v for v in pair if v is not None and v.ndim >= 3), None) is not None
-        flat = "" if deep else "The images are single pictures; this needs a volume."
+        flat = "" if deep else "Both images are 2-D; this needs a volume."
         box.planes.enabled = deep and hasattr(self._viewer, "window")
         box.planes.tooltip = flat or "Axial, coronal and sagittal through one point, linked."
         target = None if missing else to_project(pair)

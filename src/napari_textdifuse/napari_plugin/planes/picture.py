@@ -1,4 +1,4 @@
-"""A plane through what the viewer shows, as a picture."""
+"""A plane through what the viewer shows, as an image."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Field:
 
     @property
     def pixel(self) -> float:
-        """Side of a pixel of the pictures."""
+        """Side of a pixel of the images."""
         return float((self.high - self.low).max()) / SIDE or 1.0
 
     def is_reversed(self, axis: int) -> bool:
-        """Whether an axis runs from the bottom of a picture to its top."""
+        """Whether an axis runs from the bottom of an image to its top."""
         return self.patient and axis == 0
 
     def places(self, axis: int) -> Floats:
@@ -63,7 +63,7 @@ class Field:
         return 1 - share if self.is_reversed(axis) else share
 
     def place(self, axis: int, share: float) -> float:
-        """Return the world coordinate at a share of the picture; the inverse of `share`."""
+        """Return the world coordinate at a share of the image; the inverse of `share`."""
         share = min(max(share, 0.0), 1.0)
         share = 1 - share if self.is_reversed(axis) else share
         return float(self.low[axis] + share * (self.high[axis] - self.low[axis]))
@@ -128,7 +128,7 @@ def draw(layers: Sequence[Any], field: Field, point: Sequence[float], axis: int)
 
 
 def _blend(picture: Any, colours: Any, opacity: float, blending: str) -> None:
-    """Lay colours over a picture as napari does."""
+    """Lay colours over an image as napari does."""
     alpha = colours[..., 3:] * opacity
     colour = colours[..., :3]
     if blending == "additive":

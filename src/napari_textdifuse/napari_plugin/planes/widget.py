@@ -26,7 +26,7 @@ from .picture import DOWN_RIGHT, NAMES, Bytes, Field, draw, field_of, shown_laye
 
 #: Milliseconds in which changes are gathered before the planes are drawn again.
 PATIENCE = 20
-#: What of a layer changes its picture.
+#: What of a layer changes its image.
 _APPEARANCE = {"visible", "opacity", "blending", "contrast_limits", "colormap", "gamma", "contour"}
 _APPEARANCE |= {"data", "set_data", "labels_update", "paint", "inserted", "removed", "reordered"}
 _APPEARANCE |= {"scale", "translate", "rotate", "shear", "affine"}
@@ -35,7 +35,7 @@ _LINES = (QColor(90, 170, 255, 150), QColor(110, 220, 110, 150), QColor(255, 120
 
 
 class PlaneView(QWidget):  # type: ignore[misc]
-    """A picture of one plane, with lines where the other two lie.
+    """An image of one plane, with lines where the other two lie.
 
     ``pointed`` carries an axis (of the last three of the world) and a coordinate along it;
     ``stepped`` the axis and +1 or -1.
@@ -63,13 +63,13 @@ class PlaneView(QWidget):  # type: ignore[misc]
         return QSize(180, 180)
 
     def show_plane(self, picture: Bytes | None, field: Field | None, point: Any) -> None:
-        """Show a picture; None where there is no volume."""
+        """Show an image; None where there is no volume."""
         self.picture = None if picture is None else np.ascontiguousarray(picture)
         self._field, self._point = field, np.asarray(point, float)[-3:]
         self.update()
 
     def area(self) -> QRectF:
-        """Return where in the widget the picture lies."""
+        """Return where in the widget the image lies."""
         if self.picture is None:
             return QRectF()
         height, width = self.picture.shape[:2]
@@ -78,7 +78,7 @@ class PlaneView(QWidget):  # type: ignore[misc]
         return QRectF((self.width() - size[0]) / 2, (self.height() - size[1]) / 2, *size)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the picture, the lines and the letters."""
+        """Draw the image, the lines and the letters."""
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(0, 0, 0))
         painter.setPen(QColor(200, 200, 200))
