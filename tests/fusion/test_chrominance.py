@@ -85,7 +85,7 @@ def test_only_natural_pictures_are_restored_by_default(a, b, restored, reason):
 def test_a_grey_picture_stored_as_rgb_stays_grey(pipeline):
     grey = np.repeat(picture(rgb=False).array[..., None], 3, axis=-1)
     run = pipeline(Volume(grey, rgb=True, modality="VIS"), picture(rgb=False, ground=50))
-    assert run.record["chroma"] == {"restored": False, "reason": "the image is grey"}
+    assert run.record["chroma"] == {"restored": False, "reason": "no image has colour"}
     assert np.ptp(run.fused, axis=-1).max() < 1e-5
 
 
