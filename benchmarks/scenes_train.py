@@ -166,7 +166,7 @@ def train(options: argparse.Namespace) -> None:
     ]
     chances = np.array([p.weight for p in pictures])
     chances /= chances.sum()
-    print(f"{len(images)} images, from step {first}", flush=True)
+    print(f"{len(pictures)} images, from step {first}", flush=True)
     started = saved_at = time.monotonic()
     sums = np.zeros(3)
     for step in range(first, options.steps):
