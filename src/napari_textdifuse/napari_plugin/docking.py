@@ -6,11 +6,14 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtWidgets import QDockWidget, QFrame, QMainWindow, QScrollArea, QWidget
 
 #: Name of every panel of this plugin, as a Qt object.
 PANEL = "textdifuse-panel"
+#: Pixels below which no scroll area of a panel shrinks. Until a new panel becomes a tab it stands
+#: below the others: were they higher, the window would grow, and it would stay so.
+LEAST = 120
 
 
 class Watch(QObject):  # type: ignore[misc]
@@ -65,3 +68,26 @@ def tabify(panel: Any) -> None:
                 window.tabifyDockWidget(other, dock)
             dock.raise_()
             return
+
+
+def scrolling(content: QWidget, width: int) -> QScrollArea:
+    """Put the rows of a panel into an area that scrolls where the window is low.
+
+    Parameters
+    ----------
+    content : QWidget
+    width : int
+        Least width in pixels; the content is never cut at the sides.
+
+    Returns
+    -------
+    QScrollArea
+        At least `LEAST` pixels high, with no bar for scrolling sideways.
+    """
+    area = QScrollArea()
+    area.setWidget(content)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setMinimumSize(width, LEAST)
+    return area

@@ -8,9 +8,11 @@ from typing import Any
 import napari
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
-from ..docking import Watch
+from ..docking import Watch, scrolling
 from .metrics_panel import MetricsPanel
 from .view_panel import ViewPanel
+
+WIDTH = 300
 
 
 class CompareWidget(QWidget):  # type: ignore[misc]
@@ -27,12 +29,11 @@ class CompareWidget(QWidget):  # type: ignore[misc]
         self.view = ViewPanel(napari_viewer)
         self.metrics = MetricsPanel(napari_viewer)
         self.tabs = QTabWidget()
-        self.tabs.addTab(self.view, "Look")
-        self.tabs.addTab(self.metrics, "Measure")
+        self.tabs.addTab(scrolling(self.view, WIDTH), "Look")
+        self.tabs.addTab(scrolling(self.metrics, WIDTH), "Measure")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.tabs)
-        self.setMinimumWidth(320)
         # of a docked widget, napari also calls `reset_choices` itself; that does no harm
         events = napari_viewer.layers.events
         self._events = (events.inserted, events.removed, events.reordered, events.renamed)

@@ -20,9 +20,9 @@ from magicgui.widgets import (
 )
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QFrame, QScrollArea
 
 from ...locate import locator_names
+from ..docking import scrolling
 from ..results import EXTRAS
 from .alignment import AlignmentBadge
 from .candidates import CandidateList
@@ -307,15 +307,8 @@ class Form(Container):  # type: ignore[type-arg]
             (self.image_b, self.facts_a),
         ):
             rows.insertWidget(self._fields.index(before), widget)
-        area = QScrollArea()
-        area.setWidget(self._fields.native)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setMinimumHeight(120)
         self._fields.native.setMinimumWidth(300)  # names of layers stay readable
-        area.setMinimumWidth(320)
-        self._area = area
+        self._area = area = scrolling(self._fields.native, 320)
         footer: Container[Any] = Container(
             widgets=[
                 _row(self.update_from_mask, self.live, self.save),

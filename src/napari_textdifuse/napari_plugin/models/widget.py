@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 from ...errors import TextDiFuseError
-from ..docking import Watch
+from ..docking import Watch, scrolling
 from ..task import Report, Task, message_of
 from . import actions
 from .entries import (
@@ -86,13 +86,16 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
         buttons = (self.use, self.verify, self.download, self.remove, self.add, self.cancel)
         for place, button in enumerate(buttons):
             grid.addWidget(button, place // 2, place % 2)
-        layout = QVBoxLayout(self)
+        rows = QWidget()
+        layout = QVBoxLayout(rows)
         layout.addWidget(self.tree, stretch=1)
         layout.addWidget(self.details, stretch=1)
         layout.addLayout(grid)
         layout.addWidget(self.progress)
         layout.addWidget(self.hint)
-        self.setMinimumWidth(340)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scrolling(rows, 340))
 
         self.tree.currentItemChanged.connect(self._select)
         self.use.clicked.connect(self._use)
