@@ -88,3 +88,32 @@ def test_keys_press_the_buttons_and_go_with_the_panel(docked, qtbot):
     assert "Fused: one + two" in viewer.layers
     viewer.window.remove_dock_widget(dock)
     assert not {"Ctrl+Alt+F", "Ctrl+Alt+X"} & {str(key) for key in viewer.keymap}
+
+
+def test_a_panel_from_the_menu_works_on_the_layers_themselves(
+    make_napari_viewer, phantom, tiny_pipeline, qtbot, monkeypatch
+):
+    """napari hands a panel that it makes a proxy of the viewer, and so proxies of all layers."""
+    viewer = make_napari_viewer()
+    for name in ("one", "two"):
+        viewer._add_layer_from_data(*to_layer(phantom(np.diag([-2.0, 2, 3, 1]), name=name)))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-textdifuse", "Fuse two images")
+    monkeypatch.setattr(widget._pipelines, "get", lambda device, weights: tiny_pipeline)
+    widget.drawn.value = viewer.add_labels(
+        np.pad(np.ones((1, 3, 3), np.uint8), ((2, 2), (1, 2), (2, 2))),
+        name="mine",
+        scale=viewer.layers["one"].scale,
+        translate=viewer.layers["one"].translate,
+    )
+    widget.fuse.native.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+    mask = viewer.layers.selection.active
+    assert widget.update_from_mask.enabled, widget.update_from_mask.tooltip
+    mask.paint((2, 4, 4), 1)
+    before = len(viewer.layers)
+    widget.update_from_mask.native.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+    assert widget.message.level == "info", widget.message.text
+    assert len(viewer.layers) == before
+    place = mask.data_to_world((2, 4, 4))
+    assert "| one" in mask.get_status(place, dims_displayed=[1, 2], world=True)["coordinates"]

@@ -6,8 +6,9 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QFrame, QMainWindow, QScrollArea, QWidget
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QDockWidget, QFrame, QLabel, QMainWindow, QScrollArea, QStyle, QWidget
 
 #: Name of every panel of this plugin, as a Qt object.
 PANEL = "textdifuse-panel"
@@ -70,24 +71,70 @@ def tabify(panel: Any) -> None:
             return
 
 
-def scrolling(content: QWidget, width: int) -> QScrollArea:
-    """Put the rows of a panel into an area that scrolls where the window is low.
+class Scroll(QScrollArea):  # type: ignore[misc]
+    """Rows of a panel, which scroll where the window is low and are never cut at the sides.
 
     Parameters
     ----------
     content : QWidget
-    width : int
-        Least width in pixels; the content is never cut at the sides.
-
-    Returns
-    -------
-    QScrollArea
-        At least `LEAST` pixels high, with no bar for scrolling sideways.
     """
-    area = QScrollArea()
-    area.setWidget(content)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setMinimumSize(width, LEAST)
-    return area
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the content's least width, and for `LEAST` pixels of height."""
+        bar = self.verticalScrollBar()
+        style, metric = self.style(), QStyle.PixelMetric
+        beside = max(bar.sizeHint().width(), style.pixelMetric(metric.PM_ScrollBarExtent, None, bar))
+        beside += max(0, style.pixelMetric(metric.PM_ScrollView_ScrollBarSpacing, None, self))
+        return QSize(self.widget().minimumSizeHint().width() + beside, LEAST)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Ask again: what changed behind other tabs did not reach the window."""
+        super().showEvent(event)
+        self.updateGeometry()
+
+    def eventFilter(self, content: QObject, event: QEvent) -> bool:
+        """See that the content has become wider or narrower."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(content, event))
+
+
+def align_labels(container: Any) -> None:
+    """Make the labels of a container's rows equally wide.
+
+    magicgui measures them in the application's font; napari writes them in a larger one.
+
+    Parameters
+    ----------
+    container : magicgui.widgets.Container
+        With labels.
+    """
+    texts = {field.label for field in container}
+    layout = container.native.layout()
+    rows = [layout.itemAt(k).widget().layout() for k in range(layout.count())]
+    first = [row.itemAt(0).widget() for row in rows if row is not None]
+    labels = [label for label in first if isinstance(label, QLabel) and label.text() in texts]
+    widest = max((label.sizeHint().width() for label in labels), default=0)
+    for label in labels:
+        label.setMinimumWidth(widest)
+
+
+def unwrapped(viewer: Any) -> Any:
+    """Return the viewer itself where napari hands a panel a proxy.
+
+    A proxy makes new proxies of the layers with every access: they are not the layers (``is``),
+    and weak references to them die at once. Only public attributes are used all the same.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Or a proxy of it.
+    """
+    return getattr(viewer, "__wrapped__", viewer)

@@ -8,12 +8,9 @@ from typing import Any
 import napari
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
-from ..docking import Watch, scrolling
+from ..docking import Scroll, Watch, unwrapped
 from .metrics_panel import MetricsPanel
 from .view_panel import ViewPanel
-
-WIDTH = 300
-
 
 class CompareWidget(QWidget):  # type: ignore[misc]
     """Compare image layers of the viewer; never changes their data.
@@ -26,11 +23,12 @@ class CompareWidget(QWidget):  # type: ignore[misc]
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self._closed = False
+        napari_viewer = unwrapped(napari_viewer)
         self.view = ViewPanel(napari_viewer)
         self.metrics = MetricsPanel(napari_viewer)
         self.tabs = QTabWidget()
-        self.tabs.addTab(scrolling(self.view, WIDTH), "Look")
-        self.tabs.addTab(scrolling(self.metrics, WIDTH), "Measure")
+        self.tabs.addTab(Scroll(self.view), "Look")
+        self.tabs.addTab(Scroll(self.metrics), "Measure")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.tabs)

@@ -41,7 +41,8 @@ class DrawingBox(Container):  # type: ignore[type-arg]
         )
         self.margins = (0, 0, 0, 0)
         for button in (self.box, self.points, self.paint, self.clear_drawing):
-            button.native.setMinimumWidth(52)
+            button.native.setMinimumWidth(46)
+        self.points.native.setMinimumWidth(68)
 
     def follow(self, drawn: Any | None) -> None:
         """Show what the buttons do now that a layer is chosen."""

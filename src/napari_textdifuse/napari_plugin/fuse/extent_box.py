@@ -25,22 +25,19 @@ class ExtentBox(Container):  # type: ignore[type-arg]
     def __init__(self) -> None:
         self.what = ComboBox(choices=(WHOLE, CURRENT, RANGE), value=WHOLE)
         self.axis = ComboBox(
-            choices=tuple(AXES), value=AS_SHOWN, tooltip="The axis that slices follow."
-        )
+            label="Slices along",
+            choices=tuple(AXES),
+            value=AS_SHOWN,
+            tooltip="The axis that slices follow.",
+        )  # the form places it among the settings that are seldom changed
         self.first = SpinBox(value=0, min=0, max=10**6, tooltip="First slice of the range, from 0.")
         self.last = SpinBox(value=0, min=0, max=10**6, tooltip="Last slice of the range.")
-        top: Container[Any] = Container(
-            widgets=[self.what, self.axis], layout="horizontal", labels=False
-        )
         self._range: Container[Any] = Container(
             widgets=[self.first, self.last], layout="horizontal", labels=False
         )
-        for row in (top, self._range):
-            row.margins = (0, 0, 0, 0)
-        super().__init__(widgets=[top, self._range], labels=False, label="Fuse")
+        self._range.margins = (0, 0, 0, 0)
+        super().__init__(widgets=[self.what, self._range], labels=False, label="Fuse")
         self.margins = (0, 0, 0, 0)
-        for box in (self.what, self.axis):
-            box.native.setSizeAdjustPolicy(box.native.SizeAdjustPolicy.AdjustToContents)
         self._layer: Any | None = None
         self._sliced: int = 0
         self.what.changed.connect(self._show)

@@ -20,9 +20,10 @@ from magicgui.widgets import (
 )
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QComboBox
 
 from ...locate import locator_names
-from ..docking import scrolling
+from ..docking import Scroll, align_labels
 from ..results import EXTRAS
 from .alignment import AlignmentBadge
 from .candidates import CandidateList
@@ -207,6 +208,7 @@ class Form(Container):  # type: ignore[type-arg]
         self._folded: list[Any] = [
             self.window_a,
             self.window_b,
+            self.extent.axis,
             self.follow,
             self.register,
             self.locator,
@@ -243,6 +245,14 @@ class Form(Container):  # type: ignore[type-arg]
         self.balance.changed.connect(self._show_balance)
         for box in (self.image_a, self.image_b, self.drawn):
             box.changed.connect(self._show_names)
+            # a long name is cut here rather than widening the panel
+            box.native.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+            box.native.setMinimumContentsLength(10)
+        for field in self._fields:
+            field.label_changed.connect(self._align)
+        self.alignment.shown.connect(self._align)
         self._fold()
 
     def stated(self) -> None:
@@ -307,8 +317,7 @@ class Form(Container):  # type: ignore[type-arg]
             (self.image_b, self.facts_a),
         ):
             rows.insertWidget(self._fields.index(before), widget)
-        self._fields.native.setMinimumWidth(300)  # names of layers stay readable
-        self._area = area = scrolling(self._fields.native, 320)
+        self._area = area = Scroll(self._fields.native)
         footer: Container[Any] = Container(
             widgets=[
                 _row(self.update_from_mask, self.live, self.save),
@@ -328,6 +337,9 @@ class Form(Container):  # type: ignore[type-arg]
     def _fold(self, *_: Any) -> None:
         for widget in self._folded:
             widget.visible = self.more.value
+
+    def _align(self, *_: Any) -> None:
+        align_labels(self._fields)
 
     def _show_strength(self, value: float) -> None:
         self.strength.label = f"Strength {value:.2f}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from magicgui.widgets import Container, FloatSlider, PushButton
 
+from ..docking import align_labels
 from .outcome import RESTORATIONS, restoration_words
 
 _TIPS = {
@@ -114,3 +115,4 @@ class RestoreBox(Container):  # type: ignore[type-arg]
             slider.tooltip = self._reasons.get(kind, _TIPS[kind])
             with slider.changed.blocked():
                 slider.value = 100 * shown[kind]
+        align_labels(self._rows)

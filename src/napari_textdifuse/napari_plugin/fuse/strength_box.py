@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from magicgui.widgets import Container, FloatSlider
 
+from ..docking import align_labels
+
 #: More objects than this share the one strength.
 MOST = 12
 
@@ -54,4 +56,5 @@ class StrengthBox(Container):  # type: ignore[type-arg]
                 )
                 self._sliders[label] = slider
                 self.append(slider)
+            align_labels(self)
         self.visible = bool(wanted)

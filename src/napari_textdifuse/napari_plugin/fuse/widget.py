@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QFileDialog
 from ...errors import Cancelled, TextDiFuseError
 from ...spatial.layers import read_layer
 from ..compare.choice import shown_time
-from ..docking import Watch
+from ..docking import Watch, unwrapped
 from ..layers import Placement
 from ..models.store import chosen_weights
 from ..task import Task, message_of
@@ -62,7 +62,7 @@ class FusionWidget(Form):
     def __init__(
         self, napari_viewer: napari.viewer.Viewer, make_pipeline: MakePipeline | None = None
     ) -> None:
-        self._viewer = napari_viewer
+        self._viewer = napari_viewer = unwrapped(napari_viewer)
         self._pipelines = Pipelines(make_pipeline)
         self._runner = Runner(napari_viewer.layers)
         #: The job before, whose base chains serve the next one of the same pair.

@@ -41,11 +41,12 @@ class WindowBox(Container):  # type: ignore[type-arg]
         )
         limits: dict[str, Any] = {"min": -LARGEST, "max": LARGEST, "step": 1.0, "enabled": False}
         self.low, self.high = FloatSpinBox(value=0, **limits), FloatSpinBox(value=1, **limits)
+        self._numbers: Container[Any] = Container(
+            widgets=[self.low, self.high], layout="horizontal", labels=False
+        )
+        self._numbers.margins = (0, 0, 0, 0)
         super().__init__(
-            widgets=[self.choice, self.low, self.high],
-            layout="horizontal",
-            labels=False,
-            label=f"Range {role} (SUVbw)",  # as wide as it gets, so that columns align
+            widgets=[self.choice, self._numbers], labels=False, label=f"Range {role} (SUVbw)"
         )
         self.margins = (0, 0, 0, 0)
         self._layer: Any | None = None
@@ -115,8 +116,8 @@ class WindowBox(Container):  # type: ignore[type-arg]
     def follow(self, layer: Any | None) -> None:
         """Offer what fits a layer's unit; a choice that still fits is kept."""
         unit = "a.u." if layer is None else layer.metadata.get(KEY, {}).get("unit", "a.u.")
-        self.label = f"Range {self.role} ({unit})"
-        tip = "a.u.: arbitrary units; the values have no physical unit. " if unit == "a.u." else ""
+        self.label = f"Range {self.role}" + (f" ({unit})" if unit != "a.u." else "")
+        tip = "The values have no physical unit. " if unit == "a.u." else ""
         self.choice.tooltip = tip + CHOICE_TIP
         before = self.choice.value
         self.choice.choices = (AUTOMATIC, AS_SHOWN, *presets(unit), OWN)
@@ -152,8 +153,8 @@ class WindowBox(Container):  # type: ignore[type-arg]
             self._fill(preset.low, preset.high)
         for number in (self.low, self.high):
             number.enabled = self.choice.value == OWN
-            number.visible = self.choice.value != AUTOMATIC
             number.tooltip = "" if number.enabled else "Choose 'own' to change the numbers."
+        self._numbers.visible = self.choice.value != AUTOMATIC
         if self.choice.value == AS_SHOWN and self._layer is not None:
             self._fill(*self._layer.contrast_limits)
 

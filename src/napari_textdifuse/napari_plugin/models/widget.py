@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 from ...errors import TextDiFuseError
-from ..docking import Watch, scrolling
+from ..docking import Scroll, Watch
 from ..task import Report, Task, message_of
 from . import actions
 from .entries import (
@@ -95,7 +95,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
         layout.addWidget(self.hint)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scrolling(rows, 340))
+        outer.addWidget(Scroll(rows))
 
         self.tree.currentItemChanged.connect(self._select)
         self.use.clicked.connect(self._use)

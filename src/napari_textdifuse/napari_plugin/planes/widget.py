@@ -21,7 +21,7 @@ from qtpy.QtGui import (
 )
 from qtpy.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
-from ..docking import Watch
+from ..docking import Watch, unwrapped
 from .picture import DOWN_RIGHT, NAMES, Bytes, Field, draw, field_of, shown_layers
 
 #: Milliseconds in which changes are gathered before the planes are drawn again.
@@ -143,7 +143,7 @@ class PlanesWidget(QWidget):  # type: ignore[misc]
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
-        self._viewer: Any = napari_viewer
+        self._viewer: Any = unwrapped(napari_viewer)
         self._closed = False
         self.views = tuple(PlaneView(axis) for axis in range(3))
         self._layout = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
@@ -157,7 +157,7 @@ class PlanesWidget(QWidget):  # type: ignore[misc]
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._draw_next)
         self._waiting: list[PlaneView] = []
-        self._events = (napari_viewer.layers.events, napari_viewer.dims.events.point)
+        self._events = (self._viewer.layers.events, self._viewer.dims.events.point)
         self._events[0].connect(self._changed)
         self._events[1].connect(self._moved)
         me = weakref.ref(self)  # the watch must keep neither the panel nor the viewer alive
