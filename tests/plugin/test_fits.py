@@ -142,7 +142,8 @@ def texts(widget: QWidget) -> Iterator[tuple[str, int, int]]:
         part = elements.SE_CheckBoxContents
         if isinstance(widget, QPushButton):
             part = elements.SE_PushButtonContents
-        yield widget.text(), width(widget.text()), style.subElementRect(part, option, widget).width()
+        contents = style.subElementRect(part, option, widget)
+        yield widget.text(), width(widget.text()), contents.width()
     elif isinstance(widget, QAbstractButton):
         yield widget.text(), width(widget.text()), widget.contentsRect().width()
     elif isinstance(widget, QLabel):

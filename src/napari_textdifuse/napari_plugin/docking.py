@@ -90,7 +90,9 @@ class Scroll(QScrollArea):  # type: ignore[misc]
         """Ask for the content's least width, and for `LEAST` pixels of height."""
         bar = self.verticalScrollBar()
         style, metric = self.style(), QStyle.PixelMetric
-        beside = max(bar.sizeHint().width(), style.pixelMetric(metric.PM_ScrollBarExtent, None, bar))
+        beside = max(
+            bar.sizeHint().width(), style.pixelMetric(metric.PM_ScrollBarExtent, None, bar)
+        )
         beside += max(0, style.pixelMetric(metric.PM_ScrollView_ScrollBarSpacing, None, self))
         return QSize(self.widget().minimumSizeHint().width() + beside, LEAST)
 

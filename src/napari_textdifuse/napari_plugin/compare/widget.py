@@ -12,6 +12,7 @@ from ..docking import Scroll, Watch, unwrapped
 from .metrics_panel import MetricsPanel
 from .view_panel import ViewPanel
 
+
 class CompareWidget(QWidget):  # type: ignore[misc]
     """Compare image layers of the viewer; never changes their data.
 
