@@ -82,3 +82,53 @@ def test_a_mapping_of_other_values_is_left_alone_and_said(read_mapped):
     volume = read_mapped(mapping("ms", 2.0, **ends))
     np.testing.assert_array_equal(volume.array, STORED)
     assert any("do not cover its values" in n for n in volume.metadata["notes"])
+
+
+@pytest.mark.parametrize("rescaled", [False, True])
+def test_slices_with_mappings_of_their_own(tmp_path, make_series, rescaled):
+    """As NM and PET have them: each slice fills its 16 bits."""
+    array = np.arange(24, dtype=np.uint16).reshape(2, 3, 4)
+    slopes = (0.1, 0.7)
+
+    def each(k):
+        tags = {"RealWorldValueMappingSequence": Sequence([mapping("Bq/ml", slopes[k], k)])}
+        return tags | ({"RescaleSlope": 3 + k, "RescaleIntercept": -k} if rescaled else {})
+
+    make_series(tmp_path / "s", array, "NM", each=each)
+    volume = io.read(tmp_path / "s")
+    assert volume.unit == "Bq/mL"
+    np.testing.assert_allclose(volume.array[0], 0.1 * array[0], rtol=1e-5)
+    np.testing.assert_allclose(volume.array[1], 0.7 * array[1] + 1, rtol=1e-5)
+    assert not any("real world" in n for n in volume.metadata["notes"])
+
+
+def test_slices_with_different_units_are_left_alone_and_said(tmp_path, make_series):
+    array = np.arange(24, dtype=np.uint16).reshape(2, 3, 4)
+
+    def each(k):
+        code = ("Bq/ml", "{counts}")[k]
+        return {"RealWorldValueMappingSequence": Sequence([mapping(code, 2.0)])}
+
+    make_series(tmp_path / "s", array, "NM", each=each)
+    volume = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(volume.array, array)
+    assert any("different units in different slices" in n for n in volume.metadata["notes"])
+
+
+def test_mappings_in_the_functional_groups(tmp_path, make_enhanced, save_dicom):
+    array = np.arange(24, dtype=np.uint16).reshape(2, 3, 4)
+    frames = []
+    for k in range(2):
+        place = Dataset()
+        place.ImagePositionPatient = [0, 0, 2.5 * k]
+        frames.append(
+            {
+                "PlanePositionSequence": Sequence([place]),
+                "RealWorldValueMappingSequence": Sequence(
+                    [mapping("1", 1.0), mapping("mm2/s", 2.0 + k)]
+                ),
+            }
+        )
+    volume = io.read(save_dicom(make_enhanced(array, frames), tmp_path / "x.dcm"))
+    assert volume.unit == "mm2/s"
+    np.testing.assert_allclose(volume.array, array * np.reshape([2.0, 3.0], (2, 1, 1)))

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .suv import MAX_BQ_PER_KG, MAX_HALF_LIVES, MAX_KG, MIN_BQ_PER_KG, MIN_DOSE_BQ, MIN_KG
+from .suv import MAX_BQ_PER_KG, MAX_KG, MIN_BQ_PER_KG, MIN_DOSE_BQ, MIN_KG
+from .suv_times import MAX_HALF_LIVES
 
 #: Half-lives in s by the radionuclide's usual spelling (DICOM PS3.16 CID 4020; NUBASE2020).
 HALF_LIVES = {

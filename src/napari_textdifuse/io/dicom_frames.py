@@ -89,6 +89,8 @@ def _functional_groups(header: Dataset, count: int, label: str) -> list[Dataset]
                 # vendors' private groups repeat attributes, with other values
                 if group.VR == "SQ" and len(group.value) and not group.tag.is_private:
                     frame.update(group.value[0])
+                    if group.keyword == "RealWorldValueMappingSequence":  # one item per mapping
+                        frame.add(group)
         drop_empty(frame)
         frames.append(frame)
     return frames

@@ -11,7 +11,8 @@ from pydicom.multival import MultiValue
 
 from ..volume import Array
 from .dicom_real_world import Meaning, Window, apply_real_world
-from .suv import pet_scale
+from .enhanced_pet import is_enhanced
+from .suv import PetScale, pet_scale
 
 
 def describe(
@@ -61,28 +62,50 @@ def describe(
         if str(first.get("DoseUnits") or "").upper() == "GY" and "DoseGridScaling" in first:
             meaning.unit = "Gy"
     elif modality == "PT":
-        scale = pet_scale(series)
+        _pet(headers, series, meaning)
+    else:
+        apply_real_world(headers, meaning)
+    return meaning
+
+
+def _pet(headers: Sequence[Dataset], series: Sequence[Dataset], meaning: Meaning) -> None:
+    """Convert PET to SUV where it can be; mappings of the file itself come first."""
+    units = None
+    if is_enhanced(headers[0]):  # the unit is that of the mapping
+        if apply_real_world(headers, meaning, "SUVbw"):
+            return
+        units = "BQML" if apply_real_world(headers, meaning, "Bq/mL") else None
+    scale = pet_scale(series, units)
+    if units is None:
         if scale.unit != "SUVbw" and apply_real_world(headers, meaning, "SUVbw"):
-            return meaning
+            return
         if scale.unit == "a.u." and apply_real_world(headers, meaning, "Bq/mL"):
             meaning.notes.append(
                 "SUV could not be computed because the unit of the stored values (0054,1001) is "
                 "not given; they were read in Bq/mL, to which the file maps them."
             )
-            return meaning
-        meaning.unit = scale.unit
-        if scale.facts:
-            meaning.facts["suv"] = {"factor": scale.factor, **scale.facts}
-        if scale.note:
-            meaning.notes.append(scale.note)
-        if scale.factor != 1:
-            meaning.array = (array * np.float64(scale.factor)).astype(np.float32)
-            meaning.window = None  # it belongs to the unit before the conversion
+            return
+    array, note = meaning.array, scale.note
+    if scale.decay is not None:
+        factors = np.array([scale.decay(header) for header in headers])
+        if len(headers) == 1 or len(array) == len(headers):
+            array = (array * factors.reshape(-1, *[1] * 2)).reshape(array.shape)
         else:
-            meaning.array = array.astype(np.float32, copy=False)
+            scale = PetScale(1.0, "Bq/mL")
+            note = (
+                "SUV could not be computed because the slices were resampled before they could be "
+                "corrected for decay; the values were left in Bq/mL."
+            )
+    meaning.unit = scale.unit
+    if scale.facts:
+        meaning.facts["suv"] = {"factor": scale.factor, **scale.facts}
+    if note:
+        meaning.notes.append(note)
+    if scale.factor != 1:
+        meaning.array = (array * np.float64(scale.factor)).astype(np.float32)
+        meaning.window = None  # it belongs to the unit before the conversion
     else:
-        apply_real_world(headers, meaning)
-    return meaning
+        meaning.array = array.astype(np.float32, copy=False)
 
 
 def _common_window(headers: Sequence[Dataset]) -> Window | None:

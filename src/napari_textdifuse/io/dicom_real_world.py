@@ -18,13 +18,14 @@ Window = tuple[float, float]
 #: Units of UCUM under the names used here, the most telling first.
 UCUM = {
     "g/ml{suvbw}": "SUVbw",
+    "{suvbw}g/ml": "SUVbw",
     "[hnsf'u]": "HU",
     "bq/ml": "Bq/mL",
     "{counts}": "counts",
     "1": "a.u.",
     "": "a.u.",
 }
-_ORDER = tuple(UCUM.values())
+_ORDER = tuple(dict.fromkeys(UCUM.values()))
 
 
 @dataclass
@@ -77,34 +78,63 @@ def apply_real_world(headers: Sequence[Dataset], meaning: Meaning, only: str | N
     if not any(stated):
         return False
     array = meaning.array
-    ends = float(np.nanmin(array)), float(np.nanmax(array))
+    # resampled slices are no more those of the headers
+    own = len(headers) > 1 and len(array) == len(headers)
+    ends = [_ends(plane) for plane in array] if own else [_ends(array)] * len(headers)
     found = [
-        {m for item in items if (m := _mapping(item, header, ends)) is not None}
-        for header, items in zip(headers, stated, strict=True)
+        {m for item in items if (m := _mapping(item, header, limits)) is not None}
+        for header, items, limits in zip(headers, stated, ends, strict=True)
     ]
-    common = set.intersection(*found)
+    units = set.intersection(*({m.unit for m in slice_} for slice_ in found))
     if only is not None:
-        common = {m for m in common if m.unit == only}
-    if not common:
+        units &= {only}
+    if not units:
         if only is None:
             meaning.notes.append(
-                "The real world values of the file (0040,9096) differ from slice to slice, or do "
-                "not cover its values; they were not applied."
+                "The real world values of the file (0040,9096) have different units in different "
+                "slices, or do not cover its values; they were not applied."
             )
         return False
     rank = {unit: place for place, unit in enumerate(_ORDER)}
     # other quantities (a perfusion, a diffusion coefficient) come before plain numbers
-    chosen = min(common, key=lambda m: (rank.get(m.unit, 3.5), m.unit, m.slope, m.intercept))
-    meaning.array = chosen.apply(array)
-    meaning.unit = chosen.unit
-    meaning.window = None  # it belongs to the stored values
-    if len(common) > 1:
-        others = sorted(m.unit for m in common if m is not chosen)
+    unit = min(units, key=lambda u: (rank.get(u, 3.5), u))
+    chosen = _of_each_slice(found, unit)
+    if len(set(chosen)) == 1:
+        meaning.array = chosen[0].apply(array)
+    elif own:
+        meaning.array = np.stack([m.apply(v) for m, v in zip(chosen, array, strict=True)])
+    else:
         meaning.notes.append(
-            f"The file has {len(common)} real world value mappings (0040,9096); that to "
-            f"{chosen.unit} was used, not {', '.join(others)}."
+            "The real world values of the file (0040,9096) differ from slice to slice, and the "
+            "slices were resampled; they were not applied."
+        )
+        return False
+    meaning.unit = unit
+    meaning.window = None  # it belongs to the stored values
+    count = max(len(of) for of in found)
+    if count > 1:
+        others = sorted({m.unit for of in found for m in of} - {unit})
+        meaning.notes.append(
+            f"The file has {count} real world value mappings (0040,9096); that to {unit} was used"
+            + (f", not {', '.join(others)}." if others else ", the first of them.")
         )
     return True
+
+
+def _ends(array: Array) -> Window:
+    return float(np.nanmin(array)), float(np.nanmax(array))
+
+
+def _of_each_slice(found: Sequence[set[_Mapping]], unit: str) -> list[_Mapping]:
+    """Return each slice's mapping to a unit; one that all slices have, if there is one."""
+    common = [m for m in set.intersection(*found) if m.unit == unit]
+    if common:
+        return [min(common, key=_order)] * len(found)
+    return [min((m for m in of if m.unit == unit), key=_order) for of in found]
+
+
+def _order(mapping: _Mapping) -> tuple[float, float]:
+    return mapping.slope, mapping.intercept
 
 
 def _mapping(item: Dataset, header: Dataset, ends: Window) -> _Mapping | None:
