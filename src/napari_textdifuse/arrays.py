@@ -36,34 +36,6 @@ def load(volume: Volume) -> Volume:
     return replace(volume, array=np.asarray(volume.array[...]))
 
 
-def to_front(volume: Volume, axis: int) -> Volume:
-    """Turn an array axis to the front, with the affine; nothing is resampled.
-
-    Parameters
-    ----------
-    volume : Volume
-        Loaded into memory if it was lazy.
-    axis : int
-
-    Returns
-    -------
-    Volume
-    """
-    volume = load(volume)
-    if volume.ndim == 2 or axis == 0:
-        return volume
-    affine = volume.affine
-    if affine is not None:
-        affine = affine[:, [*columns_from_front(axis), 3]]  # affines take x, y, z
-    return replace(volume, array=np.moveaxis(volume.array, axis, 0), affine=affine)
-
-
-def columns_from_front(axis: int) -> list[int]:
-    """Return which of x, y, z each of the turned grid's x, y, z was."""
-    order = [axis, *(k for k in range(3) if k != axis)]
-    return [2 - order[2 - k] for k in range(3)]
-
-
 def sampled(volume: Volume, slices: int = SAMPLED_SLICES) -> Volume:
     """Return a sample of the volume's values for statistics, without its geometry.
 
@@ -197,32 +169,6 @@ def check_values(volume: Volume, role: str) -> None:
         raise InputError(
             f"{label}: every value is 0, so there is nothing to fuse; check the file or the slice."
         )
-
-
-def value_notes(volume: Volume, role: str, whole: bool = True) -> list[str]:
-    """Return a sentence for each thing to know about an image's values, with those it brings along.
-
-    Parameters
-    ----------
-    volume : Volume
-    role : {"A", "B"}
-    whole : bool
-        False for a part of the image, which may well have one value.
-    """
-    notes = [f"Image {role}: {note}" for note in volume.metadata.get("notes", ())]
-    array = volume.array
-    if array.dtype.kind == "f":
-        bad = int(array.size - np.isfinite(array).sum())
-        if bad:
-            notes.append(
-                f"Image {role}: {bad} of {array.size} values are not finite numbers and were "
-                "taken as the darkest value."
-            )
-        if bad == array.size:
-            return notes
-    if whole and array.size > 1 and np.nanmin(array) == np.nanmax(array):
-        notes.append(f"Image {role} has one value everywhere; it adds no structure.")
-    return notes
 
 
 class TimePoint:

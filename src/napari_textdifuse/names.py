@@ -8,11 +8,10 @@ contradicts it, and words of scenes count only in the names of images.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 #: Contrasts of MR images. "T1Gd" is T1 weighting after gadolinium.
 CONTRASTS = ("T1", "T1Gd", "T2", "PD", "FLAIR", "DWI", "ADC", "T2*", "MRA")
@@ -129,56 +128,6 @@ def contrast_in(text: str) -> str | None:
     ('FLAIR', 'T1Gd', None)
     """
     return _contrast(_words(text))
-
-
-def contrast_of_times(facts: Mapping[str, Any]) -> str | None:
-    """Return the MR contrast that a pulse sequence's times give, if they are those of one.
-
-    Parameters
-    ----------
-    facts : mapping
-        ``EchoTime``, ``RepetitionTime``, ``InversionTime`` in ms (or in s, as in BIDS sidecars),
-        ``ScanningSequence`` (0018,0020), ``SequenceVariant`` (0018,0021), ``ContrastBolusAgent``.
-
-    Examples
-    --------
-    >>> contrast_of_times({"EchoTime": 95, "RepetitionTime": 4500, "ScanningSequence": "SE"})
-    'T2'
-    >>> contrast_of_times({"EchoTime": 0.1, "RepetitionTime": 9, "InversionTime": 2.5})
-    'FLAIR'
-    """
-    try:
-        echo, repetition = float(facts["EchoTime"]), float(facts["RepetitionTime"])
-        inversion = float(facts.get("InversionTime") or 0)
-    except (KeyError, TypeError, ValueError):
-        return None
-    if repetition < 30 and echo < 1:  # seconds
-        echo, repetition, inversion = 1000 * echo, 1000 * repetition, 1000 * inversion
-    kinds, variants = (_codes(facts.get(k)) for k in ("ScanningSequence", "SequenceVariant"))
-    t1 = "T1Gd" if facts.get("ContrastBolusAgent") else "T1"
-    if "EP" in kinds:  # diffusion, perfusion, function: the times do not tell
-        return None
-    if "GR" in kinds and "SE" not in kinds:
-        if 0 < inversion < 1500 or "MP" in variants:  # MPRAGE
-            return t1
-        if echo >= 12:
-            return "T2*"
-        return t1 if "SP" in variants and repetition < 1000 else None
-    if inversion > 1500 and echo > 60:
-        return "FLAIR"
-    if echo < 30 and (repetition < 1000 or 0 < inversion < 1500):
-        return t1
-    if repetition > 1500 and echo > 60:
-        return "T2"
-    if repetition > 1500 and echo < 40 and not inversion:
-        return "PD"
-    return None
-
-
-def _codes(value: Any) -> list[str]:
-    """Split codes as DICOM, or BIDS (``GR_IR``), writes several of them."""
-    several = [value] if isinstance(value, str) or value is None else list(value)
-    return [code for v in several for code in re.split(r"[_\\\s]+", str(v or "").upper()) if code]
 
 
 def _facts(name: str, picture: bool, weak: bool) -> NameFacts | None:

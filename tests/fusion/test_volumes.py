@@ -4,7 +4,6 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_textdifuse.arrays import to_front
 from napari_textdifuse.errors import InputError
 from napari_textdifuse.fusion.slices import (
     boxes_from_front,
@@ -14,6 +13,7 @@ from napari_textdifuse.fusion.slices import (
     from_front,
     select,
     slabs,
+    to_front,
 )
 from napari_textdifuse.intensity import choose_windows, whole_window
 from napari_textdifuse.spatial import resample_to

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_textdifuse import io
-from napari_textdifuse.names import contrast_of_times
+from napari_textdifuse.meaning import contrast_of_times
 
 ROWS = [
     # TE, TR, TI in ms, sequence, variant, agent

@@ -23,9 +23,9 @@ from napari_textdifuse.spatial.layers import (
     embed,
     in_millimetres,
     read_layer,
-    share_world,
     spatial_part,
 )
+from napari_textdifuse.spatial.pairing import share_world
 from napari_textdifuse.volume import Volume
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])

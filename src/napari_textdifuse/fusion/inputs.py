@@ -10,12 +10,20 @@ from ..arrays import array_volume, check_values, load
 from ..io.channels import without_equal_channels
 from ..io.objects import object_volume
 from ..meaning import by_role, state
-from ..spatial.layers import is_layer, read_layer, share_world
-from ..spatial.one_slice import equal_axes
+from ..spatial.layers import is_layer, read_layer
+from ..spatial.pairing import equal_axes, share_world
 from ..volume import Volume
 
 
-def as_volume(source: Any, role: str, *, time: int | None = None, lazy: bool = False) -> Volume:
+def as_volume(
+    source: Any,
+    role: str,
+    *,
+    time: int | None = None,
+    modality: str | None = None,
+    unit: str | None = None,
+    lazy: bool = False,
+) -> Volume:
     """Turn an array, a `Volume`, a file path or an image layer into a checked `Volume`.
 
     Parameters
@@ -29,6 +37,8 @@ def as_volume(source: Any, role: str, *, time: int | None = None, lazy: bool = F
         What to call the input in messages, such as ``"image A"``.
     time : int, optional
         Which time point of a series, from 0. A single image has none and is taken as it is.
+    modality, unit : str, optional
+        What the user states; it wins over what is read, see `meaning.state`.
     lazy : bool
         Leave a lazy array (dask, zarr) unread and check a sample of its slices; the caller then
         cuts and loads what it needs. By default all of it is read.
@@ -57,7 +67,7 @@ def as_volume(source: Any, role: str, *, time: int | None = None, lazy: bool = F
     if not lazy:
         volume = load(volume)
     check_values(volume, role)
-    return volume
+    return state(volume, modality=modality, unit=unit)
 
 
 def as_volumes(
@@ -74,8 +84,8 @@ def as_volumes(
     Parameters
     ----------
     a, b : array, Volume, path or layer
-        Two layers share the viewer's world, see `spatial.layers.share_world`. A slice and a volume
-        get one number of axes, see `spatial.one_slice.equal_axes`.
+        Two layers share the viewer's world, see `spatial.pairing.share_world`. A slice and a volume
+        get one number of axes, see `spatial.pairing.equal_axes`.
     time : int or pair of int, optional
         Time point of every series among them, or one for each image.
     modality, unit : str or mapping of {"a", "b"} to str, optional
@@ -87,12 +97,8 @@ def as_volumes(
     a, b : Volume
     """
     times = time if isinstance(time, tuple) else (time, time)
-    volume_a = as_volume(a, "image A", time=times[0], lazy=lazy)
-    volume_b = as_volume(b, "image B", time=times[1], lazy=lazy)
-    volume_a, volume_b = share_world(volume_a, volume_b)
-    volume_a, volume_b = equal_axes(volume_a, volume_b)
     modalities, units = by_role(modality, "modality"), by_role(unit, "unit")
-    return (
-        state(volume_a, modality=modalities["a"], unit=units["a"]),
-        state(volume_b, modality=modalities["b"], unit=units["b"]),
-    )
+    stated_a, stated_b = ({"modality": modalities[r], "unit": units[r]} for r in "ab")
+    volume_a = as_volume(a, "image A", time=times[0], lazy=lazy, **stated_a)
+    volume_b = as_volume(b, "image B", time=times[1], lazy=lazy, **stated_b)
+    return equal_axes(*share_world(volume_a, volume_b))

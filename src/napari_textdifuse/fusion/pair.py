@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from ..arrays import is_lazy, to_front
+from ..arrays import is_lazy
 from ..colormaps import ColourChoice, choose_colours
 from ..intensity import Window, choose_windows
 from ..spatial import Registration, RegistrationProgress, resample_to
 from ..spatial.agreement import check_alignment
-from ..spatial.one_slice import slice_holding
 from ..spatial.registration import move_onto
 from ..spatial.resample import overlap_notes
 from ..volume import Volume
 from .options import FusionOptions
 from .progress import Callback, Progress, report
-from .slices import Selection, cut, cut_pair, select, slabs
+from .slices import Selection, cut, cut_pair, select, slabs, slice_holding, to_front
 
 #: Pixels that are prepared at once; each takes about 100 bytes while it is, 40 afterwards.
 SLAB_PIXELS = 2**23

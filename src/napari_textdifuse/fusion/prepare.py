@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import value_notes
 from ..colormaps import separate
 from ..errors import InputError
 from ..spatial import resample_to
@@ -81,7 +80,7 @@ def prepare_slab(pair: Pair, slab: Selection) -> Prepared:
     """
     whole, colours = len(pair.slabs) == 1, pair.colours
     a, b = cut_pair(pair.a, pair.b, slab)
-    notes = value_notes(a, "A", whole) + value_notes(b, "B", whole)
+    notes = _value_notes(a, "A", whole) + _value_notes(b, "B", whole)
     aligned = resample_to(b, a, check_overlap=whole)
     notes += aligned.notes
     b = aligned.volume
@@ -112,6 +111,32 @@ def prepare_slab(pair: Pair, slab: Selection) -> Prepared:
         colour_from if chroma is not None else None,
         tuple(notes),
     )
+
+
+def _value_notes(volume: Volume, role: str, whole: bool = True) -> list[str]:
+    """Return a sentence for each thing to know about an image's values, with those it brings along.
+
+    Parameters
+    ----------
+    volume : Volume
+    role : {"A", "B"}
+    whole : bool
+        False for a part of the image, which may well have one value.
+    """
+    notes = [f"Image {role}: {note}" for note in volume.metadata.get("notes", ())]
+    array = volume.array
+    if array.dtype.kind == "f":
+        bad = int(array.size - np.isfinite(array).sum())
+        if bad:
+            notes.append(
+                f"Image {role}: {bad} of {array.size} values are not finite numbers and were "
+                "taken as the darkest value."
+            )
+        if bad == array.size:
+            return notes
+    if whole and array.size > 1 and np.nanmin(array) == np.nanmax(array):
+        notes.append(f"Image {role} has one value everywhere; it adds no structure.")
+    return notes
 
 
 def brightness(pair: Pair) -> tuple[Floats, Floats]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import columns_from_front, to_front
+from ..arrays import load
 from ..errors import InputError
 from ..volume import Array, Volume
 
@@ -130,6 +131,32 @@ def select(volume: Volume, slices: Slices = None, axis: int | str = 0) -> Select
     return Selection(number, start, stop, count, notes)
 
 
+def slice_holding(a: Volume, b: Volume, axis: int) -> int | None:
+    """Return the slice of a volume in which another image of a single slice lies.
+
+    Parameters
+    ----------
+    a, b : Volume
+    axis : int
+        Array axis that the slices of `a` follow each other along.
+
+    Returns
+    -------
+    int or None
+        None where `b` has several slices, is oblique to those of `a`, or lies outside of them.
+    """
+    if a.affine is None or b.affine is None or (a.ndim, b.ndim) != (3, 3):
+        return None
+    if 1 not in b.shape or a.shape[axis] == 1:
+        return None
+    corners = [(*c, 1) for c in product(*((0, n - 1) for n in b.shape[::-1]))]
+    places = (np.linalg.solve(a.affine, b.affine) @ np.array(corners, float).T)[2 - axis]
+    if np.ptp(places) > 1:
+        return None
+    place = round(float(places.mean()))
+    return place if 0 <= place < a.shape[axis] else None
+
+
 def slabs(selection: Selection, size: int) -> Iterator[Selection]:
     """Yield the selection in parts of at most `size` slices."""
     for start in range(selection.start, selection.stop, size):
@@ -196,6 +223,34 @@ def cut_pair(a: Volume, b: Volume, selection: Selection) -> tuple[Volume, Volume
         )
     part_a, part_b = cut(a, selection), cut(b, selection) if by_number else b
     return to_front(part_a, axis), to_front(part_b, axis) if by_number else b
+
+
+def to_front(volume: Volume, axis: int) -> Volume:
+    """Turn an array axis to the front, with the affine; nothing is resampled.
+
+    Parameters
+    ----------
+    volume : Volume
+        Loaded into memory if it was lazy.
+    axis : int
+
+    Returns
+    -------
+    Volume
+    """
+    volume = load(volume)
+    if volume.ndim == 2 or axis == 0:
+        return volume
+    affine = volume.affine
+    if affine is not None:
+        affine = affine[:, [*columns_from_front(axis), 3]]  # affines take x, y, z
+    return replace(volume, array=np.moveaxis(volume.array, axis, 0), affine=affine)
+
+
+def columns_from_front(axis: int) -> list[int]:
+    """Return which of x, y, z each of the turned grid's x, y, z was."""
+    order = [axis, *(k for k in range(3) if k != axis)]
+    return [2 - order[2 - k] for k in range(3)]
 
 
 def cut_points(points: Array, selection: Selection) -> Array:

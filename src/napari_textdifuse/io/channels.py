@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..arrays import load, sampled
+from ..colour import BT601
 from ..volume import Array, Volume
 
 #: Channels are equal up to JPEG's rounding: by this part of the brightest value at most ...
@@ -47,8 +48,7 @@ def simplify(array: Array) -> tuple[Array, bool, list[str]]:
         notes.append("Its transparency was left out.")
     if exact:
         return np.ascontiguousarray(array[..., 0]), False, notes
-    # the weights of ITU-R BT.601, as for brightness elsewhere
-    mean = array[..., :3] @ np.array([0.299, 0.587, 0.114])
+    mean = array[..., :3] @ np.array(BT601)
     return (mean if array.dtype.kind == "f" else np.rint(mean)).astype(array.dtype), False, notes
 
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from ..colour import BT601
 from ..errors import InputError
-from ..names import contrast_in, contrast_of_times
+from ..meaning import contrast_of_times
+from ..names import contrast_in
 from ..volume import Volume
 
 Floats = npt.NDArray[np.float32]

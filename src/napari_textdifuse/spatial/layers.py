@@ -7,7 +7,6 @@ takes that world as LPS millimetres, which is how its own reader places images.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -110,25 +109,6 @@ def _limits(layer: Any, rgb: bool) -> dict[str, tuple[float, float]]:
     if rgb or limits is None:
         return {}
     return {"shown": (float(limits[0]), float(limits[1]))}
-
-
-def share_world(a: Volume, b: Volume) -> tuple[Volume, Volume]:
-    """Give a layer at the origin the place that the viewer shows, if the other layer was placed.
-
-    Scale 1 at the origin may be an image without geometry, or the grid that another one was
-    scaled onto; the second is the case if the other layer has a transform of its own.
-
-    Parameters
-    ----------
-    a, b : Volume
-        From `read_layer`; other volumes are returned as they are.
-    """
-    in_viewer = all(volume.sources.get("space") == "viewer" for volume in (a, b))
-    if in_viewer and a.ndim == b.ndim and (a.affine is None) != (b.affine is None):
-        if a.affine is None:
-            return replace(a, affine=RAS_LPS), b
-        return a, replace(b, affine=RAS_LPS)
-    return a, b
 
 
 def data_to_world(layer: Any) -> Matrix:

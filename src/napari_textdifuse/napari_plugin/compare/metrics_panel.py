@@ -25,7 +25,8 @@ from qtpy.QtWidgets import (
 
 from ...arrays import load
 from ...errors import TextDiFuseError
-from ...spatial.layers import read_layer, share_world
+from ...spatial.layers import read_layer
+from ...spatial.pairing import share_world
 from ..layers import KEY
 from ..task import Report, Task, message_of
 from .choice import guess_sources, images_of, is_fused, recorded_window, shown_time

@@ -13,7 +13,8 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidge
 from ...arrays import is_lazy
 from ...errors import TextDiFuseError
 from ...spatial.agreement import Alignment, check_alignment
-from ...spatial.layers import read_layer, share_world
+from ...spatial.layers import read_layer
+from ...spatial.pairing import share_world
 from ..compare.composed import CheckerboardMode
 from ..task import Task
 

@@ -1,14 +1,31 @@
-"""A single slice with a volume: brought to one number of axes, and found in the volume."""
+"""Two images as a pair: in one world, with one number of axes."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
-
-import numpy as np
 
 from ..arrays import load
+from ..exports import RAS_LPS
 from ..volume import Volume
+
+
+def share_world(a: Volume, b: Volume) -> tuple[Volume, Volume]:
+    """Give a layer at the origin the place that the viewer shows, if the other layer was placed.
+
+    Scale 1 at the origin may be an image without geometry, or the grid that another one was
+    scaled onto; the second is the case if the other layer has a transform of its own.
+
+    Parameters
+    ----------
+    a, b : Volume
+        From `layers.read_layer`; other volumes are returned as they are.
+    """
+    in_viewer = all(volume.sources.get("space") == "viewer" for volume in (a, b))
+    if in_viewer and a.ndim == b.ndim and (a.affine is None) != (b.affine is None):
+        if a.affine is None:
+            return replace(a, affine=RAS_LPS), b
+        return a, replace(b, affine=RAS_LPS)
+    return a, b
 
 
 def equal_axes(a: Volume, b: Volume) -> tuple[Volume, Volume]:
@@ -37,29 +54,3 @@ def equal_axes(a: Volume, b: Volume) -> tuple[Volume, Volume]:
     slice_ = load(a if a.ndim == 2 else b)
     thick = replace(slice_, array=slice_.array[None])
     return (thick, b) if a.ndim == 2 else (a, thick)
-
-
-def slice_holding(a: Volume, b: Volume, axis: int) -> int | None:
-    """Return the slice of a volume in which another image of a single slice lies.
-
-    Parameters
-    ----------
-    a, b : Volume
-    axis : int
-        Array axis that the slices of `a` follow each other along.
-
-    Returns
-    -------
-    int or None
-        None where `b` has several slices, is oblique to those of `a`, or lies outside of them.
-    """
-    if a.affine is None or b.affine is None or (a.ndim, b.ndim) != (3, 3):
-        return None
-    if 1 not in b.shape or a.shape[axis] == 1:
-        return None
-    corners = [(*c, 1) for c in product(*((0, n - 1) for n in b.shape[::-1]))]
-    places = (np.linalg.solve(a.affine, b.affine) @ np.array(corners, float).T)[2 - axis]
-    if np.ptp(places) > 1:
-        return None
-    place = round(float(places.mean()))
-    return place if 0 <= place < a.shape[axis] else None
