@@ -16,6 +16,7 @@ from cli_images import write_grey
 from PIL import Image
 
 import napari_textdifuse.cli.fuse as fuse_module
+from napari_textdifuse.cli.batch_report import Case, page_text
 
 
 def save_pair(root, name, hot=True):
@@ -125,7 +126,7 @@ def test_objects_are_in_the_table(batch, cohort, tmp_path):
     assert [one[f"centroid_mm_{n}"] for n in "xyz"] == ["1", "2", "3"]
     assert (two["case"], two["label"], two["volume_mL"]) == ("case01", "2", "")
     page = (tmp_path / "out/report.html").read_text("utf-8")
-    assert "<th>volume_mL</th>" in page
+    assert "<th>volume mL</th>" in page
     assert "&lt;b&gt;" in page
     assert "<b>" not in page
 
@@ -196,3 +197,32 @@ def test_a_cancelled_batch_leaves_a_report(batch, cohort, tmp_path, monkeypatch)
     assert batch(cohort).status == 130
     assert [row["state"] for row in table(tmp_path / "out")] == ["fused", "not reached"]
     assert "1 fused, 1 not reached" in (tmp_path / "out/report.html").read_text("utf-8")
+
+
+def test_objects_on_the_page_fit_beside_each_other():
+    row = {
+        "label": 2,
+        "term": "tumour",
+        "volume_mL": 3.6612345,
+        "area_mm2": None,
+        "centroid_mm": [-31.52254, -26.59221, 23.27049],
+        "centroid_voxel": [2.0, 120.1, 123.0],
+        "a_modality": "MR",
+        "a_mean": 151.0778,
+        "a_SUVmax": None,
+        "b_modality": "PT",
+        "b_mean": 10.41,
+        "b_SUVmax": 14.320318,
+    }
+    page = page_text([Case("one", "fused", objects=[row])], [], "Fusion")
+    what, values = page.split("<table>")[1:]
+    assert "<th>label</th><th>term</th><th>volume mL</th><th>centroid mm</th>" in what
+    assert "3.661</td>" in what
+    assert "-31.52, -26.59, 23.27</td>" in what
+    assert "voxel" not in page
+    cells = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", line) for line in values.split("<tr>")[1:]]
+    assert cells == [
+        ["label", "image", "modality", "mean", "SUVmax"],
+        ["2", "A", "MR", "151.1", ""],
+        ["2", "B", "PT", "10.41", "14.32"],
+    ]

@@ -177,12 +177,15 @@ _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem;
   color: #1b1f24; background: #fff }
 section { border-top: 1px solid #d0d7de; padding: .8rem 0 }
-h2 { margin: 0 0 .4rem; font-size: 1.1rem }
+h2 { margin: 0 0 .4rem; font-size: 1.1rem; overflow-wrap: anywhere }
 img { max-width: 100%; background: #000 }
 table { border-collapse: collapse; margin: .5rem 0; font-size: .85rem }
 th, td { border: 1px solid #d0d7de; padding: .15rem .5rem; text-align: left }
-td.n { text-align: right; font-variant-numeric: tabular-nums }
+td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
 .wide { overflow-x: auto }
+th { white-space: nowrap }
+p, li { overflow-wrap: anywhere }
+td a { display: inline-block; max-width: 18rem; overflow-wrap: break-word }
 .state { font-size: .8rem; border-radius: .8rem; padding: .05rem .6rem; background: #dafbe1 }
 .refused, .not { background: #fff8c5 } .failed { background: #ffebe9 }
 pre { font-size: .75rem; overflow-x: auto }
@@ -222,7 +225,8 @@ def _overview(cases: Sequence[Case]) -> str:
         f"<td>{case.state}</td><td>{_escaped(case.error)}</td></tr>"
         for case in bad
     )
-    return f"<table><tr><th>case</th><th>state</th><th>why</th></tr>{rows}</table>"
+    head = "<tr><th>case</th><th>state</th><th>why</th></tr>"
+    return f'<div class="wide"><table>{head}{rows}</table></div>'
 
 
 def _section(case: Case) -> str:
@@ -245,21 +249,41 @@ def _section(case: Case) -> str:
 
 
 def _objects(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the objects are, and their values in both images."""
+    what, values = [], []
+    for row in rows:
+        place = ("a_", "b_", "centroid_voxel")  # the place is given in mm
+        what.append({k: v for k, v in row.items() if not k.startswith(place)})
+        for role in "ab":
+            of = {k[2:]: v for k, v in row.items() if k.startswith(f"{role}_")}
+            if any(v not in (None, "") for v in of.values()):
+                values.append({"label": row.get("label"), "image": role.upper()} | of)
+    return _table(what) + _table(values)
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return a table of the columns that hold something."""
-    table = [flat(row) for row in rows]
-    columns = dict.fromkeys(k for row in table for k, v in row.items() if v not in (None, ""))
+    columns = dict.fromkeys(k for row in rows for k, v in row.items() if v not in (None, ""))
     if not columns:
         return ""
-    head = "".join(f"<th>{_escaped(name)}</th>" for name in columns)
+    head = "".join(f"<th>{_escaped(name.replace('_', ' '))}</th>" for name in columns)
     lines = []
-    for row in table:
+    for row in rows:
         cells = ""
         for name in columns:
             value = row.get(name)
-            kind = ' class="n"' if isinstance(value, (int, float)) else ""
-            cells += f"<td{kind}>{_escaped(str(_cell(value)))}</td>"
+            kind = "" if isinstance(value, str) else ' class="n"'
+            cells += f"<td{kind}>{_escaped(_rounded(value))}</td>"
         lines.append(f"<tr>{cells}</tr>")
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(lines)}</table></div>'
+
+
+def _rounded(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_rounded, value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)
 
 
 def _anchor(name: str) -> str:
