@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .errors import InputError
 from .volume import Array, Volume
-
-#: Means and squares of larger values overflow in 32 bits.
-LARGEST = 1e18
-#: How many slices of a lazy array its statistics are taken from.
-SAMPLED_SLICES = 32
-
-
-def is_lazy(array: Any) -> bool:
-    """Tell whether reading values costs time or memory that is not spent yet."""
-    return not isinstance(array, np.ndarray)
 
 
 def keep_lazy(source: Any) -> Any:
@@ -29,40 +18,9 @@ def keep_lazy(source: Any) -> Any:
     return np.asarray(source)
 
 
-def load(volume: Volume) -> Volume:
-    """Return the volume with its values in memory; itself if they are."""
-    if not is_lazy(volume.array):
-        return volume
-    return replace(volume, array=np.asarray(volume.array[...]))
-
-
-def sampled(volume: Volume, slices: int = SAMPLED_SLICES) -> Volume:
-    """Return a sample of the volume's values for statistics, without its geometry.
-
-    Parameters
-    ----------
-    volume : Volume
-    slices : int
-        Read at most so many, evenly spaced along the first axis, of a lazy volume. An array in
-        memory is returned as it is.
-
-    Returns
-    -------
-    Volume
-    """
-    if not is_lazy(volume.array):
-        return volume
-    count = volume.shape[0]
-    if volume.ndim == 2 or count <= slices:
-        return load(volume)
-    chosen = np.linspace(0, count - 1, slices).round().astype(int)
-    array = np.stack([np.asarray(volume.array[int(i)]) for i in chosen])
-    return replace(volume, array=array, affine=None)
-
-
 def smallest(volume: Volume) -> float:
     """Return the smallest finite value (of a sample, where the volume is lazy); 0 if none is."""
-    array = sampled(volume).array
+    array = volume.sampled().array
     if array.dtype.kind != "f":
         return float(array.min()) if array.size else 0.0
     low = np.min(array, initial=np.inf, where=np.isfinite(array))
@@ -138,37 +96,7 @@ def time_point(series: Any, time: int | None, label: str) -> Any:
         raise InputError(
             f"{label}: time point {time!r} does not exist; there are 0 to {count - 1}."
         )
-    return TimePoint(series, int(time)) if is_lazy(series) else series[time]
-
-
-def check_values(volume: Volume, role: str) -> None:
-    """Refuse an image that is empty, blank or has no real number; of a lazy one, look at a sample.
-
-    Raises
-    ------
-    InputError
-    """
-    label = role if volume.name == role else f"{role} ({volume.name})"
-    if volume.array.dtype.kind not in "biuf":
-        raise InputError(f"{label}: values of type {volume.array.dtype} cannot be fused.")
-    if 0 in volume.array.shape:
-        raise InputError(f"{label}: the image is empty (shape {volume.array.shape}).")
-    array = sampled(volume).array
-    if array.shape != volume.array.shape:
-        return  # a sample proves nothing about the rest
-    if array.dtype.kind == "f" and not np.isfinite(array).any():
-        raise InputError(f"{label}: no value is a finite number; check how it was exported.")
-    if array.dtype == np.float64:
-        largest = float(np.max(np.abs(array), initial=0, where=np.isfinite(array)))
-        if largest > LARGEST:
-            raise InputError(
-                f"{label}: values up to {largest:.3g} are too large to be computed with; rescale "
-                "them, or set those that mean 'no value' to NaN."
-            )
-    if not array.any():
-        raise InputError(
-            f"{label}: every value is 0, so there is nothing to fuse; check the file or the slice."
-        )
+    return series[time] if isinstance(series, np.ndarray) else TimePoint(series, int(time))
 
 
 class TimePoint:

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import SAMPLED_SLICES, is_lazy, sampled
 from .errors import InputError
-from .volume import Volume
+from .volume import SAMPLED_SLICES, Volume
 
 Floats = npt.NDArray[np.float32]
 
@@ -203,7 +202,7 @@ def whole_window(volume: Volume) -> tuple[Window, tuple[str, ...]]:
     notes : tuple of str
         Says so, where the window rests on a sample.
     """
-    part = sampled(volume)
+    part = volume.sampled()
     if part.affine is None and volume.affine is not None:  # its length counts, not that of the part
         length = len(volume.array) / max(len(part.array), 1)
         part = replace(part, affine=volume.affine @ np.diag([1.0, 1.0, length, 1.0]))
@@ -218,7 +217,7 @@ def whole_window(volume: Volume) -> tuple[Window, tuple[str, ...]]:
             "window to distinguish them.",
         )
     fixed = window.origin == "file" or window.origin.startswith(("preset soft", "type"))
-    if fixed or not is_lazy(volume.array) or volume.shape[0] <= SAMPLED_SLICES:
+    if fixed or not volume.is_lazy or volume.shape[0] <= SAMPLED_SLICES:
         return window, ()
     note = (
         f"The display window of {volume.name} rests on {SAMPLED_SLICES} of {volume.shape[0]} "

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import sampled
 from .errors import InputError
 from .names import CONTRASTS, NameFacts, contrast_in
 from .volume import LABEL_UNIT, MODALITIES, Volume
@@ -217,7 +216,7 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
 
 def _reaches_air(volume: Volume) -> bool:
     """Tell whether the lowest value, but for one padding value below, is that of air in HU."""
-    array = sampled(volume).array
+    array = volume.sampled().array
     if array.dtype.kind == "u":
         return False
     values = array[np.isfinite(array)] if array.dtype.kind == "f" else array.ravel()

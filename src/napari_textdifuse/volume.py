@@ -38,6 +38,8 @@ KEY = "textdifuse"
 NOTICE = "Derived image for research; not for diagnosis."
 #: The unit of label images.
 LABEL_UNIT = "label"
+#: How many slices of a lazy array its statistics are taken from.
+SAMPLED_SLICES = 32
 #: A grid whose determinant is this part of the product of its voxel sizes is flat.
 FLAT = 1e-6
 #: Millimetres per unit of length. Names as pint writes them, and as files do.
@@ -218,6 +220,37 @@ class Volume:
         if self.modality in ("VIS", "IR"):
             return Fact("natural colour", source)
         return Fact("colours of measured values", source)
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether reading values costs time or memory that is not spent yet."""
+        return not isinstance(self.array, np.ndarray)
+
+    def loaded(self) -> Volume:
+        """Return the volume with its values in memory; itself if they are."""
+        return replace(self, array=np.asarray(self.array[...])) if self.is_lazy else self
+
+    def sampled(self, slices: int = SAMPLED_SLICES) -> Volume:
+        """Return a sample of the values for statistics, without its geometry.
+
+        Parameters
+        ----------
+        slices : int
+            Read at most so many, evenly spaced along the first axis, of a lazy volume. An array in
+            memory is returned as it is.
+
+        Returns
+        -------
+        Volume
+        """
+        if not self.is_lazy:
+            return self
+        count = self.shape[0]
+        if self.ndim == 2 or count <= slices:
+            return self.loaded()
+        chosen = np.linspace(0, count - 1, slices).round().astype(int)
+        array = np.stack([np.asarray(self.array[int(i)]) for i in chosen])
+        return replace(self, array=array, affine=None)
 
     def with_array(self, array: Array, **changes: Any) -> Volume:
         """Return the same grid and meaning with other values."""

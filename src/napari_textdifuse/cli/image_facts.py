@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import sampled
 from ..errors import ReadError, TextDiFuseError
 from ..evaluation.folders import images_by_stem
 from ..fusion.inputs import as_volume
@@ -62,7 +61,7 @@ def describe(volume: Volume) -> dict[str, Any]:
     """
     orientation, tilt = _orientation(volume)
     window = default_window(volume)
-    values = sampled(volume).array
+    values = volume.sampled().array
     finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     return {
         "facts": facts_record(volume),

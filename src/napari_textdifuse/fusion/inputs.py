@@ -6,13 +6,19 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..arrays import array_volume, check_values, load
+import numpy as np
+
+from ..arrays import array_volume
+from ..errors import InputError
 from ..io.channels import without_equal_channels
 from ..io.objects import object_volume
 from ..meaning import by_role, state
 from ..spatial.layers import is_layer, read_layer
 from ..spatial.pairing import equal_axes, share_world
 from ..volume import Volume
+
+#: Means and squares of larger values overflow in 32 bits.
+LARGEST = 1e18
 
 
 def as_volume(
@@ -65,8 +71,8 @@ def as_volume(
         volume = array_volume(source, role, time) if found is None else found
     volume = without_equal_channels(volume)
     if not lazy:
-        volume = load(volume)
-    check_values(volume, role)
+        volume = volume.loaded()
+    _check_values(volume, role)
     return state(volume, modality=modality, unit=unit)
 
 
@@ -102,3 +108,33 @@ def as_volumes(
     volume_a = as_volume(a, "image A", time=times[0], lazy=lazy, **stated_a)
     volume_b = as_volume(b, "image B", time=times[1], lazy=lazy, **stated_b)
     return equal_axes(*share_world(volume_a, volume_b))
+
+
+def _check_values(volume: Volume, role: str) -> None:
+    """Refuse an image that is empty, blank or has no real number; of a lazy one, look at a sample.
+
+    Raises
+    ------
+    InputError
+    """
+    label = role if volume.name == role else f"{role} ({volume.name})"
+    if volume.array.dtype.kind not in "biuf":
+        raise InputError(f"{label}: values of type {volume.array.dtype} cannot be fused.")
+    if 0 in volume.array.shape:
+        raise InputError(f"{label}: the image is empty (shape {volume.array.shape}).")
+    array = volume.sampled().array
+    if array.shape != volume.array.shape:
+        return  # a sample proves nothing about the rest
+    if array.dtype.kind == "f" and not np.isfinite(array).any():
+        raise InputError(f"{label}: no value is a finite number; check how it was exported.")
+    if array.dtype == np.float64:
+        largest = float(np.max(np.abs(array), initial=0, where=np.isfinite(array)))
+        if largest > LARGEST:
+            raise InputError(
+                f"{label}: values up to {largest:.3g} are too large to be computed with; rescale "
+                "them, or set those that mean 'no value' to NaN."
+            )
+    if not array.any():
+        raise InputError(
+            f"{label}: every value is 0, so there is nothing to fuse; check the file or the slice."
+        )

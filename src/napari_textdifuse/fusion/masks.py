@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import load
 from ..errors import InputError, TextDiFuseError
 from ..locate import Location, Locator
 from ..locate.drawn import Drawing, Refiner, fill, numbered, polygon_corners, refine
@@ -228,7 +227,7 @@ def _read_mask(mask: Any) -> Volume | Array:
 
         mask = read(os.fspath(mask))
     elif is_layer(mask):
-        mask = load(read_layer(mask, "the mask"))
+        mask = read_layer(mask, "the mask").loaded()
     if isinstance(mask, Volume):
         if mask.rgb:
             raise InputError("The mask is a colour image; give labels or a single channel.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from ..arrays import is_lazy
 from ..colormaps import ColourChoice, choose_colours
 from ..intensity import Window, choose_windows
 from ..spatial import Registration, RegistrationProgress, resample_to
@@ -150,7 +149,7 @@ def make_pair(
         moved = move_onto(a, b, options.register, on_progress)
         b, registration = moved.volume, moved.registration
         notes += moved.notes
-    elif not (is_lazy(a.array) or is_lazy(b.array)):  # of a lazy one only what is fused is read
+    elif not (a.is_lazy or b.is_lazy):  # of a lazy one only what is fused is read
         message = check_alignment(a, b).message
         notes += (message,) if message else ()
     time = options.time if isinstance(options.time, tuple) else (options.time, options.time)

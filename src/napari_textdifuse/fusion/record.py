@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
-from ..arrays import sampled
 from ..intensity import Window
 from ..locate import Location
 from ..meaning import facts_record
@@ -31,7 +30,7 @@ def describe_input(volume: Volume, window: Window) -> dict[str, Any]:
         Whole, whatever part of it is fused. Of a lazy one the checksum is that of a sample.
     window : Window
     """
-    values = sampled(volume).array
+    values = volume.sampled().array
     digest = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
     part = {} if values.shape == volume.array.shape else {"sha256_of": f"{len(values)} slices"}
     return {

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import load
 from ..errors import InputError
 from ..volume import Array, Volume
 
@@ -238,7 +237,7 @@ def to_front(volume: Volume, axis: int) -> Volume:
     -------
     Volume
     """
-    volume = load(volume)
+    volume = volume.loaded()
     if volume.ndim == 2 or axis == 0:
         return volume
     affine = volume.affine

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..arrays import load, sampled
 from ..colour import BT601
 from ..volume import Array, Volume
 
@@ -68,10 +67,10 @@ def without_equal_channels(volume: Volume) -> Volume:
     if (
         not volume.rgb
         or volume.array.dtype.kind not in "iuf"
-        or not is_grey(sampled(volume).array)[0]
+        or not is_grey(volume.sampled().array)[0]
     ):
         return volume
-    array, rgb, notes = simplify(load(volume).array)
+    array, rgb, notes = simplify(volume.loaded().array)
     if rgb:
         return volume
     metadata = {**volume.metadata, "notes": (*volume.metadata.get("notes", ()), *notes)}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import load
 from ..colormaps import DEFAULT, apply_colours, colour_table
 from ..errors import GeometryError
 from ..fusion import FusionResult
@@ -108,7 +107,7 @@ class _Cut:
         """Return the plane out of a volume on the grid; a 2-D image as it is."""
         if volume.ndim == 2:
             return volume
-        return load(cut(volume, select(volume, self.index, self.axis)))
+        return cut(volume, select(volume, self.index, self.axis)).loaded()
 
     def through(self, b: Volume, a: Volume) -> Volume | None:
         """Return the plane through `b`, on the grid of `a`; None where `b` has no data."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..arrays import load
 from ..exports import RAS_LPS
 from ..volume import Volume
 
@@ -46,11 +45,11 @@ def equal_axes(a: Volume, b: Volume) -> tuple[Volume, Volume]:
     if a.ndim == b.ndim:
         return a, b
     if 1 in (a.shape[0] * (a.ndim == 3), b.shape[0] * (b.ndim == 3)):
-        volume = load(a if a.ndim == 3 else b)
+        volume = (a if a.ndim == 3 else b).loaded()
         flat = replace(volume, array=volume.array[0])
         return (flat, b) if a.ndim == 3 else (a, flat)
     if a.affine is None or b.affine is None:
         return a, b
-    slice_ = load(a if a.ndim == 2 else b)
+    slice_ = (a if a.ndim == 2 else b).loaded()
     thick = replace(slice_, array=slice_.array[None])
     return (thick, b) if a.ndim == 2 else (a, thick)

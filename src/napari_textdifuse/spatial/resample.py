@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import load, smallest
+from ..arrays import smallest
 from ..errors import GeometryError, InputError
 from ..stopping import check_stop
 from ..volume import Array, Volume
@@ -181,7 +181,7 @@ def _without_geometry(moving: Volume, fixed: Volume, order: int) -> Resampled:
 
 
 def _unchanged(moving: Volume, affine: Floats | None, *notes: str) -> Resampled:
-    volume = replace(load(moving), affine=affine)
+    volume = replace(moving.loaded(), affine=affine)
     return Resampled(volume, np.ones(moving.shape, np.bool_), 1.0, notes)
 
 

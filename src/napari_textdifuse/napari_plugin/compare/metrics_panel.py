@@ -23,7 +23,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...arrays import load
 from ...errors import TextDiFuseError
 from ...spatial.layers import read_layer
 from ...spatial.pairing import share_world
@@ -216,14 +215,14 @@ class MetricsPanel(QWidget):  # type: ignore[misc]
 
         def source(volume: Volume, role: str) -> Volume:
             window = recorded_window(fused, role, volume.unit) if guessed else None
-            return load(volume if window is None else replace(volume, window=window))
+            return (volume if window is None else replace(volume, window=window)).loaded()
 
         def job(report: Report) -> Measurement:
             return measure(
                 source(a, "a"),
                 source(b, "b"),
-                load(f),
-                None if regions is None else load(regions),
+                f.loaded(),
+                None if regions is None else regions.loaded(),
                 names={int(label): str(name) for label, name in names.items()},
                 report=report,
             )

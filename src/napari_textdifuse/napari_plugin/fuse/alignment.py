@@ -10,7 +10,6 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
-from ...arrays import is_lazy
 from ...errors import TextDiFuseError
 from ...spatial.agreement import Alignment, check_alignment
 from ...spatial.layers import read_layer
@@ -158,7 +157,7 @@ class AlignmentCheck:
             return
         self._abandon()
         self._checked = key
-        if is_lazy(first.array) or is_lazy(second.array):
+        if first.is_lazy or second.is_lazy:
             text = "An image that is read piece by piece is not checked; use the checkerboard."
             self._badge.show_state("Position not checked", text)
             return

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...arrays import load
 from ...errors import Cancelled
 from ..layers import Placement
 from .candidates import Candidate, candidates_of, rejection_note
@@ -167,7 +166,7 @@ class Job:
         # values are looked up wherever the pointer is, so all of a lazy image is read here
         one = {} if self.only is None else {"slices": self.only}
         return self.pipeline().session(
-            load(self.a), load(self.b), callback=report, **(self.options | one)
+            self.a.loaded(), self.b.loaded(), callback=report, **(self.options | one)
         )
 
     def can_reuse(self, other: Job) -> bool:

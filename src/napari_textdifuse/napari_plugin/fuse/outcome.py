@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ...arrays import sampled
 from ...errors import Cancelled, PromptError
 from ...measure import in_words
 from ..results import extent_words
@@ -156,7 +155,7 @@ def clipping_notes(pair: Pair) -> tuple[str, ...]:
         window = pair.windows.get(role.lower())
         if volume.rgb or window is None:
             continue
-        values = np.asarray(sampled(volume).array, np.float64)
+        values = np.asarray(volume.sampled().array, np.float64)
         values = values[np.isfinite(values)]
         for part, end, side in (
             ((values > window.high).mean() if values.size else 0.0, window.high, "above"),
