@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 
 from napari_textdifuse import Volume
-from napari_textdifuse.errors import InputError
+from napari_textdifuse.errors import InputError, TextDiFuseError
+from napari_textdifuse.locate import get_locator
 from napari_textdifuse.napari_plugin.fuse.drawn import prompt_of
 from napari_textdifuse.napari_plugin.fuse.outcome import in_panel_words
 from napari_textdifuse.napari_plugin.fuse.prompt_completion import ranked
@@ -225,3 +227,16 @@ def test_words_complete_inside_sentences_those_that_begin_like_it_first(typed, s
 def test_messages_speak_of_the_panel():
     error = InputError("'x' is not known; draw a mask, or pass mask= or boxes=.")
     assert in_panel_words(str(error)) == "'x' is not known; draw a mask and choose it under Drawn."
+    note = "tumour: not marked: not plausible; draw it, or choose another locator."
+    assert in_panel_words(note).endswith("draw it, or choose another way under Find with.")
+
+
+@pytest.mark.parametrize("name", ["atlas", "command"])
+def test_messages_name_no_options_of_the_command_line(monkeypatch, name):
+    monkeypatch.delenv(f"TEXTDIFUSE_{'LOCATOR_COMMAND' if name == 'command' else 'ATLAS'}", False)
+    with pytest.raises(TextDiFuseError) as missing:
+        get_locator(name).locate([scan("MR", 0)], "hippocampus")
+    words = in_panel_words(str(missing.value))
+    assert re.fullmatch(
+        rf"Find with: '{name}' has no \w+; set TEXTDIFUSE_\w+ before napari starts\.", words
+    ), words

@@ -19,8 +19,8 @@ Kind = Literal["embedded", "folder", "locator", "model"]
 GROUPS: dict[Kind, str] = {
     "embedded": "Fusion weights",
     "folder": "Fusion weights",
-    "locator": "Locators (find what a prompt names)",
-    "model": "Models that locators need",
+    "locator": "Ways to find what a prompt names",
+    "model": "Models that these need",
 }
 #: Checksum files in a model's folder, as ``sha256sum`` writes them.
 SUMS = "SHA256SUMS"
@@ -160,7 +160,7 @@ def _locator(info: LocatorInfo) -> Entry:
         facts += [("Needs", f"{info.megabytes} MB of models, below"), ("Licence", info.licence)]
     else:
         facts.append(("Needs", "no download"))
-    # the locator's message names a command; the panel has a button
+    # its message names a command; the panel has a button
     problem = info.problem or (
         "Its models are not all on this machine: download a detector and a segmenter below."
         if info.missing
@@ -221,7 +221,7 @@ def describe(entry: Entry) -> str:
 def why_not_verify(entry: Entry | None) -> str:
     """Say why an entry cannot be verified; empty if it can. So too below."""
     if entry is None or entry.kind == "locator":
-        return "Choose weights or a model; a locator has no files of its own."
+        return "Choose weights or a model; this has no files of its own."
     if entry.problem:
         return entry.problem
     return "" if entry.path is not None else "It is not on this machine; download it first."
@@ -230,7 +230,7 @@ def why_not_verify(entry: Entry | None) -> str:
 def why_not_download(entry: Entry | None) -> str:
     """See `why_not_verify`."""
     if entry is None or entry.model is None:
-        return "Choose one of the models that locators need; nothing else is downloaded."
+        return "Choose one of the models at the end of the list; nothing else is downloaded."
     if entry.path is not None:
         return "It is on this machine already."
     return ""
