@@ -203,3 +203,28 @@ def test_a_result_keeps_its_names_and_colours_when_it_is_opened_again(window, qt
     )
     assert mask.contour == 1, "as outlines, as all masks"
     assert widget.image_a.value.name == "mr", "results are no inputs"
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("panel_first", [True, False])
+def test_pictures_that_napari_opens_are_both_seen(
+    make_napari_viewer, tmp_path, suffix, panel_first
+):
+    from imageio.v3 import imwrite
+
+    viewer = make_napari_viewer()
+    if panel_first:
+        viewer.window.add_plugin_dock_widget("napari-textdifuse", "Fuse two images")
+    for k, name in enumerate(("visible", "infrared", "third")):
+        values = np.random.default_rng(k).integers(0, 255, (20, 24), np.uint8)
+        imwrite(tmp_path / f"{name}.{suffix}", values)
+    for name in ("visible", "infrared"):
+        viewer.open(tmp_path / f"{name}.{suffix}", plugin="napari")
+    if not panel_first:
+        viewer.window.add_plugin_dock_widget("napari-textdifuse", "Fuse two images")
+    lower, upper = viewer.layers
+    assert (lower.opacity, upper.opacity) == (1, 0.5)
+    upper.opacity = 1  # what the user chooses stays
+    upper.name = "renamed"
+    viewer.open(tmp_path / f"third.{suffix}", plugin="napari")
+    assert [layer.opacity for layer in viewer.layers] == [1, 1, 1]

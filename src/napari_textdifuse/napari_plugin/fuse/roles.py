@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from napari.layers import Image
 
+from ...volume import FUNCTIONAL
 from ..compare.mode import is_comparison
 from ..layers import KEY
 from ..results import is_result
@@ -57,6 +58,32 @@ def guess_pair(layers: Sequence[Any]) -> tuple[Any | None, Any | None]:
     return first, max(others, key=rank)
 
 
+def show_both(images: Sequence[Any], seen: Collection[Any] = ()) -> None:
+    """Let the upper of two images show the lower one, where both would be opaque.
+
+    Files that this package reads are opened like that. This is for pictures that napari or
+    another reader opened; an image that was seen before is left as the user has it.
+
+    Parameters
+    ----------
+    images : sequence of Image
+        In the viewer's order. Nothing is changed unless exactly two are visible.
+    seen : collection of Image
+    """
+    visible = [layer for layer in images if layer.visible]
+    if len(visible) != 2 or visible[1] in seen:
+        return
+    lower, upper = visible
+    covers = upper.opacity == 1 and upper.blending in ("translucent", "translucent_no_depth")
+    if upper.source.path is None or not covers:
+        return
+    shines = lower.metadata.get(KEY, {}).get("modality") in ("CT", *FUNCTIONAL)
+    if shines and not (lower.rgb or upper.rgb):
+        upper.blending = "additive"
+    else:
+        upper.opacity = 0.5
+
+
 class ChosenPair:
     """Keeps both choices filled, and chooses a deleted layer again when it returns.
 
@@ -72,6 +99,7 @@ class ChosenPair:
         self._layers: list[weakref.ref[Any] | None] = [None, None]
         self._names: list[str | None] = [None, None]
         self._filling = False
+        self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
         for number, box in enumerate(boxes):
             box.changed.connect(lambda layer, number=number: self._remember(number, layer))
 
@@ -84,6 +112,8 @@ class ChosenPair:
         list_again : callable
             Offers them in the boxes.
         """
+        show_both(images, self._seen)
+        self._seen.update(images)
         self._filling = True
         try:
             list_again()
