@@ -9,6 +9,7 @@ tutorial are copied to ``docs/images`` with ``--docs``.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -37,6 +38,8 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
 
+    settings = tempfile.TemporaryDirectory()  # not those of whoever takes the pictures
+    os.environ["TEXTDIFUSE_CONFIG"] = settings.name
     viewer = napari.Viewer()
     viewer.window.resize(*options.size)
     mark = "x".join(map(str, options.size))
@@ -50,6 +53,7 @@ def main() -> None:
             if options.docs and theme == THEMES[0] and name in IN_TUTORIAL:
                 shrink(path, IMAGES / f"first-{name}.png")
     viewer.close()
+    settings.cleanup()
 
 
 def session(viewer: Any, options: argparse.Namespace) -> Iterator[str]:

@@ -9,7 +9,9 @@ With ``QT_SCALE_FACTOR=1.5`` the second size is that of a screen of 1600 x 1000 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import tempfile
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -38,6 +40,8 @@ def main() -> None:
     add("--timeout", type=float, default=900, help="seconds for the fusion")
     options = parser.parse_args()
 
+    settings = tempfile.TemporaryDirectory()  # not those of whoever takes the pictures
+    os.environ["TEXTDIFUSE_CONFIG"] = settings.name
     viewer = napari.Viewer()
     viewer.window.resize(*SIZES[0])
     viewer.open_sample(PLUGIN, options.sample)
@@ -65,6 +69,7 @@ def main() -> None:
                 take(viewer, folder / f"widget-more{mark}.png")
                 widget.more.value = False
     viewer.close()
+    settings.cleanup()
 
 
 def fuse(viewer: Any, widget: Any, options: argparse.Namespace) -> None:

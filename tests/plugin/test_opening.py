@@ -48,6 +48,12 @@ def test_pet_opens_in_the_map_it_is_fused_in_with_a_bar_and_its_unit(window, qtb
     assert not text.visible, "the unit goes with the bar"
     pet.visible = True
     assert text.visible
+    viewer.canvas.grid.enabled = True
+    assert not pet.colorbar.visible, "it would cover a small field"
+    assert not text.visible
+    viewer.canvas.grid.enabled = False
+    assert pet.colorbar.visible
+    assert text.visible
     run(widget, qtbot)
     fused = viewer.layers[-1]
     assert fused.metadata["textdifuse"]["record"]["colormap"] == "functional"

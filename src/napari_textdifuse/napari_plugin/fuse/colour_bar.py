@@ -27,6 +27,7 @@ class ColourBar:
         self._changes = Changes()
         self._layer: Any | None = None
         self._hears: tuple[Any, ...] = ()
+        self._shows_text = False
         box.changed.connect(self.follow)
         self.follow()
 
@@ -51,11 +52,14 @@ class ColourBar:
         change(wanted.colorbar, "position", "top_right")
         change(wanted.colorbar, "visible", True)
         overlay = self._overlay()
-        if overlay is not None and not overlay.visible:  # the user's own text stays
+        self._shows_text = overlay is not None and not overlay.visible
+        if self._shows_text:  # the user's own text stays
             change(overlay, "text", text)
             change(overlay, "position", "top_right")
             change(overlay, "visible", True)
-            self._hears = (wanted.events.visible, self._viewer.canvas.grid.events.enabled)
+        grid = self._grid()
+        if grid is not None:
+            self._hears = (wanted.events.visible, grid.events.enabled)
             for event in self._hears:
                 event.connect(self._follow_layer)
             self._follow_layer()
@@ -69,10 +73,17 @@ class ColourBar:
         self._layer = None
 
     def _follow_layer(self, _: Any = None) -> None:
-        """Show the unit as long as napari shows the bar, and not over the fields of its grid."""
-        if self._layer is not None:
-            seen = self._layer.visible and not self._viewer.canvas.grid.enabled
-            self._changes.set(self._overlay(), "visible", bool(seen))
+        """Show the unit with the bar; in the small fields of napari's grid both would cover much."""
+        if self._layer is None:
+            return
+        grid = bool(self._grid().enabled)
+        self._changes.set(self._layer.colorbar, "visible", not grid)
+        if self._shows_text:
+            self._changes.set(self._overlay(), "visible", bool(self._layer.visible and not grid))
+
+    def _grid(self) -> Any:
+        """Return napari's grid; None without a canvas."""
+        return getattr(getattr(self._viewer, "canvas", None), "grid", None)
 
     def _overlay(self) -> Any:
         """Return napari's text on the canvas."""
