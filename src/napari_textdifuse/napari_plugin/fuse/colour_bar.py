@@ -73,7 +73,7 @@ class ColourBar:
         self._layer = None
 
     def _follow_layer(self, _: Any = None) -> None:
-        """Show the unit with the bar; in the small fields of napari's grid both would cover much."""
+        """Show the unit with the bar; both would cover the fields of its grid."""
         if self._layer is None:
             return
         grid = bool(self._grid().enabled)

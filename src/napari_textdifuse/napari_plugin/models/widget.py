@@ -172,7 +172,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
 
     def _why_not_use(self, entry: Entry | None) -> str:
         if entry is None or entry.kind not in ("embedded", "folder"):
-            return "Choose fusion weights. What finds things is chosen in the fusion panel: Find with."
+            return "Choose fusion weights; Find with in the fusion panel chooses the others."
         if entry.problem:
             return entry.problem
         return "These weights are in use." if is_chosen(entry, self._store.chosen) else ""
