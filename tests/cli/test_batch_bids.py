@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -199,3 +200,11 @@ def test_names():
     assert BidsFile.parse(Path("task-rest_bold.nii.gz")) is None
     with pytest.raises(InputError, match="no BIDS data set"):
         find_pairs(Path(__file__).parent, "T1w", "pet")
+
+
+def test_what_a_killed_run_left_is_removed_from_the_default_folder(batch, dataset):
+    left = dataset / "derivatives/textdifuse/.textdifuse-old"
+    left.mkdir(parents=True)
+    os.utime(left, (0, 0))
+    batch()
+    assert not left.exists()

@@ -202,3 +202,15 @@ def test_ctrl_c_keeps_what_is_done(batch, tmp_path, monkeypatch):
     assert ran.err.splitlines()[-1] == "textdifuse: cancelled"
     assert results_in(tmp_path / "out") == ["records/x.json", "x.png"]
     assert batch()[1]["skipped"] == 1
+
+
+def test_previews_have_one_byte_per_pixel_and_grey_ones_lose_nothing(batch, folders, tmp_path):
+    """The first pair has a colour picture, the new one is grey."""
+    for k, folder in enumerate(folders):
+        write_grey(folder / "grey.png", seed=k)
+    assert batch()[0].status == 0
+    modes = {}
+    for name in ("x", "grey"):
+        with Image.open(tmp_path / "out" / "previews" / f"{name}.png") as picture:
+            modes[name] = picture.mode
+    assert modes == {"x": "P", "grey": "L"}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from napari_textdifuse.errors import WriteError
@@ -125,3 +126,14 @@ def test_a_folder_that_was_made_for_nothing_vanishes(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="cannot be written"), staging.staging(tmp_path / "file"):
         pass
+
+
+def test_saving_a_result_sweeps(tmp_path, tiny_pipeline):
+    from napari_textdifuse.results.folder import save_result
+
+    left = tmp_path / f"{staging.PREFIX}old"
+    left.mkdir()
+    os.utime(left, (time.time() - 2 * staging.DAY,) * 2)
+    a, b = np.random.default_rng(0).random((2, 16, 16))
+    save_result(tiny_pipeline(a, b, steps=1), tmp_path, ".png")
+    assert not left.exists()

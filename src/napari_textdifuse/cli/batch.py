@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import InputError, PromptError, TextDiFuseError
 from ..evaluation.folders import images_by_stem
 from ..io.bids import find_pairs
+from ..io.staging import sweep
 from .batch_report import PAGE, TABLE, Case, short_notes, write_objects, write_report
 from .layout import Layout, describe_dataset, layout_of
 from .pair_fuser import PairFuser
@@ -70,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
         if not options.bids:
             raise InputError("--out says where the results go; give a folder.")
         options.out = options.a / "derivatives" / "textdifuse"
+        sweep(options.out)
     pairs, unclear, unpaired = _bids_pairs(options) if options.bids else _pairs(options)
     names = sorted([*pairs, *unclear])
     summary = Summary({name: Case(name) for name in names}, unpaired)

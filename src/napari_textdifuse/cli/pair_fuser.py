@@ -21,6 +21,8 @@ from .layout import layout_of
 from .locator_options import facts, make_locator
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from ..fusion import FusionPipeline
 
 
@@ -65,8 +67,6 @@ class PairFuser:
             return None
 
         loading = time.perf_counter()
-        from PIL import Image
-
         from ..fusion import FusionPipeline
         from ..fusion.inputs import as_volume
         from ..results.preview import montage
@@ -84,7 +84,7 @@ class PairFuser:
         picture = montage(
             grid, pair.partner, result, anatomical=ending == ".nii.gz", side=PREVIEW_SIDE
         )
-        preview = layout.preview, picture.quantize(256, Image.Quantize.FASTOCTREE)
+        preview = layout.preview, _smaller(picture)
         names = layout.files(record["label_names"], ending)
         files = save(result, out, names, layout.record, record, preview)
         for path in set(written) - set(files.values()):  # a mask of other objects
@@ -155,3 +155,13 @@ def _fingerprint(volume: Volume) -> str:
     digest = hashlib.sha256(json.dumps([meaning, form], default=float).encode())
     digest.update(np.ascontiguousarray(volume.array).tobytes())
     return digest.hexdigest()
+
+
+def _smaller(picture: Image.Image) -> Image.Image:
+    """Return a picture with one byte per pixel; of a grey one nothing is lost."""
+    from PIL import Image, ImageChops
+
+    red, green, blue = picture.split()
+    if ImageChops.difference(red, green).getbbox() or ImageChops.difference(red, blue).getbbox():
+        return picture.quantize(256, Image.Quantize.FASTOCTREE)
+    return red

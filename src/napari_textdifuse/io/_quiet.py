@@ -25,6 +25,8 @@ def quiet(*packages: str) -> Iterator[None]:
         if name.split(".")[0] in packages and isinstance(logger, logging.Logger) and logger.level
     ]
     loggers = [logging.getLogger(name) for name in {*packages, *children}]
+    if logging.root.manager.disable >= logging.CRITICAL:
+        loggers = []  # as on the command line; changing a level clears the caches of all loggers
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=rf"({'|'.join(packages)})(\.|$)")

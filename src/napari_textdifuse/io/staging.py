@@ -26,8 +26,6 @@ DAY = 24 * 3600.0
 def staging(out: Path) -> Iterator[Path]:
     """Give a hidden folder inside `out`, which is made if missing; both vanish if left empty.
 
-    What runs that were killed left behind in `out` is removed first.
-
     Parameters
     ----------
     out : Path
@@ -40,7 +38,6 @@ def staging(out: Path) -> Iterator[Path]:
     fresh = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
-        sweep(out)
         temporary = Path(tempfile.mkdtemp(prefix=own_prefix(), dir=out))
         try:
             yield temporary
@@ -107,14 +104,14 @@ def publish(moves: Sequence[tuple[Path, Path]], stale: Iterable[Path] = ()) -> N
 
 
 def sweep(folder: Path) -> None:
-    """Remove what runs that were killed left behind in a folder.
+    """Remove what runs that were killed left behind in a folder; once per run, not per result.
 
     Parameters
     ----------
     folder : Path
     """
     try:
-        with os.scandir(folder) as entries:  # a batch has thousands of files, looked at per pair
+        with os.scandir(folder) as entries:
             left = [Path(entry.path) for entry in entries if entry.name.startswith(PREFIX)]
     except OSError:
         return

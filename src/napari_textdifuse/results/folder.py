@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..io import write, write_json
-from ..io.staging import publish, staging
+from ..io.staging import publish, staging, sweep
 from ..measure import to_csv
 from ..volume import Volume
 
@@ -107,6 +107,7 @@ def save_result(
     WriteError
         If anything cannot be written; nothing new is left in `out`.
     """
+    sweep(out)
     record = full_record(result)
     if not record.get("complete", True):
         return save(result, out, file_names(PARTIAL + ending), PARTIAL_RECORD, record)
