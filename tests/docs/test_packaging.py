@@ -1,0 +1,41 @@
+"""What installs the package elsewhere asks for what the package asks for."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+#: Names on conda-forge that differ from those on PyPI.
+ELSEWHERE = {"torch": "pytorch"}
+
+
+def requirement(text: str) -> tuple[str, str]:
+    name, version = re.match(r"([\w.-]+)\s*(.*)", text).groups()
+    return ELSEWHERE.get(name, name).lower(), version.replace(" ", "")
+
+
+def test_the_conda_recipe_has_the_dependencies_of_the_wheel():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    recipe = (ROOT / "packaging/conda-forge/recipe.yaml").read_text()
+    parts = dict(re.findall(r"^  (host|run):\n((?:    - .*\n)+)", recipe, re.MULTILINE))
+    listed = {k: re.findall(r"- (.*)", lines) for k, lines in parts.items()}
+    run = dict(map(requirement, listed["run"]))
+    assert run.pop("python") == ">=${{python_min}}"
+    assert run == dict(map(requirement, project["dependencies"]))
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    host = dict(map(requirement, listed["host"]))
+    assert dict(map(requirement, build)).items() <= host.items()
+    from napari_textdifuse import __version__
+
+    assert f'version: "{__version__}"' in recipe
+    (entry,) = project["scripts"].items()
+    assert f"- {' = '.join(entry)}" in recipe
+
+
+def test_the_container_installs_extras_that_exist():
+    text = (ROOT / "Containerfile").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (extras,) = re.findall(r"whl\)\[([\w,-]+)\]", text)
+    assert set(extras.split(",")) <= set(project["optional-dependencies"])
