@@ -120,7 +120,7 @@ def session(viewer: Any, options: argparse.Namespace) -> Iterator[str]:
     dock.raise_()
     folder = Path(tempfile.gettempdir()) / "results"
     widget.save_to(folder)
-    wait_until(lambda: widget._saving is None, 120)
+    wait_until(lambda: not widget.saving, 120)
     yield "save"
 
 

@@ -81,7 +81,7 @@ def test_candidates_are_listed_reached_rejected_and_taken_back(
     assert [row["decision"] for row in record["candidates"]].count("rejected") == 1
     assert any("Rejected by hand" in note for note in record["warnings"])
     widget.save_to(tmp_path / "out")
-    qtbot.waitUntil(lambda: widget._saving is None, timeout=30_000)
+    qtbot.waitUntil(lambda: not widget.saving, timeout=30_000)
     (path,) = (tmp_path / "out").glob("*.json")
     assert json.loads(path.read_text())["candidates"] == record["candidates"]
     # and back

@@ -32,7 +32,14 @@ ANONYMOUS = {
     "ReferringPhysicianName": "",
 }
 #: What identity=True copies in addition; patient and study modules (PS3.3 C.7.1.1, C.7.2.1).
-_MORE_IDENTITY = ("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight")
+_MORE_IDENTITY = (
+    "IssuerOfPatientID",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "PatientIdentityRemoved",  # a de-identified source stays one
+    "DeidentificationMethod",
+)
 #: Group and creator of the private element that holds the record.
 PRIVATE_GROUP = 0x0071
 

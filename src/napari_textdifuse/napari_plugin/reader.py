@@ -152,6 +152,14 @@ def _can_read(path: Path) -> bool:
     return path.is_file() and (path.name.lower().endswith(NIFTI) or _is_dicom(path))
 
 
+def is_dicom_source(path: Path) -> bool:
+    """Tell whether a file is DICOM, or a folder holds such files."""
+    try:
+        return (path.is_dir() and _can_read(path)) or _is_dicom(path)
+    except OSError:
+        return False
+
+
 def _is_dicom(path: Path) -> bool:
     """Whether a file begins as DICOM files do (PS3.10, 7.1)."""
     if not path.is_file():

@@ -113,12 +113,16 @@ def save_result(
         return save(result, out, file_names(PARTIAL + ending), PARTIAL_RECORD, record)
     preview = None
     if pair is not None:
-        from .preview import montage
-
-        shape_of = pair.grid(len(pair.selection))
-        picture = montage(shape_of, pair.partner, result, anatomical=ending == ".nii.gz")
-        preview = PREVIEW, picture
+        preview = PREVIEW, preview_of(result, pair, anatomical=ending == ".nii.gz")
     return save(result, out, file_names(ending), RECORD, record, preview)
+
+
+def preview_of(result: FusionResult, pair: Pair, *, anatomical: bool) -> Image:
+    """Return a picture of both images and the result; see `preview.montage`."""
+    from .preview import montage
+
+    shape_of = pair.grid(len(pair.selection))
+    return montage(shape_of, pair.partner, result, anatomical=anatomical)
 
 
 def save(

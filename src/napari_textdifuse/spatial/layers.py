@@ -98,6 +98,28 @@ def read_layer(layer: Any, role: str, time: int | None = None) -> Volume:
     )
 
 
+def read_on(layer: Any, image: Any) -> Volume:
+    """Read a layer whose place is where it is seen on another one.
+
+    A viewer shows oblique grids upright. What is drawn there has no affine of its own, so it takes
+    that of the image below it along; a layer that was read from a file keeps its own.
+
+    Parameters
+    ----------
+    layer, image : object
+        See `read_layer`; of series over time the first point.
+    """
+    volume, below = read_layer(layer, "mask", 0), read_layer(image, "image", 0)
+    if "affine" in stored_facts(layer) or below.affine is None or below.ndim != volume.ndim:
+        return volume
+    matrices = [
+        in_millimetres(spatial_part(data_to_world(v), volume.ndim), getattr(v, "units", None))[0]
+        for v in (layer, image)
+    ]
+    known = {"affine": below.affine, "placed": matrices[1]}
+    return replace(volume, affine=current_affine(matrices[0], known))
+
+
 def at_time(name: str, time: int) -> str:
     """Return the name of a layer's time point."""
     return f"{name} (time point {time})"

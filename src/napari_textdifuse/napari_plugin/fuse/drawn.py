@@ -10,7 +10,7 @@ import numpy.typing as npt
 from napari.layers import Labels, Points, Shapes
 
 from ...errors import InputError
-from ...spatial.layers import read_layer
+from ...spatial.layers import read_on
 from ..results import is_result
 
 Floats = npt.NDArray[np.float64]
@@ -35,7 +35,7 @@ def prompt_of(
 
     Rectangles become boxes, other shapes their outline, points mark what they lie on (a feature
     ``label`` of 0 marks what is not part of it), labels are taken as they are. Nothing of the
-    layers is changed.
+    layers is changed. Everything lies where the user sees it on the image.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def prompt_of(
     from ...locate.drawn import Drawing
 
     if isinstance(layer, Labels):
-        return {"mask": read_layer(layer, layer.name, 0)}
+        return {"mask": read_on(layer, image)}
     if not len(layer.data):
         raise InputError(f"Layer {layer.name!r} is empty; draw something on it, or choose none.")
     if isinstance(layer, Points):

@@ -11,6 +11,7 @@ from ...errors import Cancelled
 from ..layers import Placement
 from .candidates import Candidate, candidates_of, rejection_note
 from .outcome import Message, clipping_notes, describe
+from .save_dialog import SaveChoice
 from .values import SourceValues, source_values
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class Job:
         Set by `run`: what the user is to accept or reject.
     decisions : tuple of dict
         What the user decided on those of a corrected mask; goes into the record.
+    opened : str or None
+        File or folder that image A was opened from.
     only : int or None
         The one slice of image A that is fused, for a first look at such a result.
     """
@@ -96,6 +99,7 @@ class Job:
     place: tuple[str, str | None] = ("auto", None)
     origin: FusionSession | None = None
     replaces: str | None = None
+    opened: str | None = None
     only: int | None = None
     in_sight: int | None = None
     _looks: FusionSession | None = None
@@ -181,13 +185,12 @@ class Job:
             and self.place == other.place
         )
 
-    def save(self, folder: Path) -> dict[str, Path]:
-        """Write the result into a folder, as the command line does; in the worker.
+    def save(self, choice: SaveChoice) -> dict[str, Path]:
+        """Write the result into a folder, as the command line does or as DICOM; in the worker.
 
         Parameters
         ----------
-        folder : Path
-            Made if missing.
+        choice : SaveChoice
 
         Returns
         -------
@@ -201,11 +204,15 @@ class Job:
         """
         from ...results.folder import save_result
 
-        result = self.result
+        result, folder = self.result, choice.folder
         assert result is not None, "Only a job that has run has a result."
+        pair = None if self.session is None else self.session.pair
+        if choice.dicom:
+            from ...results.dicom_folder import save_dicom
+
+            return save_dicom(result, folder, pair, source=choice.source, image=self.a)
         flat = result.contribution.ndim == 2
         ending = ".nii.gz" if result.affine is not None else ".png" if flat else ".tif"
-        pair = None if self.session is None else self.session.pair
         return save_result(result, folder, ending, pair)
 
     @property

@@ -11,7 +11,6 @@ import napari
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog
 
 from ...errors import Cancelled, TextDiFuseError
 from ...spatial.layers import read_layer
@@ -19,7 +18,6 @@ from ..compare.choice import shown_time
 from ..docking import Watch, unwrapped
 from ..layers import Placement
 from ..models.store import chosen_weights
-from ..task import Task, message_of
 from . import drawing_box
 from .alignment import AlignmentCheck
 from .availability import Availability
@@ -35,6 +33,7 @@ from .progress_line import ProgressLine
 from .prompt_completion import complete_prompts, terms_for
 from .roles import ChosenPair, inputs_among
 from .runner import Runner
+from .save_dialog import SaveChoice, Saver
 from .settings import forget_settings, load_settings, preferences, save_settings
 from .show import follow_display, go_to_slices, mark_corrected, show_result
 from .shown_results import ShownResults
@@ -68,8 +67,8 @@ class FusionWidget(Form):
         #: The job before, whose base chains serve the next one of the same pair.
         self._last: Job | None = None
         self._shown = ShownResults(napari_viewer.layers, self._painted)
-        self._saving: Task | None = None
         super().__init__(self._images, self._drawings)
+        self._saver = Saver(self.native, self._shown, self._say)
         self._pair = ChosenPair(self.image_a, self.image_b)
         remembered = preferences() | load_settings()
         self.apply(remembered)
@@ -87,7 +86,7 @@ class FusionWidget(Form):
             (self.reset.changed, self._reset),
             (self.fuse.changed, self._ask),
             (self.update_from_mask.changed, self._correct),
-            (self.save.changed, self._save),
+            (self.save.changed, self._saver.ask),
             (self.drawing.box.changed, lambda: self._draw("box")),
             (self.drawing.points.changed, lambda: self._draw("points")),
             (self.drawing.paint.changed, lambda: self._draw("paint")),
@@ -127,6 +126,11 @@ class FusionWidget(Form):
     def running(self) -> bool:
         """Whether a fusion is under way (also while it is being cancelled) or waits."""
         return self._runner.busy
+
+    @property
+    def saving(self) -> bool:
+        """Whether a result is being written."""
+        return self._saver.busy
 
     def reset_choices(self, *_: Any) -> None:
         """List the viewer's layers again; empty choices are filled by what the layers are."""
@@ -260,6 +264,7 @@ class FusionWidget(Form):
         job.settings_words = self.settings_words()
         job.layers = weakref.ref(a), weakref.ref(b)
         job.in_sight = self.extent.in_sight(self._viewer)
+        job.opened = None if a.source.path is None else str(a.source.path)
         if self._last is not None and job.can_reuse(self._last):
             job.session = self._last.session
         return job
@@ -294,35 +299,15 @@ class FusionWidget(Form):
         self.reset_choices()  # a preview was no image to choose, its result is
         self._progress.show_waiting()
 
-    def _save(self) -> None:
-        """Ask for a folder and write the result into it, in a worker thread."""
-        if self._shown.savable() is not None:
-            folder = QFileDialog.getExistingDirectory(self.native, "Save the result in this folder")
-            if folder:
-                self.save_to(Path(folder))
-
-    def save_to(self, folder: Path) -> None:
+    def save_to(self, choice: SaveChoice | Path) -> None:
         """Write the selected or latest result into a folder.
 
         Parameters
         ----------
-        folder : Path
-            Made if missing.
+        choice : SaveChoice or Path
+            A folder alone: as the command line does.
         """
-        job = self._shown.savable()
-        if job is None or job.result is None or self._saving is not None:
-            return
-        self._saving = Task(lambda _: job.save(folder))
-        self._saving.finished.connect(lambda outcome: self._saved(folder, outcome))
-        self._saving.start()
-
-    def _saved(self, folder: Path, outcome: Any) -> None:
-        self._saving = None
-        if isinstance(outcome, Exception):
-            self._say(Message(message_of(outcome, "Saving"), "error"))
-        else:
-            names = ", ".join(path.name for path in outcome.values())
-            self._say(Message(f"Saved in {folder}: {names}."))
+        self._saver.save(SaveChoice(choice) if isinstance(choice, Path) else choice)
 
     def _chosen(self) -> tuple[Any, Any]:
         return self.image_a.value, self.image_b.value
@@ -390,8 +375,7 @@ def _abandon(widget: FusionWidget | None) -> None:
     if widget is None:
         return
     widget._runner.abandon()
-    if widget._saving is not None:
-        widget._saving.abandon()
+    widget._saver.end()
     parts = (widget._views, widget._alignment, widget._colour_bar, widget._availability)
     for part in (*parts, widget._shown):
         part.end()

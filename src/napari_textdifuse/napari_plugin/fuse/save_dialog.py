@@ -1,0 +1,237 @@
+"""Where and how a result is saved: as the command line does, or as DICOM with whose identity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QWidget,
+)
+
+from ..reader import is_dicom_source
+from ..task import Task, message_of
+from .outcome import Message, in_panel_words
+
+if TYPE_CHECKING:
+    from ...fusion import FusionResult
+    from .job import Job
+    from .shown_results import ShownResults
+
+FILES, LINKED, ANONYMOUS = "files", "linked", "de-identified"
+_MEANING = {
+    FILES: "The files that the command line writes: images, objects, preview and the record of how "
+    "they were made. No patient is named.",
+    LINKED: "DICOM of the same patient, study and frame of reference as image A, whose images it "
+    "refers to: for the archive that holds them.",
+    ANONYMOUS: "DICOM of an anonymous patient in a new study; nothing refers to the source.",
+}
+
+
+@dataclass(frozen=True)
+class SaveChoice:
+    """What was chosen.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if missing.
+    dicom : bool
+        DICOM in place of the files that the command line writes.
+    source : Path or None
+        DICOM of image A, to which the result is linked; None for an anonymous patient.
+    """
+
+    folder: Path
+    dicom: bool = False
+    source: Path | None = None
+
+
+class SaveDialog(QDialog):  # type: ignore[misc]
+    """Ask for folder, format and identity.
+
+    Parameters
+    ----------
+    parent : QWidget or None
+    result : FusionResult
+    opened : str or None
+        What image A was opened from.
+    """
+
+    def __init__(self, parent: Any, result: FusionResult, opened: str | None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Save the result")
+        placed = result.affine is not None
+        flat = result.contribution.ndim == 2
+        self.folder, self.source = QLineEdit(), QLineEdit()
+        self.how = QComboBox()
+        family = "NIfTI" if placed else "PNG" if flat else "TIFF"
+        for title, choice in (
+            (f"{family}, as the command line", FILES),
+            ("DICOM, linked: same patient and study", LINKED),
+            ("DICOM, de-identified: new UIDs", ANONYMOUS),
+        ):
+            self.how.addItem(title, choice)
+        reason = _no_dicom(result)
+        for row in (1, 2):
+            item = self.how.model().item(row)
+            item.setEnabled(not reason)
+            item.setData(reason, Qt.ItemDataRole.ToolTipRole)
+        self._meaning = QLabel()
+        self._meaning.setWordWrap(True)
+        if opened is not None and is_dicom_source(Path(opened)):
+            self.source.setText(opened)
+        self.source.setPlaceholderText("folder or file with the DICOM series of image A")
+        self._source_row = _with_button(self.source, self._choose_source)
+        buttons = QDialogButtonBox.StandardButton
+        self.buttons = QDialogButtonBox(buttons.Save | buttons.Cancel)
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+        form = QFormLayout(self)
+        form.addRow("Folder", _with_button(self.folder, self._choose_folder))
+        form.addRow("Format", self.how)
+        form.addRow("Source", self._source_row)
+        form.addRow(self._meaning)
+        form.addRow(self.buttons)
+        self.setMinimumWidth(460)
+        for signal in (self.folder.textChanged, self.source.textChanged):
+            signal.connect(self._follow)
+        self.how.currentIndexChanged.connect(self._follow)
+        self._follow()
+
+    @classmethod
+    def ask(
+        cls,
+        parent: Any,
+        result: FusionResult,
+        opened: str | None,
+        save: Callable[[SaveChoice], None],
+    ) -> SaveDialog:
+        """Open the dialog; call `save` with the choice once it is made."""
+        dialog = cls(parent, result, opened)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.accepted.connect(lambda: save(dialog.choice))
+        dialog.open()
+        return dialog
+
+    @property
+    def choice(self) -> SaveChoice:
+        """What is chosen now."""
+        how = self.how.currentData()
+        source = Path(self.source.text()).expanduser() if how == LINKED else None
+        return SaveChoice(Path(self.folder.text()).expanduser(), how != FILES, source)
+
+    def _follow(self, *_: Any) -> None:
+        how = self.how.currentData()
+        self._meaning.setText(_MEANING[how])
+        self._source_row.setEnabled(how == LINKED)
+        missing = [
+            what
+            for what, line, needed in (
+                ("a folder", self.folder, True),
+                ("the source that the result is linked to", self.source, how == LINKED),
+            )
+            if needed and not line.text().strip()
+        ]
+        save = self.buttons.button(QDialogButtonBox.StandardButton.Save)
+        save.setEnabled(not missing)
+        save.setToolTip(f"Choose {' and '.join(missing)} first." if missing else "")
+
+    def _choose_folder(self) -> None:
+        _choose(self, self.folder, "Save the result in this folder")
+
+    def _choose_source(self) -> None:
+        _choose(self, self.source, "Folder with the DICOM series of image A")
+
+
+class Saver:
+    """Saves one result at a time, in a worker thread.
+
+    Parameters
+    ----------
+    parent : QWidget
+    shown : ShownResults
+    say : callable
+        Shows a message in the panel.
+    """
+
+    def __init__(self, parent: Any, shown: ShownResults, say: Callable[[Message], None]) -> None:
+        self._parent, self._shown, self._say = parent, shown, say
+        self._task: Task | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a result is being written."""
+        return self._task is not None
+
+    def ask(self) -> None:
+        """Ask where and how, then write the selected or latest result."""
+        job = self._shown.savable()
+        if job is not None and job.result is not None:
+            SaveDialog.ask(self._parent, job.result, job.opened, lambda c: self.save(c, job))
+
+    def save(self, choice: SaveChoice, job: Job | None = None) -> None:
+        """Write a result; by default the selected or latest one."""
+        asked = job or self._shown.savable()
+        if asked is None or asked.result is None:
+            return
+        if self._task is not None:
+            self._say(Message("The result before is still being saved; save this one then."))
+            return
+        self._say(Message(f"Saving in {choice.folder} ..."))
+        self._task = Task(lambda _: asked.save(choice))
+        self._task.finished.connect(lambda outcome: self._saved(choice.folder, outcome))
+        self._task.start()
+
+    def end(self) -> None:
+        """Stop, and say nothing more."""
+        if self._task is not None:
+            self._task.abandon()
+
+    def _saved(self, folder: Path, outcome: Any) -> None:
+        self._task = None
+        if isinstance(outcome, Exception):
+            text = message_of(outcome, "Saving")
+            self._say(Message(in_panel_words(text[:1].upper() + text[1:]), "error"))
+        else:
+            names = ", ".join(path.name for path in outcome.values())
+            self._say(Message(f"Saved in {folder}: {names}."))
+
+
+def _no_dicom(result: FusionResult) -> str:
+    """Return why a result cannot become DICOM; empty if it can."""
+    if result.affine is None:
+        return "Image A has no place in a patient, which DICOM needs."
+    if not result.record.get("complete", True):
+        return "This fusion was cancelled; DICOM takes complete results."
+    return ""
+
+
+def _choose(parent: Any, line: QLineEdit, title: str) -> None:
+    folder = QFileDialog.getExistingDirectory(parent, title, line.text())
+    if folder:
+        line.setText(folder)
+
+
+def _with_button(line: QLineEdit, choose: Callable[[], None]) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    button = QPushButton("Choose...")
+    button.setAutoDefault(False)
+    button.clicked.connect(choose)
+    layout.addWidget(line, 1)
+    layout.addWidget(button)
+    return row

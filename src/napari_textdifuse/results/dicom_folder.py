@@ -1,0 +1,178 @@
+"""A result becomes DICOM: series, segmentation and record in one study; all of them, or none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import TextDiFuseError, WriteError
+from ..io import list_series, read, write_dicom, write_json, write_segmentation
+from ..io.staging import publish, staging
+from ..measure import to_csv
+from ..volume import Volume
+from .folder import OBJECTS, PREVIEW, RECORD, full_record, preview_of
+
+if TYPE_CHECKING:
+    from ..fusion import FusionResult
+    from ..fusion.pair import Pair
+
+#: SeriesDescription of each image that becomes a series.
+_DESCRIPTIONS = {
+    "fused": "Fused image",
+    "contribution": "Share of image A",
+    "uncertainty": "Uncertainty",
+}
+#: Corners of two grids that are this part of a voxel apart are the same.
+_NEAR = 0.1
+
+
+def save_dicom(
+    result: FusionResult,
+    out: Path,
+    pair: Pair | None = None,
+    *,
+    source: Path | None = None,
+    image: Volume | None = None,
+) -> dict[str, Path]:
+    """Write a result as DICOM: a folder per image, ``mask.dcm``, the table and the record.
+
+    With a source the objects are linked: of its patient, study and frame of reference. Without one
+    they are de-identified: of an anonymous patient, in one new study.
+
+    Parameters
+    ----------
+    result : FusionResult
+        A complete one with geometry.
+    out : Path
+        Made if missing.
+    pair : Pair, optional
+        What was fused, for the preview.
+    source : Path, optional
+        File or folder with the DICOM series of image A.
+    image : Volume, optional
+        Image A; `source` must have a series on its grid.
+
+    Returns
+    -------
+    dict of str to Path
+        What was written, by role: folders for series of slices.
+
+    Raises
+    ------
+    WriteError
+        If the source is not image A, a target is there already, or it cannot be written; nothing
+        new is left in `out`.
+    """
+    if not result.record.get("complete", True):
+        raise WriteError("a cancelled result is not written as DICOM; fuse again, or save NIfTI.")
+    series = None
+    if source is not None:
+        series = matching_series(source, result.volume("fused") if image is None else image)
+    record = full_record(result)
+    with staging(out) as temporary:
+        found: dict[str, Path] = {}
+        moves: list[tuple[Path, Path]] = []
+        for role, description in _DESCRIPTIONS.items():
+            if getattr(result, role) is None:
+                continue
+            volume = result.volume(role)
+            target = temporary / (role if volume.ndim == 3 else f"{role}.dcm")
+            found[role] = out / target.name
+            if found[role].exists():
+                raise WriteError(f"{found[role]} is there already; choose another folder.")
+            files = write_dicom(
+                target,
+                volume,
+                record=record,
+                source=source,
+                series=series,
+                identity=source is not None,
+                description=description,
+            )
+            moves += [(file, out / file.relative_to(temporary)) for file in files]
+            if source is None:  # what follows belongs to the new study of the first
+                source, series = target, None
+        if result.mask is not None and result.mask.any():
+            target, found["mask"] = temporary / "mask.dcm", out / "mask.dcm"
+            write_segmentation(
+                target,
+                result.volume("mask"),
+                names=result.label_names,
+                record=record,
+                source=source,
+                series=series,
+                identity=True,
+            )
+            moves.append((target, found["mask"]))
+        if result.mask is not None:
+            table, found[OBJECTS] = temporary / "objects.csv", out / "objects.csv"
+            table.write_text(to_csv(result.objects), "utf-8")
+            moves.append((table, found[OBJECTS]))
+        if pair is not None:
+            picture, found["preview"] = temporary / PREVIEW, out / PREVIEW
+            preview_of(result, pair, anatomical=True).save(picture)
+            moves.append((picture, found["preview"]))
+        record["outputs"] = list(found)
+        found["record"] = out / RECORD
+        moves.append((write_json(temporary / RECORD, record), found["record"]))
+        publish(moves)
+    return found
+
+
+def matching_series(source: Path, image: Volume) -> str | None:
+    """Return which series of a DICOM file or folder has the grid of an image.
+
+    Parameters
+    ----------
+    source : Path
+    image : Volume
+
+    Returns
+    -------
+    str or None
+        SeriesInstanceUID; None for a single file.
+
+    Raises
+    ------
+    WriteError
+        If none has: another patient's identity would be put on the image.
+    """
+    try:
+        uids = [info.uid for info in list_series(source)] if source.is_dir() else [None]
+    except TextDiFuseError as error:
+        raise WriteError(f"{source.name} cannot be the source: {error}") from error
+    for uid in uids:
+        try:
+            found = read(source, series=uid)
+        except TextDiFuseError:
+            continue  # another series of the folder
+        if _same_grid(found, image):
+            return uid
+    raise WriteError(
+        f"{source.name} holds no DICOM series on the grid of image A, so the result cannot be "
+        "linked to its patient; choose the series that image A was read from, or de-identified."
+    )
+
+
+def _same_grid(one: Volume, other: Volume) -> bool:
+    """Tell whether two grids have the same corners, however their axes run."""
+    if one.affine is None or other.affine is None or one.ndim != other.ndim:
+        return False
+    if sorted(one.shape) != sorted(other.shape):
+        return False
+    a, b = _corners(one), _corners(other)
+    apart = np.linalg.norm(a[:, None] - b[None], axis=-1).min(axis=1).max()
+    smallest = np.linalg.norm(one.affine[:3, : one.ndim], axis=0).min()
+    return bool(apart < _NEAR * smallest)
+
+
+def _corners(volume: Volume) -> npt.NDArray[np.float64]:
+    assert volume.affine is not None
+    n = volume.ndim
+    last = np.array(volume.shape[::-1], float) - 1
+    ends = np.array(np.meshgrid(*([0.0, 1.0] for _ in range(n)))).reshape(n, -1).T * last
+    placed: npt.NDArray[np.float64] = ends @ volume.affine[:3, :n].T + volume.affine[:3, 3]
+    return placed
