@@ -7,6 +7,7 @@ takes that world as LPS millimetres, which is how its own reader places images.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
