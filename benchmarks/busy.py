@@ -1,4 +1,4 @@
-"""How much longer a fusion takes beside as many busy processes as cores; asked: 3 times at most.
+"""How much longer a fusion takes next to as many busy processes as cores; asked: 3 times at most.
 
     python benchmarks/busy.py [--side 320] [--repeats 3]
 
@@ -37,22 +37,22 @@ def main() -> int:
         return time.perf_counter() - start
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    alone, beside = [], []
+    alone, crowded = [], []
     for _ in range(options.repeats):
         alone.append(seconds())
         spin = [sys.executable, "-c", "while True: pass"]
         busy = [subprocess.Popen(spin) for _ in range(cores or 1)]
         try:
             time.sleep(0.5)
-            beside.append(seconds())
+            crowded.append(seconds())
         finally:
             for process in busy:
                 process.kill()
                 process.wait()
-    quiet, loaded = statistics.median(alone), statistics.median(beside)
+    quiet, loaded = statistics.median(alone), statistics.median(crowded)
     print(
         f"{cores} cores, {options.side} x {options.side}: alone {quiet:.2f} s, "
-        f"beside {cores} busy processes {loaded:.2f} s, ratio {loaded / quiet:.2f}"
+        f"next to {cores} busy processes {loaded:.2f} s, ratio {loaded / quiet:.2f}"
     )
     return 0
 

@@ -1,4 +1,4 @@
-"""Compare fusion methods on folders of registered pairs; see README.md beside this file."""
+"""Compare fusion methods on folders of registered pairs; see README.md in this folder."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--steps", nargs="+", type=int, default=list(STEPS))
     add("--weights", help="name or folder")
     add("--device", default="auto")
-    add("--out", type=Path, default=RESULTS / "samplers.md", help="Markdown; a CSV beside it")
+    add("--out", type=Path, default=RESULTS / "samplers.md", help="Markdown; a CSV next to it")
     return parser.parse_args(arguments)
 
 
@@ -146,8 +146,9 @@ def distances(fused: Floats, target: Floats) -> dict[str, float]:
 def gradients_apart(fused: Floats, sources: Sequence[Floats]) -> float:
     """Earth mover's distance between the gradient magnitudes of a result and of clean sources.
 
-    Natural images are told from noisy and from smoothed ones by this distribution (Huang & Mumford
-    1999). Equal numbers of values lie on each side, so the distance is that of the sorted ones.
+    This distribution distinguishes natural images from noisy and from smoothed ones (Huang &
+    Mumford 1999). Equal numbers of values lie on each side, so the distance is that of the sorted
+    ones.
     """
     strongest = np.maximum(*(gradient_magnitude(v) for v in sources))
     apart = np.sort(gradient_magnitude(fused), None) - np.sort(strongest, None)

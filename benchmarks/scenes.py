@@ -5,7 +5,7 @@
 asks the lexicon for "person, car" and compares the boxes of its answer with those of
 ``scenes_boxes.json``, or of ``--boxes FILE``: ``{stem: [{"label", "xyxy"}, ...]}`` for one set.
 A box is right where its intersection over union with a true one, taken at most once, is at least
-0.5. What lies for the most part in an ignored place (too small, or not to be told) is not counted.
+0.5. What lies mostly in an ignored place (too small, or not recognisable) is not counted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Time, peak memory and share of the machine's peak; see README.md beside this file.
+"""Time, peak memory and share of the machine's peak; see README.md in this folder.
 
 Each row is measured in a fresh process, so that one run's memory does not hide another's.
 """
@@ -18,7 +18,7 @@ from typing import Any
 HERE = Path(__file__).parent
 #: Steps of the authors' chain.
 REFERENCE_STEPS = 25
-Found = dict[str, Any]
+Row = dict[str, Any]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -88,7 +88,7 @@ class Report:
         self.line(f"| {' | '.join(cells)} |")
 
 
-def presets(options: argparse.Namespace, report: Report) -> list[Found]:
+def presets(options: argparse.Namespace, report: Report) -> list[Row]:
     """Each size with each number of steps."""
     columns = ("image", "steps", "cold start s", "load s", "first s", "warm s", "peak GiB", "TFLOP")
     report.head("Per image", *columns)
@@ -109,7 +109,7 @@ def presets(options: argparse.Namespace, report: Report) -> list[Found]:
     return rows
 
 
-def peak_share(options: argparse.Namespace, report: Report, rows: list[Found]) -> None:
+def peak_share(options: argparse.Namespace, report: Report, rows: list[Row]) -> None:
     """Compare with what the machine can do, and say where the time goes."""
     dtypes = sorted({"float32", *(row["precision"] for row in rows)})
     report.head("The machine", "measured", *dtypes)
@@ -166,7 +166,7 @@ def slices(options: argparse.Namespace, report: Report) -> None:
             report.row(image, str(count), f"{found['warm']:.2f}", f"{rate:.2f}", peak)
 
 
-def yardstick(options: argparse.Namespace, report: Report, rows: list[Found]) -> None:
+def yardstick(options: argparse.Namespace, report: Report, rows: list[Row]) -> None:
     """One step of the authors' architecture; its cost does not depend on the weights."""
     columns = ("image", "one step s", f"{REFERENCE_STEPS} steps s", "peak GiB")
     others = [f"this is faster, {steps} steps" for steps in options.steps]
@@ -188,7 +188,7 @@ def yardstick(options: argparse.Namespace, report: Report, rows: list[Found]) ->
     )
 
 
-def fusion(options: argparse.Namespace, width: int, height: int, steps: str) -> Found:
+def fusion(options: argparse.Namespace, width: int, height: int, steps: str) -> Row:
     """Options of a fusion in the worker."""
     chosen = None if steps == "default" else int(steps) if steps.isdigit() else steps
     return {
@@ -197,7 +197,7 @@ def fusion(options: argparse.Namespace, width: int, height: int, steps: str) -> 
     }
 
 
-def measure(kind: str, case: Found, threads: int) -> Found:
+def measure(kind: str, case: Row, threads: int) -> Row:
     """Run one measurement in a fresh process."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     environment = os.environ | dict.fromkeys(names, str(threads)) | {"PYTHONPATH": str(HERE)}

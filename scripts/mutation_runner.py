@@ -1,7 +1,7 @@
 """Runs pytest in forked processes that already hold the large libraries.
 
 A parent imports torch, SciPy and the like once. Each run forks it and imports the package and the
-tests anew, so that it starts in a fraction of a second and nothing of one run reaches the next.
+tests again, so that it starts in a fraction of a second and nothing of one run reaches the next.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def run(
     options: Sequence[str] = (),
     limit: float | None = None,
 ) -> Run:
-    """Run pytest on `tests` in a fork, at most `limit` seconds; its output goes beside `report`.
+    """Run pytest on `tests` in a fork, at most `limit` seconds; its output goes next to `report`.
 
     Without an order, the run leaves compiled files for the others, which must leave none.
     """

@@ -1,4 +1,4 @@
-# Sourced by demo.sh and test.sh: makes .venv beside the sources and installs the package there.
+# Sourced by demo.sh and test.sh: makes .venv next to the sources and installs the package there.
 # A second run finds everything in place and takes seconds.
 #
 # Settings, from the environment:
@@ -165,7 +165,7 @@ prepare_environment() {
     install_torch
     say "Installing napari-textdifuse and its [$extra] packages (about a minute)"
     pip_install --editable "${ROOT}[$extra]"
-    # torchvision from PyPI does not import beside a CPU torch, and breaks transformers with it
+    # torchvision from PyPI does not import with a CPU torch, and breaks transformers with it
     if "$VENV_PYTHON" -c 'import torchvision' 2>/dev/null; then
         say "Note: torchvision is installed in .venv; it is not needed and must match torch"
     fi

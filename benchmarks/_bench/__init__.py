@@ -1,1 +1,1 @@
-"""What the benchmark scripts beside this folder are made of."""
+"""What the benchmark scripts share."""

@@ -44,7 +44,7 @@ class Method:
     ----------
     name : str
     kind : str
-        "oracle" methods are told what nobody knows, and are not ranked.
+        "oracle" methods get what nobody knows, and are not ranked.
     run : callable
     version : callable
         Of a pair and condition; a result measured under another version is measured again.
@@ -159,7 +159,7 @@ def _checksum(files: list[Path]) -> str:
 def _nlm(
     pair: Pair, seen: tuple[Bytes, Bytes], condition: str, *, clean: bool = True
 ) -> Bytes | None:
-    """Non-local means on each source (noise estimated, not told), then the Laplacian pyramid."""
+    """Non-local means on each source (noise estimated, not given), then the Laplacian pyramid."""
     if condition == "none" and not clean:
         return None
     a, b = (_denoise(as_floats(image)) for image in seen)
@@ -167,7 +167,7 @@ def _nlm(
 
 
 def _oracle(pair: Pair, seen: tuple[Bytes, Bytes], condition: str) -> Bytes | None:
-    """As `_nlm`, and told the gamma of the visible image."""
+    """As `_nlm`, and given the gamma of the visible image."""
     gamma = dict(parts_for(pair, condition)).get("gamma")
     if gamma is None:
         return None

@@ -23,7 +23,7 @@ best mean is bold. All rows of a table were measured on the same pairs, degraded
 against the clean sources.
 
 - **rank**: place by the mean, averaged over the nine metrics; 1 is best, ties share. Oracles, which
-  are told how the pair was degraded, are not ranked.
+  know how the pair was degraded, are not ranked.
 - **first of 5**: on how many of EN, AG, SD, SCD and VIF the method is above every other row.
 - **below median**: on how many metrics but EN it is below the median of the other rows.
 
@@ -178,7 +178,7 @@ def _elsewhere(block: Block, rows: Sequence[Published]) -> list[str]:
             ]
         )
     return [
-        f"#### {block.set_name}: beside rows measured elsewhere",
+        f"#### {block.set_name}: next to rows measured elsewhere",
         ABOUT_ELSEWHERE,
         table(head, lines),
     ]

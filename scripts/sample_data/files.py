@@ -32,7 +32,7 @@ def write_nifti(
     affine : ndarray, shape (4, 4)
         Voxel to RAS mm; written as sform and qform, code 1 (scanner).
     sidecar : mapping, optional
-        Written beside the image as ``<stem>.json``.
+        Written next to the image as ``<stem>.json``.
     slope : float, optional
         scl_slope.
     """

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 
-# OpenMP threads that spin while they wait starve one another on a busy machine: beside as
-# many busy processes as cores a fusion then takes many times as long. Read when torch is loaded;
-# whoever has set the policy keeps it.
+# OpenMP threads that spin while they wait starve one another on a busy machine: next to as many
+# busy processes as cores, a fusion takes many times as long. Read when torch is loaded; a policy
+# that the user has set is kept.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:

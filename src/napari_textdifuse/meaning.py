@@ -187,14 +187,14 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
         if modality == "MR" and contrast is None and named.contrast is not None:
             changes["contrast"] = named.contrast
             said["contrast"] = named.source
-    by_folder = said.get("contrast") == "folder name"  # the image's own times tell more
+    by_folder = said.get("contrast") == "folder name"  # the image's own times say more
     if modality == "MR" and contrast is None and ("contrast" not in changes or by_folder):
         nested = volume.metadata.get("acquisition")
-        beside = dict(nested) if isinstance(nested, Mapping) else {}
-        found = contrast_of_times({**volume.metadata, **beside})
+        acquisition = dict(nested) if isinstance(nested, Mapping) else {}
+        found = contrast_of_times({**volume.metadata, **acquisition})
         if found is not None:
             changes["contrast"] = found
-            said["contrast"] = "sidecar" if "EchoTime" in beside else "file"
+            said["contrast"] = "sidecar" if "EchoTime" in acquisition else "file"
     belongs = _UNIT_OF.get(volume.unit)
     if modality is None and belongs is not None:
         modality = changes["modality"] = belongs
@@ -254,7 +254,7 @@ def contrast_of_times(facts: Mapping[str, Any]) -> str | None:
         echo, repetition, inversion = 1000 * echo, 1000 * repetition, 1000 * inversion
     kinds, variants = (_codes(facts.get(k)) for k in ("ScanningSequence", "SequenceVariant"))
     t1 = "T1Gd" if facts.get("ContrastBolusAgent") else "T1"
-    if "EP" in kinds:  # diffusion, perfusion, function: the times do not tell
+    if "EP" in kinds:  # diffusion, perfusion, function: the times do not say
         return None
     if "GR" in kinds and "SE" not in kinds:
         if 0 < inversion < 1500 or "MP" in variants:  # MPRAGE

@@ -65,7 +65,7 @@ class OwlVitSamLocator:
         Most objects per phrase; the best are kept.
     look_at : {"both", "a", "b"}
         In which of the two images to look. With "both", boxes that mean the same object are
-        united, and the object is outlined in the image that shows it best.
+        merged, and the object is outlined in the image that shows it best.
     device : str
         "auto" takes an accelerator where there is one, else the CPU.
     cache_bytes : int

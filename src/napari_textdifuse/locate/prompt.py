@@ -236,8 +236,8 @@ def _misspelt(words: list[str], names: dict[tuple[str, ...], Term]) -> list[Term
             raise PromptError(f"{word!r} may be {either}; write the one that you mean.")
         if close:
             corrected = [close[0] if w == word else w for w in words]
-            again = [w for text in corrected for w in normalise(text)]
-            found = _requests(again, names)
+            corrected_words = [w for text in corrected for w in normalise(text)]
+            found = _requests(corrected_words, names)
             return [replace(request, misspelt=word) for request in found]
     return []
 

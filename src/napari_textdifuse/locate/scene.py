@@ -105,10 +105,12 @@ def _objects(view: RuleImage, label: str) -> Objects:
     if view.array.ndim == 2:
         return _rows(labels[0], rows, seen, [[k] for k in range(len(rows))], False)
     boxes = np.array([f.box for _, f, _ in rows], np.float32).reshape(-1, 4)
-    linked = link(boxes, [z for z, _, _ in rows], [0] * len(rows))
-    members = [np.flatnonzero(linked == k).tolist() for k in range(int(linked.max(initial=-1)) + 1)]
+    object_of = link(boxes, [z for z, _, _ in rows], [0] * len(rows))
+    members = [
+        np.flatnonzero(object_of == k).tolist() for k in range(int(object_of.max(initial=-1)) + 1)
+    ]
     number = np.zeros(len(rows) + 1, np.int32)
-    number[1:] = linked + 1
+    number[1:] = object_of + 1
     return _rows(number[labels], rows, seen, members, True)
 
 

@@ -106,8 +106,8 @@ def describe(
     if not lines and not missing:
         text = _plain(outcome, names) + (f" {restored.capitalize()}." if restored else "")
         return Message(text, details=details)
-    told = [*lines, *(f"{name}: not found" for name in missing), *([restored] if restored else [])]
-    text = "; ".join(told)
+    shown = [*lines, *(f"{name}: not found" for name in missing), *([restored] if restored else [])]
+    text = "; ".join(shown)
     return Message(text, "warning" if missing else "info", details)
 
 
