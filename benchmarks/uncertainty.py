@@ -4,6 +4,8 @@ The error is the distance of a result from degraded images to that from the clea
 each. The table is fitted on every other held-out pair and checked on the rest.
 
     python benchmarks/uncertainty.py --data DIR --out benchmarks/results/uncertainty
+
+`--plot` draws the calibration with matplotlib, which the extra `benchmark` installs.
 """
 
 from __future__ import annotations
@@ -125,6 +127,33 @@ def fit(errors: Floats, expected: Floats) -> dict[str, list[float]]:
     return {"expected": expected, "deviation": [round(float(v), 4) for v in rising]}
 
 
+def plot(curves: dict[str, tuple[Floats, Floats]], file: Path) -> None:
+    """Draw for each set the bound that nine errors in ten lay below, against the stated one."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    for (name, (errors, bounds)), marker in zip(curves.items(), "os^Dv*", strict=False):
+        edges = np.unique(np.quantile(bounds, np.linspace(0, 1, POINTS + 1)))
+        stated, found = [], []
+        for low, high in itertools.pairwise(edges):
+            inside = (bounds >= low) & (bounds <= high)
+            stated.append(255 * float(bounds[inside].mean()))
+            found.append(255 * float(np.quantile(errors[inside], SHARE)))
+        axes.plot(stated, found, marker=marker, label=name)
+    limit = max(axes.get_xlim()[1], axes.get_ylim()[1])
+    axes.plot([0, limit], [0, limit], color="grey", linestyle=":", label="calibrated")
+    axes.set(
+        xlabel="stated bound of nine errors in ten (1/255)",
+        ylabel="found on held-out pairs (1/255)",
+        xlim=(0, limit),
+        ylim=(0, limit),
+        aspect="equal",
+    )
+    axes.legend()
+    figure.savefig(file, dpi=110)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
@@ -133,6 +162,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1, help="of the chain; default 1")
     parser.add_argument("--limit", type=int, default=8, help="held-out pairs per set; default 8")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--plot", action="store_true", help="also draw OUT/calibration.png")
     options = parser.parse_args()
     torch.set_num_threads(1)
     folder = open_folder(options.weights)
@@ -169,6 +199,14 @@ def main() -> None:
             )
     (options.out / "coverage.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
+    if options.plot:
+        curves = {}
+        for name in options.sets:
+            rest = [r for r in rows if r[0] == name and r[2] % 2]
+            error, level = (np.concatenate([r[i] for r in rest]) for i in (3, 4))
+            levels = np.log(level + 1e-9), table["expected"], table["deviation"]
+            curves[name] = error, DEVIATIONS * np.exp(np.interp(*levels))
+        plot(curves, options.out / "calibration.png")
 
 
 if __name__ == "__main__":
