@@ -30,6 +30,8 @@ LEFT, WIDEST = 2 / 255, 3.0
 #: Percentage of the pixels that are taken for black, and how far above the darker source's black
 #: that of the result may lie.
 BLACK, MARGIN = 1.0, 4 / 255
+#: Standard deviations between the mean and the first percentile of a normal distribution.
+BELOW = 2.33
 
 
 def rgb_to_ycbcr(rgb: Floats) -> tuple[Floats, Floats]:
@@ -205,10 +207,16 @@ def clear_haze(
         From 0, nothing, to 1.
     """
     black = float(np.percentile(images[-1], BLACK))
-    wanted = min(float(np.percentile(image, BLACK)) for image in (x, y)) + MARGIN
+    wanted = min(_black_without_noise(image) for image in (x, y)) + MARGIN
     if not wanted < black < 1:
         return images
     wanted = black + amount * (wanted - black)
     points = np.array([0, black, 1], np.float32), np.array([0, wanted, 1], np.float32)
     emphasised, plain = (np.interp(image, *points).astype(np.float32) for image in images)
     return emphasised, plain
+
+
+def _black_without_noise(image: Floats) -> float:
+    """Return the first percentile; noise, which lies as far below a surface, is not black."""
+    noise = noise_level(image, np.ones(image.shape, bool))
+    return float(np.percentile(image, BLACK)) + BELOW * max(0.0, noise - DETAIL)
