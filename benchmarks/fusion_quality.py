@@ -47,6 +47,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--others", nargs="+", default=[], metavar="NAME=DIR", help="results of other methods")
     add("--table", type=Path, help="CSV file of other methods' figures")
     add("--degrade", nargs="+", default=["none"], help="none, metrics, grid, or noise20, ...")
+    add("--further", action="store_true", help="also MS-SSIM CC Nabf FMI Qcb Qcv; slow")
     add("--weights", help="name or folder of textdifuse's weights")
     add("--steps", help="sampling steps of textdifuse")
     add("--device", default="auto")
@@ -91,7 +92,9 @@ def run(options: argparse.Namespace) -> None:
                 if options.write_inputs:
                     save_inputs(options.write_inputs, task)
                 measured += [
-                    row for m in methods if (row := result(task, m, store, options.out)) is not None
+                    row
+                    for m in methods
+                    if (row := result(task, m, store, options.out, options.further)) is not None
                 ]
             sheet = f"sheet-{set_name}-{condition}.png"
             draw_sheet(options.out / sheet, [t for t in tasks if t.shown], methods, options.out)
@@ -102,11 +105,13 @@ def run(options: argparse.Namespace) -> None:
     print(text)
 
 
-def result(task: Task, method: Method, store: Store, out: Path) -> Row | None:
+def result(
+    task: Task, method: Method, store: Store, out: Path, further: bool = False
+) -> Row | None:
     """Take the row from the store, or fuse and measure; None if the method has no result."""
     pair = task.pair
     key = (pair.set_name, pair.stem, task.condition, method.name)
-    version = method.version(pair, task.condition)
+    version = method.version(pair, task.condition) + " further" * further
     picture = picture_path(out, task, method)
     if store.holds(key, version) and (not task.shown or picture.is_file()):
         return store.rows[key]
@@ -116,7 +121,7 @@ def result(task: Task, method: Method, store: Store, out: Path) -> Row | None:
     seconds = time.perf_counter() - start
     if fused is None:
         return None
-    values = measure(pair, fused) | {"seconds": seconds}
+    values = measure(pair, fused, further) | {"seconds": seconds}
     if "cast" in task.condition:
         clean = degrade(pair, "none")
         values |= cast_removal(pair, seen[0], fused, lambda: method.run(pair, clean, "none"))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from napari_textdifuse.colour import rgb_to_ycbcr, ycbcr_to_rgb
-from napari_textdifuse.evaluation import METRICS, luminance8, readback
+from napari_textdifuse.evaluation import FURTHER_METRICS, METRICS, luminance8, readback
 from napari_textdifuse.evaluation.artefacts import artefacts
 from napari_textdifuse.evaluation.chromaticity import colour_difference, hue_difference
 from napari_textdifuse.evaluation.metrics import evaluate_luminance
@@ -22,7 +22,7 @@ ARTEFACTS = (
 HUE = ("hue_rgb", "hue_lab")
 #: CIEDE2000 under a colour cast; see `cast_removal`.
 COLOUR = ("cast_before", "cast_after", "cast_floor", "own_before", "own_after")
-MEASURES = (*METRICS, *ARTEFACTS, *HUE, *COLOUR, "seconds")
+MEASURES = (*METRICS, *FURTHER_METRICS, *ARTEFACTS, *HUE, *COLOUR, "seconds")
 
 #: What a degraded pair is judged on: the others also reward noise that was kept.
 FIDELITY = ("SCD", "VIF", "Qabf", "SSIM")
@@ -30,8 +30,15 @@ FIDELITY = ("SCD", "VIF", "Qabf", "SSIM")
 PUBLISHED = ("EN", "AG", "SD", "SCD", "VIF")
 
 
-def measure(pair: Pair, fused: Bytes) -> dict[str, float]:
+def measure(pair: Pair, fused: Bytes, further: bool = False) -> dict[str, float]:
     """Metrics and artefacts of a result against the *clean* sources, and hue of a colour map.
+
+    Parameters
+    ----------
+    pair : Pair
+    fused : array
+    further : bool
+        Also `FURTHER_METRICS`, which take several seconds.
 
     Returns
     -------
@@ -40,6 +47,8 @@ def measure(pair: Pair, fused: Bytes) -> dict[str, float]:
     """
     a, b, f = (luminance8(image) for image in (pair.a, pair.b, fused))
     values = dict.fromkeys(MEASURES, math.nan) | evaluate_luminance(a, b, f) | artefacts(a, b, f)
+    if further:
+        values |= evaluate_luminance(a, b, f, FURTHER_METRICS)
     both = readback(*(as_floats(image) for image in (pair.a, pair.b, fused)))
     values["readback"] = min(both)
     if not pair.scene and pair.a.ndim == fused.ndim == 3:  # colour that stands for a value

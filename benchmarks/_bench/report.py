@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from napari_textdifuse.evaluation import LUMINANCE_METRICS, METRICS
+from napari_textdifuse.evaluation import (
+    FURTHER_METRICS,
+    LOWER_IS_BETTER,
+    LUMINANCE_METRICS,
+    METRICS,
+)
 
 from .conditions import GRID
 from .measures import COLOUR, FIDELITY, PUBLISHED
@@ -84,6 +89,8 @@ def _chapter(block: Block) -> list[str]:
     if block.left_out:
         few = ", ".join(f"{method} ({count})" for method, count in block.left_out.items())
         parts.append(f"Left out, without a result for every pair: {few}.")
+    if any(not math.isnan(means["CC"]) for means in block.means.values()):
+        parts.append(_further(block))
     parts.append(_artefacts(block))
     if any(not math.isnan(means["cast_before"]) for means in block.means.values()):
         parts.append(_colour(block))
@@ -114,6 +121,25 @@ def _metrics(block: Block) -> str:
         cells += [column.get(method, "") for column in extra.values()]
         lines.append([*cells, f"{means['seconds']:.3f}"])
     return table(["method", *METRICS, *extra, "s"], lines)
+
+
+def _further(block: Block) -> str:
+    """Table of the metrics that few articles give; of Nabf and Qcv the lowest is best."""
+    lines = []
+    best = {}
+    for name in FURTHER_METRICS:
+        values = [block.means[m][name] for m in block.ranked]
+        best[name] = (min if name in LOWER_IS_BETTER else max)(values, default=math.nan)
+    for method, means in block.means.items():
+        cells = [method]
+        for name in FURTHER_METRICS:
+            digits = 0 if name == "Qcv" else 3
+            text = f"{means[name]:.{digits}f}"
+            strong = method in block.ranked and text == f"{best[name]:.{digits}f}"
+            cells.append(f"**{text}**" if strong else text)
+        lines.append(cells)
+    head = [f"{name} (low)" if name in LOWER_IS_BETTER else name for name in FURTHER_METRICS]
+    return table(["method", *head], lines)
 
 
 def _artefacts(block: Block) -> str:
