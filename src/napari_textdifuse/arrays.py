@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, kind_of_values, size_of
 from .volume import Array, Volume
 
 
@@ -47,11 +47,13 @@ def array_volume(source: Any, role: str, time: int | None = None) -> Volume:
     """
     try:
         array = keep_lazy(_readable(source))
-    except ValueError as error:
-        raise InputError(f"{role}: not an array of equal rows ({error}).") from None
+    except ValueError:
+        raise InputError(
+            f"{role}: its rows differ in length; give rows of equal length, as an array has them."
+        ) from None
     if array.dtype.kind not in "biuf":
         raise InputError(
-            f"{role}: values of type {array.dtype} cannot be fused; give real numbers"
+            f"{role}: {kind_of_values(array.dtype)} cannot be fused; give real numbers"
             + (" (for complex data, its magnitude)." if array.dtype.kind == "c" else ".")
         )
     rgb = array.ndim in (3, 4) and array.shape[-1] in (3, 4)
@@ -59,7 +61,7 @@ def array_volume(source: Any, role: str, time: int | None = None) -> Volume:
         array = time_point(array, time, role)
     if array.ndim - int(rgb) not in (2, 3):
         raise InputError(
-            f"{role}: an array with {array.ndim} axes {array.shape} is not an image or a volume; "
+            f"{role}: an array of {size_of(array.shape)} is not an image or a volume; "
             "give (Y, X), (Z, Y, X), or either with a last axis of 3 colours."
         )
     return Volume(array, rgb=rgb, name=role)
@@ -89,7 +91,7 @@ def time_point(series: Any, time: int | None, label: str) -> Any:
         time = 0
     if time is None:
         raise InputError(
-            f"{label}: a series of {count} time points {tuple(series.shape)}; choose one with "
+            f"{label}: a series of {count} time points ({size_of(series.shape)}); choose one with "
             f"time=0 to {count - 1}."
         )
     if isinstance(time, bool) or not isinstance(time, (int, np.integer)) or not 0 <= time < count:

@@ -6,6 +6,7 @@ Every message is one sentence that says what is wrong and what to do next. All o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -54,3 +55,40 @@ class Cancelled(TextDiFuseError):
 
 class MissingDependencyError(TextDiFuseError):
     """An optional package is needed for the feature that was asked for."""
+
+
+_KINDS = {
+    "b": "truth values",
+    "i": "whole numbers",
+    "u": "whole numbers",
+    "f": "floating-point numbers",
+    "c": "complex numbers",
+    "M": "dates",
+    "m": "time spans",
+    "S": "text",
+    "U": "text",
+    "V": "records of several values",
+}
+
+
+def kind_of_values(dtype: Any) -> str:
+    """Return what the values of a NumPy type are called in messages.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> kind_of_values(np.dtype("complex64")), kind_of_values(np.dtype("datetime64[s]"))
+    ('complex numbers', 'dates')
+    """
+    return _KINDS.get(dtype.kind, "values of mixed kinds")
+
+
+def size_of(shape: Iterable[int]) -> str:
+    """Return a shape as messages give it.
+
+    Examples
+    --------
+    >>> size_of((40, 60, 3))
+    '40 x 60 x 3'
+    """
+    return " x ".join(map(str, shape)) or "a single value"

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import exports
-from .errors import InputError
+from .errors import InputError, size_of
 
 if TYPE_CHECKING:
     import nibabel
@@ -141,8 +141,8 @@ class Volume:
         if spatial not in (2, 3):
             kind = " colour" if self.rgb else ""
             raise InputError(
-                f"{self.name}: a{kind} array of shape {self.array.shape} is not a 2-D image or a "
-                "3-D volume; select one time point or channel first."
+                f"{self.name}: a{kind} array of {size_of(self.array.shape)} is not a 2-D image or "
+                "a 3-D volume; select one time point or channel first."
             )
         if self.rgb and self.array.shape[-1] not in (3, 4):
             raise InputError(

@@ -69,8 +69,8 @@ def test_result_is_never_stretched():
     [
         (np.array([[0.0, 7.5]]), r"0 to 7\.5 are not in \[0, 1\]"),
         (np.array([[0.0, np.nan]]), "not finite"),
-        (np.array([[0, 5]], dtype=np.int16), "int16"),
-        (np.array([[0j]]), "complex128"),
+        (np.array([[0, 5]], dtype=np.int16), "signed whole numbers have no defined"),
+        (np.array([[0j]]), "complex numbers have no defined"),
     ],
 )
 def test_unusable_values_are_named(image, message):
@@ -96,8 +96,8 @@ def test_measured_sources_are_shown_with_their_window():
     [
         (np.full((3, 3), np.nan), "image A: no value is a finite number"),
         (np.zeros((0, 3)), "image A: the image is empty"),
-        (np.zeros(5), r"image A: an? array of shape \(5,\)"),
-        (np.zeros((3, 3), dtype=complex), "image A: values of type complex128"),
+        (np.zeros(5), r"image A: an? array of 5"),
+        (np.zeros((3, 3), dtype=complex), "image A: complex numbers"),
     ],
 )
 def test_unusable_source_is_named(source, message):

@@ -197,7 +197,7 @@ def test_not_a_number_is_dark_and_noted(tiny_pipeline):
 
 BAD = {
     "complex": (picture().astype(complex), "complex"),
-    "text": (np.array([["a", "b"]]), "values of type"),
+    "text": (np.array([["a", "b"]]), "text cannot be fused"),
     "5-D": (np.zeros((2, 2, 2, 2, 2)), "5 axes"),
     "1-D": (np.ones(9), "1 axes"),
     "empty": (np.ones((0, 5)), "empty"),

@@ -60,8 +60,15 @@ def test_what_is_no_file_is_refused(tmp_path):
     (tmp_path / "y.nii").symlink_to(tmp_path / "nothing.nii")
     with pytest.raises(ReadError, match=r"^y\.nii is a link to a file that does not exist"):
         io.read(tmp_path / "y.nii")
-    with pytest.raises(ReadError, match="longer than 255 bytes"):
-        io.read(tmp_path / ("z" * 300 + ".nii"))
+    for name in ("z" * 300, "é" * 130):  # the limit is one of bytes
+        with pytest.raises(ReadError, match="longer than 255 bytes"):
+            io.read(tmp_path / f"{name}.nii")
+    (tmp_path / "round.nii").symlink_to(tmp_path / "round.nii")
+    with pytest.raises(ReadError, match=r"^round\.nii "):
+        io.read(tmp_path / "round.nii")
+    (tmp_path / "series").symlink_to(tmp_path / "gone")
+    with pytest.raises(ReadError, match=r"^series is a link to a file that does not exist"):
+        io.read(tmp_path / "series")
 
 
 def test_strips_that_the_file_does_not_list(tmp_path):

@@ -272,12 +272,12 @@ def test_masked_values_are_no_numbers():
     ("source", "said"),
     [
         ({"mri": ARRAY}, "a dictionary"),
-        (None, "no image"),
+        (None, "nothing was given"),
         (pd.DataFrame(ARRAY[0]), "a table"),
         (["a.png", "b.png"], "a list of 2 paths"),
         (b"\x89PNG", "bytes"),
         (xarray.Dataset({"a": ("x", [1.0])}), "one of its variables"),
-        (np.zeros(3, "datetime64[s]"), "datetime64"),
+        (np.zeros(3, "datetime64[s]"), "dates cannot be fused"),
         (len, "builtin_function_or_method"),
     ],
 )

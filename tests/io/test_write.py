@@ -42,12 +42,12 @@ def test_png_holds_the_record(tmp_path):
 @pytest.mark.parametrize(
     ("array", "rgb", "message"),
     [
-        (np.zeros((3, 4, 5)), False, r"shape \(3, 4, 5\) cannot be a PNG"),
+        (np.zeros((3, 4, 5)), False, "3 x 4 x 5 cannot be a PNG"),
         (np.array([[0.0, 40.0]]), False, "from 0 to 40 do not fit"),
         (np.array([[0.0, np.inf]]), False, "inf"),
         (np.array([[0, 256]]), False, "from 0 to 256 do not fit"),
         (np.array([[-1, 2]]), False, "from -1 to 2 do not fit"),
-        (np.zeros((3, 4), complex), False, "complex128"),
+        (np.zeros((3, 4), complex), False, "complex numbers cannot be written"),
     ],
 )
 def test_what_a_png_cannot_hold(tmp_path, array, rgb, message):

@@ -116,7 +116,7 @@ def test_a_term_without_its_image_is_an_error(pet, mri):
 def test_bad_input_is_named():
     with pytest.raises(PromptError, match="must be text, not int"):
         LOCATOR.locate([Volume(np.eye(8))], 3)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"\(8, 8\) and \(9, 9\)"):
+    with pytest.raises(InputError, match="8 x 8 and 9 x 9"):
         LOCATOR.locate([Volume(np.eye(8)), Volume(np.eye(9))], "tumour")
     with pytest.raises(InputError, match="at least one image"):
         LOCATOR.locate([], "tumour")

@@ -392,7 +392,7 @@ def test_bad_input():
     locator = planted(BOXES)
     with pytest.raises(PromptError, match="names nothing"):
         locator.locate(pictures(1, 2), "please")
-    with pytest.raises(InputError, match=r"\(40, 60\) and \(41, 60\)"):
+    with pytest.raises(InputError, match="40 x 60 and 41 x 60"):
         locator.locate([*pictures(1), *pictures(2, shape=(41, 60))], "car")
     with pytest.raises(InputError, match="at least one image"):
         locator.locate([], "car")

@@ -316,7 +316,7 @@ def test_what_cannot_be_registered_gets_one_sentence():
     nowhere = Volume(volume.array, name="nowhere")
     for moving, words, kind in (
         (flat, "flat has one value", InputError),
-        (thin, "thin of shape .* too thin", GeometryError),
+        (thin, r"thin \(.* x .*\) is too thin", GeometryError),
         (picture, "picture is 2-D|and picture is 2-D", InputError),
         (nowhere, "nowhere has no geometry", GeometryError),
     ):

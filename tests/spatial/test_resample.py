@@ -295,7 +295,7 @@ def test_one_aspect_ratio_is_resized_and_said():
 
 
 def test_other_aspect_ratios_are_refused():
-    with pytest.raises(GeometryError, match=r"\(20, 30\).*\(20, 31\)"):
+    with pytest.raises(GeometryError, match=r"\(20 x 30\).*\(20 x 31\)"):
         resample_to(Volume(np.ones((20, 30))), Volume(np.ones((20, 31))))
 
 
@@ -311,7 +311,7 @@ def test_one_side_without_geometry(known):
     other = "fixed" if known == "moving" else "moving"
     assert result.notes == (f"{other} has no geometry; that of {known} was assumed for both.",)
     volumes["moving"] = volumes["moving"].with_array(np.ones((8, 8)))
-    with pytest.raises(GeometryError, match=rf"{other} has no geometry and another shape"):
+    with pytest.raises(GeometryError, match=rf"{other} has no geometry and another size"):
         resample_to(**volumes)
 
 

@@ -21,7 +21,7 @@ from .extent_options import add_extent
 from .interrupt import terminable
 from .locator_options import add_locator
 from .numbers import balance, restore, strength, whole
-from .report import quiet, shown
+from .report import quiet, shown, without_folders
 from .train_options import add_train
 
 DONE, UNEXPECTED, WRONG, CANCELLED = 0, 1, 2, 130
@@ -52,6 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
+    asked = debug or any(re.fullmatch("-v+|--verbose", argument) for argument in arguments)
+
+    def fail(message: str, status: int) -> int:
+        return _fail(message if asked else without_folders(message, arguments), status, debug)
+
     try:
         with quiet(debug), terminable():
             options = build_parser().parse_args(arguments)
@@ -66,14 +71,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # --help and --version
         return int(stop.code or DONE)
     except KeyboardInterrupt:
-        return _fail("cancelled", CANCELLED, debug)
+        return fail("cancelled", CANCELLED)
     except Cancelled as stop:
-        return _fail(str(stop) or "cancelled", CANCELLED, debug)
+        return fail(str(stop) or "cancelled", CANCELLED)
     except TextDiFuseError as error:
-        return _fail(f"error: {error}", WRONG, debug)
+        return fail(f"error: {error}", WRONG)
     except Exception as error:
         hint = "" if debug else "; run with --debug for the traceback"
-        return _fail(f"error: unexpected {type(error).__name__}: {error}{hint}", UNEXPECTED, debug)
+        return fail(f"error: unexpected {type(error).__name__}: {error}{hint}", UNEXPECTED)
 
 
 def _fail(message: str, status: int, debug: bool) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -20,6 +22,28 @@ OURS = __name__.split(".")[0]
 def say(message: str) -> None:
     """Print one line for people."""
     print(f"textdifuse: {message}", file=sys.stderr, flush=True)
+
+
+def without_folders(message: str, arguments: Sequence[str]) -> str:
+    """Return a message with the paths among a command's arguments as bare names.
+
+    The names of folders may be those of patients, and errors are kept in logs and sent to others.
+
+    Parameters
+    ----------
+    message : str
+    arguments : sequence of str
+        Also such as ``MR=scans/t1``. Names on the Hugging Face hub, ``owner/name``, are kept.
+    """
+    for argument in arguments:
+        path = Path(argument.rpartition("=")[2])
+        if len(path.parts) < 2 or not (path.is_absolute() or path.parent.exists()):
+            continue
+        for whole in (path, path.absolute(), path.resolve()):
+            message = message.replace(str(whole), path.name)
+            if len(whole.parent.parts) > 1:
+                message = message.replace(f"{whole.parent}{os.sep}", "")
+    return message
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ..colour import rgb_to_ycbcr, ycbcr_to_rgb
-from ..errors import InputError, MissingDependencyError
+from ..errors import InputError, MissingDependencyError, size_of
 
 Floats = npt.NDArray[np.float32]
 Fusion = Callable[[Floats, Floats], Floats]
@@ -194,8 +194,9 @@ def _expand(image: Floats, shape: tuple[int, ...]) -> Floats:
 def _check(a: Floats, b: Floats) -> None:
     for image in (a, b):
         if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[-1] != 3):
-            raise InputError(f"an image of shape {image.shape} is neither (Y, X) nor (Y, X, 3).")
+            raise InputError(f"an image of {size_of(image.shape)} is neither (Y, X) nor (Y, X, 3).")
     if a.shape[:2] != b.shape[:2]:
         raise InputError(
-            f"the images are {a.shape[:2]} and {b.shape[:2]}; resample one onto the other first."
+            f"the images are {size_of(a.shape[:2])} and {size_of(b.shape[:2])}; resample one onto "
+            "the other first."
         )

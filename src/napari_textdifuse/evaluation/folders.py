@@ -140,7 +140,7 @@ def evaluate_folders(
     if not complete:
         raise InputError(
             "no image name occurs in all three folders "
-            f"({', '.join(f'{len(found[role])} in {folders[role]}' for role in found)}); "
+            f"({', '.join(f'{len(found[role])} in {folders[role].name}' for role in found)}); "
             "give the fused images the names of their sources."
         )
     images = {
@@ -188,7 +188,7 @@ def images_by_stem(folder: Path) -> dict[str, Path]:
         If the folder does not exist or two images have the same stem.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; give a folder of images.")
+        raise InputError(f"{folder.name} is not a folder; give a folder of images.")
     images: dict[str, Path] = {}
     for entry in sorted(folder.iterdir()):
         stem = _stem(entry)
@@ -196,7 +196,7 @@ def images_by_stem(folder: Path) -> dict[str, Path]:
             continue
         if stem in images:
             raise InputError(
-                f"{folder} holds both {images[stem].name} and {entry.name}; keep one of them."
+                f"{folder.name} holds both {images[stem].name} and {entry.name}; keep one of them."
             )
         images[stem] = entry
     return images

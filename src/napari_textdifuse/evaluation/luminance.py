@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..colour import BT601
-from ..errors import GeometryError, InputError
+from ..errors import GeometryError, InputError, kind_of_values, size_of
 from ..intensity import default_window
 from ..meaning import state
 from ..volume import Volume
@@ -164,9 +164,10 @@ def _to_255(image: Array) -> npt.NDArray[np.float64]:
     if image.dtype.kind == "u":
         return image * (255.0 / np.iinfo(image.dtype).max)
     if image.dtype.kind != "f":
+        signed = "signed " if image.dtype.kind == "i" else ""
         raise InputError(
-            f"values of type {image.dtype} have no defined brightness; "
-            "give uint8, uint16, or floats in [0, 1]."
+            f"{signed}{kind_of_values(image.dtype)} have no defined brightness; give unsigned "
+            "whole numbers, or values in [0, 1]."
         )
     # float32 first, as windows give it: a value next to a half is rounded alike in all images.
     values = image.astype(np.float32).astype(np.float64)
@@ -191,9 +192,9 @@ def _as_volume(image: ImageLike, role: str) -> Volume:
         array = np.asarray(image)
         volume = Volume(array, rgb=_looks_rgb(array), name=role)
     if volume.array.dtype.kind not in "biuf":
-        raise InputError(f"{role}: values of type {volume.array.dtype} are not real numbers.")
+        raise InputError(f"{role}: {kind_of_values(volume.array.dtype)} are not real numbers.")
     if volume.array.size == 0:
-        raise InputError(f"{role}: the image is empty (shape {volume.array.shape}).")
+        raise InputError(f"{role}: the image is empty ({size_of(volume.array.shape)}).")
     return volume
 
 

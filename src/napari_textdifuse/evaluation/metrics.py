@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ..errors import InputError
+from ..errors import InputError, size_of
 from ..meaning import by_role
 from ..volume import Volume
 from .further import (
@@ -171,8 +171,8 @@ def evaluate_luminance(
     """
     if not a.shape == b.shape == f.shape or f.ndim != 2:
         raise InputError(
-            f"three brightness images of one shape (Y, X) are needed, not {a.shape}, {b.shape} "
-            f"and {f.shape}."
+            f"three brightness images of one shape (Y, X) are needed, not {size_of(a.shape)}, "
+            f"{size_of(b.shape)} and {size_of(f.shape)}."
         )
     x, y, z = (np.asarray(image, dtype=np.float64) for image in (a, b, f))
     return {name: _ON_LUMINANCE[name](x, y, z) for name in metrics}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import array_volume
-from ..errors import InputError
+from ..errors import InputError, kind_of_values, size_of
 from ..io.channels import without_equal_channels
 from ..io.objects import object_volume
 from ..meaning import by_role, state
@@ -119,15 +119,15 @@ def _check_values(volume: Volume, role: str) -> None:
     """
     label = role if volume.name == role else f"{role} ({volume.name})"
     if volume.array.dtype.kind not in "biuf":
-        raise InputError(f"{label}: values of type {volume.array.dtype} cannot be fused.")
+        raise InputError(f"{label}: {kind_of_values(volume.array.dtype)} cannot be fused.")
     if 0 in volume.array.shape:
-        raise InputError(f"{label}: the image is empty (shape {volume.array.shape}).")
+        raise InputError(f"{label}: the image is empty ({size_of(volume.array.shape)}).")
     array = volume.sampled().array
     if array.shape != volume.array.shape:
         return  # a sample proves nothing about the rest
     if array.dtype.kind == "f" and not np.isfinite(array).any():
         raise InputError(f"{label}: no value is a finite number; check how it was exported.")
-    if array.dtype == np.float64:
+    if array.dtype.kind == "f" and array.dtype.itemsize >= 4:
         largest = float(np.max(np.abs(array), initial=0, where=np.isfinite(array)))
         if largest > LARGEST:
             raise InputError(

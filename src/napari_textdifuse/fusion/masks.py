@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError, TextDiFuseError
+from ..errors import InputError, TextDiFuseError, kind_of_values, size_of
 from ..locate import Location, Locator
 from ..locate.drawn import Drawing, Refiner, fill, numbered, polygon_corners, refine
 from ..spatial import resample_to
@@ -250,13 +250,14 @@ def _fitted(mask: Volume | Array, pair: Pair) -> Array:
     if isinstance(mask, Volume):
         return pair.reoriented(resample_to(mask, grid, order=0).volume).array
     raise InputError(
-        f"The mask has shape {array.shape}, the first image {grid.shape}; they must be equal."
+        f"The mask has the size {size_of(array.shape)}, the first image {size_of(grid.shape)}; "
+        "they must be equal."
     )
 
 
 def _as_bytes(array: Array) -> Labels:
     if array.dtype.kind not in "biuf":
-        raise InputError(f"The mask holds values of type {array.dtype}; give integer labels.")
+        raise InputError(f"The mask holds {kind_of_values(array.dtype)}; give integer labels.")
     if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
         raise InputError("The mask holds fractions; give integer labels, 0 for the background.")
     low, high = array.min(initial=0), array.max(initial=0)

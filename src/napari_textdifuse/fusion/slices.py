@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..errors import InputError, size_of
 from ..volume import Array, Volume
 
 #: One slice, a half-open range (as in Python), or None for the whole volume.
@@ -216,8 +216,8 @@ def cut_pair(a: Volume, b: Volume, selection: Selection) -> tuple[Volume, Volume
     by_number = not (by_place or a.ndim == 2 or (selection.whole and axis == 0))
     if by_number and (b.ndim != a.ndim or b.shape[axis] != selection.count):
         raise InputError(
-            f"{b.name} of shape {b.shape} and {a.name} of shape {a.shape} have no common geometry, "
-            "so slices cannot be matched; fuse the whole volumes, or give both "
+            f"{b.name} ({size_of(b.shape)}) and {a.name} ({size_of(a.shape)}) have no common "
+            "geometry, so slices cannot be matched; fuse the whole volumes, or give both "
             "as DICOM or NIfTI."
         )
     part_a, part_b = cut(a, selection), cut(b, selection) if by_number else b

@@ -45,7 +45,7 @@ def write_bytes(path: Path, data: bytes) -> Path:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise WriteError(f"{path} could not be written: {error.strerror or error}.") from error
+        raise WriteError(f"{path.name} could not be written: {error.strerror or error}.") from error
     finally:
         temporary.unlink(missing_ok=True)
     return path
@@ -54,9 +54,9 @@ def write_bytes(path: Path, data: bytes) -> Path:
 def check_target(path: Path) -> None:
     """Fail early when `path` cannot become a file."""
     if not path.parent.is_dir():
-        raise WriteError(f"{path} cannot be written: the folder {path.parent} does not exist.")
+        raise WriteError(f"{path.name} cannot be written: its folder does not exist.")
     if path.is_dir():
-        raise WriteError(f"{path} cannot be written: it is a folder; give a file name.")
+        raise WriteError(f"{path.name} cannot be written: it is a folder; give a file name.")
 
 
 def to_json(obj: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
-from ..errors import WriteError
+from ..errors import WriteError, kind_of_values
 from ..exports import RAS_LPS
 from ..volume import NOTICE, Array, Volume
 from ._files import write_bytes
@@ -133,7 +133,7 @@ def _stored(volume: Volume, name: str) -> tuple[Array, Dataset]:
     """Return stored values and the attributes that say how to read them."""
     array = volume.array
     if array.dtype.kind not in "biuf":
-        raise WriteError(f"{name}: values of type {array.dtype} cannot be written as DICOM.")
+        raise WriteError(f"{name}: {kind_of_values(array.dtype)} cannot be written as DICOM.")
     header = Dataset()
     if volume.rgb:
         array = array[..., :3]
@@ -236,9 +236,9 @@ def _encoded(dataset: Dataset) -> bytes:
 def _write_folder(folder: Path, files: Sequence[bytes]) -> list[Path]:
     """Make a folder with numbered files, whole or not at all."""
     if not folder.parent.is_dir():
-        raise WriteError(f"{folder} cannot be made: the folder {folder.parent} does not exist.")
+        raise WriteError(f"{folder.name} cannot be made: its folder does not exist.")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise WriteError(f"{folder} is there already; choose a new or empty folder.")
+        raise WriteError(f"{folder.name} is there already; choose a new or empty folder.")
     temporary = folder.with_name(f".{uuid.uuid4().hex}.tmp")
     names = [f"{k + 1:04d}.dcm" for k in range(len(files))]
     try:
@@ -249,7 +249,9 @@ def _write_folder(folder: Path, files: Sequence[bytes]) -> list[Path]:
             folder.rmdir()
         temporary.rename(folder)
     except OSError as error:
-        raise WriteError(f"{folder} could not be written: {error.strerror or error}.") from error
+        raise WriteError(
+            f"{folder.name} could not be written: {error.strerror or error}."
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return [folder / name for name in names]

@@ -19,7 +19,7 @@ from pydicom.uid import (
 )
 
 from .._version import __version__
-from ..errors import WriteError
+from ..errors import WriteError, kind_of_values
 from ..volume import NOTICE, Array, Volume
 from ._files import check_target, write_bytes
 from ._quiet import quiet
@@ -156,7 +156,8 @@ def _check(labels: Volume, name: str) -> list[int]:
     """Return the labels that occur."""
     if labels.rgb or labels.array.dtype.kind not in "biu":
         raise WriteError(
-            f"{name}: a segmentation holds whole numbers, not {labels.array.dtype} values; write "
+            f"{name}: a segmentation holds whole numbers, not "
+            f"{kind_of_values(labels.array.dtype)}; write "
             "the image with write_dicom, or as NIfTI."
         )
     if labels.affine is None:

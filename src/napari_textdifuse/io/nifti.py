@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, ReadError
+from ..errors import InputError, ReadError, kind_of_values, size_of
 from ..meaning import parse_modality, parse_unit
 from ..volume import KEY, LABEL_UNIT, Array, Volume
 from ._files import to_json
@@ -137,7 +137,9 @@ def _series(
 def _real_values(volume: Volume, stored: np.dtype[Any], name: str) -> Array:
     array = volume.array
     if array.dtype.kind not in "iufb":
-        raise InputError(f"{name}: values of type {array.dtype} cannot be used; save real numbers.")
+        raise InputError(
+            f"{name}: {kind_of_values(array.dtype)} cannot be used; save real numbers."
+        )
     if array.dtype.kind == "f" and stored.kind in "iu":  # scaled integers
         array = array.astype(np.float32)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -194,7 +196,7 @@ def encode_nifti(
 def _time_points(image: nibabel.Nifti1Image, name: str) -> int:
     if any(n != 1 for n in image.shape[4:]):
         raise InputError(
-            f"{name}: an image of shape {image.shape} is not a volume or a series of them over "
+            f"{name}: an image of {size_of(image.shape)} is not a volume or a series of them over "
             "time; save one as a 3-D file."
         )
     return int(image.shape[3]) if len(image.shape) > 3 else 1

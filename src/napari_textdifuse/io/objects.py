@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, kind_of_values, size_of
 from ..exports import RAS_LPS
 from ..meaning import infer
 from ..names import facts_in_name
@@ -24,7 +24,7 @@ _NO_IMAGE = {
     "zarr.Group": "a group; give one of its arrays",
     "zarr.core": "a group; give one of its arrays",
     "builtins.dict": "a dictionary; give one of its values",
-    "builtins.NoneType": "no image",
+    "builtins.NoneType": "nothing",
     "_io": "an open file; give its path",
     "builtins.bytes": "bytes; give the path of the file",
     "xarray.Dataset": "a data set; give one of its variables",
@@ -96,7 +96,9 @@ def from_object(source: Any, name: str = "image", time: int | None = None) -> Vo
         raise InputError(f"{name}: {_described(source)}.")
     volume = _READERS[kind](source, name, time)
     if volume.array.dtype.kind not in "biuf":
-        raise InputError(f"{name}: values of type {volume.array.dtype} are not real numbers.")
+        raise InputError(
+            f"{name}: {kind_of_values(volume.array.dtype)} cannot be fused; give real numbers."
+        )
     path = _file_of(source)
     named = None if path is None else facts_in_name(path)
     return infer(volume, named)
@@ -119,6 +121,8 @@ def _refuse_no_image(source: Any, role: str) -> None:
 
 def _described(source: Any) -> str:
     kind = f"{type(source).__module__}.{type(source).__qualname__}"
+    if source is None:
+        return "nothing was given; give an array, a path, or an image of another library"
     said = next((text for start, text in _NO_IMAGE.items() if kind.startswith(start)), None)
     if said is not None:
         return f"an object of type {kind} is {said}"
@@ -213,7 +217,7 @@ def _is_colour(array: Array, components: int, name: str) -> bool:
     )
     if components not in (3, 4) or not colours:
         raise InputError(
-            f"{name}: {components} components of type {array.dtype} per pixel are no colours; "
+            f"{name}: {components} {kind_of_values(array.dtype)} per pixel are no colours; "
             "extract one component."
         )
     return True
@@ -273,7 +277,7 @@ def _from_channels(array: Array, affine: Any, colour: bool, name: str) -> Volume
             pixels = np.clip(pixels, 0, 255).astype(np.uint8)  # MONAI reads images as floats
         return Volume(np.ascontiguousarray(pixels), affine=affine, rgb=True, name=name)
     raise InputError(
-        f"{name}: a tensor of shape {array.shape} is not one volume (1, X, Y, Z) or image "
+        f"{name}: a tensor of {size_of(array.shape)} is not one volume (1, X, Y, Z) or image "
         "(1, X, Y); choose one channel."
     )
 

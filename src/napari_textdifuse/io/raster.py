@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ReadError, WriteError
+from ..errors import ReadError, WriteError, kind_of_values, size_of
 from ..volume import Array, Volume
 from ._files import to_json
 from ._quiet import quiet, reason
@@ -218,7 +218,8 @@ def encode_png(volume: Volume, record: Mapping[str, Any] | None = None) -> bytes
 
     if volume.ndim == 3:
         raise WriteError(
-            f"a volume of shape {volume.shape} cannot be a PNG; write .nii.gz or .tif, or a slice."
+            f"a volume of {size_of(volume.shape)} cannot be a PNG; write .nii.gz or .tif, or a "
+            "slice."
         )
     info = PngInfo()
     info.add_text("Comment", NOTICE)
@@ -237,7 +238,7 @@ def _to_8_bit(array: Array) -> Array:
         low, high = float(shown.min(initial=0)), float(shown.max(initial=0))
         if low < -1e-3 or high > 1 + 1e-3:  # rounding is forgiven
             raise WriteError(
-                f"values from {low:.4g} to {high:.4g} do not fit into a PNG, which takes floats in "
+                f"values from {low:.4g} to {high:.4g} do not fit into a PNG, which takes values in "
                 "[0, 1]; scale them, or write .tif or .nii.gz."
             )
         return np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
@@ -249,7 +250,7 @@ def _to_8_bit(array: Array) -> Array:
                 "write .tif or .nii.gz."
             )
         return array.astype(np.uint8)
-    raise WriteError(f"values of type {array.dtype} cannot be written as a PNG.")
+    raise WriteError(f"{kind_of_values(array.dtype)} cannot be written as a PNG.")
 
 
 def _is_deep_colour(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from ..errors import WriteError
+from ..errors import WriteError, kind_of_values
 from ..volume import KEY, Volume
 from ._files import to_json
 from .nifti import NOTICE
@@ -36,7 +36,7 @@ def encode_tiff(
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * np.uint8(255)
     elif array.dtype.kind not in "iuf":
-        raise WriteError(f"values of type {array.dtype} cannot be written as a TIFF.")
+        raise WriteError(f"{kind_of_values(array.dtype)} cannot be written as a TIFF.")
     content = {
         "modality": volume.modality,
         "unit": volume.unit,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import Cancelled, InputError, WeightsError
+from ..errors import Cancelled, InputError, WeightsError, size_of
 from ..volume import Volume
 from .boxes import without_duplicates
 from .cache import ContentCache
@@ -240,8 +240,10 @@ class OwlVitSamLocator:
             raise InputError("The locator needs at least one image.")
         shapes = {image.shape for image in images}
         if len(shapes) > 1:
-            listed = " and ".join(str(image.shape) for image in images)
-            raise InputError(f"The images have shapes {listed}; resample them onto one grid first.")
+            listed = " and ".join(size_of(image.shape) for image in images)
+            raise InputError(
+                f"The images have the sizes {listed}; resample them onto one grid first."
+            )
         if self.look_at == "both":
             return list(range(len(images)))
         index = LOOK_AT.index(self.look_at)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..colour import BT601
-from ..errors import InputError
+from ..errors import InputError, size_of
 from ..meaning import contrast_of_times
 from ..names import contrast_in
 from ..volume import Volume
@@ -126,8 +126,8 @@ def views_of(images: Sequence[Volume]) -> list[RuleImage]:
         raise InputError("The locator needs at least one image.")
     shapes = {image.shape for image in images}
     if len(shapes) > 1:
-        listed = " and ".join(str(image.shape) for image in images)
-        raise InputError(f"The images have shapes {listed}; resample them onto one grid first.")
+        listed = " and ".join(size_of(image.shape) for image in images)
+        raise InputError(f"The images have the sizes {listed}; resample them onto one grid first.")
     known = [_view(image, image.modality) for image in images if image.modality]
     taken = {view.modality for view in known}
     guesses: list[RuleImage] = []

@@ -45,7 +45,9 @@ def write_nifti(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     from ..io import write
 
     if not path.lower().endswith((".nii", ".nii.gz")):
-        raise WriteError(f"{path}: this plugin writes .nii and .nii.gz; choose one of the two.")
+        raise WriteError(
+            f"{Path(path).name}: this plugin writes .nii and .nii.gz; choose one of the two."
+        )
     volume, known = _volume(data, attributes)
     record = known.get("record")
     if record is not None:
@@ -80,7 +82,7 @@ def write_dicom(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     from .. import io
 
     if not path.lower().endswith(".dcm"):
-        raise WriteError(f"{path}: this plugin writes .dcm here; choose it.")
+        raise WriteError(f"{Path(path).name}: this plugin writes .dcm here; choose it.")
     volume, known = _volume(data, attributes)
     record = known.get("record")
     if volume.unit == LABEL_UNIT:
@@ -112,7 +114,9 @@ def write_together(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]])
     """
     ending = next((e for e in (".nii.gz", ".nii") if path.lower().endswith(e)), None)
     if ending is None:
-        raise WriteError(f"{path}: this plugin writes .nii and .nii.gz; choose one of the two.")
+        raise WriteError(
+            f"{Path(path).name}: this plugin writes .nii and .nii.gz; choose one of the two."
+        )
     folder = Path(path[: -len(ending)])
     written: list[str] = []
     taken: set[str] = set()
@@ -126,7 +130,7 @@ def write_together(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]])
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise WriteError(f"{folder} cannot be made ({error.strerror}).") from None
+            raise WriteError(f"{Path(folder).name} cannot be made ({error.strerror}).") from None
         written += write_nifti(str(folder / f"{name}{ending}"), data, attributes)
     return written
 

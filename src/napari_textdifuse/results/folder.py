@@ -79,7 +79,9 @@ def refuse_overwriting(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     sources = {path.resolve() for path in inputs}
     for path in outputs:
         if path.resolve() in sources:
-            raise InputError(f"{path} is an input and would be overwritten; choose another --out.")
+            raise InputError(
+                f"{path.name} is an input and would be overwritten; choose another --out."
+            )
 
 
 def save_result(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import GeometryError, InputError
+from ..errors import GeometryError, InputError, size_of
 from ..volume import LABEL_UNIT, Array, Volume
 from .coarse_pair import CoarsePair
 from .grid import check_plane, common_field
@@ -337,8 +337,8 @@ def checkerboard(a: Array, b: Array, tiles: int = 8) -> Array:
         a = np.repeat(a[..., None], b.shape[-1], axis=-1)
     if a.shape != b.shape:
         raise InputError(
-            f"a checkerboard needs two images on one grid, not {a.shape} and {b.shape}; "
-            "resample one onto the other first."
+            f"a checkerboard needs two images on one grid, not {size_of(a.shape)} and "
+            f"{size_of(b.shape)}; resample one onto the other first."
         )
     colour = a.ndim > 2 and a.shape[-1] in (3, 4)
     shape = a.shape[:-1] if colour else a.shape

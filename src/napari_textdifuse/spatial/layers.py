@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arrays import keep_lazy, time_point
-from ..errors import GeometryError, InputError
+from ..errors import GeometryError, InputError, kind_of_values, size_of
 from ..exports import RAS_LPS
 from ..volume import KEY, MILLIMETRES, Volume
 
@@ -68,8 +68,8 @@ def read_layer(layer: Any, role: str, time: int | None = None) -> Volume:
     n = array.ndim - int(rgb)
     if n not in (2, 3) or array.dtype.kind not in "biuf":
         raise InputError(
-            f"layer {name!r}: {array.dtype} data of shape {array.shape} is not a real 2-D image or "
-            "3-D volume; choose one time point or channel."
+            f"layer {name!r}: {size_of(array.shape)} {kind_of_values(array.dtype)} are not a real "
+            "2-D image or 3-D volume; choose one time point or channel."
         )
     known = stored_facts(layer)
     matrix = spatial_part(data_to_world(layer), n, time or 0)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import GeometryError, InputError, ReadError
+from ..errors import GeometryError, InputError, ReadError, size_of
 from ..volume import Volume
 from .grid import LEAST_SIDE, check_plane, orthonormal
 from .registration_search import Callback
@@ -250,7 +250,7 @@ def frame_of(fixed: Volume, moving: Volume) -> Matrix:
             )
         if min(volume.shape) < LEAST_SIDE:
             raise GeometryError(
-                f"{volume.name} of shape {volume.shape} is too thin to be registered: at least "
+                f"{volume.name} ({size_of(volume.shape)}) is too thin to be registered: at least "
                 f"{LEAST_SIDE} voxels are needed along each axis; register the whole volume."
             )
     frame = np.eye(4)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arrays import smallest
-from ..errors import GeometryError, InputError
+from ..errors import GeometryError, InputError, size_of
 from ..stopping import check_stop
 from ..volume import Array, Volume
 from .grid import check_plane, extent, index_map, inside_of, same_grid
@@ -158,8 +158,9 @@ def _without_geometry(moving: Volume, fixed: Volume, order: int) -> Resampled:
         known, unknown = (moving, fixed) if fixed.affine is None else (fixed, moving)
         if moving.shape != fixed.shape:
             raise GeometryError(
-                f"{unknown.name} has no geometry and another shape {unknown.shape} than "
-                f"{known.name} {known.shape}; give it as DICOM or NIfTI, or resample it first."
+                f"{unknown.name} has no geometry and another size ({size_of(unknown.shape)}) than "
+                f"{known.name} ({size_of(known.shape)}); give it as DICOM or NIfTI, or resample "
+                "it first."
             )
         note = f"{unknown.name} has no geometry; that of {known.name} was assumed for both."
         return _unchanged(moving, affine, note)
@@ -168,14 +169,15 @@ def _without_geometry(moving: Volume, fixed: Volume, order: int) -> Resampled:
     ratios = np.asarray(moving.shape) / np.asarray(fixed.shape)
     if ratios.max() / ratios.min() > 1 + SAME_ASPECT:
         raise GeometryError(
-            f"{moving.name} of shape {moving.shape} and {fixed.name} of shape {fixed.shape} have "
+            f"{moving.name} ({size_of(moving.shape)}) and {fixed.name} ({size_of(fixed.shape)}) "
+            "have "
             "no geometry and other aspect ratios; crop or resample them to one field of view."
         )
     # pixel edges coincide, not pixel centres
     array, _ = _sample(moving, np.diag(ratios), (ratios - 1) / 2, fixed.shape, order, 0.0)
     note = (
-        f"{moving.name} of shape {moving.shape} was resized to {fixed.shape}; it is assumed to "
-        "cover the same field of view."
+        f"{moving.name} ({size_of(moving.shape)}) was resized to {size_of(fixed.shape)}; it is "
+        "assumed to cover the same field of view."
     )
     return Resampled(moving.with_array(array), np.ones(fixed.shape, np.bool_), 1.0, (note,))
 

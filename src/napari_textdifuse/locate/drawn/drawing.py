@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import InputError
+from ...errors import InputError, size_of
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -204,7 +204,8 @@ def painted_labels(drawing: Drawing, shape: Sequence[int]) -> npt.NDArray[np.uin
     array = np.asarray(drawing.labels)
     if array.shape != tuple(shape):
         raise InputError(
-            f"The labels have shape {array.shape}, the image {tuple(shape)}; they must be equal."
+            f"The labels have the size {size_of(array.shape)}, the image {size_of(shape)}; they "
+            "must be equal."
         )
     if array.dtype.kind not in "biu" or (
         array.size and (int(array.min()) < 0 or int(array.max()) > 255)
@@ -234,7 +235,9 @@ def _rows(given: Any, width: int, what: str, form: str) -> Floats:
     if array.size == 0:
         return np.zeros((0, width))
     if array.ndim != 2 or array.shape[1] != width or len(array) > 255:
-        raise InputError(f"{what} need up to 255 rows of {form} in pixels, not {array.shape}.")
+        raise InputError(
+            f"{what} need up to 255 rows of {form} in pixels, not {size_of(array.shape)}."
+        )
     return array
 
 
@@ -246,9 +249,7 @@ def _boxes(given: Any, shape: Sequence[int]) -> Floats:
         if not (np.isfinite(row).all() and (row[:n] < row[n:]).all()):
             raise InputError(f"Box {k} {row.tolist()} is empty; give x0 < x1 and y0 < y1.")
         if any(s.start >= s.stop for s in window_of(row, shape)):
-            raise InputError(
-                f"Box {k} {row.tolist()} lies outside the image of shape {tuple(shape)}."
-            )
+            raise InputError(f"Box {k} {row.tolist()} lies outside the image ({size_of(shape)}).")
     return boxes
 
 
@@ -300,7 +301,7 @@ def _points(drawing: Drawing, shape: Sequence[int]) -> tuple[Indices, npt.NDArra
     if outside.any():
         k = int(outside.argmax())
         raise InputError(
-            f"Point {k + 1} {given[k].tolist()} lies outside the image of shape {tuple(shape)}."
+            f"Point {k + 1} {given[k].tolist()} lies outside the image ({size_of(shape)})."
         )
     signs = drawing.point_labels
     labels = np.ones(len(pixels), int) if signs is None else np.asarray(signs)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import Cancelled, InputError
+from ...errors import Cancelled, InputError, kind_of_values
 from ...intensity import default_window
 from ...volume import Volume
 
@@ -186,7 +186,9 @@ def _regions(labels: Volume, flat: bool) -> list[tuple[int, npt.NDArray[np.bool_
     """Return every label that occurs with its pixels (Z, Y, X), in order."""
     array = labels.array[None] if flat else labels.array
     if array.dtype.kind not in "biu":
-        raise InputError(f"{labels.name} holds {array.dtype} values; labels are whole numbers.")
+        raise InputError(
+            f"{labels.name} holds {kind_of_values(array.dtype)}; labels are whole numbers."
+        )
     found = [int(value) for value in np.unique(array) if value]
     return [(value, array == value) for value in found]
 
