@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import Cancelled, InputError, WeightsError, size_of
+from ..errors import Cancelled, InputError, WeightsError
 from ..volume import Volume
 from .boxes import without_duplicates
 from .cache import ContentCache
@@ -33,7 +33,7 @@ from .objects import (
 from .phrases import phrases as read_phrases
 from .protocol import Location, LocatorInfo
 from .rendering import Picture, render
-from .views import image_names
+from .views import check_one_grid, image_names
 
 if TYPE_CHECKING:
     from .detectors import Detector
@@ -236,14 +236,7 @@ class OwlVitSamLocator:
         return Location(mask, rows, names, (*notes, self._models_used()), instances)
 
     def _chosen(self, images: Sequence[Volume]) -> list[int]:
-        if not images:
-            raise InputError("The locator needs at least one image.")
-        shapes = {image.shape for image in images}
-        if len(shapes) > 1:
-            listed = " and ".join(size_of(image.shape) for image in images)
-            raise InputError(
-                f"The images have the sizes {listed}; resample them onto one grid first."
-            )
+        check_one_grid(images)
         if self.look_at == "both":
             return list(range(len(images)))
         index = LOOK_AT.index(self.look_at)

@@ -122,12 +122,7 @@ def views_of(images: Sequence[Volume]) -> list[RuleImage]:
     InputError
         If there is no image or the shapes differ.
     """
-    if not images:
-        raise InputError("The locator needs at least one image.")
-    shapes = {image.shape for image in images}
-    if len(shapes) > 1:
-        listed = " and ".join(size_of(image.shape) for image in images)
-        raise InputError(f"The images have the sizes {listed}; resample them onto one grid first.")
+    check_one_grid(images)
     known = [_view(image, image.modality) for image in images if image.modality]
     taken = {view.modality for view in known}
     guesses: list[RuleImage] = []
@@ -141,6 +136,21 @@ def views_of(images: Sequence[Volume]) -> list[RuleImage]:
         allowed = ("VIS", "IR") if taken & {"VIS", "IR"} else ("MR", "PT")
         guesses = [view for view in guesses if view.modality in allowed]
     return _paired(known + guesses)
+
+
+def check_one_grid(images: Sequence[Volume]) -> None:
+    """Refuse images of different shapes, or none.
+
+    Raises
+    ------
+    InputError
+    """
+    if not images:
+        raise InputError("The locator needs at least one image.")
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        listed = " and ".join(size_of(image.shape) for image in images)
+        raise InputError(f"The images have the sizes {listed}; resample them onto one grid first.")
 
 
 def _paired(views: list[RuleImage]) -> list[RuleImage]:

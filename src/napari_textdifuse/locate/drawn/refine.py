@@ -12,7 +12,7 @@ from scipy import ndimage
 from ...errors import InputError
 from ...volume import Volume
 from ..protocol import Detections, Location
-from ..views import image_names
+from ..views import check_one_grid, image_names
 from .drawing import Drawing, DrawnObject, drawn_objects, painted_labels, window_of
 from .follow import follow
 from .outline import Outline, Refiner
@@ -104,9 +104,7 @@ def refine(
         If SAM was asked for and cannot be loaded.
     """
     images = [image_a] if image_b is None else [image_a, image_b]
-    if len({image.shape for image in images}) > 1:
-        listed = " and ".join(str(image.shape) for image in images)
-        raise InputError(f"The images have shapes {listed}; resample them onto one grid first.")
+    check_one_grid(images)
     chosen = get_refiner(refiner) if isinstance(refiner, str) else refiner
     return _located(drawing, image_a.shape, images, chosen)
 
