@@ -60,6 +60,22 @@ def test_sigterm_while_reading_is_a_plain_end(pictures, tmp_path):
     assert (ran.returncode, ran.stderr.splitlines()[-1]) == (130, "textdifuse: cancelled")
 
 
+def test_sigterm_within_code_from_a_string_is_a_plain_end_too(pictures, tmp_path):
+    """As in imports of libraries that make classes from text; ``python -m`` forgets its status."""
+    program = """
+import os, signal, sys
+import napari_textdifuse.io as io
+stop = "os.kill(os.getpid(), signal.SIGTERM)"
+io.read = lambda *a, **k: exec(stop, {"os": os, "signal": signal})
+from napari_textdifuse.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+    (tmp_path / "program.py").write_text(program)
+    words = [sys.executable, "-m", "program", "register", *map(str, pictures), "--out", "out"]
+    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert (ran.returncode, ran.stderr.splitlines()[-1]) == (130, "textdifuse: cancelled")
+
+
 def test_what_a_killed_command_left_is_swept_by_the_next(textdifuse, pictures, fast, tmp_path):
     program = """
 import os, signal, sys

@@ -71,6 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # --help and --version
         return int(stop.code or DONE)
     except KeyboardInterrupt:
+        # where code from a string was interrupted, as in an import, "python -m" would end with
+        # SIGINT instead of our status; running some clears that
+        exec("")
         return fail("cancelled", CANCELLED)
     except Cancelled as stop:
         return fail(str(stop) or "cancelled", CANCELLED)
