@@ -1,9 +1,8 @@
 """Fetch files of a repository on the hub: only when asked, resumable, nothing unverified is kept.
 
-`huggingface_hub.snapshot_download` is not used. As of version 2.4 it deletes an interrupted file, so
-that a cancelled or broken download of 600 MB starts from 0; its `tqdm_class` is called once per
-10 MB, so that a slow download is cancelled minutes late; it compares sizes, no checksums; and it
-takes the file's name before anything could be verified.
+`huggingface_hub.snapshot_download` is not used: as of 2.4 it deletes an interrupted file, so that
+a broken download of 600 MB starts from 0; its `tqdm_class` is called once per 10 MB, so that
+a slow download is cancelled late; and files get their names after a comparison of sizes only.
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ from qtpy.QtWidgets import QDialogButtonBox
 from napari_textdifuse import io
 from napari_textdifuse.cli import main
 from napari_textdifuse.errors import WriteError
+from napari_textdifuse.napari_plugin.fuse.job import SaveChoice
 from napari_textdifuse.napari_plugin.fuse.save_dialog import (
     ANONYMOUS,
     FILES,
     LINKED,
-    SaveChoice,
     SaveDialog,
 )
 from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget

@@ -11,7 +11,6 @@ from ...errors import Cancelled
 from ..layers import Placement
 from .candidates import Candidate, candidates_of, rejection_note
 from .outcome import Message, clipping_notes, describe
-from .save_dialog import SaveChoice
 from .values import SourceValues, source_values
 
 if TYPE_CHECKING:
@@ -23,6 +22,25 @@ if TYPE_CHECKING:
 #: From this number of slices on, the one on show is fused first.
 LOOK_FIRST = 4
 Report = Callable[["Progress"], bool]
+
+
+@dataclass(frozen=True)
+class SaveChoice:
+    """Where and how a result is saved.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if missing.
+    dicom : bool
+        DICOM in place of the files that the command line writes.
+    source : Path or None
+        DICOM of image A, to which the result is linked; None for an anonymous patient.
+    """
+
+    folder: Path
+    dicom: bool = False
+    source: Path | None = None
 
 
 @dataclass(eq=False)

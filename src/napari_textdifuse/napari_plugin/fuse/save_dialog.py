@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +22,11 @@ from qtpy.QtWidgets import (
 
 from ..reader import is_dicom_source
 from ..task import Task, message_of
+from .job import Job, SaveChoice
 from .outcome import Message, in_panel_words
 
 if TYPE_CHECKING:
     from ...fusion import FusionResult
-    from .job import Job
     from .shown_results import ShownResults
 
 FILES, LINKED, ANONYMOUS = "files", "linked", "de-identified"
@@ -38,25 +37,6 @@ _MEANING = {
     "refers to: for the archive that holds them.",
     ANONYMOUS: "DICOM of an anonymous patient in a new study; nothing refers to the source.",
 }
-
-
-@dataclass(frozen=True)
-class SaveChoice:
-    """What was chosen.
-
-    Parameters
-    ----------
-    folder : Path
-        Made if missing.
-    dicom : bool
-        DICOM in place of the files that the command line writes.
-    source : Path or None
-        DICOM of image A, to which the result is linked; None for an anonymous patient.
-    """
-
-    folder: Path
-    dicom: bool = False
-    source: Path | None = None
 
 
 class SaveDialog(QDialog):  # type: ignore[misc]

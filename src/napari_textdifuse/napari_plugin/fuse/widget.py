@@ -26,14 +26,14 @@ from .colour_bar import ColourBar
 from .drawn import drawings_among, prompt_of
 from .extent_box import estimate
 from .form import NONE, PROMPT_TOOLTIP, Form, bind_keys, unbind_keys
-from .job import Job, MakePipeline, Pipelines
+from .job import Job, MakePipeline, Pipelines, SaveChoice
 from .live_balance import LiveBalance
 from .outcome import Message, in_panel_words
 from .progress_line import ProgressLine
 from .prompt_completion import complete_prompts, terms_for
 from .roles import ChosenPair, inputs_among
 from .runner import Runner
-from .save_dialog import SaveChoice, Saver
+from .save_dialog import Saver
 from .settings import forget_settings, load_settings, preferences, save_settings
 from .show import follow_display, go_to_slices, mark_corrected, show_result
 from .shown_results import ShownResults
