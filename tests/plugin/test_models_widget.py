@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
+from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMessageBox
 
 from napari_textdifuse import downloads
 from napari_textdifuse.errors import Cancelled, InputError, WeightsError, WriteError
@@ -217,6 +217,33 @@ def test_own_weights_are_added_used_and_forgotten(
     assert listed(widget)["Fusion weights"] == {open_folder().name: "in use"}
     assert open_folder(folder).verify()  # the files were left alone
     assert all(message.endswith(".") for message in notifications)
+
+
+def test_weights_of_the_hub_after_consent_only(
+    make, hub, tiny_weights, monkeypatch, qtbot, notifications
+):
+    commit = hub.add("me/mine", {path.name: path.read_bytes() for path in tiny_weights.iterdir()})
+    widget = make()
+    entered = iter([("me/mine", False), ("mine", True), ("me/mine", True), (" me/mine ", True)])
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: next(entered))
+    click(widget.add_hub)  # cancelled
+    click(widget.add_hub)
+    assert "write it as owner/name" in notifications[-1]
+    seen = answer(QMessageBox.StandardButton.Cancel)
+    click(widget.add_hub)
+    assert hub.url in seen[0]
+    assert "config.json, model.safetensors" in seen[0]
+    assert hub.requests == []
+    answer(QMessageBox.StandardButton.Yes)
+    click(widget.add_hub)
+    settle(widget, qtbot)
+    name = "me/mine (tiny)"
+    assert listed(widget)["Fusion weights"][name] == "ready"
+    select(widget, name)
+    assert commit in widget.details.toPlainText()
+    click(widget.use)
+    settle(widget, qtbot)
+    assert open_folder(chosen_weights()).origin == {"repo": "me/mine", "revision": commit}
 
 
 def test_going_back_to_the_embedded_weights(make, tiny_weights, qtbot):

@@ -6,9 +6,13 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...errors import Cancelled, InputError, WeightsError, WriteError
 from .entries import SUMS, Entry, megabytes
+
+if TYPE_CHECKING:
+    from ...weights.hub import HubWeights
 
 #: See `task.Report`.
 Report = Callable[[int, int, str], bool]
@@ -88,6 +92,29 @@ def fetch(entry: Entry, report: Report) -> str:
     line = f"{sha256(folder)}  {weight_file(folder).name}\n"
     write_bytes(folder / SUMS, line.encode())
     return f"{entry.name} is downloaded, and its checksums are right."
+
+
+def fetch_weights(weights: HubWeights, report: Report) -> Path:
+    """Download fusion weights from the hub; the user has agreed.
+
+    Returns
+    -------
+    Path
+        Their folder.
+
+    Raises
+    ------
+    WeightsError, WriteError, Cancelled
+        See `weights.hub.fetch`.
+    """
+    from ...weights.hub import fetch
+
+    def report_progress(name: str, done: int, total: int) -> bool:
+        return report(done, total, f"{name}: {done / 1e6:.1f} of {total / 1e6:.1f} MB")
+
+    if not report(0, 1, "Asking the hub"):
+        raise Cancelled("The download was cancelled.")
+    return fetch(weights, report_progress)
 
 
 def consent(entry: Entry) -> str:

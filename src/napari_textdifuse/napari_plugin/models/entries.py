@@ -116,18 +116,22 @@ def _weights(name: str | Path, kind: Kind) -> Entry:
         path = name if isinstance(name, Path) else None
         return Entry(kind, title, "cannot be used", problem=str(error), path=path)
     facts = _facts(folder)
+    if folder.origin is not None:
+        title = folder.origin["repo"]
+        facts = (*facts, ("From", "{repo}@{revision}, Hugging Face hub".format(**folder.origin)))
     if kind == "embedded":
         facts = (*facts, ("Licence", "BSD-3-Clause, with this package"))
     else:
         facts = (*facts, ("Licence", "as its makers say; none is recorded in the folder"))
-    card = folder.path / "MODEL_CARD.md"
+    cards = (folder.path / name for name in ("MODEL_CARD.md", "README.md"))
+    card = next((path for path in cards if path.is_file()), None)
     return Entry(
         kind,
         folder.name if kind == "embedded" else f"{title} ({folder.name})",
         "ready",
         (*facts, ("Size", megabytes(size_of(folder.path))), ("Folder", str(folder.path))),
         path=folder.path,
-        card=card if card.is_file() else None,
+        card=card,
     )
 
 

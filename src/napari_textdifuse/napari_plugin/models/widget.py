@@ -13,6 +13,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
+    QInputDialog,
     QLabel,
     QMessageBox,
     QProgressBar,
@@ -75,6 +76,8 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
         self.download, self.remove = QPushButton("Download..."), QPushButton("Delete...")
         self.add, self.cancel = QPushButton("Add folder..."), QPushButton("Cancel")
         self.add.setToolTip("Weights from your own training, or the authors' checkpoints.")
+        self.add_hub = QPushButton("From the hub...")
+        self.add_hub.setToolTip("Fusion weights that somebody published as owner/name; asks first.")
         self.progress = QProgressBar()
         self.progress.setRange(0, 1000)
         self.progress.setTextVisible(False)
@@ -83,9 +86,10 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
         self.hint.setTextFormat(Qt.TextFormat.PlainText)
 
         grid = QGridLayout()
-        buttons = (self.use, self.verify, self.download, self.remove, self.add, self.cancel)
+        buttons = (self.use, self.verify, self.download, self.remove, self.add, self.add_hub)
         for place, button in enumerate(buttons):
             grid.addWidget(button, place // 2, place % 2)
+        grid.addWidget(self.cancel, len(buttons) // 2, 0, 1, 2)
         rows = QWidget()
         layout = QVBoxLayout(rows)
         layout.addWidget(self.tree, stretch=1)
@@ -103,6 +107,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
         self.download.clicked.connect(self._download)
         self.remove.clicked.connect(self._remove)
         self.add.clicked.connect(self._add)
+        self.add_hub.clicked.connect(self._add_from_hub)
         self.cancel.clicked.connect(self._cancel)
         me = weakref.ref(self)
         self._watch = Watch(self, lambda: _close(me()))
@@ -167,6 +172,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
             button.setEnabled(not why)
             button.setToolTip(why or what)
         self.add.setEnabled(not self.running)
+        self.add_hub.setEnabled(not self.running)
         self.cancel.setEnabled(self._task is not None)
         self.cancel.setToolTip("" if self._task is not None else "Nothing is running.")
 
@@ -217,6 +223,25 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
             self._run(
                 lambda report: actions.check_folder(folder, report),
                 "The check",
+                self._register_folder,
+            )
+
+    def _add_from_hub(self) -> None:
+        from ...weights.hub import parse, question
+
+        title, label = "From the hub", "Weights, as owner/name or owner/name@revision:"
+        name, given = QInputDialog.getText(self, title, label)
+        if not given or not name.strip():
+            return
+        weights = parse(name.strip())
+        if weights is None:
+            show_error(f"{name!r} is no repository of the hub; write it as owner/name.")
+        elif confirm(
+            self, "Download", question(weights) + ".\n\nNothing about your images is sent."
+        ):
+            self._run(
+                lambda report: actions.fetch_weights(weights, report),
+                "The download",
                 self._register_folder,
             )
 
