@@ -136,7 +136,9 @@ def parse(prompt: str, terms: Sequence[Term]) -> tuple[list[TermRequest], list[s
         meaning = [w for w in words if w not in _FILLERS]
         if not meaning:
             continue
-        found = _requests(words, names) or _misspelt(words, names)
+        respelt, written, known = _respelt(words, names)
+        found = _requests(respelt, names) or _misspelt(words, names)
+        found = [replace(r, misspelt=written) if r.said == known else r for r in found]
         if not found:
             unknown.append(" ".join(w for w in meaning if w not in SIDES) or " ".join(meaning))
         for request in found:
@@ -212,6 +214,51 @@ def _words(phrase: str, names: dict[tuple[str, ...], Term]) -> list[str]:
                 rest, word = rest + word[0], word[1:]
         words += [rest] if rest else []
     return words
+
+
+def _respelt(
+    words: list[str], names: dict[tuple[str, ...], Term]
+) -> tuple[list[str], str | None, str | None]:
+    """Correct the longest name of several words that has a slip in some of them.
+
+    Returns
+    -------
+    words : list of str
+        The same if there is none.
+    written, known : str or None
+        The user's words, and the name that they were taken for.
+
+    Raises
+    ------
+    PromptError
+        If they may mean several terms.
+    """
+    alone = {name[0] for name in names if len(name) == 1} | _FILLERS | set(SIDES)
+    for length in range(max(map(len, names)), 1, -1):
+        of_length = [name for name in names if len(name) == length]
+        for start in range(len(words) - length + 1):
+            part = tuple(words[start : start + length])
+            if part in names:
+                continue
+            close = [name for name in of_length if _is_slip(part, name, alone)]
+            meant = {names[name].name: " ".join(name) for name in close}
+            if len(meant) > 1:
+                either = " or ".join(map(repr, meant.values()))
+                raise PromptError(
+                    f"{' '.join(part)!r} may be {either}; write the one that you mean."
+                )
+            if close:
+                corrected = [*words[:start], *close[0], *words[start + length :]]
+                return corrected, " ".join(part), " ".join(close[0])
+    return words, None, None
+
+
+def _is_slip(part: tuple[str, ...], name: tuple[str, ...], alone: set[str]) -> bool:
+    """Tell whether each word is that of the name, or a slip of it and not a known word itself."""
+    return all(
+        said == word or (said not in alone and bool(nearest(said, (word,))))
+        for said, word in zip(part, name, strict=True)
+    )
 
 
 def _misspelt(words: list[str], names: dict[tuple[str, ...], Term]) -> list[TermRequest]:

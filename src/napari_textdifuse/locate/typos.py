@@ -7,7 +7,7 @@ from collections.abc import Iterable
 #: Shorter words are not corrected (one letter less, where two are exchanged or one of the known
 #: word's is missing): too many real words lie one letter apart.
 SHORTEST = 5
-#: From this length on two letters may be wrong, else one.
+#: Of known words from this length on two letters may be wrong, else one.
 LONG = 10
 #: Lowest likeness (of 100) of a suggestion.
 LIKE = 75
@@ -17,7 +17,7 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
     """Return the known words that `word` may be a misspelling of; several if it is not clear.
 
     One letter missing, added, wrong, or two exchanged (optimal string alignment); two such slips
-    from ten letters on. The first letter must be right: "fetal" is not "metal".
+    in known words from ten letters on ("hemorage"). The first letter must be right: "fetal" is not "metal".
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
             shorter >= SHORTEST or (shorter == SHORTEST - 1 and swapped) or missing
         ):
             continue
-        most = 2 if shorter >= LONG else 1
+        most = 2 if len(name) >= LONG else 1
         distance = OSA.distance(word, name, score_cutoff=most)
         if 0 < distance <= most:
             slips[name] = distance
