@@ -22,7 +22,7 @@ from .regions import (
     smooth,
 )
 from .slices import brain_in_slice, classes_in_slice, fluid_in_slice, white_is_darker
-from .tissue import BRIGHT_FLUID, DARK_FLUID, WHITE_BRIGHTEST, tissues
+from .tissue import BRIGHT_FLUID, DARK_FLUID, WHITE_BRIGHTEST, Tissues, tissues
 from .views import RuleImage
 
 #: Standard deviations above the usual brain; chosen for this program.
@@ -38,6 +38,9 @@ BRIGHTER_SIDE = 1.15
 BULGE_MM3, SURROUND_MM = 1000.0, (8.0, 12.0)
 #: Contrasts on which lesions are bright.
 SHOWS_LESIONS = ("T2", "FLAIR", "DWI")
+#: The middle of the ventricles lies less far below the top of the brain; cisterns of the base lie
+#: lower.
+LOWEST_MM = 80.0
 #: Smaller ventricles are not looked for.
 VENTRICLE_MM3 = 2500.0
 
@@ -71,12 +74,26 @@ def ventricle(view: RuleImage) -> Mask:
         return _dark_in_slice(view)
     found = tissues(view)
     if found.contrast in BRIGHT_FLUID:
-        result = _separated(view, found.fluid, found.inside.mask, 1)
-        # on PD a cistern is parted from the rest as well; lateral ventricles are longer
-        return empty(result) if found.contrast == "PD" and _length(result, view) < 50.0 else result
+        result = _separated(view, found, 1)
+        # on PD a cistern is parted from the rest as well; lateral ventricles are longer and higher
+        wrong = found.contrast == "PD" and (
+            _length(result, view) < 50.0 or _below_top(result, found.inside.mask, view) > LOWEST_MM
+        )
+        return empty(result) if wrong else result
     if found.contrast in DARK_FLUID:
-        return _separated(view, found.fluid, found.inside.mask, -1)
+        return _separated(view, found, -1)
     return empty(view.array)
+
+
+def _below_top(mask: Mask, inside: Mask, view: RuleImage) -> float:
+    """Return how far in mm the middle of a mask lies below the top of the brain; 0 if unknown."""
+    if view.up is None or not mask.any():
+        return 0.0
+    axis, direction = view.up
+    others = tuple(i for i in range(3) if i != axis)
+    rows = np.flatnonzero(inside.any(axis=others))
+    top = rows[-1] if direction > 0 else rows[0]
+    return float(abs(top - np.nonzero(mask)[axis].mean()) * view.mm[axis])
 
 
 def _length(mask: Mask, view: RuleImage) -> float:
@@ -87,11 +104,12 @@ def _length(mask: Mask, view: RuleImage) -> float:
     return float(((np.ptp(places, axis=0) + 1) * np.array(view.mm)).max())
 
 
-def _separated(view: RuleImage, fluid: Mask, inside: Mask, sign: int) -> Mask:
+def _separated(view: RuleImage, found: Tissues, sign: int) -> Mask:
     """Return ventricles at the first level of fluid that parts them from cisterns."""
+    fluid, inside = found.fluid, found.inside.mask
     if not fluid.any():
         return fluid
-    array = sign * smooth(view.array, view.mm, 0.6)
+    array = sign * smooth(found.even, view.mm, 0.6)
     deep = fluid & (inward(inside, view.mm) > 25.0)
     if not deep.any():
         return empty(view.array)
@@ -100,9 +118,10 @@ def _separated(view: RuleImage, fluid: Mask, inside: Mask, sign: int) -> Mask:
     if top - usual < LEAST_FLUID * abs(usual):
         return empty(view.array)
     for share in (0.0, 0.2, 0.35, 0.5, 0.65, 0.8):
-        found = deep_fluid(inside & (array >= start + share * (top - start)), inside, view.mm)
-        if found.sum() * math.prod(view.mm) >= VENTRICLE_MM3:
-            return dilate(found, view.mm, 2.0) & (array >= start + min(share, 0.35) * (top - start))
+        deepest = deep_fluid(inside & (array >= start + share * (top - start)), inside, view.mm)
+        if deepest.sum() * math.prod(view.mm) >= VENTRICLE_MM3:
+            level = start + min(share, 0.35) * (top - start)
+            return dilate(deepest, view.mm, 2.0) & (array >= level)
     return empty(view.array)
 
 
@@ -151,8 +170,8 @@ def _slice_levels(view: RuleImage) -> tuple[tuple[float, ...], Mask]:
 
 def hyperintensity(view: RuleImage) -> Mask:
     """Return brain far above what is usual in it, on FLAIR or a diffusion-weighted image."""
-    array = smooth(view.array, view.mm, 0.5)
     if view.array.ndim == 2:
+        array = smooth(view.array, view.mm, 0.5)
         if view.contrast not in (None, "FLAIR"):
             return empty(view.array)
         whole, levels = classes_in_slice(view)
@@ -162,6 +181,7 @@ def hyperintensity(view: RuleImage) -> Mask:
     found = tissues(view)
     if found.contrast not in ("FLAIR", "DWI"):
         return empty(view.array)
+    array = smooth(found.even, view.mm, 0.5)
     # between skull and cortex bone marrow and fat are bright
     inner = found.inside.mask & (found.inside.distance_inside > 4.0)
     usual = found.brain if found.contrast == "FLAIR" else inner
@@ -198,12 +218,13 @@ def _far_above(array: np.typing.NDArray[np.float32], where: Mask, usual: Mask) -
 
 def bright_lesion(view: RuleImage) -> Mask:
     """Return what is bright on one side only: T2, FLAIR, DWI volumes and slices."""
-    array = smooth(view.array, view.mm, 1.0)
     if view.array.ndim == 3:
         found = tissues(view)
+        array = smooth(found.even, view.mm, 1.0)
         contrast, inside = found.contrast, found.inside.mask
         distance_inside = found.inside.distance_inside
     else:
+        array = smooth(view.array, view.mm, 1.0)
         contrast, (inside, _) = view.contrast, brain_in_slice(view)
         inside = fill(closing(inside, view.mm, 8.0))
         distance_inside = inward(inside, view.mm)

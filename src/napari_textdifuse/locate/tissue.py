@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from .classes import gaussian_classes
 from .intracranial import Interior, interior
 from .regions import Floats, Mask, dilate, drop_small, empty, otsu, smooth
+from .shading import without_shading
 from .views import RuleImage
 
 #: Where fluid is darker than the brain, and white matter brighter than grey.
@@ -39,6 +40,8 @@ class Tissues:
     inside : Interior
     fluid, grey, white : ndarray of bool
         Empty where the contrast is not known.
+    even : ndarray of float32
+        The image without its shading.
     contrast : str or None
     note : str
         What the contrast was taken from, where that was not stated; else empty.
@@ -48,6 +51,7 @@ class Tissues:
     fluid: Mask
     grey: Mask
     white: Mask
+    even: Floats
     contrast: str | None
     note: str = ""
 
@@ -67,22 +71,24 @@ def tissues(view: RuleImage) -> Tissues:
 
 
 def _classified(view: RuleImage) -> Tissues:
-    array, mm = view.array, view.mm
-    inside = interior(array, mm, view.up)
-    nothing = empty(array)
+    inside = interior(view.array, view.mm, view.up)
+    nothing = empty(view.array)
     if not inside.mask.any():
-        return Tissues(inside, nothing, nothing, nothing, view.contrast)
+        return Tissues(inside, nothing, nothing, nothing, view.array, view.contrast)
+    even = without_shading(view.array, inside.mask, view.mm)
+    view = replace(view, array=even, memo={})
+    inside = interior(even, view.mm, view.up)
     contrast, note = view.contrast, ""
     if contrast is None:
         contrast, note = _by_values(view, inside)
     if contrast in BRIGHT_FLUID:
-        inside = interior(array, mm, view.up, _SHARE_BRIGHT_FLUID)
-        fluid, grey, white = _bright_fluid(array, inside)
+        inside = interior(even, view.mm, view.up, _SHARE_BRIGHT_FLUID)
+        fluid, grey, white = _bright_fluid(even, inside)
     elif contrast in DARK_FLUID:
         fluid, grey, white = _dark_fluid(view, inside, contrast in WHITE_BRIGHTEST)
     else:
         fluid, grey, white = nothing, nothing, nothing
-    return Tissues(inside, fluid, grey, white, contrast, note)
+    return Tissues(inside, fluid, grey, white, even, contrast, note)
 
 
 def _by_values(view: RuleImage, inside: Interior) -> tuple[str | None, str]:
@@ -154,65 +160,3 @@ def _bright_fluid(array: Floats, inside: Interior) -> tuple[Mask, Mask, Mask]:
 def _are_one(means: tuple[float, ...]) -> bool:
     """Tell whether classes differ by no more than those of one tissue with a little noise do."""
     return means[2] - means[0] < _LEAST_CONTRAST * abs(means[1])
-
-
-def gaussian_classes(
-    values: npt.NDArray[np.floating], rounds: int = 60
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Fit three Gaussian classes by expectation maximisation.
-
-    Parameters
-    ----------
-    values : ndarray
-        At most 20 000 of them are used, evenly spread.
-    rounds : int
-
-    Returns
-    -------
-    means, levels : tuple of float
-        Sorted means, and the two values where the more probable class changes; empty if there is
-        too little to fit.
-
-    Notes
-    -----
-    Wells et al. 1996, IEEE Trans Med Imaging 15:429, without the bias field.
-    """
-    values = np.ravel(values).astype(np.float64)
-    if values.size < 64:
-        return (), ()
-    low, high = np.percentile(values, (0.5, 99.5))
-    kept = values[(values >= low) & (values <= high)]
-    kept = kept[:: max(1, kept.size // 20_000)]
-    cuts = otsu(kept, 3)
-    groups = [kept[np.digitize(kept, cuts) == k] for k in range(3)] if cuts else []
-    if not groups or min(group.size for group in groups) < 8:
-        return (), ()
-    start = np.array([group.mean() for group in groups])
-    mean, share = start.copy(), np.array([group.size / kept.size for group in groups])
-    spread = np.array([group.std() for group in groups]) + 1e-3 * (start[2] - start[0])
-    least = 1e-3 * (start[2] - start[0])
-    for _ in range(rounds):
-        weight = _densities(kept, mean, spread, share)
-        weight /= weight.sum(axis=1, keepdims=True)
-        total = weight.sum(axis=0) + 1e-9
-        share, mean = total / total.sum(), (weight * kept[:, None]).sum(axis=0) / total
-        spread = np.sqrt((weight * (kept[:, None] - mean) ** 2).sum(axis=0) / total) + least
-    order = np.argsort(mean)
-    mean, spread, share = mean[order], spread[order], share[order]
-    between = np.linspace(mean[0], mean[2], 512)
-    densities = _densities(between, mean, spread, share)
-    first, second = densities[:, 1:].max(axis=1) > densities[:, 0], densities.argmax(axis=1) == 2
-    levels = (float(between[first.argmax()]), float(between[second.argmax()]))
-    if not mean[0] < levels[0] < levels[1] < mean[2]:  # one class lies within another
-        levels = (float(cuts[0]), float(cuts[1]))
-    return tuple(float(m) for m in mean), levels
-
-
-def _densities(
-    values: npt.NDArray[np.float64],
-    mean: npt.NDArray[np.float64],
-    spread: npt.NDArray[np.float64],
-    share: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
-    exponent = -0.5 * ((values[:, None] - mean) / spread) ** 2
-    return np.asarray(share * np.exp(exponent) / spread + 1e-12)

@@ -17,7 +17,8 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
     """Return the known words that `word` may be a misspelling of; several if it is not clear.
 
     One letter missing, added, wrong, or two exchanged (optimal string alignment); two such slips
-    in known words from ten letters on ("hemorage"). The first letter must be right: "fetal" is not "metal".
+    in known words from ten letters on ("hemorage"). The first letter must be right: "fetal" is not
+    "metal".
 
     Parameters
     ----------

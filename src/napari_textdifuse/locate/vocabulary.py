@@ -20,10 +20,11 @@ _INTERIOR = (
 )
 _MORPHOLOGY = "Brummer et al. 1993, IEEE Trans Med Imaging 12:153 (threshold and morphology)"
 _CLASSES = (
-    "three Gaussian classes of the brain by the image's contrast (T1 also after gadolinium, T2, "
-    "PD, FLAIR); in single slices three Otsu classes on T1-weighted contrast"
+    "three Gaussian classes of the brain, without shading where that is strong, by the image's "
+    "contrast (T1 also after gadolinium, T2, PD, FLAIR); in single slices three Otsu classes on "
+    "T1-weighted contrast"
 )
-_WELLS = "Wells et al. 1996, IEEE Trans Med Imaging 15:429 (without its bias field); Otsu 1979"
+_WELLS = "Wells et al. 1996, IEEE Trans Med Imaging 15:429 (classes and bias field); Otsu 1979"
 
 TERMS: tuple[Term, ...] = (
     *LESIONS,
@@ -85,7 +86,8 @@ TERMS: tuple[Term, ...] = (
                 "MR",
                 "fluid deep inside the skull, thick and enclosed by brain: the darkest of three "
                 "classes on T1 and FLAIR, the brightest on T2 and PD; in volumes 8 % away from the "
-                "brain; on PD, where cisterns are as bright as they, only if 50 mm long",
+                "brain; on PD, where cisterns are as bright as they, only if 50 mm long and at "
+                "most 80 mm below the top of the brain",
                 f"{_WELLS}; {_OTSU}",
                 mr.ventricle,
                 smallest_mm=6.0,
@@ -213,7 +215,8 @@ TERMS: tuple[Term, ...] = (
             Rule(
                 "CT",
                 "15 to 60 HU after smoothing by 1.5 mm, in one piece inside the skull, where bone "
-                "of 200 HU and more is near on most sides",
+                "of 200 HU and more is near on most sides; where thin bone leaks, only what has "
+                "bone of 150 HU and more in front, behind, on both sides and above",
                 _BUSHBERG,
                 ct.brain,
                 unit="HU",
@@ -233,7 +236,7 @@ TERMS: tuple[Term, ...] = (
         "grey matter",
         ("cortex", "cerebral cortex", "gm"),
         (Rule("MR", f"grey among {_CLASSES}", _WELLS, mr.grey_matter, smallest_mm=6.0),),
-        gate=Gate(200, 1300, balance=0.62),
+        gate=Gate(200, 1400, balance=0.62),
     ),
     Term(
         "white matter",

@@ -1,0 +1,61 @@
+"""Shading is taken off MR volumes; it marks nothing and hides nothing."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from test_locate_absent import BALL, HEADS, holding
+
+from napari_textdifuse.locate import LexiconLocator
+from napari_textdifuse.locate.shading import without_shading
+
+MM = (4.0, 4.0, 4.0)
+
+
+def places(shape):
+    return (np.moveaxis(np.indices(shape), 0, -1) / (np.array(shape) - 1) * 2 - 1).transpose(
+        3, 0, 1, 2
+    )
+
+
+def coil(shape):
+    """Brightness as near a surface coil: 2.4 times as high behind as in front, higher above."""
+    z, y, x = places(shape)
+    return np.exp(0.45 * y + 0.2 * z + 0.1 * x * y).astype(np.float32)
+
+
+def tissue():
+    """Three classes in folds, and where they are."""
+    z, y, x = 4.0 * (np.indices((48, 56, 48)) - np.array([24, 28, 24])[:, None, None, None])
+    inside = z**2 + (y / 1.2) ** 2 + x**2 < 68**2
+    folds = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=inside.shape), 2)
+    limits = np.quantile(folds[inside], (0.15, 0.6))
+    values = np.array([200.0, 500.0, 800.0])[np.digitize(folds, limits)]
+    noise = np.random.default_rng(1).normal(0, 15, values.shape)
+    return np.where(inside, values + noise, 0).astype(np.float32), inside
+
+
+def test_the_field_is_found_whatever_the_tissue():
+    array, inside = tissue()
+    field = coil(array.shape)
+    even = without_shading(array * field, inside, MM)
+    left = np.log(even[inside] / np.maximum(array[inside], 1))
+    assert np.log(field[inside]).std() > 0.15  # what was there
+    assert left.std() < 0.02
+    assert abs(left.mean() - np.log(field[inside]).mean()) < 0.02  # values keep their size
+
+
+def test_an_even_image_stays_as_it_is():
+    array, inside = tissue()
+    assert without_shading(array, inside, MM) is array
+
+
+@pytest.mark.parametrize("kind", ["T2", "FLAIR", "DWI"])
+def test_shading_is_no_lesion_and_hides_none(kind):
+    locator = LexiconLocator()
+    head = HEADS[kind]
+    shaded = head.with_array(head.array * coil(head.shape))
+    assert not locator.locate([shaded], "lesion").mask.any()
+    image, inside = holding(kind, "lesion")
+    assert inside.sum() * 64 == pytest.approx(4 / 3 * np.pi * BALL[1][0] ** 3, rel=0.05)
+    mask = locator.locate([image.with_array(image.array * coil(head.shape))], "lesion").mask > 0
+    assert 2 * (mask & inside).sum() > 0.7 * (mask.sum() + inside.sum())
