@@ -116,9 +116,9 @@ def gaussian_classes(
 
 def _sample(values: npt.NDArray[np.floating]) -> _Values:
     """Return at most 20 000 values, without the outermost."""
-    values = np.ravel(values).astype(np.float64)
-    if not values.size:
-        return values
-    low, high = np.percentile(values, (0.5, 99.5))
-    kept = values[(values >= low) & (values <= high)]
+    flat: _Values = np.ravel(values).astype(np.float64)
+    if not flat.size:
+        return flat
+    low, high = np.percentile(flat, (0.5, 99.5))
+    kept: _Values = flat[(flat >= low) & (flat <= high)]
     return kept[:: max(1, kept.size // 20_000)]
