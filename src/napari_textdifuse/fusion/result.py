@@ -17,7 +17,6 @@ from ..measure import measure_objects
 from ..volume import Volume
 from .pair import Pair
 from .slices import boxes_from_front, from_front
-from .stack import FusedSlices
 
 #: Colours of the outlines of label 1, 2 ...; light, as the ground is mostly dark.
 OUTLINES = ((255, 220, 0), (0, 230, 255), (255, 110, 220), (120, 255, 120))
@@ -203,6 +202,48 @@ class FusionResult(ResultObjects, ResultPictures):
 
 
 _IMAGES = ("fused", "mask", "contribution", "uncertainty")
+
+
+class FusedSlices:
+    """The images of all chosen slices, filled from the first on.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Number of slices, height and width.
+    coloured : bool
+    uncertain : bool
+        Whether it is known how far the result may be off.
+
+    Attributes
+    ----------
+    fused : ndarray of float32, shape (N, Y, X) or (N, Y, X, 3)
+    contribution : ndarray of float32, shape (N, Y, X)
+        Share of image A.
+    uncertainty : ndarray of float32, shape (N, Y, X), or None
+    done : int
+        How many slices are finished.
+    notes : set of str
+        One sentence per object that had to be shown in another colour.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], coloured: bool, uncertain: bool) -> None:
+        self.fused = np.empty((*shape, 3) if coloured else shape, np.float32)
+        self.contribution = np.empty(shape, np.float32)
+        self.uncertainty = np.empty(shape, np.float32) if uncertain else None
+        self.done = 0
+        self.notes: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self.fused)
+
+    def put(self, index: int, picture: Floats) -> None:
+        """Take a finished slice; a grey stack gets colour with its first slice that has some."""
+        if picture.ndim == self.fused.ndim:
+            self.fused = np.repeat(self.fused[..., None], 3, axis=-1)
+        elif picture.ndim < self.fused.ndim - 1:
+            picture = picture[..., None]
+        self.fused[index] = np.clip(picture, 0, 1)
 
 
 def make_result(

@@ -22,9 +22,9 @@ from .pair import Pair
 from .prepare import Prepared, prepare_slab
 from .progress import Callback, ProgressCounter
 from .record import make_record
-from .result import FusionResult, make_result
+from .result import FusedSlices, FusionResult, make_result
 from .slices import Selection
-from .stack import FusedSlices, StackFuser
+from .stack import StackFuser
 
 _log = logging.getLogger(__name__)
 

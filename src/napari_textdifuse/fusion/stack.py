@@ -23,52 +23,11 @@ from .engine import BaseSlice, SliceEngine
 from .options import FusionOptions, Strength
 from .prepare import Prepared
 from .progress import ProgressCounter
+from .result import FusedSlices
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
 Frame = tuple[slice, slice]
-
-
-class FusedSlices:
-    """The images of all chosen slices, filled from the first on.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Number of slices, height and width.
-    coloured : bool
-    uncertain : bool
-        Whether it is known how far the result may be off.
-
-    Attributes
-    ----------
-    fused : ndarray of float32, shape (N, Y, X) or (N, Y, X, 3)
-    contribution : ndarray of float32, shape (N, Y, X)
-        Share of image A.
-    uncertainty : ndarray of float32, shape (N, Y, X), or None
-    done : int
-        How many slices are finished.
-    notes : set of str
-        One sentence per object that had to be shown in another colour.
-    """
-
-    def __init__(self, shape: tuple[int, int, int], coloured: bool, uncertain: bool) -> None:
-        self.fused = np.empty((*shape, 3) if coloured else shape, np.float32)
-        self.contribution = np.empty(shape, np.float32)
-        self.uncertainty = np.empty(shape, np.float32) if uncertain else None
-        self.done = 0
-        self.notes: set[str] = set()
-
-    def __len__(self) -> int:
-        return len(self.fused)
-
-    def put(self, index: int, picture: Floats) -> None:
-        """Take a finished slice; a grey stack gets colour with its first slice that has some."""
-        if picture.ndim == self.fused.ndim:
-            self.fused = np.repeat(self.fused[..., None], 3, axis=-1)
-        elif picture.ndim < self.fused.ndim - 1:
-            picture = picture[..., None]
-        self.fused[index] = np.clip(picture, 0, 1)
 
 
 @dataclass(frozen=True)
