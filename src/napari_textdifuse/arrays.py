@@ -61,8 +61,8 @@ def array_volume(source: Any, role: str, time: int | None = None) -> Volume:
         array = time_point(array, time, role)
     if array.ndim - int(rgb) not in (2, 3):
         raise InputError(
-            f"{role}: an array of {size_of(array.shape)} is not an image or a volume; "
-            "give (Y, X), (Z, Y, X), or either with a last axis of 3 colours."
+            f"{role}: an array with {array.ndim} axes ({size_of(array.shape)}) is not an image or "
+            "a volume; give (Y, X), (Z, Y, X), or either with a last axis of 3 colours."
         )
     return Volume(array, rgb=rgb, name=role)
 

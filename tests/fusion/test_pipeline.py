@@ -238,7 +238,7 @@ def test_bad_images_get_one_sentence(tiny_pipeline, name, position):
         ({"chroma": "never"}, "chroma must be one of auto, restore, keep, not 'never'"),
         ({"refiner": "pencil"}, "refiner must be one of auto, sam, classical, none"),
         ({"locator": "crystal ball"}, "crystal ball"),
-        ({"mask": np.ones((3, 3))}, "shape"),
+        ({"mask": np.ones((3, 3))}, "have the size|has the size"),
         ({"mask": np.full((37, 50), 0.5) * picture()}, "fractions|labels"),
         ({"boxes": [[5, 5, 5, 9]]}, "empty"),
         ({"boxes": [[500, 500, 600, 600]]}, "outside"),
