@@ -143,7 +143,9 @@ def shrink(source: Path, target: Path) -> None:
     from PIL import Image
 
     with Image.open(source) as picture:
-        picture.convert("RGB").quantize(COLOURS).save(target, optimize=True)
+        # the most different colours: those of a colour bar are few pixels
+        method = Image.Quantize.MAXCOVERAGE
+        picture.convert("RGB").quantize(COLOURS, method).save(target, optimize=True)
     print(target)
 
 
