@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..device import choose_precision
@@ -213,10 +214,29 @@ class LightBackend:
     def enforce_contrast_prior(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
         """See `Backend`; at least the contrast prior that the block was trained towards.
 
-        A block that falls short of it would let the contrast sink at some strength.
+        A block that falls short of it would let the contrast sink at some strength. What it adds
+        to the prior is smoothed: the decoder makes pixels from channels (`pixel_shuffle`), and
+        modulated channels show as stripes of two pixels.
         """
         least = 2 * apply_gain((before + 1) / 2, gain) - 1
+        after = least + without_stripes(after - least)
         return torch.where(gain >= 0, torch.maximum(after, least), torch.minimum(after, least))
+
+
+def without_stripes(image: Tensor) -> Tensor:
+    """Remove the finest pattern of rows and columns: a binomial filter, 0 at a period of 2 pixels.
+
+    Parameters
+    ----------
+    image : Tensor, shape (B, 1, H, W)
+
+    Returns
+    -------
+    Tensor
+    """
+    weights = image.new_tensor([1, 2, 1]) / 4
+    padded = F.pad(image, (1, 1, 1, 1), mode="replicate")
+    return F.conv2d(F.conv2d(padded, weights.view(1, 1, 3, 1)), weights.view(1, 1, 1, 3))
 
 
 class ReferenceBackend:
