@@ -114,6 +114,7 @@ def test_first_run_in_3d_and_values_of_both_sources(panel, qtbot, notifications)
     for layer in (fused, mask):
         shown = layer.get_status(world, dims_displayed=[1, 2], world=True)["coordinates"]
         assert f"MRI {a.data[2, 6, 7]:.3g} a.u. | PET {b.data[2, 6, 7]:.3g} SUV | {share}" in shown
+        assert len(shown) < 100, "the features of the object would push the values out of sight"
     assert notifications == []
 
 

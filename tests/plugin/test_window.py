@@ -117,3 +117,29 @@ def test_a_panel_from_the_menu_works_on_the_layers_themselves(
     assert len(viewer.layers) == before
     place = mask.data_to_world((2, 4, 4))
     assert "| one" in mask.get_status(place, dims_displayed=[1, 2], world=True)["coordinates"]
+
+
+def test_the_fused_image_covers_its_sources_after_a_run_in_3d(
+    make_napari_viewer, tiny_pipeline, qtbot
+):
+    viewer = make_napari_viewer(show=True)
+    for name, modality in (("t1", "MR"), ("pet", "PT")):
+        unit = "SUVbw" if modality == "PT" else "a.u."
+        values = np.full((3, 40, 40), 10, np.float32)
+        values[:, ::5] = 0
+        affine = np.diag([-1.0, -1, 2, 1])
+        volume = Volume(values, affine=affine, modality=modality, unit=unit, name=name)
+        viewer._add_layer_from_data(*to_layer(volume))
+    widget = FusionWidget(viewer, make_pipeline=lambda device: tiny_pipeline)
+    viewer.window.add_dock_widget(widget, name="Fuse")
+    viewer.dims.ndisplay = 3
+    widget.fuse.native.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+    viewer.dims.ndisplay = 2
+    widget.colour_bar.value = False
+    viewer.reset_view()
+    qtbot.wait(200)
+    shown = viewer.screenshot(flash=False)
+    viewer.layers["t1"].visible = viewer.layers["pet"].visible = False
+    qtbot.wait(200)
+    np.testing.assert_array_equal(viewer.screenshot(flash=False), shown)

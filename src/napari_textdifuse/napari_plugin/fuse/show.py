@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels, Layer, Points, Shapes
+from qtpy.QtCore import QTimer
 
 from ...volume import Volume
 from ..layers import KEY
@@ -253,6 +254,14 @@ def _keep_quiet_in_3d(mask: Labels) -> None:
         return None if labels.ndim > 2 else plain(labels, data_slice)
 
     mask._calculate_contour = calculate
+
+
+def draw_in_order(layers: LayerList) -> None:
+    """Let napari draw layers in their order again, once its display has changed.
+
+    From 3-D to 2-D it draws a layer that was added in 3-D below the others.
+    """
+    QTimer.singleShot(0, layers.events.reordered)
 
 
 def follow_display(layers: LayerList, ndisplay: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -156,8 +157,12 @@ def show_values(layer: Any, values: SourceValues, share: Array | None) -> None:
             return status
         known = share is not None and share.shape == shape
         words = values.words(index, float(share[place]) if share is not None and known else None)
-        status["value"] = f"{status['value']} | {words}"
-        status["coordinates"] = f"{status['coordinates']} | {words}"
+        # napari adds all features of an object, more than a window is wide; only its name is kept
+        for key in ("value", "coordinates"):
+            start, _, features = status[key].partition("; ")
+            name = re.search(r"(?:^|[,;] )object: ([^,;]+)", features)
+            shown = f"{start} {name[1]}" if name else status[key] if not features else start
+            status[key] = f"{shown} | {words}"
         return status
 
     layer.get_status = get_status

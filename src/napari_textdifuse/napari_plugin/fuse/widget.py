@@ -35,7 +35,7 @@ from .roles import ChosenPair, inputs_among
 from .runner import Runner
 from .save_dialog import Saver
 from .settings import forget_settings, load_settings, preferences, save_settings
-from .show import follow_display, go_to_slices, mark_corrected, show_result
+from .show import draw_in_order, follow_display, go_to_slices, mark_corrected, show_result
 from .shown_results import ShownResults
 from .view_box import Views
 
@@ -147,7 +147,9 @@ class FusionWidget(Form):
         dims, layers = self._viewer.dims.events, self._viewer.layers
         return dims.order, dims.ndisplay, layers.selection.events.active
 
-    def _show_view(self, _: Any = None) -> None:
+    def _show_view(self, event: Any = None) -> None:
+        if getattr(event, "type", "") == "ndisplay":
+            draw_in_order(self._viewer.layers)
         self.extent.follow_view(self._viewer)
         follow_display(self._viewer.layers, self._viewer.dims.ndisplay)
         self._show_correction()
