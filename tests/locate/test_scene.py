@@ -113,6 +113,18 @@ def test_either_picture_alone_will_do():
     assert any("visible image alone" in note for note in notes)
 
 
+def test_the_order_of_the_images_does_not_matter():
+    infrared, visible, _ = scene()
+    first, second = (
+        LOCATOR.locate(images, "person, car")
+        for images in (pair(infrared, visible), pair(infrared, visible)[::-1])
+    )
+    assert len(first.detections) == 2
+    np.testing.assert_array_equal(first.detections.boxes, second.detections.boxes)
+    np.testing.assert_array_equal(first.detections.scores, second.detections.scores)
+    np.testing.assert_array_equal(first.mask, second.mask)
+
+
 def test_units_do_not_matter_and_the_same_again_is_the_same():
     infrared, visible, _ = scene()
     first = detect(visible, infrared, 0.3)
