@@ -51,7 +51,9 @@ def main() -> None:
     for name, title in (("compare", "Compare images"), ("models", "Models")):
         if name == "models" and not options.all:
             continue  # it names folders of this machine
-        panels[name], _ = viewer.window.add_plugin_dock_widget(PLUGIN, title)
+        panels[name], made = viewer.window.add_plugin_dock_widget(PLUGIN, title)
+        if name == "compare":
+            comparison = made.view
     folder, combinations = options.out, [(SIZES[0], THEMES[0])]
     if options.all:
         folder, combinations = options.all, list(product(SIZES, THEMES))
@@ -63,7 +65,10 @@ def main() -> None:
         for name, panel in panels.items():
             for other in panels.values():
                 other.setVisible(other is panel)
+            if name == "compare":
+                next(b for m, b in comparison.buttons.items() if m.name == "Curtain").click()
             take(viewer, folder / f"{name}{mark}.png")
+            comparison.stop()
             if name == "widget" and options.all:
                 widget.more.value = True
                 take(viewer, folder / f"widget-more{mark}.png")

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 Floats = npt.NDArray[np.float32]
 
@@ -162,6 +161,8 @@ def noise_level(image: Floats, inside: npt.NDArray[np.bool_]) -> float:
     """
     if not inside.any():
         return 0.0
+    from scipy import ndimage  # slow to import, and the panel opens without it
+
     laplacian = ndimage.convolve(image, _LAPLACIAN, mode="nearest")
     return float(1.4826 * np.median(np.abs(laplacian[inside])) / math.sqrt(20))
 
@@ -184,6 +185,8 @@ def denoised_anatomy(fused: Floats, anatomy: Floats) -> Floats:
         return anatomy
     # a Gaussian of width s leaves 1 / (2 sqrt(pi) s) of white noise
     width = min(WIDEST, removed / (2 * math.sqrt(math.pi) * LEFT))
+    from scipy import ndimage
+
     smooth: Floats = fused + ndimage.gaussian_filter(anatomy - fused, width)
     return smooth
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -234,3 +236,13 @@ def test_pictures_that_napari_opens_are_both_seen(
     upper.name = "renamed"
     viewer.open(tmp_path / f"third.{suffix}", plugin="napari")
     assert [layer.opacity for layer in viewer.layers] == [1, 1, 1]
+
+
+def test_the_panel_opens_without_slow_libraries():
+    code = (
+        "import sys, napari_textdifuse.napari_plugin.fuse.widget; "
+        "print([name for name in ('torch', 'scipy.ndimage', 'SimpleITK') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "[]\n", done.stderr
