@@ -241,3 +241,30 @@ def test_messages_name_no_options_of_the_command_line(monkeypatch, name):
     assert re.fullmatch(
         rf"Find with: '{name}' has no \w+; set TEXTDIFUSE_\w+ before napari starts\.", words
     ), words
+
+
+def test_completion_in_the_middle_of_a_sentence(panel, qtbot):
+    _, widget = panel
+    line, completer = widget.prompt.native, widget._completer
+    completer.offer(lambda: (["tumour", "ventricle"], []))
+    line.setText("show the  and the ventricle")
+    line.setCursorPosition(9)
+    qtbot.keyClicks(line, "tu")
+    assert completer._model.item(0).text() == "tumour"
+    assert completer.pathFromIndex(completer._model.index(0, 0)) == (
+        "show the tumour and the ventricle"
+    )
+
+
+def test_a_renamed_drawing_stays_the_prompt(make_napari_viewer, tiny_pipeline, qtbot):
+    viewer = make_napari_viewer()
+    pair(viewer)
+    widget = FusionWidget(viewer, make_pipeline=lambda device: tiny_pipeline)
+    viewer.window.add_dock_widget(widget, name="Fuse")
+    widget.drawing.box.native.click()
+    box = widget.drawn.value
+    box.name = "mine"
+    assert widget.drawn.value is box
+    assert widget.drawn.native.currentText() == "mine"
+    viewer.layers.remove(box)
+    assert widget.drawn.value is None

@@ -25,6 +25,7 @@ from napari_textdifuse.napari_plugin.fuse.save_dialog import (
 from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
 from napari_textdifuse.napari_plugin.layers import to_layer
 from napari_textdifuse.napari_plugin.reader import read_layers
+from napari_textdifuse.napari_plugin.results import is_result
 from napari_textdifuse.samples import sample_dir
 
 
@@ -203,3 +204,49 @@ def test_saved_files_are_those_of_the_command_line(qtbot, tiny_weights, tmp_path
             np.testing.assert_array_equal(images[0].affine, images[1].affine)
         elif name != "record.json":
             assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_layers_saved_as_dicom_keep_names_and_colours_but_no_names_of_files(
+    make_napari_viewer, qtbot, tiny_pipeline, tmp_path, notifications
+):
+    from napari_textdifuse import Volume
+
+    viewer = make_napari_viewer()
+    affine = np.diag([-1.0, -1, 2, 1])
+    for seed, (name, modality) in enumerate([("smith_t1", "MR"), ("smith_ct", "CT")]):
+        values = np.random.default_rng(seed).random((4, 20, 24)).astype(np.float32) + 1
+        volume = Volume(values, affine=affine, modality=modality, name=name)
+        viewer._add_layer_from_data(*to_layer(volume))
+    panel = FusionWidget(viewer, make_pipeline=lambda device: tiny_pipeline)
+    viewer.window.add_dock_widget(panel, name="Fuse")
+    panel.quality.value = "fast"
+    panel.drawing.paint.native.click()
+    paint = panel.drawn.value
+    paint.name = "corner"
+    paint.paint((1, 8, 8), 1)
+    panel.fuse.native.click()
+    qtbot.waitUntil(lambda: not panel.running, timeout=120_000)
+    fused, mask = viewer.layers[-2:]
+    fused.colormap, fused.contrast_limits = "viridis", (0.1, 0.7)
+    viewer.layers.selection = {fused, mask}
+    written = viewer.layers.save(str(tmp_path / "both.dcm"), selected=True)
+    assert len(written) == 5
+    headers = [dcmread(file) for file in written]
+    assert len({str(h.StudyInstanceUID) for h in headers}) == 1
+    assert not any("smith" in str(header) for header in headers)
+    (folder,) = {Path(file).parent for file in written[:4]}
+    image, labels = (Layer.create(*read_layers(path)[0]) for path in (folder, written[4]))
+    assert image.name == "Fused: image A + image B, drawn in corner, fast"
+    assert labels.name == "Mask: drawn in corner, fast (image A + image B)"
+    assert is_result(image), "a fused image is no input, also after it was saved"
+    assert image.colormap.name == "viridis"
+    np.testing.assert_allclose(image.contrast_limits, (0.1, 0.7))
+    np.testing.assert_array_equal(labels.get_color(1), mask.get_color(1))
+    np.testing.assert_array_equal(labels.data, mask.data)
+    # a name that no file system takes
+    fused.name = "é/" * 300
+    (long,) = viewer.layers.save(str(tmp_path / "x.nii.gz"), selected=True)[:1]
+    assert len(Path(long).name.encode()) < 255
+    name = fused.name
+    viewer.layers.remove(fused)
+    assert Layer.create(*read_layers(long)[0]).name == name

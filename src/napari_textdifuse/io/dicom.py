@@ -15,6 +15,7 @@ from ..names import contrast_in
 from ..volume import LABEL_UNIT, MODALITIES, Array, Volume
 from ._quiet import quiet, reason
 from ._series import SeriesInfo, TimeSeries
+from .dicom_derived import stored_record
 from .dicom_find import ImageHeaders, image_header, series_info, series_of
 from .dicom_meaning import describe
 from .dicom_numbers import integer, number, vector
@@ -174,7 +175,10 @@ def _series(
             rgb=rgb,
             name=label,
             window=meaning.window,
-            metadata=_facts(headers[0]) | meaning.facts | {"notes": (*notes, *meaning.notes)},
+            metadata=_facts(headers[0])
+            | meaning.facts
+            | _record(headers[0])
+            | {"notes": (*notes, *meaning.notes)},
         )
 
     return TimeSeries(label, len(members), load, what)
@@ -227,6 +231,12 @@ def _facts(header: Dataset) -> dict[str, Any]:
     return facts
 
 
+def _record(header: Dataset) -> dict[str, Any]:
+    """Return how this package made an image, as other formats keep it; empty for all others."""
+    record = stored_record(header)
+    return {} if record is None else {"record": record}
+
+
 def _images(info: SeriesInfo) -> str:
     return f"{info.images} image{'' if info.images == 1 else 's'}"
 
@@ -274,5 +284,5 @@ def read_segments(path: Path, label: str) -> Volume:
         affine=ras_affine(first, x, y, z),
         unit=LABEL_UNIT,
         name=label,
-        metadata={"notes": (), "objects": names},
+        metadata={"notes": (), "objects": names} | _record(segments),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -130,6 +131,15 @@ def add_record(header: Dataset, record: Mapping[str, Any] | None) -> None:
     if record is not None:
         block = header.private_block(PRIVATE_GROUP, SOFTWARE, create=True)
         block.add_new(0x01, "UT", to_json(record, ascii_only=True))
+
+
+def stored_record(header: Dataset) -> dict[str, Any] | None:
+    """Return the record that `add_record` kept; None where there is none that can be read."""
+    try:
+        record = json.loads(header.private_block(PRIVATE_GROUP, SOFTWARE)[0x01].value)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def reference(header: Dataset, source: Sequence[Dataset]) -> None:

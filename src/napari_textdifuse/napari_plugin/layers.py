@@ -47,6 +47,8 @@ from .looks import as_saved, display, label_colours
 LayerData = tuple[Array, dict[str, Any], str]
 Matrix = npt.NDArray[np.float64]
 
+#: Of a file's name, in bytes: file systems take 255, with an ending and a number.
+LONGEST = 200
 #: What a layer derived from another takes over from it.
 GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
@@ -135,13 +137,15 @@ def to_layer(volume: Volume, name: str | None = None, kind: str = "image") -> La
         record = dict(record)
         saved = record.pop("layer", {})
         names = record.get("label_names", record.get("objects", {}))  # before 0.2: "objects"
-        known |= {"record": record, "objects": names}
+        # segments may have been numbered again when they were written
+        known |= {"record": record, "objects": known.get("objects", names)}
         called = str(saved.get("name", ""))
-        if name is None and called and file_name(called) == volume.name:
+        if name is None and called and _is_named_by_record(volume.name, called):
             attributes["name"] = called  # with what file systems do not take
     if kind == "labels":
         rows = known.get("record", {}).get("objects", ())
-        rows = rows if isinstance(rows, list) else ()
+        labels = {str(row.get("label")) for row in rows} if isinstance(rows, list) else set()
+        rows = rows if labels and labels == set(map(str, known.get("objects", {}))) else ()
         attributes["features"] = label_features(known.get("objects", {}), rows)
         if "record" in known:
             attributes["colormap"] = label_colours(map(int, known["objects"]))
@@ -153,9 +157,14 @@ def to_layer(volume: Volume, name: str | None = None, kind: str = "image") -> La
 
 
 def file_name(name: str) -> str:
-    """Return a layer's name without what file systems do not take."""
+    """Return a layer's name without what file systems do not take, of at most `LONGEST` bytes."""
     cleaned = re.sub(r'[\\/:*?"<>|\x00-\x1f]+', "", name).strip(" .")
-    return cleaned or "layer"
+    return cleaned.encode()[:LONGEST].decode(errors="ignore").strip(" .") or "layer"
+
+
+def _is_named_by_record(found: str, called: str) -> bool:
+    """Tell whether a file still has the name of its layer; DICOM files have none of their own."""
+    return found == file_name(called) or re.fullmatch(r"[A-Z]+ series( \d+)?", found) is not None
 
 
 def label_features(

@@ -49,10 +49,7 @@ def write_nifti(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
             f"{Path(path).name}: this plugin writes .nii and .nii.gz; choose one of the two."
         )
     volume, known = _volume(data, attributes)
-    record = known.get("record")
-    if record is not None:
-        record = record | {"layer": saved_look(attributes)}
-    return [str(write(path, volume, record=record))]
+    return [str(write(path, volume, record=_record(known, saved_look(attributes))))]
 
 
 def write_dicom(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -79,17 +76,67 @@ def write_dicom(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     WriteError
         If they cannot be written; nothing is left behind.
     """
-    from .. import io
-
     if not path.lower().endswith(".dcm"):
         raise WriteError(f"{Path(path).name}: this plugin writes .dcm here; choose it.")
+    return [str(file) for file in _write_dicom(Path(path), data, attributes)]
+
+
+def _write_dicom(
+    path: Path, data: Any, attributes: dict[str, Any], study: Path | None = None
+) -> list[Path]:
+    """Write a layer as DICOM, into the study of what was written before."""
+    from .. import io
+
     volume, known = _volume(data, attributes)
-    record = known.get("record")
+    look = saved_look(attributes)
+    for role, source in known.get("sources", {}).items():
+        if role in ("a", "b"):  # names of files may be those of patients
+            look["name"] = look["name"].replace(str(source), f"image {role.upper()}")
+    linked: dict[str, Any] = {"source": study, "identity": study is not None}
+    linked["record"] = _record(known, look)
     if volume.unit == LABEL_UNIT:
-        names = known.get("objects")
-        return [str(io.write_segmentation(path, volume, names=names, record=record))]
-    target = Path(path) if volume.ndim == 2 else Path(path).with_suffix("")
-    return [str(p) for p in io.write_dicom(target, volume, record=record)]
+        return [io.write_segmentation(path, volume, names=known.get("objects"), **linked)]
+    target = path if volume.ndim == 2 else path.with_suffix("")
+    return io.write_dicom(target, volume, **linked)
+
+
+def _record(known: dict[str, Any], look: dict[str, Any]) -> dict[str, Any] | None:
+    record = known.get("record")
+    return None if record is None else record | {"layer": look}
+
+
+def write_together_dicom(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]]) -> list[str]:
+    """Write several image and labels layers as DICOM of an anonymous patient, in one new study.
+
+    Parameters
+    ----------
+    path : str
+        Ends in ``.dcm``; the folder is named without it, what it holds by the layers.
+    layers : sequence of (array, dict, str)
+        As napari hands them to writers.
+
+    Returns
+    -------
+    list of str
+        The files.
+
+    Raises
+    ------
+    WriteError
+        If one of them cannot be written.
+    """
+    if not path.lower().endswith(".dcm"):
+        raise WriteError(f"{Path(path).name}: this plugin writes .dcm here; choose it.")
+    folder, study = Path(path[: -len(".dcm")]), None
+    written: list[Path] = []
+    ordered = sorted(zip(_stems(layers), layers, strict=True), key=lambda v: v[1][2] == "labels")
+    for stem, (data, attributes, _) in ordered:
+        _make(folder)
+        files = _write_dicom(folder / f"{stem}.dcm", data, attributes, study)
+        if study is None:
+            study = files[0] if len(files) == 1 else files[0].parent
+        written += files
+    return [str(file) for file in written]
 
 
 def write_together(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]]) -> list[str]:
@@ -119,20 +166,32 @@ def write_together(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]])
         )
     folder = Path(path[: -len(ending)])
     written: list[str] = []
+    for stem, (data, attributes, _) in zip(_stems(layers), layers, strict=True):
+        _make(folder)
+        written += write_nifti(str(folder / f"{stem}{ending}"), data, attributes)
+    return written
+
+
+def _stems(layers: Sequence[tuple[Any, dict[str, Any], str]]) -> list[str]:
+    """Return the layers' names as those of files, each once."""
     taken: set[str] = set()
-    for data, attributes, _ in layers:
+    stems = []
+    for _, attributes, _ in layers:
         name = stem = file_name(str(attributes.get("name", "layer")))
         for number in count(2):
             if name.casefold() not in taken:
                 break
             name = f"{stem} {number}"
         taken.add(name.casefold())
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WriteError(f"{Path(folder).name} cannot be made ({error.strerror}).") from None
-        written += write_nifti(str(folder / f"{name}{ending}"), data, attributes)
-    return written
+        stems.append(name)
+    return stems
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{folder.name} cannot be made ({error.strerror}).") from None
 
 
 def _volume(data: Any, attributes: dict[str, Any]) -> tuple[Volume, dict[str, Any]]:

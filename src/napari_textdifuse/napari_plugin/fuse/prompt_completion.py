@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import locale
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QLocale, Qt, QTimer
 from qtpy.QtGui import QStandardItem, QStandardItemModel
 from qtpy.QtWidgets import QCompleter
 
@@ -37,13 +36,16 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
         self._find: Callable[[], tuple[Sequence[str], Iterable[str]]] | None = None
         self._words: list[str] = []
         self._unable: frozenset[str] = frozenset()
-        self._start = 0
+        self._before = self._after = ""
         self._model = QStandardItemModel(self)
         self.setModel(self._model)
         self.setCompletionMode(QCompleter.CompletionMode.UnfilteredPopupCompletion)
         self.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self.setMaxVisibleItems(8)
+        self._line = line
         line.textEdited.connect(self._rank)
+        self.highlighted.connect(self._stay)
+        self.activated.connect(self._stay)
 
     def offer(self, find: Callable[[], tuple[Sequence[str], Iterable[str]]]) -> None:
         """Complete other words from now on.
@@ -61,14 +63,17 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
         return [""]
 
     def pathFromIndex(self, index: Any) -> str:
-        """Return the whole line, completed."""
-        return self.widget().text()[: self._start] + str(index.data())
+        """Return the whole line, completed where the cursor is."""
+        return self._before + str(index.data()) + self._after
 
     def _rank(self, text: str) -> None:
         if self._find is not None:
             words, unable = self._find()
             self._find, self._words, self._unable = None, list(words), frozenset(unable)
-        self._start, found = ranked(text, self._words)
+        place = self._line.cursorPosition()
+        self._after = text[place:]
+        start, found = ranked(text[:place], self._words)
+        self._before = text[:start]
         self._model.clear()
         for word in found:
             item = QStandardItem(word)
@@ -76,6 +81,12 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
                 item.setEnabled(False)
                 item.setToolTip(UNABLE)
             self._model.appendRow(item)
+
+    def _stay(self, completed: str) -> None:
+        """Leave the cursor behind the completed word, not at the end of the line."""
+        if self._after:
+            place = len(completed) - len(self._after)
+            QTimer.singleShot(0, self, lambda: self._line.setCursorPosition(place))
 
 
 def ranked(text: str, words: Sequence[str]) -> tuple[int, list[str]]:
@@ -107,7 +118,8 @@ def ranked(text: str, words: Sequence[str]) -> tuple[int, list[str]]:
 
 def user_language() -> str:
     """Return the language of the user's computer, English where the lexicon does not have it."""
-    name = (locale.getlocale()[0] or "")[:2].lower()
+    # Python's locale is "German_Germany" on Windows, and English on a Mac's desktop
+    name = QLocale.system().name()[:2].lower()
     return name if name in LANGUAGES else "en"
 
 

@@ -134,7 +134,10 @@ class FusionWidget(Form):
 
     def reset_choices(self, *_: Any) -> None:
         """List the viewer's layers again; empty choices are filled by what the layers are."""
+        drawn = self.drawn.value
         self._pair.fill(self._images(), super().reset_choices)
+        if drawn is not self.drawn.value and drawn in self.drawn.choices:
+            self.drawn.value = drawn  # it was renamed
         self._show_correction()
 
     def _images(self, _: Any = None) -> list[Image]:
