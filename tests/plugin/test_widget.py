@@ -335,7 +335,7 @@ def test_a_layer_that_is_no_volume_is_named(make, viewer, tiny_pipeline, notific
     run(widget, qtbot)
     assert len(notifications) == 1
     assert "'movie'" in notifications[0]
-    assert "(2, 2, 3, 4, 5)" in notifications[0]
+    assert "2 x 2 x 3 x 4 x 5" in notifications[0]
 
 
 def test_a_bug_is_told_in_one_sentence_and_logged(make, viewer, notifications, caplog, qtbot):
