@@ -121,13 +121,16 @@ def test_emphasis_leaves_the_rest_of_a_cleared_scene_to_the_bit(pipe, hazy):
     assert np.abs(marked.fused - plain.fused).max() > 0.02
 
 
-def test_measured_images_and_volumes_keep_their_black(pipe, hazy):
+def test_measured_images_and_slices_with_neighbours_keep_their_black(pipe, hazy):
     """The black of a volume's slices must agree, and values of measurements are not stretched."""
     scene = pipe(*hazy, steps=1, modality={"a": "VIS", "b": "IR"}).fused
     medical = pipe(*hazy, steps=1, modality={"a": "MR", "b": "CT"}).fused
-    volume = pipe(*(image[None] for image in hazy), steps=1, modality={"a": "VIS", "b": "IR"})
+    volumes = [np.stack([image, image]) for image in hazy]
+    volume = pipe(*volumes, steps=1, slices=0, modality={"a": "VIS", "b": "IR"})
+    one = pipe(*(image[None] for image in hazy), steps=1, modality={"a": "VIS", "b": "IR"})
     assert black_of(medical) > black_of(scene) + 50
     assert black_of(np.squeeze(volume.fused)) > black_of(scene) + 50
+    np.testing.assert_array_equal(np.squeeze(one.fused), scene)  # without neighbours
 
 
 def test_noise_is_not_taken_for_black():

@@ -181,7 +181,7 @@ class LightBackend:
         if known is not None and not known.covers(ready.a.modality, ready.b.modality):
             known = None
         # volumes are left as they are: neighbouring slices must agree
-        scene = ready.a.ndim == 2 and kind_of_pair(ready)[0] == "natural"
+        scene = ready.alone and kind_of_pair(ready)[0] == "natural"
         return NetworkChoice(
             self.network, facts=facts, notes=notes, deviation=known, keeps_black=scene
         )

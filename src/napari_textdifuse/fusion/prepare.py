@@ -39,6 +39,8 @@ class Prepared:
         "a" or "b".
     notes : tuple of str
         One sentence per assumption that was made.
+    alone : bool
+        Whether it is one slice without neighbours.
     """
 
     a: Volume
@@ -48,6 +50,7 @@ class Prepared:
     chroma: Floats | None
     colour_from: str | None
     notes: tuple[str, ...]
+    alone: bool
 
     @cached_property
     def on_black_ground(self) -> bool:
@@ -110,6 +113,7 @@ def prepare_slab(pair: Pair, slab: Selection) -> Prepared:
         chroma,
         colour_from if chroma is not None else None,
         tuple(notes),
+        slab.count == 1,
     )
 
 
