@@ -159,10 +159,10 @@ def noise_level(image: Floats, inside: npt.NDArray[np.bool_]) -> float:
     inside : ndarray of bool, shape (Y, X)
         Pixels that are looked at.
     """
-    if not inside.any():
-        return 0.0
     from scipy import ndimage  # slow to import, and the panel opens without it
 
+    if not inside.any():
+        return 0.0
     laplacian = ndimage.convolve(image, _LAPLACIAN, mode="nearest")
     return float(1.4826 * np.median(np.abs(laplacian[inside])) / math.sqrt(20))
 
@@ -178,6 +178,8 @@ def denoised_anatomy(fused: Floats, anatomy: Floats) -> Floats:
     fused, anatomy : ndarray of float32, shape (Y, X)
         Brightness in [0, 1].
     """
+    from scipy import ndimage
+
     inside = anatomy > AIR
     before, after = noise_level(anatomy, inside), noise_level(fused, inside)
     removed = math.sqrt(max(0.0, before**2 - after**2)) - DETAIL
@@ -185,8 +187,6 @@ def denoised_anatomy(fused: Floats, anatomy: Floats) -> Floats:
         return anatomy
     # a Gaussian of width s leaves 1 / (2 sqrt(pi) s) of white noise
     width = min(WIDEST, removed / (2 * math.sqrt(math.pi) * LEFT))
-    from scipy import ndimage
-
     smooth: Floats = fused + ndimage.gaussian_filter(anatomy - fused, width)
     return smooth
 

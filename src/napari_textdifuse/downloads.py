@@ -50,6 +50,7 @@ class Repository(Protocol):
         How to use files that came another way: ``"name its folder with ..."``.
     """
 
+    # D102: what each is stands above
     @property
     def repo(self) -> str: ...  # noqa: D102
     @property
@@ -268,8 +269,6 @@ def _unreachable(wanted: Repository, error: Exception) -> WeightsError:
     from huggingface_hub import constants
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    reason = reason.rstrip(".")[:150] or type(error).__name__
     if wanted.gated and re.search("401|403|gated|restricted", str(error), re.IGNORECASE):
         return WeightsError(
             f"{wanted.repo} is given only to those who agree to its licence: log in and agree at "
@@ -286,6 +285,13 @@ def _unreachable(wanted: Repository, error: Exception) -> WeightsError:
             "check the name, and for a private or gated one run 'hf auth login' first."
         )
     return WeightsError(
-        f"The hub ({constants.ENDPOINT}) does not give {wanted.repo} ({reason}); behind a "
+        f"The hub ({constants.ENDPOINT}) does not give {wanted.repo} ({reason(error)}); behind a "
         f"firewall, download it on another computer and {wanted.by_hand}."
     )
+
+
+def reason(error: Exception) -> str:
+    """Return the first line of an error, with nothing that looks like a token."""
+    line = next((part.strip() for part in str(error).splitlines() if part.strip()), "")
+    line = re.sub(r"\bhf_\w+", "hf_...", line)
+    return line.rstrip(".")[:150] or type(error).__name__

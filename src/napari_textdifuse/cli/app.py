@@ -290,7 +290,7 @@ class PrintCompletion(argparse.Action):
                 "shell completion needs shtab; install it with "
                 "pip install 'napari-textdifuse[completion]'."
             ) from None
-        for action in _actions(parser):
+        for action in _actions(parser):  # `complete` is shtab's own attribute
             if action.metavar in _FILES:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
             elif action.metavar in _FOLDERS:

@@ -262,7 +262,7 @@ def _is_slip(part: tuple[str, ...], name: tuple[str, ...], alone: set[str]) -> b
 
 
 def _misspelt(words: list[str], names: dict[tuple[str, ...], Term]) -> list[TermRequest]:
-    """Read words with a slip of the pen as the known ones.
+    """Read misspelt words as the known ones.
 
     Raises
     ------

@@ -16,6 +16,10 @@ from ..volume import LABEL_UNIT, Volume
 from .layers import GEOMETRY, KEY, file_name
 from .looks import saved_look
 
+#: Endings, the longest first, and what is said where a file has none of them.
+_NIFTI, _DICOM = (".nii.gz", ".nii"), (".dcm",)
+_CHOICE = {_NIFTI: ".nii and .nii.gz; choose one of the two", _DICOM: ".dcm here; choose it"}
+
 
 def write_nifti(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     """Write one image or labels layer as NIfTI.
@@ -44,10 +48,7 @@ def write_nifti(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     """
     from ..io import write
 
-    if not path.lower().endswith((".nii", ".nii.gz")):
-        raise WriteError(
-            f"{Path(path).name}: this plugin writes .nii and .nii.gz; choose one of the two."
-        )
+    _ending(path, _NIFTI)
     volume, known = _volume(data, attributes)
     return [str(write(path, volume, record=_record(known, saved_look(attributes))))]
 
@@ -76,8 +77,7 @@ def write_dicom(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     WriteError
         If they cannot be written; nothing is left behind.
     """
-    if not path.lower().endswith(".dcm"):
-        raise WriteError(f"{Path(path).name}: this plugin writes .dcm here; choose it.")
+    _ending(path, _DICOM)
     return [str(file) for file in _write_dicom(Path(path), data, attributes)]
 
 
@@ -125,9 +125,7 @@ def write_together_dicom(path: str, layers: Sequence[tuple[Any, dict[str, Any], 
     WriteError
         If one of them cannot be written.
     """
-    if not path.lower().endswith(".dcm"):
-        raise WriteError(f"{Path(path).name}: this plugin writes .dcm here; choose it.")
-    folder, study = Path(path[: -len(".dcm")]), None
+    folder, study = Path(path[: -len(_ending(path, _DICOM))]), None
     written: list[Path] = []
     ordered = sorted(zip(_stems(layers), layers, strict=True), key=lambda v: v[1][2] == "labels")
     for stem, (data, attributes, _) in ordered:
@@ -159,17 +157,21 @@ def write_together(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]])
     WriteError
         If one of them cannot be written.
     """
-    ending = next((e for e in (".nii.gz", ".nii") if path.lower().endswith(e)), None)
-    if ending is None:
-        raise WriteError(
-            f"{Path(path).name}: this plugin writes .nii and .nii.gz; choose one of the two."
-        )
+    ending = _ending(path, _NIFTI)
     folder = Path(path[: -len(ending)])
     written: list[str] = []
     for stem, (data, attributes, _) in zip(_stems(layers), layers, strict=True):
         _make(folder)
         written += write_nifti(str(folder / f"{stem}{ending}"), data, attributes)
     return written
+
+
+def _ending(path: str, endings: tuple[str, ...]) -> str:
+    """Return which of these endings a path has."""
+    for ending in endings:
+        if path.lower().endswith(ending):
+            return ending
+    raise WriteError(f"{Path(path).name}: this plugin writes {_CHOICE[endings]}.")
 
 
 def _stems(layers: Sequence[tuple[Any, dict[str, Any], str]]) -> list[str]:

@@ -28,7 +28,7 @@ KINDS = ("rigid", "affine")
 #: Possible, but more often a failure.
 UPSIDE_DOWN_ANGLE, LARGE_SCALE = 120.0, 1.25
 #: Mutual information of another place, as a part of the best one's, from which the two cannot be
-#: told apart; and where only a single search ended at the best.
+#: distinguished; and where only a single search ended at the best.
 CLOSE, LONE = 0.95, 0.85
 
 

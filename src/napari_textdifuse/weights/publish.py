@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .._version import __version__
+from ..downloads import reason
 from ..errors import WeightsError
 from .description import NAME as CONFIG
 from .hub import CARD, HubWeights
@@ -142,7 +142,7 @@ def _own_card(folder: WeightsFolder) -> Path | None:
         found = any(vars(card.data).values())
     except Exception as error:  # of yaml and the hub
         raise WeightsError(
-            f"The metadata of {path} cannot be read ({_reason(error)}); correct the lines between "
+            f"The metadata of {path} cannot be read ({reason(error)}); correct the lines between "
             "the --- at its beginning, or remove the file to get a new card."
         ) from None
     if not found:
@@ -206,16 +206,9 @@ def _refused(repo: str, error: Exception) -> WeightsError:
             "'hf auth login' with a token that may write."
         )
     return WeightsError(
-        f"The hub ({constants.ENDPOINT}) did not take {repo} ({_reason(error)}); nothing of it is "
+        f"The hub ({constants.ENDPOINT}) did not take {repo} ({reason(error)}); nothing of it is "
         "published, push again later."
     )
-
-
-def _reason(error: Exception) -> str:
-    """Return the first line of an error, with nothing that looks like a token."""
-    line = next((part.strip() for part in str(error).splitlines() if part.strip()), "")
-    line = re.sub(r"\bhf_\w+", "hf_...", line)
-    return line.rstrip(".")[:150] or type(error).__name__
 
 
 def training_facts(folder: Path) -> str:
