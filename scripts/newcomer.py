@@ -23,7 +23,7 @@ from screenshot import IMAGES, PLUGIN, THEMES, wait_until
 
 #: Steps that the tutorial shows, in the dark theme.
 IN_TUTORIAL = ("open", "fuse", "second", "paint", "compare", "planes")
-COLOURS = 128  # of the images in the tutorial, which stay small
+COLOURS = 256  # of the images in the tutorial, which stay small
 
 
 def main() -> None:
@@ -145,7 +145,7 @@ def shrink(source: Path, target: Path) -> None:
     with Image.open(source) as picture:
         # the most different colours: those of a colour bar are few pixels
         method = Image.Quantize.MAXCOVERAGE
-        picture.convert("RGB").quantize(COLOURS, method).save(target, optimize=True)
+        picture.convert("RGB").quantize(COLOURS, method, kmeans=2).save(target, optimize=True)
     print(target)
 
 
