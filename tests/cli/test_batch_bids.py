@@ -167,7 +167,7 @@ def test_what_is_asked_must_be_there(batch, textdifuse, fast, dataset, tmp_path)
     for options, words in (
         (("batch", dataset, "--bids", "--a", "T1w", "--b", "FLAIR"), "FLAIR"),
         (("batch", dataset, "--bids", "--a", "T1w"), "--b pet"),
-        (("batch", dataset / "sub-01", "--bids", "--a", "T1w", "--b", "pet"), "no BIDS data set"),
+        (("batch", dataset / "sub-01", "--bids", "--a", "T1w", "--b", "pet"), "not a BIDS"),
         (("batch", dataset, dataset, "--a", "T1w", "--out", tmp_path / "o"), "--bids"),
         (("batch", dataset, "--out", tmp_path / "o"), "two folders"),
         (("batch", dataset, dataset), "--out"),
@@ -198,7 +198,7 @@ def test_names():
     )
     assert BidsFile.parse(Path("case01.nii.gz")) is None
     assert BidsFile.parse(Path("task-rest_bold.nii.gz")) is None
-    with pytest.raises(InputError, match="no BIDS data set"):
+    with pytest.raises(InputError, match="not a BIDS data set"):
         find_pairs(Path(__file__).parent, "T1w", "pet")
 
 

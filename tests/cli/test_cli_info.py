@@ -42,7 +42,7 @@ def test_each_fact_says_how_it_is_known(textdifuse, tmp_path):
     text = textdifuse("info", ct).out
     assert "CT (from the file's name)" in text
     assert "HU (inferred from the values)" in text
-    assert "x, y, z run towards R, A, S\n" in text
+    assert "x, y, z point to R, A, S\n" in text
     assert "-1000 to 900 HU" in text
     assert "note: " in text
 

@@ -69,7 +69,7 @@ def test_missing_weights_are_said_before_anything_is_done(
         (("--locator", "clip"), "no locator 'clip'"),
         (("--threshold", "0.3"), "'lexicon' has no option 'threshold'"),
         (("--threshold", "2"), "must be a number from 0 to 1"),
-        (("--locator", "owlvit-sam", "--top-k", "0"), "whole number from 1"),
+        (("--locator", "owlvit-sam", "--top-k", "0"), "an integer from 1"),
         (("--look-at", "c"), "invalid choice"),
         (("--locator-weights", "nowhere"), "is not a folder"),
     ],

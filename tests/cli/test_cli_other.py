@@ -80,7 +80,7 @@ def test_weights_are_listed_and_verified(textdifuse, tiny_weights, tmp_path, mon
     (entry,) = json.loads(ran.out)["weights"]
     folder = str(tiny_weights)
     assert entry == {"name": folder, "version": "tiny", "sha256": config["sha256"], "path": folder}
-    assert "SHA-256 is right" in textdifuse("weights", "verify").out
+    assert "SHA-256 is correct" in textdifuse("weights", "verify").out
     assert "Nothing to download" in textdifuse("weights", "download").out
 
     damaged = tmp_path / "damaged"

@@ -162,7 +162,7 @@ def test_chroma_is_trained_on_colour_pictures(textdifuse, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("diffusion",), "nothing to train on"),
+        (("diffusion",), "no training images"),
         (("diffusion", "--images", "MR"), "MODALITY=DIR"),
         (("diffusion", "--images", "MR=nowhere"), "not a folder"),
         (("diffusion", "--images", "US={us}", "--crop", 36, *TINY[:2]), "multiple of 16"),

@@ -182,7 +182,7 @@ def check_info(options, out):
 
 
 def check_weights(options, out):
-    said = {"verify": "SHA-256 is right", "download": "checksums are right", "push": "owner/name@"}
+    said = {"verify": "SHA-256 is correct", "download": "checksums are correct", "push": "owner/name@"}
     assert said[options.action] in out
 
 

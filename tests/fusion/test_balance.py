@@ -123,5 +123,5 @@ def test_the_chain_leans_at_every_step(pipe, pair):
 
 @pytest.mark.parametrize("bad", [-1.1, 2, float("nan"), "more", True, None])
 def test_what_is_no_balance(pipe, pair, bad):
-    with pytest.raises(InputError, match="balance must lie between -1 and 1"):
+    with pytest.raises(InputError, match="balance must be between -1 and 1"):
         pipe(*pair, steps=1, balance=bad)

@@ -198,7 +198,7 @@ def test_weights_hold_both_networks_and_both_are_checked(colour_weights, tmp_pat
     del config["chroma"]
     (tmp_path / "config.json").write_text(json.dumps(config))
     run = FusionPipeline.from_pretrained(tmp_path)(picture(), picture(rgb=False), steps=1)
-    assert run.record["chroma"]["reason"] == "these weights hold no chrominance network"
+    assert run.record["chroma"]["reason"] == "these weights contain no chrominance network"
 
 
 def test_a_session_restores_the_colours_once(pipeline):

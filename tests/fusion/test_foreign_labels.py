@@ -64,7 +64,7 @@ def test_a_word_with_a_drawing_is_its_name_and_never_silently(word, name, drawn)
     assert set(result.detections.labels) == {name}
     assert result.record["prompt"] == word
     assert result.record["drawn"] == drawn
-    said = [note for note in result.record["warnings"] if "only names what was drawn" in note]
+    said = [note for note in result.record["warnings"] if "only names the drawing" in note]
     assert len(said) == 1
     assert repr(word) in said[0]
     assert "not checked" in said[0]

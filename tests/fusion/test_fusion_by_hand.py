@@ -269,7 +269,7 @@ def test_empty_ranges_and_whole_numbers():
         with pytest.raises(InputError, match="is empty: PET has slices 0 to 5"):
             select(whole, empty)
     for wrong in (1.5, "2", True):
-        with pytest.raises(InputError, match="slices are whole numbers"):
+        with pytest.raises(InputError, match="slices must be integers"):
             select(whole, wrong)
     with pytest.raises(InputError, match="cannot be skipped"):
         select(whole, slice(0, 4, 2))
@@ -362,7 +362,7 @@ def test_evaluations_follow_quality_or_steps():
     assert FusionOptions().evaluations(qualities, 1) == 5
     assert FusionOptions(quality="best").evaluations(qualities, 1) == 9
     assert FusionOptions(steps=3).evaluations(qualities, 3) == 3
-    with pytest.raises(InputError, match="steps must be a whole number from 4 to 1000"):
+    with pytest.raises(InputError, match="steps must be an integer from 4 to 1000"):
         FusionOptions(steps=3).evaluations(qualities, 4)
     with pytest.raises(InputError, match="give quality or steps"):
         FusionOptions(steps=3, quality="fast")

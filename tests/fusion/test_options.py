@@ -110,7 +110,7 @@ def test_drawn_shapes_keep_their_numbers_when_others_lie_outside_the_slices(tiny
     assert part.label_names[4] == "the last"
     cut = (slice(None),) * axis + (slice(4, 7),)
     np.testing.assert_array_equal(part.mask, whole.mask[cut])
-    assert "1 of 2 polygons lie outside the chosen slices." in part.record["warnings"]
+    assert "1 of 2 polygons are outside the chosen slices." in part.record["warnings"]
 
 
 def test_a_strength_needs_its_label(tiny_pipeline):

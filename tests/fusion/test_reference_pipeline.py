@@ -126,7 +126,7 @@ def test_sessions_keep_the_control_module_of_their_own_pair(pipeline, monkeypatc
 
 
 def test_too_few_steps_and_other_samplers(pipeline):
-    with pytest.raises(InputError, match="steps must be a whole number from 2"):
+    with pytest.raises(InputError, match="steps must be an integer from 2"):
         pipeline(picture(1), picture(2), steps=1)
     result = pipeline(picture(1), picture(2), steps=2, sampler="ddim")
     assert result.record["sampler"] == "ddim"
@@ -163,7 +163,7 @@ def test_command_line(folder, tmp_path, capsys):
     assert record["weights"] == "reference"
     assert (out / "fused.png").is_file()
     assert main(["weights", "verify", str(folder)]) == 0
-    assert "SHA-256 is right" not in capsys.readouterr().out  # there is nothing to compare with
+    assert "SHA-256 is correct" not in capsys.readouterr().out  # there is nothing to compare with
 
 
 def test_a_missing_stage_is_named(folder, tmp_path):

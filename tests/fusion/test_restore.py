@@ -104,7 +104,7 @@ def test_what_is_no_restoration(tiny_pipeline, pair, bad, message):
 
 def test_weights_without_the_condition_say_so(older, pair):
     assert older(*pair, steps=1, restore={"colour": 0}).fused.shape == pair[0].shape
-    with pytest.raises(InputError, match="older-1 always mend noise and light fully"):
+    with pytest.raises(InputError, match="older-1 always restore noise and light fully"):
         older(*pair, steps=1, restore=0.5)
 
 

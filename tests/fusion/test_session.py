@@ -142,7 +142,7 @@ def test_boxes_outside_the_range_are_said(tiny_pipeline):
     boxes = [[2, 2, 0, 6, 6, 1], [2, 2, 3, 6, 6, 4]]
     result = tiny_pipeline(scan(), scan(seed=1), boxes=boxes, slices=(3, 5))
     assert len(result.detections) == 1
-    assert "1 of 2 boxes lie outside the chosen slices." in result.record["warnings"]
+    assert "1 of 2 boxes are outside the chosen slices." in result.record["warnings"]
 
 
 @pytest.mark.parametrize("axis", [0, 1])

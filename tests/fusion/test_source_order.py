@@ -57,12 +57,12 @@ def test_source_one_is_visible_light_or_the_mri(a, b, kind, swapped):
 def test_a_choice_without_reason_is_noted(a, b):
     roles = order_sources(prepare(image(*a), image(*b)))
     assert not roles.swapped
-    assert any("image A was taken" in note for note in roles.notes)
+    assert any("image A was assumed" in note for note in roles.notes)
 
 
 def test_what_was_guessed_is_noted_and_what_was_known_is_not():
     assert order_sources(prepare(image("MR"), image("CT"))).notes == ()
     guessed = order_sources(prepare(image(), image(rgb=True))).notes
-    assert guessed == ("The pair was taken for a visible and an infrared image.",)
+    assert guessed == ("The pair was assumed to be a visible and an infrared image.",)
     dark = order_sources(prepare(image(border=0), image(rgb=True, border=0))).notes
-    assert "black ground" in dark[0]
+    assert "black background" in dark[0]

@@ -110,7 +110,7 @@ def test_a_scan_that_was_stopped_keeps_its_complete_time_points(write_times):
     next(folder.glob("1_*_2")).unlink()  # the last slice of the last time point
     found = io.read_times(folder)
     assert len(found) == 3
-    assert "1 of 4 time points is incomplete and was left out: 2 images." in str(
+    assert "1 of 4 time points is incomplete and was dropped: 2 images." in str(
         found[0].metadata["notes"]
     )
 
@@ -118,7 +118,7 @@ def test_a_scan_that_was_stopped_keeps_its_complete_time_points(write_times):
 def test_slices_that_nothing_tells_apart_are_refused(write_times):
     folder = write_times(volumes(2), lambda t, k: {"InstanceNumber": k})
     with pytest.raises(
-        InputError, match="6 images share 3 slice positions, 2 at each, and nothing"
+        InputError, match="6 images share 3 slice positions, 2 at each, and their headers"
     ):
         io.read(folder)
 
@@ -141,7 +141,7 @@ def test_a_time_point_elsewhere_is_refused(tmp_path, make_series):
         shift=lambda k: np.array([4.0, 0, 0]),
         each=lambda k: {"InstanceNumber": 10 + k},
     )
-    with pytest.raises(GeometryError, match=r"time points lie up to 4\.00 mm apart"):
+    with pytest.raises(GeometryError, match=r"time points are up to 4\.00 mm apart"):
         io.read(tmp_path / "s")
 
 
@@ -287,7 +287,7 @@ def test_a_mosaic_that_does_not_fit_is_refused(tmp_path, make_mosaic, save_dicom
         SpacingBetweenSlices=4.5,
         Rows=23,
     )
-    with pytest.raises(ReadError, match="23 x 18 pixels cannot hold 5 slices in 3 x 3"):
+    with pytest.raises(ReadError, match="23 x 18 pixels cannot contain 5 slices in 3 x 3"):
         io.read(save_dicom(mosaic, tmp_path / "x"))
 
 

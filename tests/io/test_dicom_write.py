@@ -218,7 +218,7 @@ def test_what_dicom_cannot_hold(tmp_path, volume, message):
 @pytest.mark.parametrize(
     ("volume", "message"),
     [
-        (Volume(values(), affine=OBLIQUE), "whole numbers, not floating-point numbers"),
+        (Volume(values(), affine=OBLIQUE), "integers, not floating-point numbers"),
         (Volume(labels().array), "without geometry"),
         (Volume(np.zeros((2, 2), int), affine=OBLIQUE), "all background"),
     ],
@@ -233,7 +233,7 @@ def test_a_folder_with_files_is_left_alone(tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("mine")
     volume = Volume(values(), affine=OBLIQUE)
-    with pytest.raises(WriteError, match="is there already"):
+    with pytest.raises(WriteError, match="already exists"):
         io.write_dicom(tmp_path / "out", volume)
     with pytest.raises(WriteError, match="does not exist"):
         io.write_dicom(tmp_path / "missing" / "out", volume)

@@ -61,12 +61,12 @@ def test_a_fault_would_be_seen(tmp_path, monkeypatch):
         (ValueError("the ratio a/b is 0."), "the ratio a/b is 0"),
         (FileNotFoundError(2, "No such file or directory", "/Doe"), "No such file or directory"),
         (ValueError("image file is truncated (3 bytes not processed)"), "image file is truncated"),
-        (KeyError("Rows"), "it holds impossible values"),
-        (ValueError(), "it holds impossible values"),
-        (ValueError("ufunc 'add' did not contain a loop"), "it holds impossible values"),
-        (IndexError("list index out of range"), "it holds impossible values"),
-        (ValueError("invalid literal for int() with base 10: 'a'"), "it holds impossible values"),
-        (TypeError("'NoneType' object is not iterable"), "it holds impossible values"),
+        (KeyError("Rows"), "it contains invalid values"),
+        (ValueError(), "it contains invalid values"),
+        (ValueError("ufunc 'add' did not contain a loop"), "it contains invalid values"),
+        (IndexError("list index out of range"), "it contains invalid values"),
+        (ValueError("invalid literal for int() with base 10: 'a'"), "it contains invalid values"),
+        (TypeError("'NoneType' object is not iterable"), "it contains invalid values"),
     ],
 )
 def test_reasons_are_for_people(error, words):

@@ -250,7 +250,7 @@ def test_xarray_that_is_not_one_image():
     degrees = {"x": ("x", np.arange(6.0), {"units": "degrees_east"})}
     map_ = from_object(xarray.DataArray(ARRAY[0], dims=("y", "x"), coords=degrees))
     assert map_.affine is None
-    assert any("no length" in note for note in map_.metadata["notes"])
+    assert any("not a length" in note for note in map_.metadata["notes"])
 
 
 def test_a_palette_is_colours_and_a_tensor_with_gradients_is_read():

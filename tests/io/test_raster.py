@@ -189,6 +189,6 @@ def test_a_level_called_transparent_is_noted(tmp_path):
         volume = io.read(tmp_path / name)
         assert volume.array.shape == shape
         assert volume.metadata["notes"] == (
-            "1 pixels of the level or colour that the file calls transparent were kept.",
+            "1 pixels that the file marks as transparent were kept.",
         )
     assert io.read(tmp_path / "none.png").metadata["notes"] == ()

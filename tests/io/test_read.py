@@ -89,7 +89,7 @@ def test_lack_of_memory_is_said(tmp_path, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr("napari_textdifuse.io.nifti.open_nifti", fail)
-    with pytest.raises(ReadError, match="more memory than there is"):
+    with pytest.raises(ReadError, match="more memory than available"):
         io.read(tmp_path / "x.nii")
 
 

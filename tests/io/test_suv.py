@@ -155,7 +155,7 @@ def test_nothing_is_guessed(header, damage, word):
     assert (scale.factor, scale.unit) == (1.0, "Bq/mL")
     assert word in scale.note
     assert scale.note.startswith("SUV could not be computed because")
-    assert scale.note.endswith("the values were left in Bq/mL.")
+    assert scale.note.endswith("the values were kept in Bq/mL.")
 
 
 def test_other_units_are_named(header):

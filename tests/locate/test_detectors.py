@@ -174,7 +174,7 @@ def test_folders_are_recognised_by_their_content(models):
     assert find(models / "sam2") == {"segmenter": models / "sam2"}
     assert find(models / "sam3_video") == {"detector": models / "sam3_video"}
     assert isinstance(load_detector(models / "owlvit", CPU), OwlDetector)
-    with pytest.raises(WeightsError, match="detects nothing"):
+    with pytest.raises(WeightsError, match="is not a detector"):
         load_detector(models / "sam2", CPU)
 
 

@@ -244,7 +244,7 @@ def test_what_ends_is_not_followed():
     drawing = Drawing(boxes=[18, 13, 12, 43, 38, 13], follow=True)
     found = refine(alone, None, drawing, "classical")
     assert np.flatnonzero(found.mask.any(axis=(1, 2))).tolist() == [12]
-    assert found.notes[-1] == "box 1: does not go on in the neighbouring slices."
+    assert found.notes[-1] == "box 1: does not continue in the neighbouring slices."
     plane = image.with_array(image.array[12])  # in a picture there is nowhere to go
     flat = refine(plane, None, Drawing(boxes=[18, 13, 43, 38], follow=True), "classical")
     assert not any("slices" in note for note in flat.notes)
@@ -258,15 +258,15 @@ def test_what_ends_is_not_followed():
         (Drawing(boxes="here"), "rows of numbers"),
         (Drawing(boxes=[5, 5, 5, 9]), r"Box 1 \[5.0, 5.0, 5.0, 9.0\] is empty"),
         (Drawing(boxes=[5, 5, np.nan, 9]), "Box 1 .* is empty"),
-        (Drawing(boxes=[200, 5, 210, 9]), r"Box 1 .* lies outside the image \(80 x 100\)"),
-        (Drawing(points=[[5, 80]]), r"Point 1 \[5.0, 80.0\] lies outside"),
+        (Drawing(boxes=[200, 5, 210, 9]), r"Box 1 .* is outside the image \(80 x 100\)"),
+        (Drawing(points=[[5, 80]]), r"Point 1 \[5.0, 80.0\] is outside"),
         (Drawing(points=[[5, 8]], point_labels=[2]), "point_labels must be 1"),
         (Drawing(points=[[5, 8]], point_values=[0]), "point_values must be"),
         (Drawing(polygons=[[[1, 1], [2, 2]]]), "Polygon 1 needs three or more corners x, y"),
         (Drawing(polygons=[[[1, 1], [1.1, 1], [1.1, 1.1]]]), "covers no pixel"),
         (Drawing(labels=np.zeros((3, 3), int)), "labels have the size 3 x 3"),
-        (Drawing(labels=np.full((80, 100), 300)), "whole numbers from 0 to 255"),
-        (Drawing(boxes=[1, 1, 9, 9], box_values=[0]), "box_values must be 1 whole numbers"),
+        (Drawing(labels=np.full((80, 100), 300)), "integers from 0 to 255"),
+        (Drawing(boxes=[1, 1, 9, 9], box_values=[0]), "box_values must be 1 integers"),
         (Drawing(points=[[5, 8]], point_labels=[0]), "only negative points"),
     ],
 )

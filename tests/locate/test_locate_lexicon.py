@@ -94,7 +94,7 @@ def test_unknown_term_is_an_error_that_helps(pet, mri):
 def test_a_typo_is_told(pet, mri):
     location = LOCATOR.locate([pet, mri], "tumuor")
     assert location.names == {1: "tumour"}
-    assert "'tumuor' was read as 'tumour', as if misspelt." in location.notes
+    assert "'tumuor' was read as 'tumour', assuming a misspelling." in location.notes
 
 
 def test_one_unknown_term_spoils_the_prompt(pet):
@@ -241,7 +241,7 @@ def test_grey_beside_colour_is_taken_as_infrared(channels):
     colour = Volume(rng.integers(0, 255, (120, 160, 3), dtype=np.uint8), rgb=True, name="scene")
     location = LOCATOR.locate([colour, infrared], "person")
     assert (location.mask[40:90, 70:86] == 1).mean() > 0.9
-    assert any("taken as an infrared image" in note for note in location.notes)
+    assert any("assumed to be an infrared image" in note for note in location.notes)
     with pytest.raises(PromptError, match="'person' needs an infrared image"):
         LOCATOR.locate([colour], "person")
 

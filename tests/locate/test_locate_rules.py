@@ -205,17 +205,17 @@ def test_a_stated_contrast_wins_over_the_values(head):
     stated = find([named], "brain")
     assert any("T1 contrast by its name" in note for note in stated.notes)
     unnamed = find([flair], "brain")
-    assert any("not stated; it was taken as FLAIR-weighted" in note for note in unnamed.notes)
+    assert any("not stated; it was assumed to be FLAIR-weighted" in note for note in unnamed.notes)
 
 
 @pytest.mark.parametrize(
     ("contrast", "prompt", "words"),
     [
-        ("FLAIR", "white matter lesion", "taken as FLAIR"),
-        ("FLAIR", "brain", "taken as T1-weighted or FLAIR"),
-        ("T2", "brain", "taken as T2-weighted"),
-        ("T2", "ventricle", "taken as T2-weighted"),
-        ("MR", "white matter", "taken as T1-weighted"),
+        ("FLAIR", "white matter lesion", "assumed to be FLAIR"),
+        ("FLAIR", "brain", "assumed to be T1-weighted or FLAIR"),
+        ("T2", "brain", "assumed to be T2-weighted"),
+        ("T2", "ventricle", "assumed to be T2-weighted"),
+        ("MR", "white matter", "assumed to be T1-weighted"),
     ],
 )
 def test_what_a_slice_of_unknown_contrast_was_taken_for(head, contrast, prompt, words):

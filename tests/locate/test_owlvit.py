@@ -133,7 +133,7 @@ def test_what_is_wrong_with_a_folder(tiny_models, tmp_path):
     (other / "config.json").write_text(json.dumps(config | {"model_type": "clip"}))
     assert "'clip' model" in refusal(other)
     (other / "config.json").write_text(json.dumps(config | {"model_type": "sam2"}))
-    assert "detects nothing" in refusal(other)
+    assert "is not a detector" in refusal(other)
     (other / "config.json").write_text("{")
     assert "damaged" in refusal(other)
 

@@ -135,7 +135,7 @@ def test_what_is_wrong_with_a_checkpoint(tiny_models, tmp_path):
     assert "does not fit" in refusal(tmp_path / "part.pth")
     assert "check the path" in refusal(tmp_path / "nowhere.pth")
     (tmp_path / "sam.onnx").write_bytes(b"x")
-    assert "no SAM checkpoint" in refusal(tmp_path / "sam.onnx")
+    assert "neither a SAM checkpoint" in refusal(tmp_path / "sam.onnx")
     assert "no SAM model" in refusal(tiny_models / "owlvit")
     bare = shutil.copytree(tiny_models / "sam", tmp_path / "bare")
     (bare / "preprocessor_config.json").unlink()

@@ -113,7 +113,7 @@ def test_a_badge_says_whether_the_images_lie_on_each_other(
     widget.image_a.value, widget.image_b.value = mr, pt
     badge = widget.alignment
     qtbot.waitUntil(lambda: badge.level == "good", timeout=60_000)
-    assert "lie on each other" in badge.text
+    assert "are aligned" in badge.text
     assert "covers 100%" in badge.details
     widget.image_b.value = ct
     qtbot.waitUntil(lambda: badge.level == "look", timeout=60_000)
@@ -134,10 +134,10 @@ def test_a_badge_says_whether_the_images_lie_on_each_other(
 @pytest.mark.parametrize(
     ("found", "text", "level"),
     [
-        (Alignment((0.0,) * 3, "mm", 0.0, 0.9), "A and B lie on each other", "good"),
+        (Alignment((0.0,) * 3, "mm", 0.0, 0.9), "A and B are aligned", "good"),
         (Alignment((3.0, 4.0, 0.0), "mm", 0.3, 0.9, "m"), "B fits better 5 mm away", "look"),
         (Alignment((0.0,) * 3, "mm", 0.0, 0.3, "m"), "B covers 30% of A", "look"),
-        (Alignment((0.0,) * 3, "mm", 0.0, 0.0, "m"), "A and B do not lie on each other", "look"),
+        (Alignment((0.0,) * 3, "mm", 0.0, 0.0, "m"), "A and B are not aligned", "look"),
         (Alignment((0.0,) * 2, "px", 0.0, 0.0), "Position not checked", ""),
     ],
 )

@@ -145,7 +145,7 @@ def test_what_cannot_be_measured_is_one_sentence():
     a, b, fused = volumes()
     with pytest.raises(InputError, match=r"the fused image .*\[0, 1\]"):
         measure.measure(a, b, fused.with_array(fused.array * 9))
-    with pytest.raises(InputError, match="labels are whole numbers"):
+    with pytest.raises(InputError, match="labels must be integers"):
         measure.measure(a, b, fused, fused)
     with pytest.raises(Cancelled):
         measure.measure(a, b, fused, report=lambda done, total, words: "Slice 2" not in words)

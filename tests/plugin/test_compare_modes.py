@@ -293,7 +293,7 @@ def test_flicker(make, viewer, qtbot):
         names = {v.name for v in viewer.layers if v.visible and isinstance(v, Image)}
         seen.update(names)
         assert len(names) == 1
-        assert f"On show: {names.pop()}" == widget.view.hint.text()
+        assert f"Shown: {names.pop()}" == widget.view.hint.text()
         return seen == {"one", "two"}
 
     qtbot.waitUntil(both, timeout=5000)

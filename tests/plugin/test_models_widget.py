@@ -180,7 +180,7 @@ def test_embedded_weights_are_verified(make, qtbot, notifications):
     click(widget.verify)
     assert not widget.use.isEnabled()
     settle(widget, qtbot)
-    assert notifications == [f"{open_folder().name}: the SHA-256 of every file is right."]
+    assert notifications == [f"{open_folder().name}: the SHA-256 of every file is correct."]
 
 
 def test_own_weights_are_added_used_and_forgotten(

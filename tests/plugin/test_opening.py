@@ -138,10 +138,10 @@ def test_clipping_is_said(tiny_pipeline):
     above = 100 * (pet.array > 10).mean()
     below = 100 * (pet.array < 1.5).mean()
     assert clipping_notes(session.pair) == (
-        f"Image B: {above:.1f} % of the values lie above the range (10 SUV) and are shown like "
-        "its end.",
-        f"Image B: {below:.1f} % of the values lie below the range (1.5 SUV) and are shown like "
-        "its end.",
+        f"Image B: {above:.1f} % of the values are above the range (10 SUV) and are shown as "
+        "its limit.",
+        f"Image B: {below:.1f} % of the values are below the range (1.5 SUV) and are shown as "
+        "its limit.",
     )
 
 

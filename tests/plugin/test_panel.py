@@ -101,7 +101,7 @@ def test_first_run_in_3d_and_values_of_both_sources(panel, qtbot, notifications)
     a, b = widget.image_a.value, widget.image_b.value
     viewer.add_labels(labels, scale=a.scale, translate=a.translate, name="mine")
     widget.drawn.value = viewer.layers["mine"]
-    assert not widget.prompt.enabled, "the drawing says what stands out"
+    assert not widget.prompt.enabled, "the drawing marks what stands out"
     run(widget, qtbot)
     mask, fused = viewer.layers[-1], viewer.layers[-2]
     # the status asked for before the cursor was over the canvas

@@ -262,13 +262,13 @@ def test_more_layers_of_a_result(make, viewer, qtbot, notifications):
     assert names == [
         f"Share of mr: {title}",
         f"Uncertainty: {title}",
-        f"Fused less mr: {title}",
-        f"Fused less pt: {title}",
+        f"Fused minus mr: {title}",
+        f"Fused minus pt: {title}",
         "Fused: mr + pt, drawn in labels, 2 samples",
         f"Boxes: {title}",
         f"Mask: {title}",
     ]
-    fused, less_mr = only(viewer, "Fused: "), only(viewer, "Fused less mr")
+    fused, less_mr = only(viewer, "Fused: "), only(viewer, "Fused minus mr")
     assert not less_mr.visible
     assert np.abs(less_mr.data).max() <= 1
     (box,) = only(viewer, "Boxes").data
@@ -325,7 +325,7 @@ def test_an_empty_drawing_is_one_sentence(make, viewer, notifications):
     viewer.add_points(np.zeros((0, 3)), name="nothing")
     widget.drawn.value = viewer.layers["nothing"]
     widget.fuse.native.click()
-    assert notifications == ["Layer 'nothing' is empty; draw something on it, or choose none."]
+    assert notifications == ["Layer 'nothing' is empty; draw on it, or choose no layer."]
 
 
 @pytest.fixture

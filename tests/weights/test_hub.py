@@ -294,7 +294,7 @@ def test_private_is_private(hub, tiny_weights, capsys, monkeypatch):
     before = hub.newest("me/mine")
     status, _, err = run(capsys, *push)
     assert status == 2
-    assert "there already and public" in err
+    assert "already exists and is public" in err
     assert hub.newest("me/mine") == before
 
 

@@ -1,6 +1,6 @@
-"""The command ``textdifuse``: arguments, exit status and the one line an error gets.
+"""The command ``textdifuse``: arguments, exit status and one-line errors.
 
-Nothing here imports torch; each command lives in a module of this package that loads when it runs.
+Nothing here imports torch; each command has a module in this package, loaded when it runs.
 Exit status: 0 done; 2 the input or an option is wrong; 130 cancelled with Ctrl-C or SIGTERM; 1
 anything else.
 """
@@ -101,7 +101,7 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     debug = _Parser(add_help=False)
-    text = "show the log: what is done, with times; -vv: more"
+    text = "show the log of the steps, with times; -vv: more"
     debug.add_argument("-v", "--verbose", action="count", default=0, help=text)
     text = "show tracebacks, the whole log and the warnings of other libraries"
     debug.add_argument("--debug", action="store_true", help=text)
@@ -110,7 +110,8 @@ def build_parser() -> argparse.ArgumentParser:
     fusion = _fusion_options()
     parser = _Parser(
         prog="textdifuse",
-        description="Fuse two images of the same anatomy or scene; what a prompt names stands out. "
+        description="Fuse two images of the same anatomy or scene; objects named in a prompt "
+        "stand out. "
         "For research; not for diagnosis.",
     )
     parser.add_argument("--version", action="version", version=f"textdifuse {__version__}")
@@ -131,7 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
         text = f"of folder {role.upper()}, by number or UID; default: the one with most images"
         fuse.add_argument(f"--series-{role}", metavar="N|UID", help=text)
 
-    text = "fuse two folders, pairing by equal name, or a BIDS data set; resumes"
+    text = "fuse two folders, paired by file name, or a BIDS data set; resumes"
     batch = add("batch", text, _fusion_options(out_required=False), json)
     batch.add_argument("a", metavar="DIR_A", type=_folder, help="or the root of a BIDS data set")
     batch.add_argument("b", metavar="DIR_B", type=_folder, nargs="?")
@@ -140,12 +141,12 @@ def build_parser() -> argparse.ArgumentParser:
     for role, example in (("a", "T1w, ce-gadolinium_T1w"), ("b", "pet, trc-FDG_pet")):
         text = f"with --bids: suffix of image {role.upper()}, such as {example}"
         batch.add_argument(f"--{role}", dest=f"bids_{role}", metavar="SUFFIX", help=text)
-    batch.add_argument("--scheduler", metavar="ADDRESS", help="of a dask cluster that does it")
+    batch.add_argument("--scheduler", metavar="ADDRESS", help="of a dask cluster to run on")
 
-    sample = add("sample", "fuse a pair that comes with the package", fusion, json)
+    sample = add("sample", "fuse a bundled sample pair", fusion, json)
     sample.add_argument("name", metavar="NAME", help="pet-mri, ct-mri, spect-mri, street ...")
 
-    register = add("register", "lay one image onto another, by mutual information", json)
+    register = add("register", "align one image with another, by mutual information", json)
     register.add_argument("fixed", metavar="FIXED", type=_existing, help=images)
     register.add_argument("moving", metavar="MOVING", type=_existing, help="is moved onto FIXED")
     register.add_argument("--out", metavar="DIR", type=_output_folder, required=True)
@@ -155,9 +156,9 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate = add("evaluate", "measure fused images against their sources", json)
     for role in ("a", "b", "fused"):
         evaluate.add_argument(f"--{role}", metavar="DIR", type=_folder, required=True)
-    evaluate.add_argument("--csv", metavar="FILE", type=Path, help="write the table here too")
+    evaluate.add_argument("--csv", metavar="FILE", type=Path, help="also write the table here")
     text = "'all', or names such as SSIM MS-SSIM CC Nabf FMI_pixel FMI_gradient Qcb Qcv; default: "
-    text += "the ten that every table has"
+    text += "the ten standard ones"
     evaluate.add_argument("--metrics", nargs="+", metavar="NAME", help=text)
     add_meaning(evaluate, "each image of --a", "each image of --b")
 
@@ -170,27 +171,27 @@ def build_parser() -> argparse.ArgumentParser:
     text = "only these; what to download: a locator's model, or owner/name[@revision] on the "
     text += "Hugging Face hub; push: the weights folder"
     weights.add_argument("name", nargs="?", metavar="NAME|DIR", help=text)
-    weights.add_argument("repo", nargs="?", metavar="OWNER/NAME", help="push: where to")
+    weights.add_argument("repo", nargs="?", metavar="OWNER/NAME", help="push: destination")
     weights.add_argument("--yes", action="store_true", help="consent to the download or upload")
-    weights.add_argument("--private", action="store_true", help="push: a repository for you alone")
-    text = "push: of your weights, as the hub calls it, such as cc-by-4.0"
+    weights.add_argument("--private", action="store_true", help="push: a private repository")
+    text = "push: licence of your weights, as the hub names it, such as cc-by-4.0"
     weights.add_argument("--licence", metavar="ID", help=text)
-    text = "show what images are and how that is known; without FILE: versions, devices, weights "
-    info = add("info", text + "and the terms that prompts may use", json)
+    text = "show what is known about images; without FILE: versions, devices, weights "
+    info = add("info", text + "and the terms for prompts", json)
     info.add_argument("files", nargs="*", metavar="FILE", type=Path, help=images + ", or folder")
-    info.add_argument("--modality", metavar="M", help="state what they are, to see what follows")
-    info.add_argument("--unit", metavar="U", help="state what their values are")
+    info.add_argument("--modality", metavar="M", help="state what they are, to see the effect")
+    info.add_argument("--unit", metavar="U", help="state the unit of their values")
     return parser
 
 
 def _fusion_options(out_required: bool = True) -> _Parser:
     options = _Parser(add_help=False)
     add = options.add_argument
-    text = "made if missing"
+    text = "created if missing"
     if not out_required:
         text += "; default with --bids: derivatives/textdifuse"
     add("--out", metavar="DIR", type=_output_folder, required=out_required, help=text)
-    text = "what should stand out, such as 'tumour'; also what is mended, such as 'keep the light'"
+    text = "what should stand out, such as 'tumour'; also what to restore, such as 'keep the light'"
     add("--prompt", metavar="TEXT", help=text)
     add("--mask", metavar="FILE", type=_existing, help="labels instead of a prompt; batch: or DIR")
     effort = options.add_mutually_exclusive_group()
@@ -205,18 +206,24 @@ def _fusion_options(out_required: bool = True) -> _Parser:
     add("--strength", type=strength, default=1.0, metavar="X", help="0 to 2; default 1")
     text = "-1 to 1: more of image A (negative) or of image B (positive); default 0"
     add("--balance", type=balance, default=0.0, metavar="X", help=text)
-    text = "0 to 1: how much is mended, or noise=X,light=X,colour=X; 0 fuses what was measured; "
+    text = "0 to 1: how much is restored, or noise=X,light=X,colour=X; 0: nothing; "
     text += "default: what the prompt says, else 1"
     add("--restore", type=restore, metavar="X", help=text)
-    add("--samples", type=whole(1, 100), default=1, metavar="N", help="seeds, for uncertainty")
-    add("--sampler", choices=SAMPLERS, help="default: what the weights were made for")
+    add(
+        "--samples",
+        type=whole(1, 100),
+        default=1,
+        metavar="N",
+        help="number of seeds; their spread adds to the uncertainty",
+    )
+    add("--sampler", choices=SAMPLERS, help="default: that of the weights")
     text = "restore the colours of natural images (auto), always, or never"
     add("--chroma", choices=("auto", "restore", "keep"), default="auto", help=text)
-    text = "colours of PET, SPECT or a tinted image: functional (default), hot, ... or a name of "
+    text = "colour map of PET, SPECT or a tinted image: functional (default), hot, ... or one of "
     add("--colormap", metavar="NAME", help=text + "matplotlib or napari, where installed")
     add_meaning(options)
     add("--tint", choices=("a", "b"), help="show this grey image in colour over the other")
-    add("--colour", choices=("a", "b"), help="image that gives the colours where both have some")
+    add("--colour", choices=("a", "b"), help="the image that gives the colours if both have some")
     add_extent(options)
     add_locator(options, _folder, whole)
     return options
@@ -229,12 +236,12 @@ def add_meaning(parser: argparse.ArgumentParser, *names: str) -> None:
     ----------
     parser : argparse.ArgumentParser
     *names : str
-        What to call the images in help; default "image A" and "image B".
+        Names of the images in the help; default "image A" and "image B".
     """
     for role, name in zip("ab", names or ("image A", "image B"), strict=True):
-        text = f"what {name} is: CT, MR, T1, FLAIR, PT, NM, VIS, IR ..."
+        text = f"modality of {name}: CT, MR, T1, FLAIR, PT, NM, VIS, IR ..."
         parser.add_argument(f"--modality-{role}", metavar="M", help=text)
-        text = f"what the values of {name} are: HU, SUVbw, Bq/mL ..."
+        text = f"unit of {name}: HU, SUVbw, Bq/mL ..."
         parser.add_argument(f"--unit-{role}", metavar="U", help=text)
 
 
@@ -267,7 +274,7 @@ def _device(text: str) -> str:
 
 
 class PrintCompletion(argparse.Action):
-    """Print the completion script for a shell and leave."""
+    """Print the completion script for a shell and exit."""
 
     def __call__(
         self,

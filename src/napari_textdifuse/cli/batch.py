@@ -1,4 +1,4 @@
-"""``textdifuse batch DIR_A DIR_B --out DIR``: pairs by equal name, resumes where it stopped."""
+"""``textdifuse batch DIR_A DIR_B --out DIR``: pairs by file name, resumes after an interruption."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Summary:
     status: int = DONE
 
     def add_error(self, name: str, error: Exception) -> str:
-        """Note that a pair was refused or failed, and return its one line."""
+        """Record that a pair was refused or failed, and return its one-line message."""
         case = self.cases[name]
         expected = isinstance(error, TextDiFuseError)
         line = str(error) if expected else f"unexpected {type(error).__name__}: {error}"
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     """Fuse every pair of two folders or a data set; a bad one does not stop the others."""
     if options.out is None:
         if not options.bids:
-            raise InputError("--out says where the results go; give a folder.")
+            raise InputError("--out is missing; give a folder for the results.")
         options.out = options.a / "derivatives" / "textdifuse"
         sweep(options.out)
     pairs, unclear, unpaired = _bids_pairs(options) if options.bids else _pairs(options)
@@ -103,7 +103,7 @@ def _note(
     outcome: float | Exception | None,
     layout: Layout | None,
 ) -> None:
-    """Keep what became of a pair, and say it in a line."""
+    """Record the outcome of a pair, and print it in one line."""
     case = summary.cases[name]
     if isinstance(outcome, Exception):
         if options.debug:
@@ -126,7 +126,7 @@ def _outcomes(
     options: argparse.Namespace, pairs: Mapping[str, tuple[Path, Path]]
 ) -> Iterator[tuple[str, float | Exception | None]]:
     """Yield seconds, None (done before) or the error of every pair, here or on a cluster."""
-    fuser = PairFuser(options)  # also checks options before anything is sent away
+    fuser = PairFuser(options)  # also checks options before anything is sent
     if options.scheduler is not None:
         from .cluster import fuse_on_cluster
 
@@ -140,7 +140,7 @@ def _outcomes(
 
 
 def _pairs(options: argparse.Namespace) -> Pairs:
-    """Pair two folders by name; nothing is unclear, some may lack a partner."""
+    """Pair two folders by name; names without a partner are listed."""
     if options.b is None:
         raise InputError("batch needs two folders, or --bids with --a and --b.")
     if options.bids_a or options.bids_b:
@@ -149,8 +149,8 @@ def _pairs(options: argparse.Namespace) -> Pairs:
     names = sorted(a.keys() & b.keys())
     if not names:
         raise InputError(
-            f"no image in {options.a} has the name of one in {options.b}, apart from the ending; "
-            "rename them so that pairs have equal names."
+            f"no image in {options.a} has the same name as one in {options.b}, without extensions; "
+            "rename them so that pairs have the same name."
         )
     return {name: (a[name], b[name]) for name in names}, {}, sorted(a.keys() ^ b.keys())
 
@@ -162,15 +162,15 @@ def _bids_pairs(options: argparse.Namespace) -> Pairs:
             "textdifuse batch DATASET --bids --a T1w --b pet."
         )
     if options.out.resolve() == options.a.resolve():
-        raise InputError(f"{options.out} holds the input images; choose another --out.")
+        raise InputError(f"{options.out} contains the input images; choose another --out.")
     found = find_pairs(options.a, options.bids_a, options.bids_b)
     return found.pairs, found.unclear, found.unpaired
 
 
 def _images(folder: Path, out: Path) -> dict[str, Path]:
-    """Images of an input folder, without the output folder where that lies inside."""
+    """Images of an input folder, without the output folder if that is inside."""
     if out.resolve() == folder.resolve():
-        raise InputError(f"{out} holds the input images; choose another --out.")
+        raise InputError(f"{out} contains the input images; choose another --out.")
     images = images_by_stem(folder)
     return {name: path for name, path in images.items() if path.resolve() != out.resolve()}
 

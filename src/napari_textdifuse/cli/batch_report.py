@@ -1,7 +1,7 @@
-"""What became of every pair of a batch: ``report.html``, ``report.csv`` and ``objects.csv``.
+"""The report on every pair of a batch: ``report.html``, ``report.csv`` and ``objects.csv``.
 
 The reports are written from the records and previews in the output folder, so that they are
-complete after a run that was resumed.
+complete after a resumed run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..results.folder import load_record
 from ..volume import NOTICE
 
 PAGE, TABLE, OBJECTS = "report.html", "report.csv", "objects.csv"
-#: What can have become of a pair, in the order of the summary.
+#: Possible states of a pair, in the order of the summary.
 STATES = ("fused", "already done", "refused", "failed", "not reached")
 #: Characters of a note on the terminal.
 SHORT = 150
@@ -36,7 +36,7 @@ class Case:
     Parameters
     ----------
     name : str
-        Stem that both files share.
+        The common name of both files.
     state : str
         One of `STATES`.
     error : str
@@ -48,7 +48,7 @@ class Case:
     objects : list of dict
         One row per label of its mask.
     record : dict
-        Whole; empty where there is no result.
+        The whole record; empty without a result.
     preview : Path, optional
         PNG with A, B, the result and its mask.
     """
@@ -64,11 +64,11 @@ class Case:
 
     @property
     def done(self) -> bool:
-        """Whether a result of these settings lies in the folder."""
+        """Whether a result with these settings is in the folder."""
         return self.state in STATES[:2]
 
     def load(self, record: Path, preview: Path) -> None:
-        """Take notes, objects and image from what was written."""
+        """Read notes, objects and preview from the files written."""
         self.record = load_record(record)
         self.notes = list(self.record.get("warnings", ()))
         objects = self.record.get("objects", ())
@@ -110,7 +110,7 @@ def write_report(
     unpaired : sequence of str
         Names without a partner.
     title : str
-        Such as the prompt; no names of folders, as those can name a patient.
+        Such as the prompt; no folder names, because they may identify a patient.
 
     Returns
     -------
@@ -193,7 +193,7 @@ pre { font-size: .75rem; overflow-x: auto }
 
 
 def page_text(cases: Sequence[Case], unpaired: Sequence[str], title: str) -> str:
-    """Return the page; it needs no other file and loads nothing."""
+    """Return the page, which is self-contained."""
     counts = {state: sum(case.state == state for case in cases) for state in STATES}
     counted = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
     if unpaired:
@@ -216,7 +216,7 @@ def page_text(cases: Sequence[Case], unpaired: Sequence[str], title: str) -> str
 
 
 def _overview(cases: Sequence[Case]) -> str:
-    """List what was not fused first: that is what the reader has to act on."""
+    """List unfused cases first, because they need action."""
     bad = [case for case in cases if not case.done]
     if not bad:
         return ""
@@ -262,7 +262,7 @@ def _objects(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return a table of the columns that hold something."""
+    """Return a table of the columns that are not empty."""
     columns = dict.fromkeys(k for row in rows for k, v in row.items() if v not in (None, ""))
     if not columns:
         return ""
@@ -307,7 +307,7 @@ def write_objects(out: Path, rows: Sequence[Mapping[str, Any]]) -> Path | None:
     Returns
     -------
     Path or None
-        ``objects.csv`` in `out`; None where no pair has a mask, then an old table is removed.
+        ``objects.csv`` in `out`. None if no pair has a mask; an old table is then removed.
     """
     path = out / OBJECTS
     if not rows:

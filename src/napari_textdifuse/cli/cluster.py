@@ -1,7 +1,7 @@
 """``textdifuse batch --scheduler ADDRESS``: the pairs of a batch on a dask cluster.
 
-Workers need this package and the same folders under the same paths as here; images do not travel,
-only their paths. Each worker process loads the network once.
+Workers need this package and the same folders under the same paths as here. Only paths are sent,
+no images. Each worker process loads the network once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def fuse_on_cluster(
     ------
     name : str
     outcome : float, None or Exception
-        Seconds it took, None if it was done before, or what went wrong; as they finish.
+        Seconds, None if it was done before, or the error; in the order of completion.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def fuse_on_cluster(
                 failure = future.exception()
                 yield names[future], future.result() if failure is None else failure
                 future.release()
-        finally:  # Ctrl-C: what has not begun need not begin
+        finally:  # Ctrl-C: cancel the pairs that have not started
             client.cancel(list(names))
 
 

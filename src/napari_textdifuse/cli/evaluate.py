@@ -30,12 +30,12 @@ def run(options: argparse.Namespace) -> int:
         return 0
     print(_table(report))
     for name, roles in report.missing.items():
-        say(f"note: {name} is missing in {' and '.join(roles)} and was left out")
+        say(f"note: {name} is missing in {' and '.join(roles)} and was skipped")
     return 0
 
 
 def _asked(names: list[str] | None) -> str | list[str]:
-    """Return what to measure: by default the ten of every table."""
+    """Return the metrics to compute: by default the ten standard ones."""
     if names is None:
         return list(METRICS)
     return "all" if "all" in names else names

@@ -1,4 +1,4 @@
-"""Options that say what of the images is fused, where they lie and in which windows."""
+"""Options for the part of the images to fuse, their alignment and their windows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def add_extent(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("images").add_argument
     text = "one slice of A, or a range START:STOP without STOP; from 0, negative from the end"
     add("--slices", "--slice", type=slices, metavar="N|START:STOP", help=text)
-    text = "0 (default), 1 or 2 of the array, or axial, coronal, sagittal: what slices follow"
+    text = "axis of the slices: 0 (default), 1 or 2 of the array, or axial, coronal, sagittal"
     add("--axis", type=axis, default=0, help=text)
     add("--time", type=whole(0, 10**6), metavar="N", help="time point of 4-D images, from 0")
-    text = "move B onto A: rigid, affine, or a transform that 'textdifuse register' saved"
+    text = "align B with A: rigid, affine, or a transform saved by 'textdifuse register'"
     add("--register", type=register, metavar="KIND|FILE", help=text)
     for role in "ab":
         text = (

@@ -1,4 +1,4 @@
-"""``textdifuse info FILE...``: what each image is, and how that is known."""
+"""``textdifuse info FILE...``: what is known about each image, and its source."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TILTED = 0.5
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show the images; one that cannot be read does not hide the others."""
+    """Show the images; an unreadable one does not affect the others."""
     images: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     for path in options.files:
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def describe(volume: Volume) -> dict[str, Any]:
-    """Return what is known of an image, as plain values.
+    """Return what is known about an image, as plain values.
 
     Parameters
     ----------
@@ -55,9 +55,9 @@ def describe(volume: Volume) -> dict[str, Any]:
         ``facts`` (each with ``value`` and ``source``, one of `volume.SOURCES`); ``shape`` in the
         order of the array, ``dtype`` and the ``range`` of finite values in the unit;
         ``spacing_mm`` in the order of the array; ``affine`` (index x, y, z to RAS mm),
-        ``orientation`` (towards where x, y and z run, such as ``"LPS"``) and ``tilt_degrees`` of
+        ``orientation`` (direction of x, y and z, such as ``"LPS"``) and ``tilt_degrees`` of
         the array against the patient's axes; ``time_points``; ``window`` and ``window_from`` that
-        a fusion would take; ``notes``, a sentence per assumption.
+        a fusion would use; ``notes``, a sentence per assumption.
     """
     orientation, tilt = _orientation(volume)
     window = default_window(volume)
@@ -80,7 +80,7 @@ def describe(volume: Volume) -> dict[str, Any]:
 
 
 def _read_all(path: Path, options: argparse.Namespace) -> Iterator[tuple[str, Volume | Exception]]:
-    """Yield what a file, a folder of files or a folder of DICOM series holds."""
+    """Yield the images of a file, a folder of files or a folder of DICOM series."""
     try:
         targets = _targets(path)
     except TextDiFuseError as error:
@@ -110,7 +110,7 @@ def _targets(path: Path) -> list[tuple[str, Path, str | None]]:
 
 
 def _orientation(volume: Volume) -> tuple[str | None, float | None]:
-    """Return towards where the axes x, y, z run, and the largest angle to the patient's axes."""
+    """Return the directions of the axes x, y, z, and the largest angle to the patient's axes."""
     if volume.affine is None:
         return None, None
     import nibabel as nib
@@ -137,7 +137,7 @@ def _text(image: dict[str, Any]) -> str:
         if name == "space" and image["orientation"]:
             tilt = image["tilt_degrees"]
             tilted = f", tilted by up to {tilt:.1f} degrees" if tilt > TILTED else ""
-            add("", f"x, y, z run towards {', '.join(image['orientation'])}{tilted}")
+            add("", f"x, y, z point to {', '.join(image['orientation'])}{tilted}")
     size = " x ".join(map(str, image["shape"]))
     unit = image["facts"]["unit"]["value"]
     unit = f" {unit}" if unit else ""

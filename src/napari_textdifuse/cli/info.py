@@ -1,4 +1,4 @@
-"""``textdifuse info``: what images are, or what a report of a problem should hold."""
+"""``textdifuse info``: facts about images, or about the installation for bug reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run after the step it is in, so that finished work can be kept."""
+"""Ctrl-C and SIGTERM end a run after the current step, so that finished work is kept."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .report import say
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Give a function that returns whether Ctrl-C was pressed; a second press stops at once.
+    """Provide a function that returns whether Ctrl-C was pressed; a second press stops at once.
 
-    SIGTERM, by which ``kill``, a queue or a container ends a process, counts as Ctrl-C.
+    SIGTERM, sent by ``kill``, job queues and containers, counts as Ctrl-C.
 
     Outside the main thread nothing is changed: signals arrive there only.
     """
@@ -37,7 +37,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM end what is under way as Ctrl-C does, so that it can tidy up."""
+    """Let SIGTERM end the run like Ctrl-C, with cleanup."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""Where the files of a batch's pairs go: plain folders, or BIDS derivatives."""
+"""The file layout of a batch: plain folders, or BIDS derivatives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CODE = "https://github.com/napari-textdifuse/napari-textdifuse"
 
 @dataclass(frozen=True)
 class PlainLayout:
-    """``NAME.ending``, with the rest in folders of their own; see `results.folder.SUBFOLDERS`."""
+    """``NAME.ending``, with the other files in subfolders; see `results.folder.SUBFOLDERS`."""
 
     name: str
 
@@ -45,7 +45,7 @@ class PlainLayout:
         return {}
 
     def finish(self, out: Path, record: Mapping[str, Any]) -> None:
-        """Do nothing: the record is all that goes with the images."""
+        """Do nothing: only the record accompanies the images."""
 
     def sidecars(self, path: Path) -> list[Path]:
         """Return nothing: an image has no sidecar."""
@@ -61,7 +61,7 @@ class BidsLayout:
     image, partner : BidsFile
         Images A and B.
     identity : bool
-        Whether the derivatives lie in the data set, so that sources can be named in them.
+        Whether the derivatives are inside the data set, so that they can name their sources.
     """
 
     image: BidsFile
@@ -89,7 +89,7 @@ class BidsLayout:
         }
 
     def about(self) -> dict[str, Any]:
-        """Return the keys that BIDS asks of a derivative."""
+        """Return the keys that BIDS requires of a derivative."""
         sources = [f"bids:raw:{f.folder}/{f.path.name}" for f in (self.image, self.partner)]
         return {"SkullStripped": False, "Description": f"Fused with a {self.partner.suffix}"} | (
             {"Sources": sources} if self.identity else {}
@@ -124,7 +124,7 @@ class BidsLayout:
             write_json(out / f"{name}.json", content)
 
     def sidecars(self, path: Path) -> list[Path]:
-        """Return the files that go with an image."""
+        """Return the files that accompany an image."""
         stem = path.name.removesuffix(".nii.gz")
         return [path.with_name(stem + ending) for ending in (".json", ".tsv")]
 
@@ -134,7 +134,7 @@ Layout = PlainLayout | BidsLayout
 
 
 def layout_of(options: argparse.Namespace, name: str, path_a: Path, path_b: Path) -> Layout:
-    """Return where the files of a pair go.
+    """Return the layout of a pair's files.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def layout_of(options: argparse.Namespace, name: str, path_a: Path, path_b: Path
     if options.bids:
         image, partner = BidsFile.parse(path_a), BidsFile.parse(path_b)
         if image is None or partner is None:
-            raise InputError(f"{path_a.name} is no BIDS name.")
+            raise InputError(f"{path_a.name} is not a BIDS file name.")
         return BidsLayout(image, partner, _keeps_identity(options))
     return PlainLayout(name)
 
@@ -173,7 +173,7 @@ def describe_dataset(options: argparse.Namespace) -> None:
     readme = (
         "Fused images of two sources each, made with napari-textdifuse.\n\n"
         f"{NOTICE}\nThe sidecar of each fused image is its record: settings, weights, windows,\n"
-        f"what is known of both sources and how, and notes. {PAGE} shows every case.\n"
+        f"what is known about both sources, and notes. {PAGE} shows every case.\n"
     )
     write_bytes(options.out / "README", readme.encode())
     ignored = f"{PAGE}\n{TABLE}\n{OBJECTS}\npreviews\n"

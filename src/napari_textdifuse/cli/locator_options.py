@@ -1,4 +1,4 @@
-"""The options that say what finds the objects of a prompt."""
+"""The options for the locator, which finds the objects of a prompt."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def add_locator(
     ----------
     parser : argparse.ArgumentParser
     folder : callable
-        Turns text into a folder that is there.
+        Converts text to an existing folder.
     whole : callable
-        Makes a parser of whole numbers in a range.
+        Makes a parser of integers in a range.
     """
     add = parser.add_argument
     add(
@@ -45,7 +45,7 @@ def add_locator(
         help="what finds the prompt: lexicon (default, built in), owlvit-sam or owlv2-sam (free "
         "text, needs weights), atlas, command, or a plugin's",
     )
-    add("--locator-weights", metavar="DIR", type=folder, help="where a locator's weights lie")
+    add("--locator-weights", metavar="DIR", type=folder, help="folder with a locator's weights")
     add(
         "--locator-command",
         metavar="COMMAND",
@@ -65,12 +65,12 @@ def add_locator(
 
 
 def make_locator(options: argparse.Namespace) -> Locator:
-    """Make the locator that the options ask for; with a prompt, load it at once.
+    """Make the locator chosen by the options; with a prompt, load it at once.
 
     Raises
     ------
     InputError
-        If there is no such locator, or it does not take one of the options.
+        If there is no such locator, or it does not support one of the options.
     WeightsError
         If it is needed and its weights are missing; nothing has been fused by then.
     """
@@ -87,7 +87,7 @@ def make_locator(options: argparse.Namespace) -> Locator:
 
 
 def is_used(options: argparse.Namespace) -> bool:
-    """Tell whether a locator decides about the mask."""
+    """Return whether a locator affects the mask."""
     if options.prompt is None or options.mask is not None:
         return False
     from ..locate.restoration import read_wishes  # loads NumPy with its package
@@ -96,7 +96,7 @@ def is_used(options: argparse.Namespace) -> bool:
 
 
 def facts(locator: Locator, options: argparse.Namespace) -> dict[str, Any] | None:
-    """Return what a located mask depends on, besides images and prompt; None without a locator."""
+    """Return the settings of a locator that affect its mask; None without a locator."""
     if not is_used(options):
         return None
     settings = getattr(locator, "settings", None)

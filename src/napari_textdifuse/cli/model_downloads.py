@@ -12,12 +12,12 @@ from .report import print_json, say
 
 
 def describe_models() -> list[dict[str, Any]]:
-    """Describe what can be downloaded and where it lies, if it does; touches no network."""
+    """Describe what can be downloaded and where it is stored; does not use the network."""
     return [_describe(model) for model in MODELS]
 
 
 def model_line(entry: dict[str, Any]) -> str:
-    """Return one line about a model for people."""
+    """Return one line about a model."""
     where = entry["path"] or "not on this machine"
     return (
         f"{entry['name']}  {entry['role']} of the locator owlvit-sam, {entry['megabytes']} MB, "
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"action": "download", "weights": [], "downloads": [entry]})
     else:
-        print(f"{folder}  checksums are right")
+        print(f"{folder}  checksums are correct")
     return 0
 
 
@@ -60,14 +60,14 @@ def _describe(model: HubModel) -> dict[str, Any]:
 
 
 class DownloadReport:
-    """A line on stderr now and then."""
+    """Occasional progress lines on stderr."""
 
     def __init__(self, interval: float = 2.0) -> None:
         self.interval = interval
         self.last = time.monotonic()
 
     def __call__(self, name: str, done: int, total: int) -> None:
-        """Say how far a file is, unless that was said a moment ago."""
+        """Print the progress of a file, unless that was done a moment ago."""
         now = time.monotonic()
         if now - self.last < self.interval and done < total:
             return

@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
-    """Return a parser of whole numbers in a range."""
+    """Return a parser of integers in a range."""
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"\d{1,20}", text.strip()) or not low <= int(text) <= high:
             raise argparse.ArgumentTypeError(
-                f"must be a whole number from {low} to {high}, not {text!r}"
+                f"must be an integer from {low} to {high}, not {text!r}"
             )
         return int(text)
 
@@ -40,7 +40,7 @@ def positive(text: str) -> float:
 
 
 def balance(text: str) -> float:
-    """Parse how far the result leans towards one image, -1 to 1."""
+    """Parse the balance between both images, -1 to 1."""
     try:
         value = float(text)
     except ValueError:
@@ -51,7 +51,7 @@ def balance(text: str) -> float:
 
 
 def restore(text: str) -> float | dict[str, float]:
-    """Parse how much is mended: a number from 0 to 1, or such as ``noise=0,light=1``."""
+    """Parse the restoration: a number from 0 to 1, or values such as ``noise=0,light=1``."""
     values: dict[str, float] = {}
     try:
         if "=" not in text:
@@ -65,13 +65,14 @@ def restore(text: str) -> float | dict[str, float]:
     known = {"all"} if "=" not in text else {"noise", "light", "colour"}
     if not values.keys() <= known or not all(0 <= v <= 1 for v in values.values()):
         raise argparse.ArgumentTypeError(
-            f"must be a number from 0 to 1, or such as noise=0,light=0.5,colour=1, not {text!r}"
+            "must be a number from 0 to 1, or a list such as noise=0,light=0.5,colour=1, not "
+            f"{text!r}"
         )
     return values.get("all", values)
 
 
 def strength(text: str) -> float:
-    """Parse how far objects are emphasised, 0 to 2."""
+    """Parse the strength of emphasis, 0 to 2."""
     try:
         value = float(text)
     except ValueError:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: Pixels of a panel's longer side: 160 keeps a report of 1000 cases readable by a browser.
 PREVIEW_SIDE = 160
-#: Options whose content is in the key in another form. The device is not in it, so a run may move
+#: Options that the key contains in another form. The device is not part of it, so a run may move
 #: to another machine.
 _ELSEWHERE = ("mask", "locator", "register")
 
@@ -46,7 +46,7 @@ class PairFuser:
             from ..device import choose_device
 
             choose_device(options.device)  # a missing device is one error, not one per pair
-        self.locator = make_locator(options)  # so are missing weights
+        self.locator = make_locator(options)  # the same holds for missing weights
         self.facts = facts(self.locator, options)
         self.pipeline: FusionPipeline | None = None
         by_name = options.mask is not None and options.mask.is_dir()
@@ -76,7 +76,7 @@ class PairFuser:
             self.pipeline = FusionPipeline.from_pretrained(
                 self.options.weights, self.options.device
             )
-        started += time.perf_counter() - loading  # loading the network is no image's time
+        started += time.perf_counter() - loading  # loading the network does not count for any image
         a, b = as_volume(a, "image A"), as_volume(b, "image B")
         result, pair = fuse_pair(self.pipeline, a, b, mask, self.locator, self.options, title)
         record = full_record(result) | layout.about() | {"resume_key": key}
@@ -111,7 +111,7 @@ def resume_key(
     mask: Volume | None,
     locator: dict[str, Any] | None = None,
 ) -> str:
-    """Return a checksum of everything that a result depends on.
+    """Return a checksum of everything that affects a result.
 
     Parameters
     ----------
@@ -120,13 +120,13 @@ def resume_key(
     a, b : Volume
     mask : Volume, optional
     locator : dict, optional
-        What the locator's masks depend on, if one is used.
+        The settings of the locator, if one is used.
 
     Returns
     -------
     str
-        SHA-256 over the settings, the weights, this package's version and the images' values and
-        meaning. It reveals neither.
+        SHA-256 of the settings, the weights, this package's version and the images' values and
+        meaning. It does not reveal them.
     """
     from .fuse import fusion_options  # loads torch
 
@@ -145,7 +145,7 @@ def _register(options: argparse.Namespace) -> str | None:
     try:
         return hashlib.sha256(wanted.read_bytes()).hexdigest()
     except OSError:
-        return None  # registration will say what is wrong
+        return None  # registration will report the problem
 
 
 def _fingerprint(volume: Volume) -> str:

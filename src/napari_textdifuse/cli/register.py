@@ -29,7 +29,7 @@ SIDE, BAR = 512, 24  # pixels: longer side of a panel, height of its title
 
 
 def run(options: argparse.Namespace) -> int:
-    """Register two images and write the movement, the moved image and a checkerboard."""
+    """Register two images and write the transform, the moved image and a checkerboard."""
     fixed, moving = as_volume(options.fixed, "image A"), as_volume(options.moving, "image B")
     fixed = state(fixed, modality=options.modality_a, unit=options.unit_a)
     moving = state(moving, modality=options.modality_b, unit=options.unit_b)
@@ -53,8 +53,8 @@ def run(options: argparse.Namespace) -> int:
     for path in files.values():
         print(path)
     say(
-        f"moved {found.shift_mm:.1f} mm and {found.angle:.1f} degrees; look at {PICTURE} before "
-        "you use it"
+        f"moved {found.shift_mm:.1f} mm and {found.angle:.1f} degrees; check {PICTURE} before "
+        "you use the result"
     )
     return 0
 
@@ -94,7 +94,7 @@ def _panels(fixed: Volume, moving: Volume, windows: tuple[Window, Window]) -> li
     shown = windows[0].normalise(_grey(fixed))
     try:
         other = windows[1].normalise(_grey(resample_to(moving, fixed).volume))
-    except GeometryError:  # before: they may lie apart
+    except GeometryError:  # before: they may not overlap
         other = np.zeros_like(shown)
     spacing = fixed.spacing or (1.0,) * fixed.ndim
     pairs = [(shown, other, spacing)]
@@ -115,7 +115,7 @@ def _panels(fixed: Volume, moving: Volume, windows: tuple[Window, Window]) -> li
 
 
 def _as_displayed(array: Array, grid: Volume) -> tuple[Array, tuple[float, ...]]:
-    """Turn an array and its spacing: the patient's right on the left, front and head at the top."""
+    """Reorient an array and its spacing: patient's right on the left, front and head at the top."""
     from nibabel import orientations as turns
 
     start = turns.io_orientation(grid.affine)
@@ -132,7 +132,7 @@ def _grey(volume: Volume) -> Array:
 
 
 def _save(out: Path, found: Registration, moved: Volume, picture: Image) -> dict[str, Path]:
-    """Write everything, or nothing."""
+    """Write all files, or none."""
     names = {"transform": TRANSFORMS[0], "itk": TRANSFORMS[1]}
     names |= {"moving": IMAGE, "checkerboard": PICTURE}
     with staging(out) as temporary:

@@ -1,4 +1,4 @@
-"""What people read on stderr, and what programs read on stdout; what of the log gets there."""
+"""Text for people on stderr, output for programs on stdout, and the log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OURS = __name__.split(".")[0]
 
 
 def say(message: str) -> None:
-    """Print one line for people."""
+    """Print one line on stderr."""
     print(f"textdifuse: {message}", file=sys.stderr, flush=True)
 
 
@@ -48,22 +48,22 @@ def without_folders(message: str, arguments: Sequence[str]) -> str:
 
 def print_json(content: dict[str, Any]) -> None:
     """Print one JSON object to stdout; NaN and infinity become null."""
-    from ..io._files import to_json  # loads NumPy, which help and wrong arguments do without
+    from ..io._files import to_json  # loads NumPy, which help and wrong arguments do not need
 
     print(to_json(content, indent=2))
 
 
 class ProgressLine:
-    """A pipeline callback: one line that updates itself on a terminal, else a line now and then.
+    """A pipeline callback: one self-updating line on a terminal, otherwise occasional lines.
 
-    Use it as a context manager, so that the terminal's line is cleared in the end.
+    Use it as a context manager, so that the line on the terminal is cleared at the end.
 
     Parameters
     ----------
     title : str
         Shown before the numbers.
     interval : float
-        Seconds between lines where stderr is not a terminal.
+        Seconds between lines if stderr is not a terminal.
     """
 
     def __init__(self, title: str, interval: float = 10.0) -> None:
@@ -127,7 +127,7 @@ def shown(verbosity: int) -> Iterator[None]:
     Parameters
     ----------
     verbosity : int
-        0: nothing; 1: what is done; 2 and more: also details.
+        0: nothing; 1: the steps; 2 and more: also details.
     """
     if not verbosity:
         yield
@@ -135,7 +135,7 @@ def shown(verbosity: int) -> Iterator[None]:
     logger, root = logging.getLogger(OURS), logging.getLogger()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
-    silent = logging.NullHandler()  # else Python itself shows the others' warnings
+    silent = logging.NullHandler()  # otherwise Python shows the warnings of other libraries
     before = logger.level, logger.propagate, root.manager.disable
     logger.setLevel(logging.DEBUG if verbosity > 1 else logging.INFO)
     logger.propagate = False

@@ -1,4 +1,4 @@
-"""``textdifuse sample NAME --out DIR``: fuse a pair that comes with the package."""
+"""``textdifuse sample NAME --out DIR``: fuse a bundled sample pair."""
 
 from __future__ import annotations
 

@@ -92,12 +92,12 @@ def _sources(options: argparse.Namespace) -> list[Source]:
         sources.append(Source("-".join(kinds), (folder_a, folder_b), kinds))
     if not sources:
         ways = "--pairs, --data" + (" or --images" if hasattr(options, "images") else "")
-        raise InputError(f"there is nothing to train on; name folders with {ways}.")
+        raise InputError(f"no training images were given; name folders with {ways}.")
     return sources
 
 
 def _network(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the fields of the network's shape that were asked for."""
+    """Return the requested fields of the network's shape."""
     changes: dict[str, Any] = {}
     for name in ("base", "refine", "control_fine", "restore", "uncertainty"):
         value = getattr(options, name, None)

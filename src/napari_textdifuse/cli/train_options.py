@@ -36,7 +36,7 @@ def add_train(train: argparse.ArgumentParser, debug: argparse.ArgumentParser) ->
         if name != "chroma":
             _network(stage, new=name == "diffusion")
         else:
-            text = "folder of a finished run of this stage to go on from; default: new weights"
+            text = "folder of a finished run of this stage to continue from; default: new weights"
             stage.add_argument("--start", metavar="DIR", help=text)
     text = "write weights in half precision as a folder for --weights"
     export = stages.add_parser("export", help=text, parents=[debug])
@@ -61,7 +61,7 @@ def _loss(stage: argparse.ArgumentParser) -> None:
     levels = "maximum", "salience", "adaptive"
     add("--level", choices=levels, default="maximum", help="target of the intensity "
         "term; default maximum: the brighter source (Eq. 10); salience: the source that "
-        "shows more; adaptive: the first for dark pairs, the second for bright ones")  # fmt: skip
+        "varies more; adaptive: the first for dark pairs, the second for bright ones")  # fmt: skip
     add("--gradient", choices=("signed", "magnitude"), default="signed", help="target of the "
         "gradient term; default signed: the vector of the stronger source")  # fmt: skip
     add("--gradient-weight", type=not_negative, default=4.0, metavar="X", help="default 4")
@@ -69,11 +69,11 @@ def _loss(stage: argparse.ArgumentParser) -> None:
         "correlation term; default 0.05")  # fmt: skip
     add("--structure", type=not_negative, default=0.0, metavar="X", help="weight of the structural "
         "similarity term; default 0")  # fmt: skip
-    text = "weight of the term against values beyond both sources; default 0"
+    text = "weight of the penalty on values outside the range of both sources; default 0"
     add("--overshoot", type=not_negative, default=0.0, metavar="X", help=text)
-    text = "weight of the term against a result whose darkest parts are grey; default 0"
+    text = "weight of the penalty on a result whose darkest parts are grey; default 0"
     add("--haze", type=not_negative, default=0.0, metavar="X", help=text)
-    add("--joint", action="store_true", help="train encoder and decoder too, all towards this loss")
+    add("--joint", action="store_true", help="also train encoder and decoder with this loss")
 
 
 def _data(stage: argparse.ArgumentParser, single: bool) -> None:
@@ -97,23 +97,24 @@ def _data(stage: argparse.ArgumentParser, single: bool) -> None:
         default=[],
         metavar="MODALITY=DIR",
         help="two folders of registered images, paired by equal name, such as CT=ct MR=mr; the "
-        "second is put onto the grid of the first; the names state the modalities (units are those "
+        "second is resampled onto the grid of the first; the names state the modalities (units "
+        "are those "
         "of the files, and HU where a CT reaches the value of air); repeatable",
     )
     add("--data", type=Path, metavar="DIR", help="sets DIR/SET/{CT,MRI,PET,SPECT,VIS,IR}")
-    add("--sets", nargs="+", metavar="SET", help="take these of --data; default: all")
+    add("--sets", nargs="+", metavar="SET", help="use these sets of --data; default: all")
     add(
         "--case-pattern",
         metavar="REGEX",
-        help="its one group is the case in an image's name; default: the whole name",
+        help="pattern whose one group is the case in an image's name; default: the whole name",
     )
-    add("--held-out", nargs="+", default=[], metavar="CASE", help="cases never trained on")
+    add("--held-out", nargs="+", default=[], metavar="CASE", help="cases excluded from training")
     add(
         "--held-out-every",
         type=whole(2, 1000),
         default=5,
         metavar="N",
-        help="else one case in N, by a checksum of its name; default 5",
+        help="otherwise one case in N, by a checksum of its name; default 5",
     )
 
 
@@ -154,7 +155,7 @@ def _network(stage: argparse.ArgumentParser, new: bool) -> None:
         "--start",
         metavar="NAME|DIR|FILE",
         required=not new,
-        help="weights to begin with: an embedded name such as 'light', a weights folder, the "
+        help="initial weights: an embedded name such as 'light', a weights folder, the "
         "folder of a run, or a safetensors file" + ("; default: new ones" if new else ""),
     )
     if new:
@@ -179,7 +180,7 @@ def _network(stage: argparse.ArgumentParser, new: bool) -> None:
         type=whole(0, 2),
         choices=(0, 2),
         metavar="N",
-        help="kinds of restoration whose strength is a condition of the network: 2 for noise and "
+        help="kinds of restoration whose strength conditions the network: 2 for noise and "
         f"light, learned by fcm --joint; {zero}",
     )
     add(

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     if options.action == "download" and options.name is not None:
         return _download(options)
     if options.name is not None and options.action != "verify":
-        raise InputError(f"'weights {options.action}' takes no name; it is about all of them.")
+        raise InputError(f"'weights {options.action}' takes no name; it applies to all of them.")
     return _list(options)
 
 
@@ -61,13 +61,13 @@ def _list(options: argparse.Namespace) -> int:
         print_json({"action": options.action, "weights": found, "downloads": models})
         return 0
     for entry in found:
-        state = "  SHA-256 is right" if entry.get("verified") else ""
+        state = "  SHA-256 is correct" if entry.get("verified") else ""
         print(f"{entry['name']} ({entry['version']})  {entry['sha256']}  {entry['path']}{state}")
     if not found:
         print("no embedded weights")
     if options.action == "download":
-        print("Nothing to download: the embedded weights come with the package.")
-        print("Weights for finding free text, to be downloaded by name:")
+        print("Nothing to download: the embedded weights are part of the package.")
+        print("Models for free-text locators, downloaded by name:")
     for model in models:
         print(model_line(model))
     return 0
@@ -92,12 +92,12 @@ def _download(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"action": "download", "weights": [entry], "downloads": []})
     else:
-        print(f"{entry['name']} ({entry['version']})  {entry['path']}  checksums are right")
+        print(f"{entry['name']} ({entry['version']})  {entry['path']}  checksums are correct")
     return 0
 
 
 def _push(options: argparse.Namespace) -> int:
-    """Show what would leave this machine, ask, and upload."""
+    """Show what would be uploaded, ask, and upload."""
     from huggingface_hub import constants
 
     from ..weights.hub import parse
@@ -107,15 +107,17 @@ def _push(options: argparse.Namespace) -> int:
         raise InputError("'weights push' takes a folder and owner/name on the hub.")
     weights = parse(options.repo)
     if weights is None or weights.revision is not None:
-        raise InputError(f"{options.repo!r} is no repository of the hub; write it as owner/name.")
+        raise InputError(
+            f"{options.repo!r} is not a repository of the hub; write it as owner/name."
+        )
     folder = Path(options.name)
     upload = prepare(folder, weights, options.private, options.licence)
     listing = upload.listing()
-    who = "for you alone, if it is new" if options.private else "for everybody to see"
-    say(f"would go to {weights} at {constants.ENDPOINT}, {who}:")
+    who = "private, if it is new" if options.private else "public"
+    say(f"would be uploaded to {weights} at {constants.ENDPOINT}, {who}:")
     for name, size, sha256 in listing:
         say(f"  {name}  {size:,} bytes  SHA-256 {sha256}")
-    say(f"config.json says of the training: {training_facts(folder)}")
+    say(f"config.json contains about the training: {training_facts(folder)}")
     content = upload.files["README.md"]
     if isinstance(content, bytes):
         say(f"README.md is new; put your own into the folder to replace it:\n\n{content.decode()}")
@@ -131,7 +133,7 @@ def _push(options: argparse.Namespace) -> int:
 
 
 def _agreed() -> bool:
-    """Ask on a terminal; elsewhere nobody can answer."""
+    """Ask on a terminal; elsewhere there is no answer."""
     if not sys.stdin.isatty():
         return False
     print("Upload this? [y/N] ", end="", file=sys.stderr, flush=True)

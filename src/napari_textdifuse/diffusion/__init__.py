@@ -1,4 +1,4 @@
-"""Noise schedules and samplers; no networks and no files.
+"""Noise schedules and samplers, without networks or files.
 
 In: the number of steps, a sample and the clean estimate that a network made from it.
 Out: step numbers of the schedule, and the sample of the next step.

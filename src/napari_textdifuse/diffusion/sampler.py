@@ -1,8 +1,8 @@
-"""From one noisy sample to the next: the ways down a chain of clean estimates.
+"""Samplers: from one noisy sample of a chain to the next.
 
 Kept here rather than taken from a library: two chains share their samples at every step (the base
 chain and the re-modulated one, Eq. 13), coefficients are float64, and a step is a few lines. The
-tests hold them against recorded numbers of *diffusers* and against closed forms.
+tests compare them with recorded numbers of *diffusers* and with closed forms.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SAMPLERS = ("ddim", "dpm++", "ancestral", "mean")
 
 
 class Sampler(Protocol):
-    """One chain's way from sample to sample; create a new one for every chain."""
+    """The sampler of one chain; create a new one for every chain."""
 
     def step(self, i: int, z: Tensor, x0: Tensor, variance: Tensor) -> Tensor:
         """Advance by one step.

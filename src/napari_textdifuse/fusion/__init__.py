@@ -1,7 +1,7 @@
 """From two images and a prompt to one fused image: read, choose, grid, mask, chain, out.
 
 In: arrays, volumes, files or layers, and `FusionOptions`.
-Out: `FusionResult`, from `fuse`, `FusionPipeline` or, again and again, `FusionSession`.
+Out: `FusionResult`, from `fuse`, `FusionPipeline` or, repeatedly, `FusionSession`.
 """
 
 from .pipeline import FusionPipeline, fuse

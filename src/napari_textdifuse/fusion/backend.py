@@ -53,7 +53,7 @@ class NetworkChoice:
     notes : tuple of str
         One sentence per assumption.
     deviation : ErrorCalibration, optional
-        Turns the network's bound of its error into a deviation, where that was checked on images
+        Converts the network's bound of its error to a deviation, if that was checked on images
         of these modalities.
     """
 
@@ -75,7 +75,7 @@ class Backend(Protocol):
     schedule: Schedule
     #: Network evaluations per chain of each preset: "fast", "standard" (the default) and "best".
     qualities: Mapping[str, int]
-    #: With fewer the network gives no image.
+    #: Fewer give no usable image.
     fewest_steps: int
     default_sampler: str
     #: Images with more pixels than this on a side are fused in tiles; None for the engine's own.
@@ -97,7 +97,7 @@ class Backend(Protocol):
         """Choose network and roles for a pair."""
 
     def restoration(self, wanted: Mapping[str, float]) -> tuple[float, ...] | None:
-        """Return the condition of the network; None where all is wanted.
+        """Return the condition of the network; None for full restoration.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class Backend(Protocol):
         gain: Tensor,
         seed: int,
     ) -> EncodeAndWeight:
-        """Return the weighing of one modulated chain; keeps nothing between chains.
+        """Return the weighting of one modulated chain; keeps nothing between chains.
 
         Parameters
         ----------
@@ -129,7 +129,7 @@ class Backend(Protocol):
         """
 
     def enforce_contrast_prior(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
-        """Return the modulated estimate of a step, amended where it must be.
+        """Return the modulated estimate of a step, amended if necessary.
 
         Parameters
         ----------
@@ -180,7 +180,7 @@ class LightBackend:
         known = self._calibration
         if known is not None and not known.covers(ready.a.modality, ready.b.modality):
             known = None
-        # volumes are left as they are: neighbouring slices must agree
+        # volumes are not changed: neighbouring slices must agree
         scene = ready.alone and kind_of_pair(ready)[0] == "natural"
         return NetworkChoice(
             self.network, facts=facts, notes=notes, deviation=known, keeps_black=scene
@@ -193,7 +193,7 @@ class LightBackend:
             return None
         if not self.network.config.restore:
             raise InputError(
-                f"The weights {self.weights.name} always mend noise and light fully; "
+                f"The weights {self.weights.name} always restore noise and light fully; "
                 "use restore=1, or the embedded weights."
             )
         return strengths
@@ -214,9 +214,9 @@ class LightBackend:
     def enforce_contrast_prior(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
         """See `Backend`; at least the contrast prior that the block was trained towards.
 
-        A block that falls short of it would let the contrast sink at some strength. What it adds
-        to the prior is smoothed: the decoder makes pixels from channels (`pixel_shuffle`), and
-        modulated channels show as stripes of two pixels.
+        Below it, contrast could decrease with strength. What the block adds to the prior is
+        smoothed: the decoder arranges channels as pixels (`pixel_shuffle`), so that modulated
+        channels appear as stripes of two pixels.
         """
         least = 2 * apply_gain((before + 1) / 2, gain) - 1
         after = least + without_stripes(after - least)
@@ -288,7 +288,7 @@ class ReferenceBackend:
         """See `Backend`; the released network always restores in full."""
         if any(wanted[kind] != 1 for kind in RESTORATIONS):
             raise InputError(
-                "The authors' network always mends noise and light fully; use "
+                "The authors' network always restores noise and light fully; use "
                 "restore=1, or the embedded weights."
             )
         return None
@@ -309,11 +309,11 @@ class ReferenceBackend:
         return TunedControl(chain.network, x, y, base, gain, chain.start(), seed, chain.balance)
 
     def enforce_contrast_prior(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
-        """See `Backend`; the release takes what the tuned control gives."""
+        """See `Backend`; the release uses the output of the tuned FCM."""
         return after
 
     def _network(self, kind: str) -> ReferenceNetwork:
-        """Return the network with the FCM for a kind of pair; earlier ones stay as they are."""
+        """Return the network with the FCM for a kind of pair; earlier ones are not changed."""
         latest, network = self._latest
         if kind != latest:
             control = load_control(self.weights, kind)

@@ -14,7 +14,7 @@ from ..errors import WeightsError
 from ..models.protocol import FusionNetwork
 
 NOT_FINITE = (
-    "The network's result is not a finite number everywhere, so the weights are damaged or badly "
+    "The network's result contains values that are not finite, so the weights are damaged or badly "
     "trained; use other weights."
 )
 #: Encodes and weights the sample of a modulated chain: index of the step, sample, step numbers of
@@ -67,8 +67,8 @@ class FusionChain:
     balance : float
         From -1, X alone, to 1, Y alone; see `FusionNetwork`.
     restore : tuple of float, optional
-        How much of each of `models.unet.RESTORATIONS` is wanted; by default all, as from
-        networks without the condition.
+        Strength of each of `models.unet.RESTORATIONS`; by default full, as for networks
+        without the condition.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class FusionChain:
         blend : Tensor, shape (B, 1, H, W)
             ``M`` in [0, 1]; exactly 0 outside the objects.
         generator : torch.Generator, optional
-            In the state it had at the start of the base chain, for equal ancestral noise.
+            In the state of the start of the base chain, for equal ancestral noise.
         enforce_prior : callable, optional
             Amends each estimate; see `EnforcePrior`.
         """
@@ -165,6 +165,6 @@ class FusionChain:
 
 
 def _check(*values: Tensor) -> None:
-    """Refuse what would end as a black image: clamping hides it."""
+    """Refuse values that are not finite; clamping would turn them into a black image."""
     if not all(bool(value.isfinite().all()) for value in values):
         raise WeightsError(NOT_FINITE)

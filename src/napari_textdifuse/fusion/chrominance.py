@@ -30,7 +30,7 @@ TILE = 1024
 
 @dataclass(frozen=True)
 class ChromaDecision:
-    """What becomes of the colours of a pair.
+    """The treatment of the colours of a pair.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class ChromaDecision:
 
     @property
     def anatomy(self) -> str | None:
-        """The image whose structure must show through colours that encode values."""
+        """The image whose structure must remain visible under colours that encode values."""
         if not self.measured:
             return None
         return "b" if self.colour_from == "a" else "a"
@@ -68,12 +68,12 @@ def decide(ready: Prepared, choice: str, available: bool) -> ChromaDecision:
         "auto" restores natural images (modality visible light, or unknown and not on the black
         ground that displayed measurements have) whose light has a cast; see `colour_cast`.
     available : bool
-        Whether the weights hold a chrominance network.
+        Whether the weights contain a chrominance network.
 
     Raises
     ------
     InputError
-        If "restore" is asked of what must not or cannot be restored.
+        If "restore" is requested for colours that must not or cannot be restored.
     """
     if ready.colour_from is None:
         return ChromaDecision(False, "no image has colour", None)
@@ -94,7 +94,7 @@ def _restored(
             )
         if not available:
             raise InputError(
-                "These weights hold no chrominance network; use chroma='keep' or 'auto'."
+                "These weights contain no chrominance network; use chroma='keep' or 'auto'."
             )
         return True, "asked for"
     if choice == "keep":
@@ -104,7 +104,7 @@ def _restored(
     if ready.chroma is None or np.abs(ready.chroma).max() < GREY:
         return False, "the image is grey"
     if not available:
-        return False, "these weights hold no chrominance network"
+        return False, "these weights contain no chrominance network"
     picture = _middle_picture(ready)
     light = find_cast(picture)
     return light.kind is not None, str(light)
@@ -120,7 +120,7 @@ def _middle_picture(ready: Prepared) -> Floats:
 
 
 def _measured(ready: Prepared) -> str | None:
-    """Return why the colours are taken to encode measured values; None if they are not."""
+    """Return why the colours are assumed to encode measured values; None if they are not."""
     pair = (ready.a, ready.b)
     coloured, other = pair if ready.colour_from == "a" else pair[::-1]
     if not coloured.rgb or (coloured.modality or NATURAL[0]) not in NATURAL:
@@ -128,7 +128,7 @@ def _measured(ready: Prepared) -> str | None:
     if other.modality is not None and other.modality not in NATURAL:
         return f"the other image is {other.modality}"
     if coloured.modality is None and ready.on_black_ground:
-        return "the pair lies on black ground, as displayed measurements do"
+        return "the pair has a black background, as displayed measurements do"
     return None
 
 
@@ -148,8 +148,8 @@ class ChromaEngine:
     device : torch.device
     sampler : str
     steps : int
-        Network evaluations. More than the one of the default wander further from colours that
-        were right: held-out clean images are then changed by 1.9 instead of 1.3 CIEDE2000, and
+        Network evaluations. More than the default of one change correct colours
+        further: held-out clean images are then changed by 1.9 instead of 1.3 CIEDE2000, and
         a cast is removed no better.
     """
 

@@ -1,7 +1,7 @@
-"""Whether the light gave a whole image a colour that its things do not have.
+"""Detection and correction of a colour cast, a colour that the light adds to a whole image.
 
 A cast multiplies the channels of every pixel, so it shows in all parts of an image, whereas the
-colours of things differ from part to part. Each of 8 x 8 blocks votes with the ratios of its
+colours of objects differ from part to part. Each of 8 x 8 blocks votes with the ratios of its
 median channels. Light is warmer or colder along one axis (red against blue, the axis of lamps and
 daylight) and greener or more magenta along the other.
 """
@@ -40,7 +40,7 @@ LARGEST_GAIN = 3.0
 
 @dataclass(frozen=True)
 class Cast:
-    """What the light did to an image.
+    """The colour cast of an image.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Cast:
 
 
 def find_cast(rgb: Floats) -> Cast:
-    """Judge the light of an image by its colours.
+    """Detect a colour cast by an image's colours.
 
     Parameters
     ----------
@@ -102,11 +102,11 @@ def find_cast(rgb: Floats) -> Cast:
 
 
 def undo_cast(luma: Floats, chroma: Floats) -> Floats:
-    """Undo the light's colour by one gain per channel for the whole image.
+    """Correct a colour cast by one gain per channel for the whole image.
 
     The gains make the mean of what is not over-exposed grey (Buchsbaum 1980, J Franklin Inst
     310:1; gains: von Kries 1902). Of the estimates in benchmarks/colour_cast.py this one leaves the
-    least of a made-up cast. It is only for images that have a cast: without one it would take
+    least of a synthetic cast. Use it only for images that have a cast: without one it would mistake
     the colour of a lawn or a sky for that of the light.
 
     Parameters
@@ -119,7 +119,7 @@ def undo_cast(luma: Floats, chroma: Floats) -> Floats:
     Returns
     -------
     ndarray of float32, shape (Y, X, 2)
-        Unchanged where all is over-exposed.
+        Unchanged if everything is over-exposed.
     """
     rgb = ycbcr_to_rgb(luma, chroma)
     shown = rgb[rgb.max(axis=-1) < WHITE]

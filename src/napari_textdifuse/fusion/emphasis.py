@@ -1,4 +1,4 @@
-"""The last word on objects that should stand out: each must be seen, whatever it looks like."""
+"""A minimum contrast for every object that should stand out, whatever its brightness."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Labels = npt.NDArray[np.uint8]
 
 #: CIEDE2000 by which strength 1 raises an object's contrast at least; 1 is just noticeable.
 MIN_DIFFERENCE = 5.0
-#: Part of an object's own texture that is left at least.
+#: Minimum part of an object's own texture that is preserved.
 MIN_TEXTURE = 0.15
-#: For objects whose brightness and colour have no room: yellow and a dark blue, which differ most
+#: For objects that cannot gain brightness or chroma: yellow and a dark blue, which differ most
 #: from dark and from bright surrounds, and the other corners of the gamut.
 TINTS = ((1, 1, 0), (0, 0, 0.3), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1), (0.3, 0, 0))
-#: Bisections towards the wanted contrast.
+#: Bisections towards the target contrast.
 BISECTIONS = 8
 
 
@@ -36,7 +36,7 @@ def ensure_visible(
 
     Re-modulation works on brightness, so an object at full brightness gains nothing. It is then
     moved, as little as needed, towards fuller colour or further away in brightness, and only if
-    that does not do, towards another colour.
+    that is not enough, towards another colour.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def ensure_visible(
     Returns
     -------
     picture : ndarray of float32, shape (Y, X) or (Y, X, 3)
-        `shown`, amended inside the objects and equal to the bit elsewhere; in colour where a grey
+        `shown`, amended inside the objects and identical elsewhere; in colour if a grey
         object had to be shown in colour.
     recoloured : list of int
         Labels that got another colour.
@@ -89,7 +89,7 @@ def ensure_visible(
 
 
 def _candidates(objects: Floats, brighter: bool, measured: bool) -> Iterator[tuple[Floats, bool]]:
-    """Yield what object pixels could become, the least intrusive first, and whether hue is new."""
+    """Yield possible object pixels, least intrusive first, and whether the hue is new."""
     away, back = (1.0, 0.0) if brighter else (0.0, 1.0)
     if objects.ndim == 1:
         yield _towards(objects, away), False
@@ -126,7 +126,7 @@ def _vivid(objects: Floats) -> Floats:
 def _least_blend(
     objects: Floats, changed: Floats, weight: Floats, around: Floats, target: float
 ) -> float:
-    """Find how far to go for the wanted contrast."""
+    """Find the smallest change that reaches the target contrast."""
     low, high = 0.0, 1.0
     for _ in range(BISECTIONS):
         middle = (low + high) / 2

@@ -1,4 +1,4 @@
-"""Fuses slices: pads, tiles, runs the chains, puts the images together again."""
+"""Fuses slices: pads, tiles, runs the chains and reassembles the images."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class BaseSlice:
 
     @property
     def nbytes(self) -> int:
-        """Memory that it holds."""
+        """Memory used, in bytes."""
         arrays = sum(v.nbytes for v in (self.x, self.y, self.luma, self.share, self.total))
         arrays += 0 if self.error is None else self.error.nbytes
         steps = (step for chain in self.chains.values() for step in chain)
@@ -115,7 +115,7 @@ class SliceEngine:
         return batch_size(self.device, height * width)
 
     def frame(self, images: Floats) -> tuple[slice, slice]:
-        """Return the rows and columns that are worth computing: the rest is air.
+        """Return the rows and columns to compute; the rest is air.
 
         Images that are fused in tiles are computed as a whole.
 
@@ -146,7 +146,7 @@ class SliceEngine:
         x, y : ndarray of float32, shape (N, Y, X)
             In [0, 1]; x is the network's source 1.
         labels : sequence of ndarray of uint8, shape (Y, X), or None
-            Objects of each slice; the chains of tiles that hold any are kept for `remodulate`.
+            Objects of each slice; the chains of tiles that contain any are kept for `remodulate`.
         seed : int
             Starting noise; the same for every slice, so that neighbours agree.
         report : callable
@@ -205,7 +205,7 @@ class SliceEngine:
         Parameters
         ----------
         base : BaseSlice
-            With the chains of every tile that holds an object.
+            With the chains of every tile that contains an object.
         labels : ndarray of uint8, shape (Y, X), or None
         strength : float or mapping
             See `remodulation.gain_map`.
@@ -214,7 +214,7 @@ class SliceEngine:
         report : callable
         level : ndarray of float32, shape (Y, X), optional
             Measured values, low to high: what is hot is made brighter and what is cold darker,
-            whatever the anatomy under it. By default the image itself gives the direction.
+            whatever the anatomy below it. By default the image itself gives the direction.
 
         Returns
         -------

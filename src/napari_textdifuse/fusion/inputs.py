@@ -1,4 +1,4 @@
-"""Anything a user may hand over becomes a checked `Volume`."""
+"""Convert every supported input to a checked `Volume`."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def as_volume(
     source : array, Volume, str, PathLike, layer, or an image of another library
         Arrays: ``(Y, X)``, ``(Z, Y, X)``, or with a last axis of 3 or 4 colour channels, which are
         grey where they are equal; a series has a leading time axis, ``(T, Z, Y, X)``. Layers keep
-        their place: scale, translation, rotation, shear, affine and units; of a pyramid the finest
+        their scale, translation, rotation, shear, affine and units; of a pyramid the finest
         level is taken. See `io.objects.from_object` for other libraries.
     role : str
         What to call the input in messages, such as ``"image A"``.
     time : int, optional
-        Which time point of a series, from 0. A single image has none and is taken as it is.
+        Which time point of a series, from 0. Ignored for a single image.
     modality, unit : str, optional
-        What the user states; it wins over what is read, see `meaning.state`.
+        What the user states; it overrides what is read, see `meaning.state`.
     lazy : bool
         Leave a lazy array (dask, zarr) unread and check a sample of its slices; the caller then
         cuts and loads what it needs. By default all of it is read.
@@ -56,7 +56,7 @@ def as_volume(
     Raises
     ------
     InputError
-        One sentence that says what cannot be used and why.
+        If the input cannot be used; the message says why.
     """
     if isinstance(source, Volume):
         volume = source
@@ -95,7 +95,7 @@ def as_volumes(
     time : int or pair of int, optional
         Time point of every series among them, or one for each image.
     modality, unit : str or mapping of {"a", "b"} to str, optional
-        What the user states; it wins over what is read, see `meaning.state`.
+        What the user states; it overrides what is read, see `meaning.state`.
     lazy : bool
 
     Returns

@@ -1,4 +1,4 @@
-"""What should stand out becomes one label mask: a prompt is located, anything else is a drawing."""
+"""One label mask of what should stand out, from a prompt or a drawing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def needs_images(options: FusionOptions) -> bool:
-    """Whether `locate_objects` has to see the images: to find something, not to fill shapes."""
+    """Whether `locate_objects` needs the images: to find objects, but not to fill shapes."""
     drawing = options.drawing
     if drawing is None:
         return options.by_prompt
@@ -55,8 +55,8 @@ def locate_objects(
     Returns
     -------
     Location or None
-        On the grid of the chosen slices, reoriented to the first axis. Labels have the numbers that
-        they were given. None if nothing was asked for.
+        On the grid of the chosen slices, reoriented to the first axis. Labels keep their
+        numbers. None if nothing was requested.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def locate_objects(
     else:
         location = fill(drawing, shape)
     if options.boxes is not None:
-        location = replace(location, notes=())  # that boxes are filled is what was asked for
+        location = replace(location, notes=())  # filled boxes are what was requested
     if prompt:
         location, note = _named(location, prompt)
         notes = (*notes, note)
@@ -93,7 +93,7 @@ def locate_objects(
 
 
 def _as_drawing(options: FusionOptions, pair: Pair) -> Drawing:
-    """Return what marks the objects, painted labels on the reoriented grid of the chosen slices."""
+    """Return the drawing, with painted labels on the reoriented grid of the chosen slices."""
     if options.mask is not None:
         mask = _read_mask(options.mask)
         whole = mask.array if isinstance(mask, Volume) else mask
@@ -115,7 +115,7 @@ def _as_drawing(options: FusionOptions, pair: Pair) -> Drawing:
 def _cut_drawing(drawing: Drawing, pair: Pair) -> tuple[Drawing, tuple[str, ...]]:
     """Move boxes, polygons and points onto the reoriented grid of the chosen slices.
 
-    Painted labels are there already. Shapes outside the slices are left out, with a note.
+    Painted labels are already on it. Shapes outside the slices are dropped, with a note.
     """
     selection = pair.selection
     if pair.a.ndim == 2 or (selection.whole and selection.axis == 0):
@@ -144,7 +144,7 @@ def _cut_drawing(drawing: Drawing, pair: Pair) -> tuple[Drawing, tuple[str, ...]
     }
     given, kept = (sum(column) for column in zip(*counts.values(), strict=True))
     if given and not kept and drawing.labels is None:
-        raise InputError("What was drawn lies outside the chosen slices; choose others, or draw.")
+        raise InputError("The drawing is outside the chosen slices; choose others, or draw again.")
     part = replace(
         drawing,
         boxes=moved,
@@ -158,7 +158,7 @@ def _cut_drawing(drawing: Drawing, pair: Pair) -> tuple[Drawing, tuple[str, ...]
         point_values=[drawing.point_values[k] for k in kept_points],
     )
     return part, tuple(
-        f"{given - kept} of {given} {what} lie outside the chosen slices."
+        f"{given - kept} of {given} {what} are outside the chosen slices."
         for what, (given, kept) in counts.items()
         if kept < given
     )
@@ -169,7 +169,7 @@ def _rows(given: Any, width: int) -> Floats:
 
 
 def _labels_of(drawing: Drawing) -> set[int]:
-    """Return the labels that a drawing names or numbers, wherever they lie."""
+    """Return the labels that a drawing names or numbers, in all slices."""
     numbers = [drawing.names, drawing.box_values, drawing.polygon_values, drawing.point_values]
     return {int(value) for values in numbers for value in values or ()}
 
@@ -192,20 +192,20 @@ def _named(location: Location, prompt: str) -> tuple[Location, str]:
 
     if len(location.names) != 1:
         return location, (
-            f"{prompt!r} had no effect: what was drawn has {len(location.names)} labels, and a "
+            f"{prompt!r} had no effect: the drawing has {len(location.names)} labels, and a "
             "word can only name one."
         )
     name = canonical_name(prompt, TERMS) or prompt
     known = f" (as {name!r})" if name != prompt else ""
     rows = replace(location.detections, labels=(name,) * len(location.detections))
     return replace(location, detections=rows, names=dict.fromkeys(location.names, name)), (
-        f"{prompt!r} only names what was drawn{known}; nothing was looked for by it, and whether "
-        "it is the right name was not checked."
+        f"{prompt!r} only names the drawing{known}; it was not searched for, and whether "
+        "the name is correct was not checked."
     )
 
 
 def _checked(location: Location, shape: tuple[int, ...], name: str) -> Location:
-    """Refuse an answer that would be painted wrongly; a plugin's locator may give one."""
+    """Refuse an invalid answer; a plugin's locator may give one."""
     mask = np.asarray(location.mask)
     if mask.shape != shape or mask.dtype != np.uint8:
         raise TextDiFuseError(
@@ -257,9 +257,9 @@ def _fitted(mask: Volume | Array, pair: Pair) -> Array:
 
 def _as_bytes(array: Array) -> Labels:
     if array.dtype.kind not in "biuf":
-        raise InputError(f"The mask holds {kind_of_values(array.dtype)}; give integer labels.")
+        raise InputError(f"The mask contains {kind_of_values(array.dtype)}; give integer labels.")
     if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
-        raise InputError("The mask holds fractions; give integer labels, 0 for the background.")
+        raise InputError("The mask contains fractions; give integer labels, 0 for the background.")
     low, high = array.min(initial=0), array.max(initial=0)
     if low < 0 or high > 255:
         raise InputError(f"The mask has labels from {low:g} to {high:g}; use 1 to 255.")

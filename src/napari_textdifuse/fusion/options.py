@@ -25,14 +25,14 @@ from .slices import Slices
 Strength = float | Mapping[int, float]
 #: ``(low, high)`` in the image's unit, the name of a preset, a `Window`, or None for the default.
 WindowChoice = tuple[float, float] | str | Window | None
-#: What somebody states of both images, or of each.
+#: What the user states about both images, or about each.
 Facts = str | Mapping[str, str | None] | None
 #: Time point of every series, or one for each image.
 TimePoints = int | tuple[int | None, int | None]
 
 #: Presets for the number of network evaluations, which depends on the weights.
 QUALITIES = ("fast", "standard", "best")
-#: What may become of the colours of natural images.
+#: Treatments of the colours of natural images.
 CHROMA = ("auto", "restore", "keep")
 #: What restoration consists of: noise and blur, light and contrast, colour cast and chroma noise.
 RESTORE = ("noise", "light", "colour")
@@ -85,7 +85,7 @@ class FusionOptions:
         if len(drawn) > 1:
             raise InputError(f"Give only one of {' and '.join(drawn)}.")
         _check_strength(self.strength)
-        if isinstance(self.strength, Mapping):  # the caller may change theirs later
+        if isinstance(self.strength, Mapping):  # the caller may change it later
             object.__setattr__(self, "strength", dict(self.strength))
         if isinstance(self.locator, str):
             check_locator_name(self.locator)
@@ -101,7 +101,7 @@ class FusionOptions:
         _check_choice("chroma", self.chroma, CHROMA)
         number = isinstance(self.balance, (int, float, np.number))
         if not number or isinstance(self.balance, bool) or not -1 <= self.balance <= 1:
-            raise InputError(f"balance must lie between -1 and 1, not {self.balance!r}.")
+            raise InputError(f"balance must be between -1 and 1, not {self.balance!r}.")
         object.__setattr__(self, "balance", float(self.balance))
         object.__setattr__(self, "restore", _check_restore(self.restore))
         self._check_wishes()
@@ -113,7 +113,7 @@ class FusionOptions:
         for text in filter(None, by_role(self.unit, "unit").values()):
             parse_unit(text)
         if self.colormap is not None:
-            colour_table(self.colormap)  # said before anything is read
+            colour_table(self.colormap)  # reported before anything is read
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> FusionOptions:
@@ -127,31 +127,31 @@ class FusionOptions:
         return cls(**_options_among(arguments))
 
     def updated(self, arguments: Mapping[str, Any]) -> FusionOptions:
-        """Return these options with others by name; see `from_arguments`."""
+        """Return these options with some replaced by name; see `from_arguments`."""
         return replace(self, **_options_among(arguments))
 
     @property
     def restoration(self) -> dict[str, float]:
-        """How much of each of `RESTORE` is wanted: by the option, else by the prompt, else all."""
+        """Strength of each of `RESTORE`: from the option, else from the prompt, else 1."""
         return {**dict.fromkeys(RESTORE, 1.0), **self.wishes.strengths, **self._stated}
 
     @property
     def restoration_from(self) -> dict[str, str]:
-        """Who says so of each of `RESTORE`: "default", "option" or the words of the prompt."""
+        """Origin of each strength: "default", "option" or the words of the prompt."""
         words = {kind: f"prompt: {phrase}" for kind, phrase in self.wishes.said.items()}
         option = dict.fromkeys(self._stated, "option")
         return {**dict.fromkeys(RESTORE, "default"), **option, **words}
 
     @property
     def wishes(self) -> Wishes:
-        """What the prompt says of restoration."""
+        """What the prompt says about restoration."""
         if not isinstance(self.prompt, str):
             return Wishes({}, {}, self.prompt)
         return read_wishes(self.prompt)
 
     @property
     def objects(self) -> str | None:
-        """What the prompt says of objects."""
+        """What the prompt says about objects."""
         return self.wishes.objects
 
     @property
@@ -164,13 +164,13 @@ class FusionOptions:
         return dict.fromkeys(RESTORE, self.restore)
 
     def _check_wishes(self) -> None:
-        """Refuse an option that contradicts the prompt; it may say how far a wish goes."""
+        """Refuse an option that contradicts the prompt; it may only set the amount."""
         for kind, wanted in self.wishes.strengths.items():
             stated = self._stated.get(kind, wanted)
             if bool(stated) != bool(wanted):
                 raise InputError(
                     f"The prompt says {self.wishes.said[kind]!r}, but restore gives {kind} "
-                    f"{stated:g}; leave one of them out."
+                    f"{stated:g}; remove one of them."
                 )
 
     @property
@@ -180,7 +180,7 @@ class FusionOptions:
 
     @property
     def by_prompt(self) -> bool:
-        """Whether the locator is asked; with a mask the prompt is only a name."""
+        """Whether the locator is used; with a mask the prompt is only a name."""
         return self.objects is not None and not self.drawn
 
     def evaluations(self, qualities: Mapping[str, int], fewest: int) -> int:
@@ -191,7 +191,7 @@ class FusionOptions:
         qualities : mapping of str to int
             Steps of each of `QUALITIES`.
         fewest : int
-            Fewer give no image.
+            Fewer give no usable image.
 
         Raises
         ------
@@ -211,7 +211,7 @@ def _options_among(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _check_strength(strength: Any) -> None:
     values = strength.values() if isinstance(strength, Mapping) else [strength]
     if not all(isinstance(v, (int, float, np.number)) and 0 <= v <= 2 for v in values):
-        raise InputError(f"strength must lie between 0 and 2, not {strength!r}.")
+        raise InputError(f"strength must be between 0 and 2, not {strength!r}.")
 
 
 def _check_restore(restore: Any) -> float | dict[str, float] | None:
@@ -220,11 +220,11 @@ def _check_restore(restore: Any) -> float | dict[str, float] | None:
     values = dict(restore) if isinstance(restore, Mapping) else dict.fromkeys(RESTORE, restore)
     unknown = [str(kind) for kind in values if kind not in RESTORE]
     if unknown:
-        raise InputError(f"restore knows {', '.join(RESTORE)}, not {', '.join(unknown)}.")
+        raise InputError(f"restore accepts {', '.join(RESTORE)}, not {', '.join(unknown)}.")
     for value in values.values():
         number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
         if not number or not 0 <= value <= 1:
-            raise InputError(f"restore must lie between 0 and 1, not {value!r}.")
+            raise InputError(f"restore must be between 0 and 1, not {value!r}.")
     if isinstance(restore, Mapping):
         return {kind: float(value) for kind, value in values.items()}
     return float(restore)
@@ -233,11 +233,11 @@ def _check_restore(restore: Any) -> float | dict[str, float] | None:
 def _check_whole(name: str, value: Any, low: int, high: int) -> int:
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not whole or not low <= value <= high:
-        raise InputError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+        raise InputError(f"{name} must be an integer from {low} to {high}, not {value!r}.")
     return int(value)
 
 
 def _check_choice(name: str, value: Any, choices: Any) -> None:
-    """Refuse an unknown name; None and objects that do the work themselves pass."""
+    """Refuse an unknown name; accept None and objects."""
     if isinstance(value, str) and value not in choices:
         raise InputError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")

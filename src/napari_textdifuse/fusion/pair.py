@@ -1,4 +1,4 @@
-"""Two images and what of them is fused: slices, windows, and the place of image B."""
+"""Two images and the choices for their fusion: slices, windows, and the position of image B."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .options import FusionOptions
 from .progress import Callback, Progress, report
 from .slices import Selection, cut, cut_pair, select, slabs, slice_holding, to_front
 
-#: Pixels that are prepared at once; each takes about 100 bytes while it is, 40 afterwards.
+#: Pixels prepared at once; each takes about 100 bytes during preparation, 40 afterwards.
 SLAB_PIXELS = 2**23
 
 
@@ -24,13 +24,13 @@ SLAB_PIXELS = 2**23
 class Pair:
     """Two whole images, perhaps lazy, and the slices that were chosen.
 
-    Everything that belongs to the whole (windows, the place of image B) is decided here, so that a
+    What concerns the whole image (windows, position of image B) is decided here, so that a
     slice looks the same alone and in its stack.
 
     Parameters
     ----------
     a, b : Volume
-        `b` in its place after registration, not resampled.
+        `b` in its registered position, not resampled.
     selection : Selection
         Of `a`.
     windows : dict of str to Window
@@ -73,7 +73,7 @@ class Pair:
 
     @cached_property
     def slab_notes(self) -> tuple[str, ...]:
-        """Say how much of the whole selection image B covers.
+        """Note how much of the selection image B covers.
 
         Raises
         ------
@@ -90,12 +90,12 @@ class Pair:
         return a, resample_to(b, a).volume
 
     def grid(self, done: int) -> Volume:
-        """Return image A on the first `done` of the chosen slices, as it lies in space."""
+        """Return image A on the first `done` of the chosen slices, in its original orientation."""
         return cut(self.a, self.selection.first(done) if self.a.ndim == 3 else self.selection)
 
     @property
     def partner(self) -> Volume:
-        """Image B for `grid`: cut, where only slice numbers say which slices belong together."""
+        """Image B for `grid`, cut if only slice numbers match the slices."""
         return self.partner_of(len(self.selection))
 
     def partner_of(self, done: int) -> Volume:
@@ -116,7 +116,7 @@ def make_pair(
     options: FusionOptions | None = None,
     callback: Callback | None = None,
 ) -> Pair:
-    """Choose slices, windows and the place of image B.
+    """Choose slices, windows and the position of image B.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def make_pair(
         moved = move_onto(a, b, options.register, on_progress)
         b, registration = moved.volume, moved.registration
         notes += moved.notes
-    elif not (a.is_lazy or b.is_lazy):  # of a lazy one only what is fused is read
+    elif not (a.is_lazy or b.is_lazy):  # of a lazy image, only what is fused is read
         message = check_alignment(a, b).message
         notes += (message,) if message else ()
     time = options.time if isinstance(options.time, tuple) else (options.time, options.time)
@@ -158,7 +158,7 @@ def make_pair(
 
 
 def _selection(a: Volume, b: Volume, options: FusionOptions) -> Selection:
-    """Return the chosen slices; by default all, or the one in which a single slice B lies."""
+    """Return the chosen slices; by default all, or the one at the position of a single slice B."""
     everything = select(a, options.slices, options.axis)
     if options.slices is not None or options.register is not None:
         return everything
@@ -166,7 +166,7 @@ def _selection(a: Volume, b: Volume, options: FusionOptions) -> Selection:
     if only is None:
         return everything
     note = (
-        f"Image B is a single slice, so only slice {only} of image A, in which it lies, is fused; "
+        f"Image B is a single slice, so only slice {only} of image A, at its position, is fused; "
         "choose slices for more."
     )
     chosen = select(a, only, options.axis)

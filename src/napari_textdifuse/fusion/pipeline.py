@@ -73,18 +73,18 @@ class FusionPipeline:
             embedded ``"light"``.
         device : {"auto", "cpu", "cuda", "mps"}
         revision : str, optional
-            Branch, tag or commit on the hub; short for ``"owner/name@revision"``. Default: of
-            what is on this machine the latest, else the newest.
+            Branch, tag or commit on the hub; short for ``"owner/name@revision"``. Default:
+            the latest on this machine, else the newest.
         download : bool
             Your consent: weights of the hub that are not on this machine are downloaded.
 
         Raises
         ------
         WeightsError
-            If the weights are missing, damaged or of another architecture, or the hub does not
-            give them.
+            If the weights are missing, damaged, of another architecture, or cannot be
+            downloaded.
         InputError
-            If the device is not there.
+            If the device is not available.
         """
         if revision is not None:
             weights = f"{weights}@{revision}"
@@ -169,7 +169,7 @@ class FusionPipeline:
         callback: Callback | None = None,
         memory: int = MEMORY,
     ) -> FusionSession:
-        """Prepare a pair that is fused several times, with other prompts or corrected masks.
+        """Prepare a pair to be fused several times, with other prompts or corrected masks.
 
         Parameters
         ----------
@@ -204,7 +204,7 @@ class FusionPipeline:
         memory: int = MEMORY,
         callback: Callback | None = None,
     ) -> FusionSession:
-        """Do all that comes before the mask; as `session`, with the options in one object.
+        """Run the stages before the mask; like `session`, with the options in one object.
 
         Parameters
         ----------
@@ -269,7 +269,7 @@ def fuse(
 ) -> FusionResult:
     """Fuse two images of the same anatomy or scene into one.
 
-    The result lies on the grid of `a`; `b` is resampled onto it through world coordinates.
+    The result has the grid of `a`; `b` is resampled onto it through world coordinates.
 
     Parameters
     ----------
@@ -278,35 +278,35 @@ def fuse(
         real type, in the image's own unit (HU, SUVbw, ...). Layers keep their place in the viewer.
     prompt : str, optional
         What should stand out, such as ``"tumour"`` or ``"person, car"``. With `mask`, `boxes` or
-        `drawing` it names a single object. It may also say what is restored, such as ``"tumour,
+        `drawing` it names a single object. It may also set the restoration, such as ``"tumour,
         keep the light"``. Default: nothing is emphasised.
     mask : array_like, Volume, path or labels layer, optional
         Labels 1 to 255, 0 for the background, used instead of a prompt. Of the shape of `a` or of
-        its chosen slices, or with a place of its own. Labels keep their numbers.
+        its chosen slices, or with its own geometry. Labels keep their numbers.
     boxes : array_like, shape (N, 4) or (N, 6), optional
         Filled boxes, used instead of a prompt: pixel edges ``(x0, y0, x1, y1)``, in volumes
         ``(x0, y0, z0, x1, y1, z1)``, on the whole of `a`. Box k gets label k.
     drawing : locate.drawn.Drawing, optional
-        Boxes, polygons, points and painted labels, used instead of a prompt. Boxes and points get
-        the outline of what they mark, see `refiner`.
+        Boxes, polygons, points and painted labels, used instead of a prompt. Objects in boxes and
+        at points are outlined, see `refiner`.
     strength : float or mapping of int to float
         How far objects are moved away from their surround, 0 to 2; 0 changes nothing. A mapping
         gives one value per label; labels that it leaves out get 1. Default: 1.
     slices : int, slice or (start, stop), optional
-        One slice, or a half-open range; negative numbers count from the end. The result lies on
+        One slice, or a half-open range; negative numbers count from the end. The result has
         the grid of these slices. Default: the whole volume.
     axis : {0, 1, 2, "axial", "coronal", "sagittal"}
-        Array axis that slices follow each other along, or the anatomical plane they lie in. The
-        network sees the slices one by one. Default: 0.
+        Array axis along which slices are taken, or their anatomical plane. The
+        network processes the slices one by one. Default: 0.
     windows : mapping or str, optional
-        What is shown from black to white, by ``"a"`` and ``"b"`` or for both: ``(low, high)`` in
+        Range of values from black to white, by ``"a"`` and ``"b"`` or for both: ``(low, high)`` in
         the image's unit, the name of a preset (`intensity.PRESETS`), or ``"shown"`` for the
         contrast limits of a napari layer. Default: by unit and modality.
     time : int or pair of int, optional
         Time point of a series, from 0, or one for each image. Series of several need it.
     register : {"rigid", "affine"}, Registration or path, optional
-        Move `b` onto `a` by mutual information, or by a saved transform. Default: `b` is taken
-        where its geometry puts it.
+        Align `b` with `a` by mutual information, or by a saved transform. Default: `b` stays
+        where its geometry places it.
     quality : {"fast", "standard", "best"}, optional
         Preset of `steps`: 1, 4 or 25; 10, 25 or 100 for the authors' weights. Default:
         ``"standard"``.
@@ -317,9 +317,9 @@ def fuse(
         Default: 0.
     samples : int
         Number of seeds, 1 to 100, counted up from `seed`. With more than one, the result is their
-        mean, and what they differ by adds to ``result.uncertainty``. Default: 1.
+        mean, and their spread adds to ``result.uncertainty``. Default: 1.
     sampler : {"ddim", "dpm++", "ancestral", "mean"}, optional
-        See `diffusion.make_sampler`. Default: what the weights were made for.
+        See `diffusion.make_sampler`. Default: that of the weights.
     chroma : {"auto", "restore", "keep"}
         Whether colour cast and chroma noise are removed. "auto" does so for natural images whose
         light has a cast; colours that encode measured values are not changed. Default: "auto".
@@ -328,37 +328,37 @@ def fuse(
         coefficients of Eq. 12. At the ends a single image is restored: its brightness, and its
         colours if it has any. Default: 0, what the network chooses.
     restore : float or mapping of str to float
-        How much is mended, 0 to 1, or for each of ``"noise"`` (with blur), ``"light"`` (with
+        How much is restored, 0 to 1, or for each of ``"noise"`` (with blur), ``"light"`` (with
         contrast) and ``"colour"`` (cast and chroma noise); kinds that a mapping leaves out get 1.
-        With 0 what was measured is fused: nothing is brightened, denoised or recoloured.
+        With 0 the images are fused as measured: nothing is brightened, denoised or recoloured.
         Default: what the prompt says (see `prompt`), else 1.
     colormap : str, array_like of shape (N, 3) or (N, 4), or colour map object, optional
         Colours of PET, SPECT or a tinted image from low to high: a name of `colormaps.BUILT_IN`,
-        of matplotlib or of napari where installed, or colours in [0, 1]. Images that are in
-        colour already keep their own. Default: "functional", which stays readable over any
+        of matplotlib or of napari if installed, or colours in [0, 1]. Colour images
+        keep their own. Default: "functional", which stays readable over any
         anatomy.
     tint : {"a", "b"}, optional
         Show this grey image in the colours of `colormap`, over the other.
     modality : str or mapping of {"a", "b"} to str, optional
         What the images are, such as ``{"a": "MR", "b": "PT"}``: ``"CT"``, ``"MR"`` (or ``"T1"``,
         ``"FLAIR"`` ...), ``"PT"``, ``"NM"``, ``"VIS"``, ``"IR"``; a single word is meant for both.
-        It wins over what the files say or their names suggest. Default: what is known or inferred.
+        It overrides the files and their names. Default: what is known or inferred.
     unit : str or mapping of {"a", "b"} to str, optional
-        What the values are as they stand, such as ``{"b": "SUVbw"}``; they are not converted.
+        Unit of the values, such as ``{"b": "SUVbw"}``; they are not converted.
     colour : {"a", "b"}, optional
-        Which image gives the colours where both have some. Default: `tint`, else the first that
+        Which image gives the colours if both have some. Default: `tint`, else the first that
         has.
     locator : str or Locator
         Finds what the prompt names; see `locate.locator_names`. Default: "lexicon".
     refiner : {"auto", "sam", "classical", "none"}, Refiner or None
-        Finds outlines for a drawing's boxes and points. "auto" is SAM where its weights are on this
+        Finds outlines for a drawing's boxes and points. "auto" is SAM if its weights are on this
         machine, else "classical"; "none" takes boxes as drawn. Default: "auto".
     weights : str or PathLike, optional
         Name of embedded weights, a weights folder, or ``"owner/name"`` of weights that were
         downloaded from the Hugging Face hub; see `FusionPipeline.from_pretrained`.
         Default: the embedded "light".
     device : {"auto", "cpu", "cuda", "mps"}
-        "auto" takes a GPU if there is one. Default: "auto".
+        "auto" uses a GPU if there is one. Default: "auto".
     callback : callable, optional
         Called with a `Progress` after every network evaluation; returning False cancels.
 

@@ -1,4 +1,4 @@
-"""Two volumes become brightness and chrominance on one grid."""
+"""Convert two volumes to brightness and chrominance on one grid."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .slices import Selection, cut_pair
 Floats = npt.NDArray[np.float32]
 
 
-#: A border as dark as this in one image, and as this in both, is the black ground of displayed
+#: A border as dark as this in one image, and as this in both, is the black background of displayed
 #: measurements (with noise on it), not a scene.
 BLACK, DARK = 6 / 255, 24 / 255
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the chain needs of two inputs.
+    """The input of the chain for two images.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def prepare_slab(pair: Pair, slab: Selection) -> Prepared:
     GeometryError
         If the two have no common space.
     InputError
-        If colours are asked of an image that has none.
+        If colours are requested from an image that has none.
     """
     whole, colours = len(pair.slabs) == 1, pair.colours
     a, b = cut_pair(pair.a, pair.b, slab)
@@ -97,7 +97,8 @@ def prepare_slab(pair: Pair, slab: Selection) -> Prepared:
         chroma, colour_from = (chroma_a if wanted == "a" else chroma_b), wanted
         if chroma is None:
             raise InputError(
-                f"image {wanted.upper()} has no colour; tint={wanted!r} gives it some, or leave "
+                f"image {wanted.upper()} has no colour; use tint={wanted!r} to show it in colour, "
+                "or omit "
                 "colour out."
             )
     elif chroma_a is not None and chroma_b is not None:

@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a running fusion stands; handed to the callback after every network step.
+    """The progress of a running fusion; passed to the callback after every network step.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class Progress:
     slice_index, slices : int
         Which slice is being fused, of how many.
     estimate : ndarray of float32, shape (Y, X), or None
-        The running clean estimate of the fused brightness (Eq. 8), in [0, 1]; of a large image
+        The running clean estimate of the fused brightness (Eq. 8), in [0, 1]; for a large image
         that of a tile. None while images are registered.
     stage : {"registration", "fusion"}
         The step count restarts in each.
@@ -91,5 +91,5 @@ class ProgressCounter:
         report(self.callback, Progress(self.done, self.total, index, self.slices, shown))
 
     def skip(self, evaluations: int) -> None:
-        """Count evaluations that need not be made."""
+        """Count evaluations that are skipped."""
         self.done += evaluations

@@ -22,12 +22,12 @@ from .pair import Pair
 
 
 def describe_input(volume: Volume, window: Window) -> dict[str, Any]:
-    """Describe an input without its name: file and layer names may hold identity.
+    """Describe an input without its name, because file and layer names may identify a patient.
 
     Parameters
     ----------
     volume : Volume
-        Whole, whatever part of it is fused. Of a lazy one the checksum is that of a sample.
+        The whole image. For a lazy one, the checksum is that of a sample.
     window : Window
     """
     values = volume.sampled().array
@@ -90,7 +90,7 @@ def make_record(
     if colours.restore and options.chroma == "auto":
         notes.append(
             f"A colour cast was removed from image {(colours.colour_from or '').upper()}: "
-            f"{colours.reason}; chroma='keep' keeps the colours as they were seen."
+            f"{colours.reason}; chroma='keep' leaves the colours unchanged."
         )
     notes += _restoration_notes(options, colours)
     if location is not None:
@@ -137,18 +137,18 @@ def make_record(
 
 
 def _restoration_notes(options: FusionOptions, colours: ChromaDecision) -> list[str]:
-    """Say what is restored and who asked for it, unless everything is as by default."""
+    """Note what is restored and by whose request, unless everything is the default."""
     sources = options.restoration_from
     if set(sources.values()) == {"default"}:
         return []
     parts = [f"{kind} {value:g} ({sources[kind]})" for kind, value in options.restoration.items()]
-    notes = [f"Restored: {', '.join(parts)}; 0 keeps what was measured, 1 restores in full."]
+    notes = [f"Restored: {', '.join(parts)}; 0 keeps the image as measured, 1 restores fully."]
     if options.wishes.strengths.get("colour") and not colours.restore:
-        notes.append(f"The colours were kept as they are: {colours.reason}.")
+        notes.append(f"The colours were not changed: {colours.reason}.")
     return notes
 
 
 def _colormap(pair: Pair, colours: ChromaDecision) -> str | None:
-    """Name the map that gave grey values their colours."""
+    """Return the name of the colour map applied to grey values."""
     coloured = {"a": pair.a, "b": pair.b}.get(colours.colour_from or "")
     return None if coloured is None or coloured.rgb else pair.colours.name

@@ -2,9 +2,9 @@
 
 The release has no modulation block. Before each step of the modulated chain, a copy of the FCM
 takes one optimiser step on a small version of the pair, which runs a chain of its own: the clean
-estimate shall stay that of the base chain, and have strong gradients and local contrast where the
-mask is. Unlike there, copy and optimiser are new for every image, so that a result never
-depends on the images before it.
+estimate should stay that of the base chain, and have strong gradients and local contrast within the
+mask. Unlike in the release, copy and optimiser are new for every image, so that a result never
+depends on earlier images.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a fusion gives back."""
+"""The result of a fusion."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..volume import Volume
 from .pair import Pair
 from .slices import boxes_from_front, from_front
 
-#: Colours of the outlines of label 1, 2 ...; light, as the ground is mostly dark.
+#: Colours of the outlines of label 1, 2 ...; light, because the background is mostly dark.
 OUTLINES = ((255, 220, 0), (0, 230, 255), (255, 110, 220), (120, 255, 120))
 
 
 class ResultPictures:
-    """What IPython and Jupyter show of a `FusionResult`."""
+    """The display of a `FusionResult` in IPython and Jupyter."""
 
     fused: npt.NDArray[np.float32]
     mask: npt.NDArray[np.uint8] | None
@@ -34,7 +34,7 @@ class ResultPictures:
     def _repr_png_(self) -> bytes:
         """Return the fused image as PNG, with the outlines of the mask.
 
-        Of a volume, the slice along its first axis with most of the mask; without one, the middle.
+        For a volume, the slice along its first axis with most of the mask; without one, the middle.
         """
         from PIL import Image
         from scipy import ndimage
@@ -56,7 +56,7 @@ class ResultPictures:
         return stream.getvalue()
 
     def _repr_html_(self) -> str:
-        """Return the image with one line on what it is and one for each object."""
+        """Return the image with a description and one line for each object."""
         data = base64.b64encode(self._repr_png_()).decode()
         shape = " x ".join(map(str, self.contribution.shape))
         index = self._shown_slice()
@@ -90,10 +90,10 @@ class _HasVolumes(Protocol):
 
 
 class ResultObjects:
-    """What `FusionResult` offers to other libraries; geometry is that of the first input.
+    """Conversions of a `FusionResult` to other libraries, with the geometry of the first input.
 
     Each method takes `what`: "fused", "mask", "contribution" or "uncertainty". The library is
-    imported when it is asked for; `MissingDependencyError` names it where it is not installed.
+    imported on demand; `MissingDependencyError` names it if it is not installed.
     """
 
     def to_nibabel(self: _HasVolumes, what: str = "fused") -> nibabel.Nifti1Image:
@@ -140,17 +140,17 @@ class FusionResult(ResultObjects, ResultPictures):
     contribution : ndarray of float32
         Share of each pixel that came from the first input, from the FCM's weights; in [0, 1].
     uncertainty : ndarray of float32, or None
-        Expected deviation of the fused brightness from what images without noise, blur and wrong
-        light would have given: nine in ten pixels lie within 1.645 times this value. With several
-        samples, what they differ by is added. None where neither is known.
+        Expected deviation of the fused brightness from that of images without noise, blur and wrong
+        light: nine in ten pixels are within 1.645 times this value. With several samples their
+        spread is added. None if neither is known.
     record : dict
-        How the result was made; plain values, ready for JSON. Holds no patient identity.
+        How the result was made; plain values, ready for JSON. Contains no patient identity.
     label_names : dict of int to str
         The name of each label of the mask.
     affine : ndarray, shape (4, 4), or None
         Of the first input, or of its chosen slices (see `Volume`).
     objects : list of dict
-        One row per label: size, place, and what both inputs hold there in their own units; see
+        One row per label: size, position, and the values of both inputs in their own units; see
         `measure.measure_objects`. Plain values, ready for JSON.
     """
 
@@ -249,7 +249,7 @@ class FusedSlices:
 def make_result(
     pair: Pair, slices: FusedSlices, location: Location | None, record: dict[str, Any]
 ) -> FusionResult:
-    """Turn the finished slices back onto the grid that they were cut from.
+    """Return the finished slices on the grid that they were cut from.
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ def _measured(
 ) -> list[dict[str, Any]]:
     """Measure the objects of a mask in both images, each on its own grid."""
     a, b = pair.grid(done), pair.partner_of(done)
-    if a.shape == b.shape:  # where only one has geometry, it was assumed for both
+    if a.shape == b.shape:  # if only one has geometry, it was assumed for both
         affine = b.affine if a.affine is None else a.affine
         a = a if a.affine is not None else replace(a, affine=affine)
         b = b if b.affine is not None else replace(b, affine=affine)
@@ -318,7 +318,7 @@ def _measured(
 
 
 def _first_slices(rows: Detections, done: int) -> Detections:
-    """Leave out what lies in slices that were not finished."""
+    """Remove what is in slices that were not finished."""
     kept = np.flatnonzero(rows.boxes[:, 2] < done)
     boxes = rows.boxes[kept].copy()
     boxes[:, 5] = np.minimum(boxes[:, 5], done)

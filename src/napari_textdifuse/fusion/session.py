@@ -1,4 +1,4 @@
-"""`FusionSession`: one pair of images, fused as often as the mask changes."""
+"""`FusionSession`: one pair of images, fused repeatedly with changing masks."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from .stack import StackFuser
 
 _log = logging.getLogger(__name__)
 
-#: What a session keeps at most, in bytes: 160 slices of 256x256 at four steps.
+#: Maximum bytes that a session keeps: 160 slices of 256x256 at four steps.
 MEMORY = 2**29
 
 
 class FusionSession:
-    """Two images on their way to a result; made by `FusionPipeline.session`.
+    """A prepared pair of images; made by `FusionPipeline.session`.
 
     The first `fuse` runs the unmodulated chains and keeps them. Every later one only re-modulates
     the slices whose mask or strength changed. Its pixels are those of a fusion from scratch with
@@ -47,7 +47,7 @@ class FusionSession:
     choice : NetworkChoice
     colours : ChromaDecision
     memory : int
-        Bytes that may be kept; slices that do not fit are computed again each time.
+        Bytes that may be kept; slices that do not fit are recomputed each time.
     slab : tuple of Selection and Prepared, optional
         One of the pair's slabs that is prepared already.
     """
@@ -94,9 +94,9 @@ class FusionSession:
         Parameters
         ----------
         prompt, mask, boxes, drawing, strength, locator, refiner, callback
-            As for `fuse`. A mask may also lie on the grid of an earlier result. Locators and
-            refiners chosen by name are made once, so that they know the images from one prompt to
-            the next.
+            As for `fuse`. A mask may also have the grid of an earlier result. Locators and
+            refiners chosen by name are made once, so that they can cache the images between
+            prompts.
 
         Returns
         -------
@@ -110,7 +110,7 @@ class FusionSession:
         return self.run(self.options.updated(locals()), callback)
 
     def run(self, options: FusionOptions, callback: Callback | None = None) -> FusionResult:
-        """Make the mask, run the chains and put the result together.
+        """Make the mask, run the chains and assemble the result.
 
         Parameters
         ----------
@@ -122,11 +122,11 @@ class FusionSession:
         """
         started = time.perf_counter()
         pair, strength = self.pair, options.strength
-        if options.restoration != self._fuser.options.restoration:  # the prompt asks for another
+        if options.restoration != self._fuser.options.restoration:  # the prompt requests another
             self._fuser = StackFuser(
                 self._backend, self._choice, self._colours, options, self._memory
             )
-        # made only where they are used: they may load models, or lack their weights
+        # made only if used: they may load models, or lack their weights
         locator = self._locator(options.locator) if options.by_prompt else None
         refiner = self._refiner(options.refiner) if options.drawing is not None else None
         images = self._images() if needs_images(options) else ()
@@ -216,9 +216,9 @@ class FusionSession:
         return session
 
     def in_colour(self, index: int, estimate: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return a running estimate with the colours that its slice gets.
+        """Return a running estimate in the colours of its slice.
 
-        Call it while `run` is under way, in the same thread: in a callback.
+        Call it while `run` is running, in the same thread: in a callback.
 
         Parameters
         ----------
@@ -230,7 +230,7 @@ class FusionSession:
         Returns
         -------
         ndarray, shape (Y, X, 3)
-            The estimate as it is where there are no colours, or it is but a tile.
+            The unchanged estimate if there are no colours, or if it is only a tile.
         """
         if self._slab is None:
             return estimate
@@ -276,13 +276,13 @@ class FusionSession:
 
 
 def _settings(locator: Locator) -> dict[str, Any] | None:
-    """Return what its masks depend on, if it says so."""
+    """Return the settings of a locator, if it provides them."""
     settings = getattr(locator, "settings", None)
     return dict(settings()) if callable(settings) else None
 
 
 def _log_pair(pair: Pair) -> None:
-    for role, volume in (("A", pair.a), ("B", pair.b)):  # no names: they may hold identity
+    for role, volume in (("A", pair.a), ("B", pair.b)):  # no names: they may identify a patient
         facts = ", ".join(f"{name} {fact}" for name, fact in volume.facts.items() if fact.value)
         window = pair.windows[role.lower()]
         _log.info("image %s: %s, %s", role, " x ".join(map(str, volume.array.shape)), facts)

@@ -1,4 +1,4 @@
-"""The slices that are fused: how they are chosen, cut out and turned to the first axis.
+"""The slices to fuse: choosing them, cutting them out and moving them to the first axis.
 
 Affines and coordinates follow; nothing is resampled. Lazy arrays (dask, zarr) are read only where
 they are returned loaded.
@@ -21,7 +21,7 @@ from ..volume import Array, Volume
 #: One slice, a half-open range (as in Python), or None for the whole volume.
 Slices = int | slice | tuple[int | None, int | None] | None
 
-#: The patient axis (x, y, z of RAS) that a plane's slices follow each other along.
+#: The patient axis (x, y, z of RAS) along which the slices of a plane are stacked.
 PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}
 #: Slices further than this from the named plane get a note, in degrees.
 OBLIQUE = 5.0
@@ -34,7 +34,7 @@ class Selection:
     Parameters
     ----------
     axis : int
-        Array axis that the slices follow each other along.
+        Array axis along which the slices are stacked.
     start, stop : int
         Half-open range.
     count : int
@@ -66,12 +66,12 @@ class Selection:
         return replace(self, stop=self.start + done)
 
     def to_dict(self) -> dict[str, int]:
-        """Return what a record says: axis of the array, first and last slice."""
+        """Return the record's entry: axis of the array, first and last slice."""
         return {"axis": self.axis, "first": self.start, "last": self.stop - 1, "of": self.count}
 
 
 def select(volume: Volume, slices: Slices = None, axis: int | str = 0) -> Selection:
-    """Choose what of a volume to fuse.
+    """Choose the slices of a volume to fuse.
 
     Parameters
     ----------
@@ -79,8 +79,8 @@ def select(volume: Volume, slices: Slices = None, axis: int | str = 0) -> Select
     slices : int, slice, (start, stop) or None
         One slice (negative: from the end), a half-open range without gaps, or everything.
     axis : {0, 1, 2, "axial", "coronal", "sagittal"}
-        Array axis, or the plane that the slices lie in; then the array axis closest to the
-        plane's normal is taken.
+        Array axis, or the plane of the slices; then the array axis closest to the
+        plane's normal is used.
 
     Returns
     -------
@@ -163,12 +163,12 @@ def slabs(selection: Selection, size: int) -> Iterator[Selection]:
 
 
 def cut(volume: Volume, selection: Selection) -> Volume:
-    """Return the selected slices as a volume of its own, with the affine moved to them.
+    """Return the selected slices as a new volume, with the affine moved to them.
 
     Parameters
     ----------
     volume : Volume
-        A two-dimensional one is returned as it is.
+        A two-dimensional one is returned unchanged.
     selection : Selection
 
     Returns
@@ -253,7 +253,7 @@ def columns_from_front(axis: int) -> list[int]:
 
 
 def cut_points(points: Array, selection: Selection) -> Array:
-    """Move points from the whole grid to the turned cut, inside or not.
+    """Move points from the whole grid to the reoriented cut, inside or not.
 
     Parameters
     ----------
@@ -313,7 +313,7 @@ def _axis(volume: Volume, axis: int | str) -> tuple[int, tuple[str, ...]]:
     if isinstance(axis, str) and axis in PLANES:
         if volume.affine is None:
             raise InputError(
-                f"{volume.name} has no geometry that tells where its {axis} slices are; give axis "
+                f"{volume.name} has no geometry to find its {axis} slices; give axis "
                 "as 0, 1 or 2 of the array."
             )
         directions = volume.affine[:3, :3] / np.linalg.norm(volume.affine[:3, :3], axis=0)
@@ -322,7 +322,10 @@ def _axis(volume: Volume, axis: int | str) -> tuple[int, tuple[str, ...]]:
         normal /= np.linalg.norm(normal)
         off = float(np.degrees(np.arccos(min(1.0, abs(normal[PLANES[axis]])))))
         notes = (
-            (f"{axis.capitalize()} slices are those of the grid, {off:.0f} degrees off.",)
+            (
+                f"{axis.capitalize()} slices are those of the grid, {off:.0f} degrees from the "
+                "plane.",
+            )
             if off > OBLIQUE
             else ()
         )
@@ -345,4 +348,4 @@ def _whole(value: Any) -> int:
             raise TypeError
         return operator.index(value)
     except TypeError:
-        raise InputError(f"slices are whole numbers, not {value!r}.") from None
+        raise InputError(f"slices must be integers, not {value!r}.") from None

@@ -1,4 +1,4 @@
-"""Which image is source 1: networks that were trained with ordered sources need it."""
+"""The choice of source 1, for networks trained with ordered sources."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SourceOrder:
 
 
 def order_sources(ready: Prepared) -> SourceOrder:
-    """Tell visible-infrared from medical pairs, and choose source 1 as the release does.
+    """Distinguish visible-infrared from medical pairs, and choose source 1 as the release does.
 
     Source 1 is the visible image of a natural pair and the MRI of a medical one; without an MRI,
     the grey one of a grey and a coloured image.
@@ -46,22 +46,22 @@ def order_sources(ready: Prepared) -> SourceOrder:
     a, b = first(ready.a), first(ready.b)
     if a == b:
         what = "visible light" if kind == "natural" else "the MRI"
-        notes += (f"Neither image alone says that it is {what}; image A was taken for it.",)
+        notes += (f"It is not clear which image is {what}; image A was assumed.",)
     return SourceOrder(kind, b > a, notes)
 
 
 def kind_of_pair(ready: Prepared) -> tuple[str, tuple[str, ...]]:
-    """Tell "natural" from "medical" pairs, with one sentence per assumption."""
+    """Distinguish "natural" from "medical" pairs, with one sentence per assumption."""
     known = [v.modality for v in (ready.a, ready.b) if v.modality is not None]
     if known:
         return ("natural" if all(m in NATURAL for m in known) else "medical"), ()
     if ready.on_black_ground:
-        return "medical", ("The pair lies on black ground and was taken for medical images.",)
-    return "natural", ("The pair was taken for a visible and an infrared image.",)
+        return "medical", ("The pair has a black background and was assumed to be medical.",)
+    return "natural", ("The pair was assumed to be a visible and an infrared image.",)
 
 
 def _natural_first(image: Volume) -> int:
-    """Rank for the part of source 1; the higher one gets it."""
+    """Rank for the role of source 1; the higher one gets it."""
     return {"VIS": 2, "IR": -1}.get(image.modality or "", int(image.rgb))
 
 

@@ -1,4 +1,4 @@
-"""Slice after slice through the engines; the chains that re-modulation can reuse are kept."""
+"""Fuses slice after slice, and keeps the chains that re-modulation can reuse."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Frame = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class _CachedSlice:
-    """A slice of one sample as it was last made."""
+    """The last state of a slice of one sample."""
 
     base: BaseSlice
     labels: Labels | None
@@ -40,14 +40,14 @@ class _CachedSlice:
     luma: Floats
 
     def is_current(self, labels: Labels | None, strength: Strength) -> bool:
-        """Tell whether nothing has changed."""
+        """Return whether nothing has changed."""
         if labels is None or self.labels is None or not (labels.any() and self.labels.any()):
             return not _any(labels) and not _any(self.labels)
         return self.strength == strength and np.array_equal(self.labels, labels)
 
 
 class StackFuser:
-    """Fuses the slices of one pair, as often as masks are given.
+    """Fuses the slices of one pair, repeatedly with new masks.
 
     Parameters
     ----------
@@ -55,11 +55,11 @@ class StackFuser:
     choice : NetworkChoice
         For this pair.
     colours : ChromaDecision
-        What becomes of the colours.
+        The treatment of the colours.
     options : FusionOptions
         ``quality`` or ``steps``, ``sampler``, ``seed``, ``samples``, ``balance`` and ``restore``.
     memory : int
-        Bytes that may be kept for later calls; what does not fit is computed again.
+        Bytes that may be kept for later calls; the rest is recomputed.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class StackFuser:
         self.engine = SliceEngine(backend, choice.network, steps, sampler, balance, restoration)
         self.backend, self.options = backend, options
         self.colour = options.restoration["colour"]
-        # the error was learned for what the network chooses between both images
+        # the error was learned for the network's own choice between both images
         self.deviation = None if options.balance else choice.deviation
         self.restorer: ChromaEngine | None = None
         if colours.restore and backend.chroma is not None and self.colour:
@@ -136,7 +136,7 @@ class StackFuser:
             Of all slices.
         strength : float or mapping
         out : FusedSlices
-            Takes the slices as they are finished.
+            Receives the finished slices.
         counter : ProgressCounter
         """
         a, b = _stack(ready.luma_a), _stack(ready.luma_b)
@@ -181,7 +181,7 @@ class StackFuser:
     def _level(self, ready: Prepared) -> Floats | None:
         """Return the brightness of measured values, low to high; None if there are none.
 
-        Images that come in colours have no level that is known.
+        The level of images that are stored in colour is not known.
         """
         if self.anatomy is None:
             return None
@@ -197,7 +197,7 @@ class StackFuser:
         return np.sqrt(variance).astype(np.float32)
 
     def composed(self, luma: Floats, chroma: Floats | None) -> Floats:
-        """Put brightness and colours together."""
+        """Combine brightness and colours."""
         if chroma is None:
             return luma
         if self.colourless:
@@ -214,7 +214,7 @@ class StackFuser:
         strength: Strength,
         notes: set[str],
     ) -> Floats:
-        """See to it that every object of a slice stands out."""
+        """Ensure that every object of a slice stands out."""
         if not _any(labels):
             return fused
         assert labels is not None
@@ -222,8 +222,7 @@ class StackFuser:
         picture, recoloured = ensure_visible(plain, fused, labels, strength, measured)
         for label in recoloured:
             notes.add(
-                f"Label {label} has no room to stand out by brightness; it is shown in another "
-                "colour."
+                f"Label {label} cannot stand out by brightness; it is shown in another colour."
             )
         return picture
 
@@ -294,7 +293,7 @@ class StackFuser:
         empty: Sequence[bool],
         counter: ProgressCounter,
     ) -> dict[int, BaseSlice]:
-        """Return the base chains of slices that are not empty, made or kept; of the frame only."""
+        """Return the base chains of non-empty slices, computed or cached, within the frame."""
         bases = {
             i: self._cached[k, n].base for i, n in enumerate(numbers) if (k, n) in self._cached
         }
@@ -339,7 +338,7 @@ class StackFuser:
                 self.seed,
                 lambda i=i, number=number: counter.advance(number, fused[i]),  # type: ignore[misc]
             )
-            # in this order: the network makes a balanced night warmer again
+            # in this order: the network would make a balanced night scene warmer
             restored[i] = undo_cast(brightness[i], cleaned)
             if self.colour < 1:
                 restored[i] = seen[i] + np.float32(self.colour) * (restored[i] - seen[i])
@@ -366,7 +365,7 @@ def _part(labels: Labels | None, frame: Frame) -> Labels | None:
 
 
 def _placed(image: Floats, shape: tuple[int, ...], frame: Frame) -> Floats:
-    """Put the estimate of a frame into the whole image; that of a tile stays as it is."""
+    """Put the estimate of a frame into the whole image; that of a tile is unchanged."""
     rows, columns = (part.stop - part.start for part in frame)
     if image.shape == shape or min(image.shape[0] - rows, image.shape[1] - columns) < 0:
         return image

@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def pad_to_multiple(image: Floats, multiple: int) -> Floats:
-    """Pad bottom and right by mirroring, to the next multiple; any size from 1x1.
+    """Pad bottom and right by mirroring to the next multiple, from any size of at least 1x1.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def pad_to_multiple(image: Floats, multiple: int) -> Floats:
     Returns
     -------
     ndarray
-        Cut back with ``padded[..., :Y, :X]``.
+        Crop back with ``padded[..., :Y, :X]``.
     """
     widths = [(0, 0)] * (image.ndim - 2) + [(0, -n % multiple) for n in image.shape[-2:]]
     return np.pad(image, widths, mode="symmetric")
@@ -38,7 +38,7 @@ class Tile:
 
 
 #: Tiles start at multiples of this, so that cells of the fusion control's attention and the
-#: network's strides lie on a tile as they lie on the image.
+#: network's strides have the same position on a tile as on the image.
 GRID = 64
 
 
@@ -47,7 +47,7 @@ MARGIN = 32
 
 
 def frame_of(images: Floats) -> tuple[slice, slice]:
-    """Rows and columns that hold anything, with a margin; what lies outside is air.
+    """Rows and columns that contain anything, with a margin; outside is air.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def tiles(shape: tuple[int, int], size: int = 1024, overlap: int = 128) -> Itera
     size : int
         Largest side of a tile.
     overlap : int
-        Least number of pixels that neighbours share; at most half a tile.
+        Minimum overlap of neighbours, in pixels; at most half a tile.
 
     Yields
     ------

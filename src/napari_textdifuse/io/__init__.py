@@ -1,8 +1,8 @@
 """Read and write images; the format libraries load on first use.
 
 In: a file, a folder of DICOM series or an image of another library; to write, a `Volume`.
-Out: a `Volume` with its geometry in RAS mm, its unit and modality; to write, a file, whole or not
-at all.
+Out: a `Volume` with its geometry in RAS mm, its unit and modality; to write, a complete file or
+none.
 """
 
 from __future__ import annotations

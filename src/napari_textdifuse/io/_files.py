@@ -1,4 +1,4 @@
-"""What all writers share: files that appear whole or not at all, and records as JSON."""
+"""Helpers of all writers: files that appear complete or not at all, and records as JSON."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def to_json(obj: Any, *, indent: int | None = None, ascii_only: bool = False) ->
     Raises
     ------
     WriteError
-        If `obj` holds something that has no form in JSON.
+        If `obj` contains something that cannot be written as JSON.
     """
     return json.dumps(_plain(obj), indent=indent, allow_nan=False, ensure_ascii=ascii_only)
 

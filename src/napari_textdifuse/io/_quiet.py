@@ -1,4 +1,4 @@
-"""Keep third-party readers from warning and logging about files that we judge ourselves."""
+"""Silence warnings and logs of third-party readers about files that this package checks itself."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def quiet(*packages: str) -> Iterator[None]:
                 logger.setLevel(level)
 
 
-#: What a message for programmers looks like; a user cannot do anything with it.
+#: Patterns of messages for programmers, which do not help a user.
 _FOR_PROGRAMMERS = re.compile(
     r"\w(Error|Exception|Warning)\b|Error -?\d|NoneType|0x[0-9a-f]{4}|\[Errno|[<>{}\[\]]|\w\("
     r"|\b(dtype|ufunc|ndarray|u?int\d+|float\d+|str|bytearray|tuple|dict|NoneType|keyword|codec"
@@ -60,8 +60,8 @@ def reason(error: BaseException) -> str:
     Returns
     -------
     str
-        Without folders, whose names can be those of patients; what is meant for programmers
-        becomes "it holds impossible values".
+        Without folder names, which may identify patients; messages for programmers
+        become "it contains invalid values".
     """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
@@ -70,5 +70,5 @@ def reason(error: BaseException) -> str:
     # of a path only its last part
     text = _FOLDERS.sub("", text)
     if _FOR_PROGRAMMERS.search(text) or not text:
-        return "it holds impossible values"
+        return "it contains invalid values"
     return text if len(text) <= 200 else text[:197] + "..."

@@ -1,4 +1,4 @@
-"""Read any supported file or folder by what it is, not only by what it is called."""
+"""Read any supported file or folder by its content, not only by its name."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def read(
     Returns
     -------
     Volume
-        Axes (Z, Y, X) or (Y, X), a last axis of colours when ``rgb``; ``facts`` says what is known
-        of it and how (see `meaning.infer` for facts from names and values). Integers stay as
-        stored; scaled values are float32 in ``unit``. Assumptions that had to be made are sentences
+        Axes (Z, Y, X) or (Y, X), a last axis of colours when ``rgb``; ``facts`` lists known facts
+        and their sources (see `meaning.infer` for facts from names and values). Integers stay as
+        stored; scaled values are float32 in ``unit``. Assumptions are sentences
         in ``metadata["notes"]``. No patient identity is kept.
 
     Raises
@@ -130,7 +130,7 @@ def list_series(folder: str | os.PathLike[str]) -> list[SeriesInfo]:
     Parameters
     ----------
     folder : str or PathLike
-        Its own files are looked at, not its subfolders.
+        Only its own files are read, not its subfolders.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def list_series(folder: str | os.PathLike[str]) -> list[SeriesInfo]:
     Raises
     ------
     ReadError
-        If the folder does not exist, holds no DICOM images, or holds a damaged one.
+        If the folder does not exist, contains no DICOM images, or contains a damaged one.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
@@ -152,7 +152,7 @@ def list_series(folder: str | os.PathLike[str]) -> list[SeriesInfo]:
 
 @contextmanager
 def _damage_in_one_sentence(path: Path) -> Iterator[None]:
-    """Turn what the format libraries raise on damaged files into a `ReadError`.
+    """Convert errors of the format libraries on damaged files to a `ReadError`.
 
     They parse values when these are first used and raise nearly anything, so the readers cannot
     list it; the original error stays chained.
@@ -163,11 +163,11 @@ def _damage_in_one_sentence(path: Path) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise ReadError(
-            f"{path.name}: reading needs more memory than there is; crop or downsample it first."
+            f"{path.name}: reading needs more memory than available; crop or downsample it first."
         ) from error
     except Exception as error:
         raise ReadError(
-            f"{path.name}: the file is damaged, or of a variant that is not known "
+            f"{path.name}: the file is damaged, or of an unknown variant "
             f"({reason(error)}); export or download it again."
         ) from error
 

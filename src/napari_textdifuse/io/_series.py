@@ -43,7 +43,7 @@ class SeriesInfo:
 
 @dataclass(frozen=True)
 class TimeSeries:
-    """One image at one or more points of time, all on one grid; decoded when asked for.
+    """One image at one or more points in time, all on one grid; decoded on demand.
 
     Parameters
     ----------
@@ -54,7 +54,8 @@ class TimeSeries:
     load : callable
         Takes a time point, from 0, and returns its `Volume`.
     what : str
-        What the images differ in, in the plural: ``"time points"``, ``"echo times"`` ...
+        The property in which the images differ, in the plural: ``"time points"``,
+        ``"echo times"`` ...
     """
 
     label: str
@@ -68,7 +69,7 @@ class TimeSeries:
         Parameters
         ----------
         time : int, optional
-            From 0. A single image has none and is returned as it is.
+            From 0. Ignored for a single image.
 
         Returns
         -------

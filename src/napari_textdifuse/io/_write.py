@@ -1,4 +1,4 @@
-"""Write images and records, whole or not at all."""
+"""Write images and records, completely or not at all."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def write(
 
 
 def write_json(path: str | os.PathLike[str], obj: Any) -> Path:
-    """Write `obj` as indented UTF-8 JSON, whole or not at all.
+    """Write `obj` as indented UTF-8 JSON, completely or not at all.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def write_json(path: str | os.PathLike[str], obj: Any) -> Path:
     Raises
     ------
     WriteError
-        If `obj` has no form in JSON, or the folder is missing or not writable.
+        If `obj` cannot be written as JSON, or the folder is missing or not writable.
     """
     path = Path(path).expanduser()
     return write_bytes(path, (to_json(obj, indent=2) + "\n").encode())

@@ -1,4 +1,4 @@
-"""Find the images of a BIDS data set that belong together, and name what is derived from them.
+"""Find the matching images of a BIDS data set, and name their derivatives.
 
 The Brain Imaging Data Structure, https://bids-specification.readthedocs.io: files are
 ``sub-01[_ses-02][_entity-label...]_suffix.nii.gz`` in folders ``sub-01/[ses-02/]datatype/``.
@@ -20,7 +20,7 @@ _NAME = re.compile(r"((?:[A-Za-z]+-[A-Za-z0-9+]+_)+)([A-Za-z0-9]+)(\.nii(?:\.gz)
 
 @dataclass(frozen=True)
 class BidsFile:
-    """An image of a data set, taken apart by its name.
+    """An image of a data set, parsed by its name.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class BidsFile:
 
     @classmethod
     def parse(cls, path: Path) -> BidsFile | None:
-        """Take a path apart; None if its name is no BIDS name of a NIfTI image."""
+        """Parse a path; None if its name is not a BIDS name of a NIfTI image."""
         found = _NAME.fullmatch(path.name)
         if found is None:
             return None
@@ -55,12 +55,12 @@ class BidsFile:
 
     @property
     def folder(self) -> str:
-        """Where it lies in its data set, such as ``"sub-01/ses-02/anat"``."""
+        """Its folder in the data set, such as ``"sub-01/ses-02/anat"``."""
         return f"{self.session.replace('_', '/')}/{self.datatype}"
 
     @property
     def label(self) -> str:
-        """What to ask for to get this one, such as ``"run-1_T1w"``."""
+        """The option that selects this one, such as ``"run-1_T1w"``."""
         own = [f"{k}-{v}" for k, v in self.entities.items() if k not in ("sub", "ses")]
         return "_".join([*own, self.suffix])
 
@@ -70,7 +70,7 @@ class BidsFile:
         Parameters
         ----------
         description : str
-            Label of the entity ``desc``; signs that BIDS does not allow are left out.
+            Label of the entity ``desc``; characters that BIDS does not allow are removed.
         suffix : str, optional
             Such as ``"mask"``; default: that of this image.
 
@@ -122,11 +122,12 @@ def find_pairs(root: Path, a: str, b: str) -> BidsPairs:
     Raises
     ------
     InputError
-        If the folder is no data set, or no session has both.
+        If the folder is not a data set, or no session has both.
     """
     if not any(root.glob("sub-*")):
         raise InputError(
-            f"{root.name} has no folders sub-*, so it is no BIDS data set; give its root, or fuse "
+            f"{root.name} has no folders sub-*, so it is not a BIDS data set; give its root, or "
+            "fuse "
             "two folders without --bids."
         )
     found: dict[str, tuple[list[BidsFile], list[BidsFile]]] = {}

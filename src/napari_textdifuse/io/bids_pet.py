@@ -38,7 +38,7 @@ _BQ_PER_ML = {"bq/ml": 1.0, "kbq/ml": 1e3, "mbq/ml": 1e6, "bq/cc": 1.0, "nci/cc"
 
 @dataclass(frozen=True)
 class SidecarScale:
-    """How values of a PET become values in `unit`; see `suv.PetScale`."""
+    """Conversion of PET values to `unit`; see `suv.PetScale`."""
 
     factor: float
     unit: str
@@ -51,7 +51,7 @@ class _Missing(Exception):
 
 
 def is_pet_sidecar(content: Mapping[str, Any]) -> bool:
-    """Tell whether a sidecar describes a measurement of activity."""
+    """Return whether a sidecar describes a measurement of activity."""
     unit = str(content.get("Units") or "").strip().casefold()
     return unit in _BQ_PER_ML and (str(content.get("Modality") or "PT").upper() in ("PT", "PET"))
 

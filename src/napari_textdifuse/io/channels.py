@@ -1,4 +1,4 @@
-"""What the channels of an image are: grey saved as colours, alpha that says nothing."""
+"""The channels of an image: detect grey saved as colour, and constant alpha."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MEAN, _OF_MEAN = 1.5 / 255, 0.05
 
 
 def simplify(array: Array) -> tuple[Array, bool, list[str]]:
-    """Reduce a colour image to what it shows.
+    """Reduce a colour image to its content.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`xarray.DataArray`: axes by name, place by coordinates."""
+"""`xarray.DataArray`: axes by name, position by coordinates."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def from_data_array(source: Any, name: str, time: int | None = None) -> Volume:
         Dimensions named z, y and x (or slice, row, column ...), in any order, perhaps with c
         (colours) and t (time); dimensions without such names count in the order of the array.
         Coordinates are millimetres in RAS, or in the unit of their attribute ``units``; with an
-        attribute ``direction``, as `itk.xarray_from_image` writes it, they are LPS. Whole numbers
-        from 0 without a unit are indices and place nothing. ``attrs`` may hold ``units`` (of the
+        attribute ``direction``, as `itk.xarray_from_image` writes it, they are LPS. Integers
+        from 0 without a unit are indices and give no position. ``attrs`` may hold ``units`` (of the
         values) and ``modality``.
     name : str
         For messages, and of the volume.
@@ -131,7 +131,8 @@ def _affine(found: Any, dims: dict[str, Any], name: str, notes: list[str]) -> An
         factor = MILLIMETRES.get(unit.lower()) if unit is not None else 1.0
         if factor is None:
             notes.append(
-                f"The coordinates along {dim} are in {unit}, no length, so they place nothing."
+                f"The coordinates along {dim} are in {unit}, which is not a length, so they give "
+                "no position."
             )
         placed[letter] = factor is not None and not indices
         said_unit |= unit is not None
@@ -142,7 +143,7 @@ def _affine(found: Any, dims: dict[str, Any], name: str, notes: list[str]) -> An
     missing = [str(dims[letter]) for letter, known in placed.items() if not known]
     if missing and DIRECTION not in attrs and "direction" not in attrs:
         notes.append(
-            f"There are no coordinates along {' and '.join(missing)}, so the image has no place."
+            f"There are no coordinates along {' and '.join(missing)}, so the image has no position."
         )
         return None
     n = len(dims)
@@ -161,7 +162,8 @@ def _affine(found: Any, dims: dict[str, Any], name: str, notes: list[str]) -> An
     matrix[:3, :3], matrix[:3, 3] = np.diag(steps), first
     if not said_unit:
         notes.append(
-            "The coordinates have no unit and no orientation; they were taken as millimetres, x "
+            "The coordinates have no unit and no orientation; they were assumed to be "
+            "millimetres, x "
             "to the right, y to the front, z to the head (RAS)."
         )
     return matrix

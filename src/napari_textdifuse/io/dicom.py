@@ -33,7 +33,7 @@ def open_file(path: Path, series: str | None = None) -> TimeSeries:
     Raises
     ------
     ReadError
-        If it is not DICOM, damaged, or holds no image.
+        If it is not DICOM, damaged, or contains no image.
     InputError
         If it does not belong to `series`.
     """
@@ -81,7 +81,7 @@ def open_folder(folder: Path, series: str | None = None) -> TimeSeries:
     opened = _open(found, info, notes)
     if not others:
         return opened
-    # without the descriptions: people write names into them
+    # without the descriptions, which may contain names
     listed = [
         {"uid": o.uid, "modality": o.modality, "number": o.number, "images": o.images}
         for o, _ in others
@@ -112,7 +112,7 @@ def _open(found: ImageHeaders, info: SeriesInfo, notes: tuple[str, ...] = ()) ->
     if "TotalPixelMatrixColumns" in first:
         raise ReadError(
             f"{label}: a whole-slide image in tiles, which this package does not read; export the "
-            "wanted region as TIFF."
+            "required region as TIFF."
         )
     slices = slices_of(found, label)
     placed = sum(has_position(s.header) for s in slices)
@@ -194,7 +194,7 @@ def _stacked(slices: Sequence[Slice], label: str) -> Array:
 
 
 def _contrast(header: Dataset) -> str | None:
-    """Return how an MR series says that it is weighted; the description itself may identify."""
+    """Return the stated contrast of an MR series; the description itself may identify a patient."""
     for key in ("SeriesDescription", "ProtocolName"):
         found = contrast_in(str(header.get(key) or ""))
         if found is not None:
@@ -203,13 +203,13 @@ def _contrast(header: Dataset) -> str | None:
 
 
 def _agent(header: Dataset) -> bool:
-    """Tell whether a contrast agent was given (0018,0010)."""
+    """Return whether a contrast agent was given (0018,0010)."""
     agent = str(header.get("ContrastBolusAgent") or "").strip().casefold()
     return agent not in ("", "no", "none", "n")
 
 
 def _facts(header: Dataset) -> dict[str, Any]:
-    """Facts about the acquisition; an allow-list, so that identity cannot slip in."""
+    """Facts about the acquisition; an allow-list, so that no identity is included."""
     facts: dict[str, Any] = {}
     for key in ("Modality", "Manufacturer"):
         if header.get(key):
@@ -225,7 +225,7 @@ def _facts(header: Dataset) -> dict[str, Any]:
             value = header.get(key)
             facts[key] = value if isinstance(value, str) else "_".join(map(str, value))
     if _agent(header):
-        facts["ContrastBolusAgent"] = "given"  # the text itself may say anything
+        facts["ContrastBolusAgent"] = "given"  # the text itself may contain anything
     if not has_position(header) and (spacing := vector(header, "PixelSpacing")) is not None:
         facts["PixelSpacing"] = spacing.tolist()
     return facts

@@ -1,4 +1,4 @@
-"""What every DICOM object that this package writes says about itself, and whose it is."""
+"""Common attributes of all DICOM objects written by this package: origin and patient."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ._files import to_json
 from .dicom_find import image_header, series_of
 
 SOFTWARE = "napari-textdifuse"
-#: Who the patient is where the identity was not asked for.
+#: The patient if the identity was not requested.
 ANONYMOUS = {
     "PatientName": "TEXTDIFUSE^ANONYMOUS",
     "PatientID": "TEXTDIFUSE",
@@ -50,12 +50,12 @@ def source_headers(
 ) -> list[Dataset]:
     """Return the headers of the series that is referred to: of a folder the chosen or largest one.
 
-    There are none without `identity`: references to a study are identity as well.
+    There are none without `identity`, because references to a study identify a patient too.
 
     Raises
     ------
     WriteError
-        If the chosen series is not there.
+        If the chosen series does not exist.
     ReadError
         If there are no DICOM images.
     """
@@ -67,7 +67,7 @@ def source_headers(
     for info, found in series_of(source):
         if series in (None, info.uid):
             return [header for _, header in found] if identity else []
-    raise WriteError(f"{source.name} has no series {series} to refer to; leave it out.")
+    raise WriteError(f"{source.name} has no series {series} to refer to; omit it.")
 
 
 def common_header(
@@ -95,7 +95,7 @@ def common_header(
     Raises
     ------
     WriteError
-        If identity is asked for without a source.
+        If identity is requested without a source.
     """
     if identity and not source:
         raise WriteError("there is no patient to copy; give the source series with identity.")

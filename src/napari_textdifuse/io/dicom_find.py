@@ -22,7 +22,7 @@ CAN_READ = (
 )
 #: Suffixes under which DICOM files without the usual preamble are found.
 SUFFIXES = ("", ".dcm", ".dicom", ".ima", ".img")
-#: Made from other series: not what one wants when a folder is opened.
+#: Derived from other series: not chosen when a folder is opened.
 _DERIVED = ("SEG", "RTDOSE")
 #: A deflated file may inflate to this much, whatever its size: pydicom takes it several times.
 ANY_RATIO = 2**28
@@ -31,12 +31,12 @@ ImageHeaders = list[tuple[Path, Dataset]]
 
 
 def image_header(path: Path) -> Dataset:
-    """Return the header of one file that holds an image.
+    """Return the header of one file that contains an image.
 
     Raises
     ------
     ReadError
-        If it is not DICOM, damaged, or holds no image.
+        If it is not DICOM, damaged, or contains no image.
     """
     header = read_header(path)
     if header is None:
@@ -45,7 +45,9 @@ def image_header(path: Path) -> Dataset:
     if "DirectoryRecordSequence" in header:
         raise ReadError(f"{path.name} is a DICOMDIR, an index; give the folder of a series.")
     if not _is_image(header):
-        raise ReadError(f"{path.name}: the DICOM file holds no image (truncated, or a document).")
+        raise ReadError(
+            f"{path.name}: the DICOM file contains no image (truncated, or a document)."
+        )
     return header
 
 
@@ -55,7 +57,7 @@ def series_of(folder: Path) -> list[tuple[SeriesInfo, ImageHeaders]]:
     Raises
     ------
     ReadError
-        If the folder cannot be opened, holds no DICOM images, or holds a damaged one.
+        If the folder cannot be opened, contains no DICOM images, or contains a damaged one.
     """
     groups: dict[str, dict[str, tuple[Path, Dataset]]] = {}
     try:
@@ -67,10 +69,10 @@ def series_of(folder: Path) -> list[tuple[SeriesInfo, ImageHeaders]]:
         if header is not None and _is_image(header):
             instance = str(header.get("SOPInstanceUID") or path.name)
             series = groups.setdefault(str(header.get("SeriesInstanceUID") or ""), {})
-            series.setdefault(instance, (path, header))  # a second copy of a file is no image
+            series.setdefault(instance, (path, header))  # skip a second copy of a file
     if not groups:
         raise ReadError(
-            f"{folder.name}: the folder holds no DICOM images (subfolders are not searched)."
+            f"{folder.name}: the folder contains no DICOM images (subfolders are not searched)."
         )
     found = [(series_info(list(group.values())), list(group.values())) for group in groups.values()]
     return sorted(
@@ -93,7 +95,7 @@ def read_header(path: Path) -> Dataset | None:
     try:
         header = dcmread(path, stop_before_pixels=True, force=True)
         drop_empty(header)
-        # touching the values parses them, so damage shows here and not later
+        # accessing the values parses them, so damage is detected here
         real = marked or ("SOPClassUID" in header and "Modality" in header) or _is_image(header)
     except Exception as error:  # parsers raise anything on damaged files
         if not marked:
@@ -129,7 +131,7 @@ def inflated_size(path: Path) -> int:
         try:
             read_preamble(file, force=False)
             meta = _read_file_meta_info(file)
-        except Exception:  # the reader of the file reports damage
+        except Exception:  # damage is reported when the file is read
             return stored
         if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
             return stored

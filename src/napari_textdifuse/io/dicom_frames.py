@@ -1,4 +1,4 @@
-"""Multi-frame DICOM: every frame gets a header of its own, as if it were a file."""
+"""Multi-frame DICOM: every frame gets its own header, as if it were a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .dicom_find import drop_empty, frame_count
 from .dicom_numbers import integer, number, put, vector
 from .dicom_stack import has_position, plane
 
-#: The functional groups: not copied into the frames' headers, but read from where they are.
+#: The functional groups: not copied into the frames' headers, but read in place.
 _GROUPS = (0x52009229, 0x52009230)
 #: Dimensions of a gated or dynamic tomogram in addition to slices; (0054,0070) and others.
 _NM_VECTORS = (
@@ -20,7 +20,7 @@ _NM_VECTORS = (
     "RRIntervalVector",
     "TimeSlotVector",
 )
-#: Frames that state when they were taken are no slices.
+#: Frames that state their time are not slices.
 _TIMES = ("FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate")
 
 
@@ -32,17 +32,17 @@ def frame_headers(header: Dataset, label: str) -> tuple[list[Dataset], tuple[str
     header : Dataset
         Of the file, without pixels: enhanced CT/MR/PET (PS3.3 C.7.6.16), a reconstructed SPECT
         (C.8.4.15), a dose distribution (C.8.8.3), frames at stated locations (0018,2005), a CT as
-        one stack without functional groups, or plain frames without a place.
+        one stack without functional groups, or plain frames without a position.
     label : str
         For messages.
 
     Returns
     -------
     headers : list of Dataset
-        Without a position, and one and the same for all, where the file does not state that its
+        Without a position, and the same for all, if the file does not state that its
         frames are slices.
     notes : tuple of str
-        What had to be assumed about their place.
+        Assumptions about their position.
 
     Raises
     ------
@@ -148,7 +148,8 @@ def _stack_without_groups(
             return None
         offsets = np.arange(count, dtype=np.float64) * spacing
         notes = (
-            f"The file places its first frame only; the other {count - 1} were taken as slices "
+            f"The file gives the position of its first frame only; the other {count - 1} were "
+            "assumed to be slices "
             f"{spacing:g} mm apart along their normal, in the order of the frames.",
         )
     frames = [_copy(header, k) for k in range(count)]

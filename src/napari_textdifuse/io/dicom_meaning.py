@@ -1,4 +1,4 @@
-"""What DICOM values mean: unit, display window, and facts worth a note."""
+"""The meaning of DICOM values: unit, display window, and facts to note."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .suv import PetScale, pet_scale
 def describe(
     headers: Sequence[Dataset], series: Sequence[Dataset], array: Array, rgb: bool
 ) -> Meaning:
-    """Find the unit of rescaled values and convert PET to SUV where it can be.
+    """Find the unit of rescaled values and convert PET to SUV if possible.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from ..errors import ReadError
 from .dicom_numbers import integer, number, put, vector
 from .dicom_stack import plane
 
-#: A tile: its header, and where it lies in the image (frame, rows, columns).
+#: A tile: its header, and its position in the image (frame, rows, columns).
 Tile = tuple[Dataset, tuple[int | slice, ...]]
 Floats = npt.NDArray[np.float64]
 
@@ -24,7 +24,7 @@ _COUNT, _NORMAL, _FRAMES = 0x50, 0x14, 0x51
 
 
 def is_grid(header: Dataset) -> bool:
-    """Tell whether an image is made of slices, as tiles."""
+    """Return whether an image consists of slices as tiles."""
     kind = header.get("ImageType") or ()
     return "MOSAIC" in kind or ("VFRAME" in kind and _united(header, _COUNT) is not None)
 
@@ -32,9 +32,9 @@ def is_grid(header: Dataset) -> bool:
 def tiles(header: Dataset, label: str) -> tuple[list[Tile], tuple[str, ...]]:
     """Return the slices of a mosaic or grid.
 
-    Siemens' private headers hold the number of slices and the direction in which they follow each
-    other; the position (0020,0032) is that of the whole image's corner, as if one slice had its
-    size. In United Imaging's grids it is that of the first slice.
+    Siemens' private headers contain the number of slices and the direction of the stack. The
+    position (0020,0032) is that of the corner of the whole image, as if one slice had its size. In
+    grids of United Imaging it is that of the first slice.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def tiles(header: Dataset, label: str) -> tuple[list[Tile], tuple[str, ...]]:
     tiles : list of (Dataset, tuple)
         Each tile's header with its own position, and its index in the image.
     notes : tuple of str
-        Where the order of the slices had to be assumed.
+        If the order of the slices had to be assumed.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def tiles(header: Dataset, label: str) -> tuple[list[Tile], tuple[str, ...]]:
     rows, columns = int(header.Rows) // down, int(header.Columns) // across
     if rows < 1 or columns < 1 or rows * down != header.Rows or columns * across != header.Columns:
         raise ReadError(
-            f"{label}: {kind} of {header.Rows} x {header.Columns} pixels cannot hold "
+            f"{label}: {kind} of {header.Rows} x {header.Columns} pixels cannot contain "
             f"{count} slices in {down} x {across} tiles; export the series again."
         )
     corner, x, y, normal = plane(header, label)
@@ -119,7 +119,8 @@ def _siemens(header: Dataset, label: str) -> tuple[int, Floats, str | None]:
     return (
         count,
         usual,
-        f"The order of the mosaic's slices was anonymised away; Siemens' usual one was assumed, "
+        "The order of the mosaic's slices was removed by anonymisation; Siemens' usual one was "
+        "assumed, "
         f"{towards[int(np.argmax(np.abs(normal)))]}.",
     )
 
@@ -147,7 +148,7 @@ def _numbers(values: Any) -> Floats:
 
 
 def _united_positions(header: Dataset) -> list[Floats]:
-    """Return the position of each slice of a grid, as far as all of them state one."""
+    """Return the position of each slice of a grid, if all of them state one."""
     frames = _united(header, _FRAMES)
     if not isinstance(frames, Sequence):  # of a file that does not state its type
         return []
@@ -162,7 +163,7 @@ def _united(header: Dataset, element: int) -> Any:
 
 
 def _private(header: Dataset, group: int, creator: str, element: int) -> Any:
-    """Return a private value by its block's creator, wherever the block lies."""
+    """Return a private value by its block's creator, wherever the block is."""
     try:
         value = header.private_block(group, creator)[element].value
     except KeyError:

@@ -1,4 +1,4 @@
-"""Numbers in and out of DICOM headers, whatever was written there."""
+"""Reading and writing numbers in DICOM headers, whatever their type."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydicom.tag import BaseTag
 
 
 def number(header: Dataset, key: str | BaseTag) -> float | None:
-    """Return a finite number of a header, or None where it is missing or not a number."""
+    """Return a finite number of a header, or None if it is missing or not a number."""
     try:
         value = header[key].value
         if isinstance(value, bytes):  # a private tag whose type is unknown
@@ -24,7 +24,7 @@ def number(header: Dataset, key: str | BaseTag) -> float | None:
 
 
 def vector(header: Dataset, key: str) -> npt.NDArray[np.float64] | None:
-    """Return the finite numbers of a multi-valued attribute, None where it has none."""
+    """Return the finite numbers of a multi-valued attribute, None if it has none."""
     try:
         values = np.asarray([float(v) for v in header[key].value], dtype=np.float64)
     except (KeyError, TypeError, ValueError):
@@ -33,7 +33,7 @@ def vector(header: Dataset, key: str) -> npt.NDArray[np.float64] | None:
 
 
 def integer(value: object) -> int | None:
-    """Return a value as a whole number, None where it is none."""
+    """Return a value as an integer, None if it is not one."""
     try:
         return int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError):
@@ -41,7 +41,7 @@ def integer(value: object) -> int | None:
 
 
 def put(header: Dataset, **values: Any) -> None:
-    """Set attributes of a header that shares its elements with others, which stay as they are."""
+    """Set attributes of a header that shares its elements with others, without changing those."""
     for key, value in values.items():
         if key in header:
             del header[key]  # or pydicom would write into the shared element

@@ -27,14 +27,14 @@ from .dicom_find import drop_empty
 Array = npt.NDArray[Any]
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-#: Decoders of nearly all transfer syntaxes, under licences that allow everything.
+#: Decoders of nearly all transfer syntaxes, under permissive licences.
 _INSTALL = 'pip install "napari-textdifuse[dicom-codecs]"'
-#: 12-bit lossy JPEG has one decoder only, under the GPL; it is for the user to choose.
+#: 12-bit lossy JPEG has only a GPL decoder, which the user must choose.
 _INSTALL_12_BIT = "pip install pylibjpeg pylibjpeg-libjpeg"
 
 
 def is_colour(header: Dataset) -> bool:
-    """Tell whether decoded pixels are colours, from a palette or directly."""
+    """Return whether decoded pixels are colours, from a palette or directly."""
     return (
         header.get("PhotometricInterpretation") == "PALETTE COLOR"
         or int(header.get("SamplesPerPixel") or 1) >= 3
@@ -51,8 +51,8 @@ def decode(path: Path) -> tuple[Array, Dataset]:
     Returns
     -------
     array : ndarray
-        ``([frames,] rows, columns[, 3])``; not rescaled. MONOCHROME1 is not inverted: that is a
-        matter of display.
+        ``([frames,] rows, columns[, 3])``; not rescaled. MONOCHROME1 is not inverted, because that
+        is a matter of display.
     dataset : Dataset
 
     Raises
@@ -95,7 +95,7 @@ def rescale(array: Array, header: Dataset, label: str) -> Array:
     Returns
     -------
     ndarray
-        float32, or the stored type where nothing was rescaled.
+        float32, or the stored type if nothing was rescaled.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def _load(path: Path) -> Dataset:
         raise ReadError(f"{path.name}: the DICOM file is damaged ({reason(error)}).") from error
     if not known:
         raise ReadError(
-            f"{path.name}: the DICOM file holds no pixels (truncated, or not an image)."
+            f"{path.name}: the DICOM file contains no pixels (truncated, or not an image)."
         )
     if "TransferSyntaxUID" not in dataset.file_meta:  # old files without a header
         implicit, little = dataset.original_encoding

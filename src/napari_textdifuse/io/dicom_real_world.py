@@ -15,7 +15,7 @@ from .dicom_numbers import number
 
 Window = tuple[float, float]
 
-#: Units of UCUM under the names used here, the most telling first.
+#: UCUM units under the names used here, the most informative first.
 UCUM = {
     "g/ml{suvbw}": "SUVbw",
     "{suvbw}g/ml": "SUVbw",
@@ -30,7 +30,7 @@ _ORDER = tuple(dict.fromkeys(UCUM.values()))
 
 @dataclass
 class Meaning:
-    """Values in their unit, with what is known about them."""
+    """Values in their unit, with known facts."""
 
     array: Array
     unit: str = "a.u."
@@ -41,7 +41,7 @@ class Meaning:
 
 @dataclass(frozen=True)
 class _Mapping:
-    """From values as they were rescaled to a unit: slope and intercept, or a table."""
+    """Conversion of values to a unit: slope and intercept, or a table."""
 
     unit: str
     slope: float = 1.0
@@ -57,7 +57,7 @@ class _Mapping:
 
 
 def apply_real_world(headers: Sequence[Dataset], meaning: Meaning, only: str | None = None) -> bool:
-    """Bring values to the unit of their mapping; of several, to the most telling unit.
+    """Convert values to the unit of their mapping; with several, to the most informative unit.
 
     Parameters
     ----------
@@ -71,8 +71,8 @@ def apply_real_world(headers: Sequence[Dataset], meaning: Meaning, only: str | N
     Returns
     -------
     bool
-        Whether a mapping was applied. Which of several was taken, and those that cannot be, are
-        notes.
+        Whether a mapping was applied. The choice among several, and mappings that cannot be
+        applied, are noted.
     """
     stated = [header.get("RealWorldValueMappingSequence") or [] for header in headers]
     if not any(stated):

@@ -1,4 +1,4 @@
-"""Tilted and unevenly spaced slices become a rectangular grid."""
+"""Resampling of tilted and unevenly spaced slices to a rectangular grid."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Regrid:
         Position of the first pixel of each slice on the new grid, in pixels (y, x), counted from
         the first slice.
     depths : ndarray, shape (slices,)
-        Where the slices lie along the normal, ascending from 0, in mm.
+        Positions of the slices along the normal, ascending from 0, in mm.
     targets : ndarray
-        Where the new slices lie.
+        Positions of the new slices.
     """
 
     shifts: Floats
@@ -46,8 +46,8 @@ class Regrid:
         Returns
         -------
         ndarray
-            float32, colours in their own type. What no slice covers has the smallest value of
-            the stack (air in CT); colours are black there.
+            float32, colours in their own type. Voxels that no slice covers have the smallest value
+            of the stack (air in CT); colours are black there.
         """
         colour = stack.ndim == 4
         fill = 0.0 if colour else float(np.nanmin(stack))

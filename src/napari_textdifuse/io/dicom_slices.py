@@ -18,7 +18,7 @@ from .dicom_numbers import integer
 from .dicom_pixels import decode, is_colour, rescale
 from .limits import check_complete, check_held, check_size
 
-#: Attributes of files whose frames are described apart, however many there are.
+#: Attributes of files that describe their frames separately, whatever their number.
 _FRAMED = (
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
@@ -28,7 +28,7 @@ _FRAMED = (
 
 @dataclass(frozen=True)
 class Slice:
-    """One slice, wherever it was stored.
+    """One slice, from any kind of file.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Slice:
     pixels : callable
         Decodes its measured values ``(rows, columns)``, or colours ``(rows, columns, 3)``.
     notes : tuple of str
-        What had to be assumed about its place.
+        Assumptions about its position.
     """
 
     header: Dataset
@@ -80,7 +80,7 @@ def slices_of(found: ImageHeaders, label: str) -> list[Slice]:
 
 
 def _check_claim(path: Path, header: Dataset) -> None:
-    """Compare the frames that a header describes with the file, before memory is taken."""
+    """Compare the frames that a header describes with the file, before memory is allocated."""
     frames = frame_count(header)
     samples = integer(header.get("SamplesPerPixel")) or 1
     bits = integer(header.get("BitsAllocated")) or 8
@@ -110,7 +110,7 @@ def _whole(path: Path) -> Array:
 def _parts(
     path: Path, parts: list[tuple[Dataset, tuple[int | slice, ...]]], notes: tuple[str, ...]
 ) -> list[Slice]:
-    """Cut one file into slices; it is decoded once, for as long as one of them is in use."""
+    """Split one file into slices; it stays decoded while one of them is in use."""
 
     @cache
     def stored() -> Array:

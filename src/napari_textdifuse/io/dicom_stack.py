@@ -19,7 +19,7 @@ from .dicom_times import Times, split_times
 Floats = npt.NDArray[np.float64]
 
 #: Slice distances may differ by this part of their median, or by rounding in the header: in mm,
-#: but of small voxels not more than this part of a pixel.
+#: but for small voxels at most this part of a pixel.
 SPACING_RTOL, ROUNDING_MM, ROUNDING_PIXELS = 0.02, 0.01, 0.02
 #: Uneven slices are resampled up to this ratio of the largest distance to the usual one, and up
 #: to so many times more slices.
@@ -33,7 +33,7 @@ MAX_TILT = 45.0
 
 
 def has_position(header: Dataset) -> bool:
-    """Tell whether a slice states where it lies in the patient."""
+    """Return whether a slice states its position in the patient."""
     return all(
         (values := vector(header, key)) is not None and len(values) == n
         for key, n in (
@@ -66,8 +66,7 @@ def plane(header: Dataset, label: str) -> tuple[Floats, Floats, Floats, Floats]:
         )
     if (spacing <= 0).any():
         raise GeometryError(
-            f"{label}: a pixel spacing of {spacing.tolist()} mm is impossible; "
-            "the header is damaged."
+            f"{label}: a pixel spacing of {spacing.tolist()} mm is invalid; the header is damaged."
         )
     along_x, along_y = along_x / lengths[0], along_y / lengths[1]  # headers round
     normal = np.cross(along_x, along_y)
@@ -101,7 +100,7 @@ class Stack:
     regrid : Regrid or None
         For tilted or unevenly spaced slices.
     notes : tuple of str
-        What had to be resampled or left out, in sentences with numbers.
+        What was resampled or dropped, in sentences with numbers.
     """
 
     times: Times
@@ -111,7 +110,7 @@ class Stack:
 
 
 def arrange(headers: Sequence[Dataset], label: str) -> Stack:
-    """Order slices along their normal and find the regular grid that they form or are put on.
+    """Sort slices along their normal and find the regular grid that they form or are resampled to.
 
     Parameters
     ----------
@@ -145,7 +144,7 @@ def arrange(headers: Sequence[Dataset], label: str) -> Stack:
         moved = float(np.linalg.norm(origins[members] - origins[first], axis=1).max())
         if moved > MAX_SHIFT * pixel:
             raise GeometryError(
-                f"{label}: the {times.what} lie up to {moved:.2f} mm apart, so they are not on one "
+                f"{label}: the {times.what} are up to {moved:.2f} mm apart, so they are not on one "
                 "grid; keep the files of one of them in the folder."
             )
     if len(first) == 1:
@@ -173,7 +172,7 @@ def arrange(headers: Sequence[Dataset], label: str) -> Stack:
 
 
 def _places(distances: Floats, rounding: float) -> list[int]:
-    """Give each slice the number of its position along the normal, rounding aside."""
+    """Return the number of each slice's position along the normal, allowing for rounding."""
     order = np.argsort(distances, kind="stable")
     new = np.diff(distances[order], prepend=distances[order[0]]) > rounding
     places = np.empty(len(distances), dtype=int)
@@ -207,7 +206,7 @@ def _check_same_plane(headers: Sequence[Dataset], label: str) -> None:
 def _uneven(
     distances: Floats, rounding: float, label: str, *, one_thickness: bool
 ) -> tuple[Floats, str] | None:
-    """Return where slices are put that are not evenly spaced, and a sentence about it."""
+    """Return the resampling of unevenly spaced slices, and a sentence about it."""
     gaps = np.diff(distances)
     typical = float(np.median(gaps))
     wrong = np.abs(gaps - typical) > max(rounding, SPACING_RTOL * typical)
@@ -246,13 +245,13 @@ def _uneven(
 def _tilt(
     origins: Floats, distances: Floats, normal: Floats, pixel: float, label: str
 ) -> str | None:
-    """Return a sentence if the slices move sideways as by a gantry tilt."""
+    """Return a sentence if the slices are sheared, as by a gantry tilt."""
     along = (distances - distances[0]) / (distances[-1] - distances[0])
     total = origins[-1] - origins[0]
     off = float(np.linalg.norm(origins - origins[0] - along[:, None] * total, axis=1).max())
     if off > MAX_SHIFT * pixel:
         raise GeometryError(
-            f"{label}: a slice lies {off:.2f} mm off the line of the others, so they are not one "
+            f"{label}: a slice is {off:.2f} mm off the line of the others, so they are not one "
             "grid; keep the files of one stack in the folder."
         )
     sideways = float(np.linalg.norm(total - (total @ normal) * normal))
@@ -265,7 +264,8 @@ def _tilt(
     )
     if angle > MAX_TILT:
         raise GeometryError(
-            f"{label}: the slices are {numbers}, more than any gantry tilts; the positions in the "
+            f"{label}: the slices are {numbers}, more than any gantry can tilt; the positions in "
+            "the "
             "headers are damaged, export the series again."
         )
     return f"The slices are {numbers}; they were resampled linearly to a rectangular grid."

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from ..errors import GeometryError, InputError
 from .dicom_numbers import number, vector
 
-#: What images of one position may differ in, slowest first; by keyword, in classic and enhanced
+#: Attributes in which images of one position may differ, slowest first; in classic and enhanced
 #: files. The instance number decides last, as scanners count upwards in time.
 _ORDER = (
     ("EchoTime", "EffectiveEchoTime", "EchoNumbers"),
@@ -25,7 +25,7 @@ _ORDER = (
     ("AcquisitionTime",),
     ("ContentTime",),
 )
-#: What all slices of one volume have in common, with the name of its values.
+#: Attributes common to all slices of one volume, with the name of their values.
 _COMMON = {
     ("EchoTime", "EffectiveEchoTime", "EchoNumbers"): "echo times",
     ("DiffusionBValue",): "b-values",
@@ -35,14 +35,14 @@ _COMMON = {
 
 @dataclass(frozen=True)
 class Times:
-    """Which slice belongs to which time point.
+    """The assignment of slices to time points.
 
     Parameters
     ----------
     members : list of list of int
         For each time point, its slices in the order of the positions.
     what : str
-        What the time points are, in the plural.
+        The name of the time points, in the plural.
     notes : tuple of str
     """
 
@@ -58,7 +58,7 @@ def split_times(headers: Sequence[Dataset], places: Sequence[int], label: str) -
     ----------
     headers : sequence of Dataset
     places : sequence of int
-        Which position each slice has, from 0 along the normal.
+        Position of each slice, from 0 along the normal.
     label : str
         For messages.
 
@@ -88,7 +88,7 @@ def split_times(headers: Sequence[Dataset], places: Sequence[int], label: str) -
         if len({keys[i] for i in stack}) < n:
             raise InputError(
                 f"{label}: {len(headers)} images share {count} slice positions, {n} at each, and "
-                "nothing in them says which belong together; keep the files of one volume in "
+                "their headers do not say which belong together; keep the files of one volume in "
                 "the folder."
             )
     members = [[stack[t] for stack in stacks] for t in range(n)]
@@ -110,7 +110,7 @@ def split_times(headers: Sequence[Dataset], places: Sequence[int], label: str) -
 def _complete_ones(
     headers: Sequence[Dataset], places: Sequence[int], stacks: list[list[int]], label: str
 ) -> Times:
-    """Keep the time points that are complete: a scan that was stopped leaves part of one."""
+    """Keep the complete time points; an interrupted scan leaves an incomplete one."""
     count = len(stacks)
     groups: dict[tuple[Any, ...], list[int]] = {}
     for stack in stacks:
@@ -122,12 +122,12 @@ def _complete_ones(
     if not whole or len(groups) == 1:
         raise GeometryError(
             f"{label}: {len(headers)} images share {count} slice positions unevenly, so some are "
-            "missing or double; export the series again."
+            "missing or duplicated; export the series again."
         )
     left = len(groups) - len(whole)
     note = (
         f"{left} of {len(groups)} time points {'is' if left == 1 else 'are'} incomplete and "
-        f"{'was' if left == 1 else 'were'} left out: {len(headers) - len(whole) * count} images."
+        f"{'was' if left == 1 else 'were'} dropped: {len(headers) - len(whole) * count} images."
     )
     return Times(whole, notes=(note,))
 

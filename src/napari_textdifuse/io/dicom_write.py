@@ -44,15 +44,15 @@ def write_dicom(
     """Write an image as DICOM secondary captures: one file, or a folder with one per slice.
 
     The objects are marked as derived and not for diagnosis, have new UIDs, and carry the image
-    plane (position, orientation, spacing), so that viewers place them in the patient. They are one
-    of two things: linked (``identity=True``, which needs the source), of the source's patient,
-    study and frame of reference, and referring to its images; or de-identified, of an anonymous
-    patient, with all UIDs new and nothing that refers to a source.
+    plane (position, orientation, spacing), so that viewers place them in the patient. They are
+    either linked (``identity=True``, which needs the source), with the source's patient, study and
+    frame of reference and references to its images; or de-identified, with an anonymous patient,
+    new UIDs and no reference to a source.
 
     Parameters
     ----------
     path : str or PathLike
-        For a volume a folder, which is made, or must be empty; for a single slice a file.
+        For a volume a folder, which is created or must be empty; for a single slice a file.
     volume : Volume
         Colours are written in 8 bits (floats are taken as [0, 1]), grey in 16 bits: integers as
         they are, others with a rescale slope and intercept over their range.
@@ -63,7 +63,7 @@ def write_dicom(
     series : str, optional
         SeriesInstanceUID, to choose a series of the source's folder.
     identity : bool
-        Linked or de-identified, see above: True to file the images with the patient.
+        True to link the images to the patient, see above.
     description : str
         SeriesDescription (0008,103E), to which "(derived, not for diagnosis)" is added.
 
@@ -130,7 +130,7 @@ def _slices(
 
 
 def _stored(volume: Volume, name: str) -> tuple[Array, Dataset]:
-    """Return stored values and the attributes that say how to read them."""
+    """Return stored values and the attributes that describe them."""
     array = volume.array
     if array.dtype.kind not in "biuf":
         raise WriteError(f"{name}: {kind_of_values(array.dtype)} cannot be written as DICOM.")
@@ -189,7 +189,7 @@ def plane_of(volume: Volume, name: str) -> Floats:
     directions = lps[:3, :3] / np.linalg.norm(lps[:3, :3], axis=0)
     if np.abs(directions.T @ directions - np.eye(3)).max() > _SHEARED:
         raise WriteError(
-            f"{name}: the grid is sheared, which DICOM slices cannot hold; write NIfTI, or "
+            f"{name}: the grid is sheared, which DICOM slices cannot represent; write NIfTI, or "
             "resample the image to a rectangular grid."
         )
     return lps
@@ -234,11 +234,11 @@ def _encoded(dataset: Dataset) -> bytes:
 
 
 def _write_folder(folder: Path, files: Sequence[bytes]) -> list[Path]:
-    """Make a folder with numbered files, whole or not at all."""
+    """Create a folder with numbered files, completely or not at all."""
     if not folder.parent.is_dir():
-        raise WriteError(f"{folder.name} cannot be made: its folder does not exist.")
+        raise WriteError(f"{folder.name} cannot be created: its folder does not exist.")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise WriteError(f"{folder.name} is there already; choose a new or empty folder.")
+        raise WriteError(f"{folder.name} already exists; choose a new or empty folder.")
     temporary = folder.with_name(f".{uuid.uuid4().hex}.tmp")
     names = [f"{k + 1:04d}.dcm" for k in range(len(files))]
     try:

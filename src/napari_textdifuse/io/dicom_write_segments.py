@@ -67,7 +67,7 @@ _CODES: dict[str, tuple[str, str]] = {
     "metal": ("PhysicalObject", "Implant"),
 }
 _EQUIPMENT = ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions")
-#: What a segmentation's references are made from.
+#: The attributes needed for a segmentation's references.
 _OF_SOURCE = (
     "SOPClassUID",
     "SOPInstanceUID",
@@ -103,8 +103,8 @@ def write_segmentation(
     path : str or PathLike
         Ends in ``.dcm``.
     labels : Volume
-        Whole numbers, 0 for the background, with geometry. DICOM counts segments from 1 without
-        gaps: labels that have gaps are renumbered, in their order.
+        Integers, 0 for the background, with geometry. DICOM numbers segments from 1 without
+        gaps: labels with gaps are renumbered, in their order.
     names : mapping, optional
         Label (a number, or its text) to the name of the object.
     record : mapping, optional
@@ -120,7 +120,7 @@ def write_segmentation(
     Raises
     ------
     WriteError
-        If the labels are not whole numbers, all background, or without a rectangular grid.
+        If the labels are not integers, all background, or without a rectangular grid.
     """
     path = Path(path).expanduser()
     check_target(path)
@@ -156,7 +156,7 @@ def _check(labels: Volume, name: str) -> list[int]:
     """Return the labels that occur."""
     if labels.rgb or labels.array.dtype.kind not in "biu":
         raise WriteError(
-            f"{name}: a segmentation holds whole numbers, not "
+            f"{name}: a segmentation needs integers, not "
             f"{kind_of_values(labels.array.dtype)}; write "
             "the image with write_dicom, or as NIfTI."
         )
@@ -205,12 +205,12 @@ def _segmentation(
         software_versions=__version__,
         device_serial_number="none",
         content_label="MASK",
-        omit_empty_frames=False,  # or the grid would shrink to the objects
+        omit_empty_frames=False,  # otherwise the grid would shrink to the objects
     )
 
 
 def coded(title: str) -> tuple[str, str]:
-    """Return what SNOMED CT calls an object: category and type (PS3.16 CID 7150, 7151).
+    """Return the SNOMED CT category and type of an object (PS3.16 CID 7150, 7151).
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def coded(title: str) -> tuple[str, str]:
     Returns
     -------
     category, type : str
-        Names in pydicom's dictionary of SNOMED CT. What has no code of its own is a tissue.
+        Names in pydicom's dictionary of SNOMED CT. Objects without a code are tissue.
     """
     words = f" {' '.join(re.findall('[a-z]+', title.casefold()))} "
     known = [name for name in _CODES if f" {name} " in words or f" {name}s " in words]
@@ -228,9 +228,9 @@ def coded(title: str) -> tuple[str, str]:
 
 
 def _images(source: Sequence[Dataset], common: Dataset, place: Dataset) -> list[Dataset]:
-    """Return what highdicom needs of the source images, or of a stand-in where there is none.
+    """Return what highdicom needs of the source images, or of a substitute if there are none.
 
-    It copies the patient from them, so they get the one that the segmentation shall have.
+    It copies the patient from them, so they get the one for the segmentation.
     """
     images = []
     for header in source or [Dataset()]:
@@ -251,7 +251,7 @@ def _images(source: Sequence[Dataset], common: Dataset, place: Dataset) -> list[
 
 
 def _forget_sources(made: Dataset) -> None:
-    """Take out the references to a stand-in; they are optional (PS3.3 C.7.6.16.2.6)."""
+    """Remove the references to a substitute; they are optional (PS3.3 C.7.6.16.2.6)."""
     for frame in made.PerFrameFunctionalGroupsSequence:
         frame.DerivationImageSequence = Items([])
     for key in ("ReferencedSeriesSequence", "SourceImageSequence"):

@@ -1,4 +1,4 @@
-"""How large an image may be, checked against its header before memory is taken."""
+"""Limits on the size of an image, checked against its header before memory is allocated."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..errors import InputError, ReadError
 VARIABLE = "TEXTDIFUSE_MAX_BYTES"
 #: A whole-body CT of 2000 slices takes 1 GiB.
 DEFAULT_MAX_BYTES = 4 * 2**30
-#: A compressed file may unpack to this much, whatever its own size.
+#: A compressed file may expand to this much, whatever its own size.
 ANY_RATIO = 2**30
-#: Beyond, to so many times its own size: measurements shrink to a hundredth at most, while a file
-#: of zeros that is made to fill the memory shrinks to a thousandth.
+#: Above that, to so many times its own size: measurements compress to a hundredth at most, but a
+#: file of zeros made to fill the memory compresses to a thousandth.
 RATIO = 250
 
 
@@ -26,13 +26,13 @@ def max_bytes() -> int:
     Returns
     -------
     int
-        The environment variable ``TEXTDIFUSE_MAX_BYTES`` (a whole number; ``0`` is no limit), else
+        The environment variable ``TEXTDIFUSE_MAX_BYTES`` (an integer; ``0`` is no limit), else
         4 GiB.
 
     Raises
     ------
     InputError
-        If the variable is not a whole number.
+        If the variable is not an integer.
     """
     text = os.environ.get(VARIABLE, "").strip()
     if not text:
@@ -50,14 +50,14 @@ def max_bytes() -> int:
 
 
 def max_unpacked(stored: int, any_ratio: int = ANY_RATIO) -> int:
-    """Return how many bytes a compressed file may unpack to.
+    """Return how many bytes a compressed file may expand to.
 
     Parameters
     ----------
     stored : int
         Its own size.
     any_ratio : int
-        What may be unpacked from any file, however small.
+        Limit for any file, however small.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def check_size(name: str, shape: Iterable[int], itemsize: float, stored: int | N
     name : str
         For the message.
     shape : iterable of int
-        As the header says.
+        From the header.
     itemsize : float
         Bytes of one value once it is read.
     stored : int, optional
@@ -110,22 +110,22 @@ def check_size(name: str, shape: Iterable[int], itemsize: float, stored: int | N
 
 
 def unpacks_to_too_much(name: str, what: str, stored: int) -> ReadError:
-    """Say that a small compressed file would fill the memory."""
+    """Refuse a small compressed file that would fill the memory."""
     return ReadError(
-        f"{name}: {what}, from a compressed file of {in_words(stored)}, as no measurement would; "
-        f"if it is meant so, set a limit with the environment variable {VARIABLE} (in bytes)."
+        f"{name}: {what}, from a compressed file of {in_words(stored)}, which no measurement does; "
+        f"if this is intended, set a limit with the environment variable {VARIABLE} (in bytes)."
     )
 
 
 def check_complete(name: str, needed: int, path: Path) -> None:
-    """Refuse a file that is shorter than its header says.
+    """Refuse a file that is shorter than stated in its header.
 
     Parameters
     ----------
     name : str
         For the message.
     needed : int
-        Bytes that the header speaks of.
+        Bytes stated in the header.
     path : Path
 
     Raises
@@ -137,7 +137,7 @@ def check_complete(name: str, needed: int, path: Path) -> None:
 
 
 def check_held(name: str, needed: int, there: int) -> None:
-    """Refuse a file that holds fewer bytes of values, unpacked, than its header says.
+    """Refuse a file with fewer bytes of values, decompressed, than stated in its header.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Read and write NIfTI, with modality and unit, which the format itself has no place for."""
+"""Read and write NIfTI, with modality and unit, for which the format has no field."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 NOTICE = "derived; not for diagnosis"
 
-#: What a sidecar says about the weighting of an MR image; times in s.
+#: Keys of a sidecar about the contrast of an MR image; times in s.
 _MR_FACTS = (
     "EchoTime",
     "RepetitionTime",
@@ -70,12 +70,12 @@ def open_nifti(path: Path) -> TimeSeries:
 
 
 def open_image(image: Any, name: str) -> TimeSeries:
-    """Open an image of nibabel as its file would be, or as it is in memory.
+    """Open a nibabel image like its file, or as it is in memory.
 
     Parameters
     ----------
     image : nibabel.Nifti1Image or Nifti2Image
-        While its values are still those of its file, the sidecar is read as well.
+        If its values are still those of its file, the sidecar is read as well.
     name : str
         For messages, and of the volume.
 
@@ -148,7 +148,7 @@ def _real_values(volume: Volume, stored: np.dtype[Any], name: str) -> Array:
 def encode_nifti(
     volume: Volume, record: Mapping[str, Any] | None = None, *, compress: bool
 ) -> bytes:
-    """Return a NIfTI file that `read_nifti` gives back as the same volume.
+    """Return a NIfTI file that `read` restores to the same volume.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def _own_extension(image: nibabel.Nifti1Image) -> dict[str, Any]:
         try:
             ours = json.loads(content.rstrip("\0 "))[KEY]
         except (ValueError, KeyError, TypeError):
-            continue  # somebody else's comment
+            continue  # a comment of another program
         if isinstance(ours, dict):
             return ours
     return {}
@@ -221,7 +221,7 @@ def _own_extension(image: nibabel.Nifti1Image) -> dict[str, Any]:
 def _meaning(path: Path | None, ours: dict[str, Any]) -> dict[str, Any]:
     """Return the fields modality, unit, contrast, sources and metadata.
 
-    And for PET with a BIDS sidecar the ``factor`` of its values; see `bids_pet`.
+    For PET with a BIDS sidecar also the ``factor`` of its values; see `bids_pet`.
     """
     notes: list[str] = []
     metadata: dict[str, Any] = {"notes": notes}
@@ -251,7 +251,7 @@ def _meaning(path: Path | None, ours: dict[str, Any]) -> dict[str, Any]:
 
 
 def _known(content: Mapping[str, Any], modality: str, unit: str, contrast: str) -> dict[str, str]:
-    """Read what a header extension or a sidecar states; words of other meanings are left out."""
+    """Read the facts of a header extension or a sidecar; unknown keys are ignored."""
     found: dict[str, str] = {}
     with suppress(InputError):
         found["modality"] = parse_modality(str(content.get(modality) or ""))[0]

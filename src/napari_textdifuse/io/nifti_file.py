@@ -1,4 +1,4 @@
-"""Open the file of a NIfTI image, and compare what its header describes with what is there."""
+"""Open the file of a NIfTI image, and compare its header with its content."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONGEST_HEADER = 1 << 28
 
 
 def load_image(path: Path) -> tuple[Any, Any, bool]:
-    """Open a NIfTI file of either version, compressed or not whatever its name says.
+    """Open a NIfTI file of either version, compressed or not, whatever its name.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def load_image(path: Path) -> tuple[Any, Any, bool]:
 
 
 def _is_gzip(path: Path) -> bool:
-    """Tell by its first bytes whether a file is compressed, whatever its name says."""
+    """Return by its first bytes whether a file is compressed, whatever its name."""
     with path.open("rb") as file:
         return file.read(2) == b"\x1f\x8b"
 
@@ -88,7 +88,7 @@ def stored_sizes(path: Path, header: Any) -> tuple[Any, bool]:
 
 
 def _check_offset(path: Path, compressed: bool) -> None:
-    """Refuse values that begin behind gigabytes of extensions: nibabel reads these at once."""
+    """Refuse values that begin after gigabytes of extensions, which nibabel reads at once."""
     with _opened(path, compressed) as file:
         block = file.read(112)
     for order in "<>":
@@ -110,7 +110,7 @@ def _inflate(data: bytes, name: str) -> bytes:
 
 
 def _whole_axes(image: Any, path: Path, compressed: bool) -> Any:
-    """Take a length of 0 of the axes after the third for 1, as other programs do."""
+    """Treat a length of 0 of the axes after the third as 1, as other programs do."""
     shape = tuple(image.shape)
     if min(shape, default=1) < 0:
         raise ReadError(
@@ -133,7 +133,7 @@ def _whole_axes(image: Any, path: Path, compressed: bool) -> Any:
 
 
 def _check_size(image: Any, path: Path, compressed: bool) -> None:
-    """Compare what the header describes with the file, and with what may be read."""
+    """Compare the header with the file, and with the limits."""
     proxy = image.dataobj
     shape, itemsize = tuple(image.shape), proxy.dtype.itemsize
     if not compressed:
@@ -167,7 +167,7 @@ def _damaged(name: str, error: Exception) -> ReadError:
 
 
 def damage() -> tuple[type[Exception], ...]:
-    """Return what nibabel and gzip raise on files that are cut off or something else."""
+    """Return the exceptions that nibabel and gzip raise on truncated or invalid files."""
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
     from nibabel.wrapstruct import WrapStructError

@@ -1,4 +1,4 @@
-"""Where a NIfTI image lies, and what its header leaves open about it."""
+"""The position of a NIfTI image, and what its header does not specify."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def affine_of(image: nibabel.Nifti1Image, notes: list[str], stored_sizes: Any) -
     ----------
     image : nibabel.Nifti1Image
     notes : list of str
-        Gets a sentence where the header states no orientation or no voxel size, or two
+        Receives a sentence if the header states no orientation or no voxel size, or two
         orientations that disagree.
     stored_sizes : array_like, shape (3,)
         pixdim of x, y and z as the file has it.
@@ -55,7 +55,7 @@ def affine_of(image: nibabel.Nifti1Image, notes: list[str], stored_sizes: Any) -
 
 
 def _usable(image: Any, notes: list[str]) -> Floats:
-    """Return nibabel's choice; the qform where the sform is stated, but flat or not finite."""
+    """Return nibabel's choice; the qform if the sform is stated, but singular or not finite."""
     affine = np.array(image.affine, dtype=np.float64)
     if _is_sound(affine) or not (int(image.header["sform_code"]) and image.header["qform_code"]):
         return affine
@@ -76,7 +76,7 @@ def _listed(words: list[str]) -> str:
 
 
 def _compare_forms(affine: Any, image: Any, scale: float, notes: list[str]) -> None:
-    """Note by how much sform, which is used, and qform differ."""
+    """Note the difference between the sform, which is used, and the qform."""
     try:
         other = np.array(image.get_qform(), dtype=np.float64)
         other[:3] *= scale

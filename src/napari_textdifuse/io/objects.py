@@ -1,4 +1,4 @@
-"""Images held by other libraries, known by their attributes, so that none is a dependency."""
+"""Images of other libraries, recognised by their attributes, so that none is a dependency."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..volume import Array, Volume
 from .data_array import from_data_array
 from .raster import to_array
 
-#: What is said of things that are often handed over and are no image.
+#: Messages for frequently passed objects that are not images.
 _NO_IMAGE = {
     "pandas": "a table; give its values as an array",
     "pydicom": "a data set without its file; give the path of the file or of its folder",
@@ -33,7 +33,7 @@ _NO_IMAGE = {
 
 
 def is_object(source: Any) -> bool:
-    """Tell whether something is an image of another library that `from_object` knows.
+    """Return whether an object is an image of another library that `from_object` supports.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def is_object(source: Any) -> bool:
 
 
 def object_volume(source: Any, role: str, time: int | None = None) -> Volume | None:
-    """Turn an image of another library into a volume; return None for what may be an array.
+    """Convert an image of another library to a volume; return None for possible arrays.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ def object_volume(source: Any, role: str, time: int | None = None) -> Volume | N
     Raises
     ------
     InputError
-        See `from_object`; also for tables, dictionaries and the like, of which an array library
-        would make something else.
+        See `from_object`; also for tables, dictionaries and the like, which an array library
+        would misinterpret.
     """
     if not is_object(source):
         _refuse_no_image(source, role)
@@ -67,7 +67,7 @@ def object_volume(source: Any, role: str, time: int | None = None) -> Volume | N
 
 
 def from_object(source: Any, name: str = "image", time: int | None = None) -> Volume:
-    """Turn an image of another library into a volume, with its place.
+    """Convert an image of another library to a volume, with its geometry.
 
     Parameters
     ----------
@@ -83,13 +83,13 @@ def from_object(source: Any, name: str = "image", time: int | None = None) -> Vo
     Returns
     -------
     Volume
-        Axes (Z, Y, X), or (Y, X) for an image. Where the object knows its file, the file's name
-        may say what the image is, as in `napari_textdifuse.read`.
+        Axes (Z, Y, X), or (Y, X) for an image. If the object knows its file, the file name
+        is interpreted as in `napari_textdifuse.read`.
 
     Raises
     ------
     InputError
-        If it has several channels or time points, or is of no known kind.
+        If it has several channels or time points, or is of an unknown kind.
     """
     kind = _kind(source)
     if kind is None:
@@ -105,7 +105,7 @@ def from_object(source: Any, name: str = "image", time: int | None = None) -> Vo
 
 
 def _refuse_no_image(source: Any, role: str) -> None:
-    """Refuse by name what an array library would make something else of.
+    """Refuse by name what an array library would misinterpret.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def _described(source: Any) -> str:
     if said is not None:
         return f"an object of type {kind} is {said}"
     return (
-        f"an object of type {kind} is not an image that is known; give an array, a path, or an "
+        f"an object of type {kind} is not a supported image; give an array, a path, or an "
         "image of nibabel, SimpleITK, ITK, TorchIO, MONAI, xarray or Pillow"
     )
 
@@ -188,7 +188,7 @@ def _from_itk(image: Any, name: str, _: int | None) -> Volume:
     _check_dimensions(image.GetImageDimension(), name)
     array = itk.array_from_image(image)
     direction = np.asarray(itk.array_from_matrix(image.GetDirection()))
-    # the origin is the place of index 0, which a cropped image does not hold
+    # the origin is the position of index 0, which a cropped image does not contain
     first = image.GetLargestPossibleRegion().GetIndex()
     return _in_lps(array, image, direction, image.TransformIndexToPhysicalPoint(first), name)
 
@@ -199,7 +199,7 @@ def _check_dimensions(n: int, name: str) -> None:
 
 
 def _in_lps(array: Array, image: Any, direction: Any, origin: Any, name: str) -> Volume:
-    """Make a volume of what SimpleITK and ITK say; a 2-D image at the origin has no place."""
+    """Make a volume from SimpleITK and ITK; a 2-D image at the origin has no position."""
     n = len(direction)
     rgb = _is_colour(array, image.GetNumberOfComponentsPerPixel(), name)
     lps = np.eye(4)
@@ -217,7 +217,7 @@ def _is_colour(array: Array, components: int, name: str) -> bool:
     )
     if components not in (3, 4) or not colours:
         raise InputError(
-            f"{name}: {components} {kind_of_values(array.dtype)} per pixel are no colours; "
+            f"{name}: {components} {kind_of_values(array.dtype)} per pixel are not colours; "
             "extract one component."
         )
     return True
@@ -254,7 +254,7 @@ def _from_monai(tensor: Any, name: str, _: int | None) -> Volume:
     square[:n, :n], square[:n, 3] = affine[:n, :n], affine[:n, n]
     if "lps" in str(meta.get("space", "")).lower():
         square = RAS_LPS @ square
-    # identity is what a tensor has that was never given a place
+    # a tensor without a position has the identity
     unplaced = np.array_equal(square, np.eye(4)) and meta.get("pixdim") is None
     colour = bool(meta.get("rgb")) or (rank == 2 and "filename_or_obj" in meta)
     return _from_channels(array, None if unplaced else square, colour, name)

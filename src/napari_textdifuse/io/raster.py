@@ -27,7 +27,7 @@ DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 
 @quiet("PIL")  # damaged EXIF, large images
 def read_picture(path: Path) -> Volume:
-    """Read a PNG, JPEG or BMP, turned as its EXIF orientation says.
+    """Read a PNG, JPEG or BMP, oriented by its EXIF data.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ def read_picture(path: Path) -> Volume:
     Returns
     -------
     Volume
-        ``(Y, X)`` uint8 or uint16, or ``(Y, X, 3 or 4)`` uint8; without geometry, as the
+        ``(Y, X)`` uint8 or uint16, or ``(Y, X, 3 or 4)`` uint8; without geometry, because the
         resolution of an image is one of printing. Three equal channels are grey, a constant
-        alpha channel is left out (see `napari_textdifuse.io.channels`). A JPEG of a thermal
+        alpha channel is dropped (see `napari_textdifuse.io.channels`). A JPEG of a thermal
         camera has the modality ``"IR"``; the temperatures it carries are not read, as a note says.
 
     Raises
@@ -75,7 +75,7 @@ def read_picture(path: Path) -> Volume:
     if camera is not None:
         metadata = {
             "notes": (
-                f"The file carries the raw data of a thermal camera ({camera}); the temperatures "
+                f"The file contains the raw data of a thermal camera ({camera}); the temperatures "
                 "were not read: the values are the grey levels or colours of the image.",
                 *metadata["notes"],
             ),
@@ -113,7 +113,7 @@ def to_array(image: Image, *, deep: bool = False) -> tuple[Array, bool, list[str
     if image.mode in ("L", "RGB", "I;16") and isinstance(clear, int | tuple):
         array, rgb, notes = to_array(_without_clear(image))
         count = int(np.count_nonzero((np.array(image).reshape(*image.size, -1) == clear).all(-1)))
-        kept = f"{count} pixels of the level or colour that the file calls transparent were kept."
+        kept = f"{count} pixels that the file marks as transparent were kept."
         return array, rgb, [*notes, kept] if count else notes
     if image.mode == "1":
         return np.asarray(image).astype(np.uint8) * np.uint8(255), False, []
@@ -141,7 +141,7 @@ def _without_clear(image: Image) -> Image:
 
 def _without_alpha(grey: Array, alpha: Array) -> tuple[Array, bool, list[str]]:
     constant = not alpha.size or bool((alpha == alpha.flat[0]).all())
-    notes = [] if constant else ["The transparency of the grey image was left out."]
+    notes = [] if constant else ["The transparency of the grey image was ignored."]
     return np.ascontiguousarray(grey), False, notes
 
 
@@ -161,7 +161,7 @@ def _grey_alpha_16(path: Path) -> bytes | None:
 
 
 def thermal_camera(path: Path, image: Image) -> str | None:
-    """Tell which thermal camera's raw data a JPEG carries, None if none.
+    """Return which thermal camera's raw data a JPEG contains, None if none.
 
     Looks at the application segments: FLIR (APP1), DJI (APP3), InfiRay (APP2), and at XMP that
     speaks of long-wave infrared or thermal data (Parrot, senseFly and others).
@@ -196,8 +196,8 @@ def encode_png(volume: Volume, record: Mapping[str, Any] | None = None) -> bytes
     Parameters
     ----------
     volume : Volume
-        Two-dimensional. Floats are taken as [0, 1] (NaN is black), integers of 0 to 255 as they
-        are, truth values as 0 and 255.
+        Two-dimensional. Floats are in [0, 1] (NaN is black), integers from 0 to 255 are
+        unchanged, booleans become 0 and 255.
     record : mapping, optional
         Kept as JSON in the text chunk ``textdifuse``.
 
@@ -236,7 +236,7 @@ def _to_8_bit(array: Array) -> Array:
     if array.dtype.kind == "f":
         shown = np.nan_to_num(array.astype(np.float64), nan=0.0, posinf=np.inf, neginf=-np.inf)
         low, high = float(shown.min(initial=0)), float(shown.max(initial=0))
-        if low < -1e-3 or high > 1 + 1e-3:  # rounding is forgiven
+        if low < -1e-3 or high > 1 + 1e-3:  # rounding is tolerated
             raise WriteError(
                 f"values from {low:.4g} to {high:.4g} do not fit into a PNG, which takes values in "
                 "[0, 1]; scale them, or write .tif or .nii.gz."
@@ -254,7 +254,7 @@ def _to_8_bit(array: Array) -> Array:
 
 
 def _is_deep_colour(path: Path) -> bool:
-    """Tell whether a PNG has 16 bits per colour, which Pillow reads with 8."""
+    """Return whether a PNG has 16 bits per colour, which Pillow reads with 8."""
     with path.open("rb") as file:
         head = file.read(26)
     return head[:4] == b"\x89PNG" and head[24] == 16 and head[25] in (2, 6)

@@ -1,4 +1,4 @@
-"""Several files appear together: staged in a hidden folder, then moved while signals wait."""
+"""Write several files together: staged in a hidden folder, then moved while signals are blocked."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from types import FrameType
 from ..errors import WriteError
 
 PREFIX = ".textdifuse-"
-#: Seconds after which what another machine left behind is taken for dead.
+#: Seconds after which leftovers of another machine are assumed to be abandoned.
 DAY = 24 * 3600.0
 
 
 @contextmanager
 def staging(out: Path) -> Iterator[Path]:
-    """Give a hidden folder inside `out`, which is made if missing; both vanish if left empty.
+    """Create a hidden folder inside `out`, which is created if missing; empty ones are removed.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def publish(moves: Sequence[tuple[Path, Path]], stale: Iterable[Path] = ()) -> N
     """Move staged files to their final names; all of them, or none.
 
     Older files of these names are set aside before the first new one appears, so that even a
-    killed process leaves no mixture of the two. The last file is the one that vouches for the
-    others: it goes first and comes last.
+    killed process leaves no mixture of the two. The last file describes the others: it is removed
+    first and written last.
 
     Parameters
     ----------
@@ -125,13 +125,13 @@ def sweep(folder: Path) -> None:
 
 
 def own_prefix() -> str:
-    """Return how the names of this process's temporary files begin."""
+    """Return the prefix of this process's temporary files."""
     return f"{PREFIX}{_machine()}-{os.getpid()}-"
 
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the end; they are delivered then."""
+    """Delay Ctrl-C and SIGTERM until the end."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals arrive in the main thread only
         return

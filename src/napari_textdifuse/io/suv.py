@@ -1,8 +1,8 @@
 """Standardised uptake values (SUV) of PET from DICOM headers.
 
 The recipe is the vendor-neutral one of the Quantitative Imaging Biomarkers Alliance (QIBA, "SUV
-vendor-neutral pseudo-code"). When a fact is missing or implausible nothing is guessed: the values
-stay as they are and one sentence says why.
+vendor-neutral pseudo-code"). If a fact is missing or implausible nothing is guessed: the values
+are not converted and a sentence says why.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .suv_times import Missing, contradiction, seconds_from_injection, seconds_o
 
 #: Below this an injected dose in Bq is surely in another unit; diagnostic doses are 1e6 to 1e9.
 MIN_DOSE_BQ = 1e5
-#: From a mouse to the heaviest people; outside, the weight is in grams or tonnes.
+#: From a mouse to the heaviest people; outside, the weight has another unit.
 MIN_KG, MAX_KG = 0.01, 500.0
 #: Injected per kg: 0.3 MBq in studies of antibodies to 1000 MBq in mice.
 MIN_BQ_PER_KG, MAX_BQ_PER_KG = 5e4, 2e9
@@ -38,7 +38,7 @@ _SUV_UNITS = {
 
 @dataclass(frozen=True)
 class PetScale:
-    """How rescaled PET values become values in `unit`.
+    """Conversion of rescaled PET values to `unit`.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class PetScale:
     unit : str
         ``"SUVbw"``, ``"Bq/mL"``, ``"counts"`` ...
     note : str or None
-        Why SUV could not be computed, or what had to be chosen for it, in one sentence.
+        Why SUV could not be computed, or a choice that was made for it, in one sentence.
     facts : mapping
         Acquisition facts that the factor was made from.
     decay : callable or None
@@ -98,7 +98,7 @@ def pet_scale(headers: Sequence[Dataset], units: str | None = None) -> PetScale:
                 1.0,
                 "counts",
                 "SUV could not be computed because the values are counts without a factor to "
-                "activity; they were left as counts.",
+                "activity; they were kept as counts.",
             )
         factor = to_activity
     elif units != "BQML":
@@ -106,7 +106,7 @@ def pet_scale(headers: Sequence[Dataset], units: str | None = None) -> PetScale:
             1.0,
             "a.u.",
             f"SUV could not be computed because the unit of the PET values is "
-            f"{units or 'not given'} (0054,1001), not BQML; they were left as they are.",
+            f"{units or 'not given'} (0054,1001), not BQML; they were not converted.",
         )
     try:
         to_suv, facts = _from_activity(headers)
@@ -114,7 +114,7 @@ def pet_scale(headers: Sequence[Dataset], units: str | None = None) -> PetScale:
         return PetScale(
             factor,
             "Bq/mL",
-            f"SUV could not be computed because {missing}; the values were left in Bq/mL.",
+            f"SUV could not be computed because {missing}; the values were kept in Bq/mL.",
         )
     note, decay = facts.pop("note", None), facts.pop("decay", None)
     return PetScale(factor * to_suv, "SUVbw", note, facts, decay)
@@ -188,7 +188,7 @@ def _decay_of_frames(headers: Sequence[Dataset], tracer: Dataset) -> dict[str, A
     }
 
 
-#: What holds for a whole series, and the same of its tracer.
+#: Facts that must be the same in a whole series, and those of its tracer.
 _ONE_FOR_ALL = {
     "Units": "the unit (0054,1001)",
     "DecayCorrection": "DecayCorrection (0054,1102)",
@@ -203,7 +203,7 @@ _ONE_TRACER = {
 
 
 def _check_same(headers: Sequence[Dataset]) -> None:
-    """Refuse a series whose slices differ in what SUV is made from."""
+    """Refuse a series whose slices differ in the facts for SUV."""
     tracers = [h.get("RadiopharmaceuticalInformationSequence") or [Dataset()] for h in headers]
     for of, names in ((headers, _ONE_FOR_ALL), ([t[0] for t in tracers], _ONE_TRACER)):
         for key, name in names.items():
@@ -212,7 +212,7 @@ def _check_same(headers: Sequence[Dataset]) -> None:
 
 
 def _philips(header: Dataset, element: int) -> float | None:
-    """Return one of Philips' factors, wherever its private block lies in the group 7053."""
+    """Return one of Philips' factors, wherever its private block is in the group 7053."""
     try:
         block = header.private_block(0x7053, "Philips PET Private Group")
         return number(header, BaseTag(block.get_tag(element)))

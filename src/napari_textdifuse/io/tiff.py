@@ -1,4 +1,4 @@
-"""Read TIFF: images and stacks, with the voxel size where the file says it was calibrated."""
+"""Read TIFF images and stacks, with the voxel size if the file is calibrated."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .tiff_size import Size, pixel_size
 
 Affine = npt.NDArray[np.float64]
 
-#: Tag in which GDAL says which value means "no data".
+#: GDAL's tag for the value that means "no data".
 _GDAL_NODATA = 42113
 #: Tag of GDAL's other facts, as XML.
 _GDAL_METADATA = 42112
@@ -36,9 +36,9 @@ _PHOTOMETRIC = tifffile.PHOTOMETRIC
 def open_tiff(path: Path) -> TimeSeries:
     """Open a TIFF: (Y, X), a stack (Z, Y, X), or either in colour or over time.
 
-    Of several images (thumbnails, pyramids) the one with most pixels is read. Pixels are turned as
-    the Orientation tag says; those that GDAL_NODATA marks become NaN; alpha and bands that are not
-    colours are left out, and three equal channels are grey.
+    Of several images (thumbnails, pyramids) the one with most pixels is read. Pixels are oriented
+    by the Orientation tag; those marked by GDAL_NODATA become NaN; alpha and bands that are not
+    colours are dropped, and three equal channels are grey.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def open_tiff(path: Path) -> TimeSeries:
     Returns
     -------
     TimeSeries
-        With a diagonal affine where OME-XML, ImageJ's description or a microscope's own tags give
+        With a diagonal affine if OME-XML, ImageJ's description or a microscope's own tags give
         the pixel size; the resolution of the baseline tags is one of printing and gives none.
 
     Raises
@@ -115,7 +115,7 @@ def _largest(file: tifffile.TiffFile) -> tuple[Any, list[str]]:
     """Choose the series with most pixels per plane, the first of equals."""
     every = [s for s in file.series if s.keyframe is not None] or list(file.series)
     if not every:
-        raise ReadError(f"{file.filename}: the TIFF holds no image; save it again.")
+        raise ReadError(f"{file.filename}: the TIFF contains no image; save it again.")
 
     def plane(series: Any) -> tuple[bool, int]:
         page = series.keyframe
@@ -127,7 +127,7 @@ def _largest(file: tifffile.TiffFile) -> tuple[Any, list[str]]:
         return chosen, []
     sizes = ", ".join(f"{s.keyframe.imagelength} x {s.keyframe.imagewidth}" for s in others[:4])
     return chosen, [
-        f"The file holds {len(others) + 1} images; the one with most pixels per plane was read "
+        f"The file contains {len(others) + 1} images; the one with most pixels per plane was read "
         f"(the others have {sizes}{' ...' if len(others) > 4 else ''})."
     ]
 
@@ -172,7 +172,7 @@ def _left_out(count: int) -> str:
         if count == 1
         else ("bands beyond the first or the colours were")
     )
-    return f"{count} {bands} left out."
+    return f"{count} {bands} ignored."
 
 
 def _turned(array: Array, rgb: bool, page: Any, size: Size | None) -> tuple[Array, Size | None]:
@@ -194,12 +194,14 @@ def _turned(array: Array, rgb: bool, page: Any, size: Size | None) -> tuple[Arra
 
 
 def _without_nodata(array: Array, page: Any) -> tuple[Array, tuple[float, float] | None, list[str]]:
-    """Replace the value that GDAL calls "no data" with NaN; integers become floats."""
+    """Replace GDAL's "no data" value with NaN; integers become floats."""
     tag = page.tags.get(_GDAL_NODATA)
     text = "" if tag is None else str(tag.value).strip("\0 \t\r\n")
     value = _nodata(text)
     if value is None:
-        unread = [f"The value for no data, {text!r} (GDAL_NODATA), is no number; it was ignored."]
+        unread = [
+            f"The value for no data, {text!r} (GDAL_NODATA), is not a number; it was ignored."
+        ]
         return array, None, unread if text else []
     if array.dtype.kind == "f":
         with np.errstate(over="ignore"):
@@ -224,7 +226,7 @@ def _without_nodata(array: Array, page: Any) -> tuple[Array, tuple[float, float]
 
 
 def _nodata_colours(array: Array, page: Any) -> list[str]:
-    """Say how many pixels of an image are of the colour that GDAL calls "no data"."""
+    """Note how many pixels of an image have GDAL's "no data" colour."""
     tag = page.tags.get(_GDAL_NODATA)
     value = None if tag is None else _nodata(str(tag.value).strip("\0 \t\r\n"))
     if value is None:
@@ -268,14 +270,12 @@ def _value_line(file: tifffile.TiffFile, page: Any) -> tuple[float, float, str, 
 def _calibrated(
     array: Array, line: tuple[float, float, str, str] | None
 ) -> tuple[Array, str | None, list[str]]:
-    """Turn stored values into measured ones; the unit is None where it says nothing."""
+    """Convert stored values to measured ones; the unit is None if it has no meaning."""
     if line is None:
         return array, None, []
     slope, intercept, unit, author = line
     if not math.isfinite(slope):
-        text = (
-            f"{author}'s calibration of the values is no straight line; they were kept as stored."
-        )
+        text = f"{author}'s calibration of the values is not linear; they were kept as stored."
         return array, None, [text]
     if (slope, intercept) == (1, 0) or not slope or not math.isfinite(intercept):
         return array, None, []
@@ -291,7 +291,7 @@ def _calibrated(
 
 
 def _nodata(text: str) -> float | None:
-    """Return the number that GDAL or another program wrote; also Windows' names of NaN."""
+    """Parse a number written by GDAL or another program, including Windows' names of NaN."""
     plain = text.lower().replace(",", ".")
     if "#ind" in plain or "#qnan" in plain or "#snan" in plain:
         return math.nan
@@ -332,7 +332,7 @@ def _arrange(array: Array, axes: str, name: str) -> tuple[Array, bool]:
         ]
         raise InputError(
             f"{name}: a TIFF with {' and '.join(counts) or f'axes {axes}'} is not one image or "
-            "volume; save the wanted one."
+            "volume; save a single one."
         )
     array = array.transpose([axes.index(axis) for axis in wanted])
     return array if "T" in axes else array[None], "S" in axes
@@ -346,7 +346,7 @@ def _diagonal(size: Size | None) -> Affine | None:
 
 
 def _own_description(text: str) -> dict[str, Any]:
-    """Return what `encode_tiff` wrote, in an ImageDescription or in the OME-XML in its place."""
+    """Return the facts that `encode_tiff` wrote, in an ImageDescription or in OME-XML."""
     if text.startswith("<"):
         try:
             elements = ElementTree.fromstring(text).iter()
@@ -367,7 +367,7 @@ def _restore(array: Array, axes: str, ours: dict[str, Any], name: str) -> Volume
         metadata["record"] = ours["record"]
     rgb = bool(ours.get("rgb"))
     shape = tuple(int(n) for n in ours.get("shape", array.shape))
-    if math.prod(shape) != array.size:  # edited since: believe the pixels
+    if math.prod(shape) != array.size:  # edited since: trust the pixels
         (array, *_), rgb = _arrange(array, axes, name)
         shape, affine = array.shape, None
     return Volume(

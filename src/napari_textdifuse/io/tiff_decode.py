@@ -1,4 +1,4 @@
-"""Decode a TIFF's pixels, also without the optional package for its compressions."""
+"""Decode a TIFF's pixels, even without the optional package for its compression."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..errors import ReadError
 from ..volume import Array
 from .limits import check_complete, check_size
 
-#: What decodes everything else that a TIFF may hold.
+#: The package that decodes all other compressions.
 _INSTALL = 'pip install imagecodecs, or "napari-textdifuse[tiff-codecs]"'
 #: Compressions whose parts are whole JPEG files without their tables.
 _JPEG = (6, 7)
@@ -65,7 +65,7 @@ def decode(series: Any, path: Path) -> Array:
 
 
 def _with_pillow(series: Any, path: Path) -> Array:
-    """Let Pillow decode each strip or tile, and put them in their places."""
+    """Let Pillow decode each strip or tile, and put them into place."""
     page = series.keyframe
     _silence_libtiff()
     out = np.zeros((len(series.pages), *page.shaped), series.dtype)
@@ -93,7 +93,7 @@ def _with_pillow(series: Any, path: Path) -> Array:
 
 
 def _segment(page: Any, index: int) -> tuple[tuple[int | slice, ...], tuple[int, ...]]:
-    """Return where a strip or tile lies in (sample, depth, y, x, channel), and its own shape."""
+    """Return the position of a strip or tile in (sample, depth, y, x, channel), and its shape."""
     _, depth, height, width, channels = page.shaped
     if page.is_tiled:
         size = (page.tiledepth, page.tilelength, page.tilewidth)
@@ -181,7 +181,7 @@ _lock = threading.Lock()
 
 @cache
 def _silence_libtiff() -> None:
-    """Stop libtiff, which Pillow decodes with, from printing to the terminal.
+    """Keep libtiff, which Pillow uses, from printing to the terminal.
 
     Its handlers belong to the process; Pillow offers no way to set them and raises an exception of
     its own for every error.

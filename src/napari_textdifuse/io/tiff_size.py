@@ -1,4 +1,4 @@
-"""The size of a TIFF's pixels, where the file says that it was calibrated."""
+"""The pixel size of a TIFF, if the file is calibrated."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import tifffile
 
 from ..volume import MILLIMETRES
 
-#: Size of a voxel along x, y and z in mm; z is None where it is not given.
+#: Size of a voxel along x, y and z in mm; z is None if it is not given.
 Size = tuple[float, float, float | None]
 
 #: Inches are those of print; ImageJ escapes the micro sign.
 _MM = {name: factor for name, factor in MILLIMETRES.items() if name not in ("in", "inch")}
 _MM["\\u00b5m"] = _MM["um"]
-#: Pixels per inch of screens and printers: they say nothing of what is in the image.
+#: Pixels per inch of screens and printers, unrelated to the content of the image.
 _PRINT = (72, 75, 90, 96, 100, 120, 144, 150, 180, 192, 200, 240, 300, 400, 600, 1200, 2400)
 
 
@@ -46,8 +46,8 @@ def pixel_size(file: tifffile.TiffFile, page: Any) -> tuple[Size | None, list[st
     unit = page.tags.get("ResolutionUnit")
     if x and unit is not None and int(unit.value) == tifffile.RESUNIT.CENTIMETER:
         return None, [
-            f"The file's resolution of {x:.5g} pixels per cm was taken as a print size, not as "
-            "the size of what is shown; the image has no geometry."
+            f"The file's resolution of {x:.5g} pixels per cm was assumed to be a print size, not "
+            "the size of the object; the image has no geometry."
         ]
     return None, []
 
@@ -93,7 +93,7 @@ def _ome(xml: str) -> Size | None:
 
 
 def _vendor(file: tifffile.TiffFile) -> Size | None:
-    """Read what some microscopes write into tags of their own."""
+    """Read the private tags of some microscopes."""
     try:
         if file.is_lsm and (known := file.lsm_metadata):  # in metres
             x, y, z = (1000 * float(known[f"VoxelSize{axis}"]) for axis in "XYZ")

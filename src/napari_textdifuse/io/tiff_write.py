@@ -1,4 +1,4 @@
-"""Write TIFF and OME-TIFF in the volume's own type."""
+"""Write TIFF and OME-TIFF in the volume's own data type."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .nifti import NOTICE
 def encode_tiff(
     volume: Volume, record: Mapping[str, Any] | None = None, *, ome: bool = False
 ) -> bytes:
-    """Return a TIFF in the volume's own type, that `open_tiff` gives back as the same volume.
+    """Return a TIFF in the volume's own data type, which `open_tiff` restores to the same volume.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def encode_tiff(
     record : mapping, optional
         Kept in the ImageDescription, as JSON.
     ome : bool
-        Write OME-TIFF, in which other programs find the voxel size along z too.
+        Write OME-TIFF, so that other programs find the voxel size along z.
 
     Returns
     -------

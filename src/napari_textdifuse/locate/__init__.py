@@ -45,7 +45,7 @@ def known_terms(images: Sequence[Volume] | None = None) -> list[KnownTerm]:
     Parameters
     ----------
     images : sequence of Volume, optional
-        Only what can be used on these.
+        Only terms that apply to these.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def term_names(images: Sequence[Volume] | None = None, language: str | None = No
     Parameters
     ----------
     images : sequence of Volume, optional
-        Only what can be used on these.
+        Only terms that apply to these.
     language : {"en", "de", "fr", "es", "zh"}, optional
         Default: all, English first.
 

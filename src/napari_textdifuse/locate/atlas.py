@@ -1,4 +1,4 @@
-"""`AtlasLocator`: the names of an atlas that the user has, brought onto the subject's T1."""
+"""`AtlasLocator`: structures of the user's atlas, transferred to the subject's T1."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .phrases import phrases as read_phrases
 from .protocol import Detections, Location, LocatorInfo
 from .views import image_names
 
-#: The folder of an atlas, where none is given.
+#: The default folder of an atlas.
 VARIABLE = "TEXTDIFUSE_ATLAS"
 #: Below this overlap of the tissue classes the fit is doubtful.
 DOUBTFUL = 0.65
@@ -58,12 +58,12 @@ class AtlasLocator:
 
     @classmethod
     def describe(cls) -> LocatorInfo:
-        """Say what this locator is; loads nothing."""
+        """Describe this locator; loads nothing."""
         there = os.environ.get(VARIABLE)
         missing = () if there else (f"Name the folder of an atlas with --atlas or {VARIABLE}.",)
         return LocatorInfo(
             name=cls.name,
-            summary="the names of an atlas that you have, registered to the subject's T1",
+            summary="the structures of your own atlas, registered to the subject's T1",
             good_at="structures of a healthy brain in T1-weighted MR; needs SimpleITK",
             licence="the atlas's own",
             missing=missing,
@@ -87,7 +87,7 @@ class AtlasLocator:
         return self._loaded
 
     def settings(self) -> dict[str, Any]:
-        """Return what a mask depends on, as plain values."""
+        """Return the settings that affect a mask, as plain values."""
         from .checkpoints import sha256
 
         self.load()
@@ -103,7 +103,7 @@ class AtlasLocator:
         images : sequence of Volume
             Three-dimensional, on one grid with geometry; an MR image must be among them.
         prompt : str
-            Names of the atlas. Without a side both are meant: "hippocampus", "left putamen".
+            Names of the atlas. A name without a side means both: "hippocampus", "left putamen".
 
         Raises
         ------
@@ -116,7 +116,7 @@ class AtlasLocator:
         WeightsError, MissingDependencyError
             See `load`; SimpleITK is needed.
         Cancelled
-            If the callback asked for it.
+            If the callback returned False.
         """
         words = read_phrases(prompt)
         template, labels, names = self.load()
@@ -135,7 +135,7 @@ class AtlasLocator:
         notes.append(
             f"The atlas was registered to {source}; tissue overlaps by {found.overlap:.0%}"
             + (
-                ", which is little: check the outline, it may be wrong."
+                ", which is low: check the outline, it may be wrong."
                 if found.overlap < DOUBTFUL
                 else "."
             )
@@ -143,7 +143,7 @@ class AtlasLocator:
         return Location(mask, rows, dict(enumerate(words, start=1)), tuple(notes))
 
     def _fit(self, subject: Volume, template: Volume, labels: Volume) -> Fitted:
-        """Bring the labels onto the subject; kept for the next prompt."""
+        """Transfer the labels to the subject; cached for the next prompt."""
         key = np.ascontiguousarray(subject.array).view(np.uint8).reshape(-1)
         return self.cache.get("atlas", key, lambda: fit(subject, template, labels, self.callback))
 
@@ -165,10 +165,10 @@ def read_atlas(folder: Path) -> tuple[Volume, Volume, dict[int, str]]:
         raise WeightsError(f"The atlas in {folder} cannot be read: {error}") from None
     whole = np.rint(values.array)
     if values.rgb or np.abs(values.array - whole).max(initial=0) > 1e-3 or whole.min() < 0:
-        raise WeightsError(f"{labels.name} holds no labels (whole numbers from 0).")
+        raise WeightsError(f"{labels.name} contains no labels (integers from 0).")
     for volume in (template, values):
         if volume.affine is None or volume.ndim != 3:
-            raise WeightsError(f"{volume.name} of the atlas is no volume with geometry.")
+            raise WeightsError(f"{volume.name} of the atlas is not a volume with geometry.")
     names = read_table(table)
     there = set(np.unique(whole).astype(int).tolist())
     names = {k: v for k, v in names.items() if k in there and k > 0}

@@ -1,4 +1,4 @@
-"""Bring the labels of an atlas onto a subject.
+"""Transfer the labels of an atlas to a subject.
 
 Affine registration by mutual information, then diffeomorphic demons (Vercauteren et al. 2009, DOI
 10.1016/j.neuroimage.2008.10.040) on locally normalised images, both from SimpleITK, on one thread:
@@ -20,7 +20,7 @@ from ..stopping import check_stop, stop_wanted
 from ..volume import Volume
 from .regions import otsu
 
-#: Voxels are averaged so, and searched with so many iterations.
+#: Shrink factors of the voxels, and iterations at each.
 LEVELS = ((4, 60), (2, 40), (1, 15))
 #: Smoothing of the displacements, in working voxels.
 SMOOTH = 1.5
@@ -64,7 +64,7 @@ def fit(
     labels: Volume,
     callback: Callable[[int, int], bool | None] | None = None,
 ) -> Fitted:
-    """Register a template to a subject, and bring its labels along.
+    """Register a template to a subject, and transfer its labels.
 
     Parameters
     ----------
@@ -159,10 +159,10 @@ def _end_if_wanted(filter_: Any) -> None:
 
 
 def _evened(array: npt.NDArray[np.float32], spacing: Floats) -> npt.NDArray[np.float32]:
-    """Take every voxel by how it differs from its surround, in standard deviations of that.
+    """Normalise every voxel by the mean and standard deviation of its surround.
 
-    Demons compare brightness itself. Shading of a coil, another curve of brightness and another
-    scanner would pull the template along; what is left after this is as in the local correlation of
+    Demons compare brightness directly. Coil shading, another brightness curve or another scanner
+    would distort the template; the normalised values correspond to the local correlation of
     Avants et al. 2008, DOI 10.1016/j.media.2007.06.004.
     """
     sigma = SURROUND_MM / spacing[::-1]
@@ -179,7 +179,7 @@ def _propagate_labels(
     labels: npt.NDArray[Any],
     placed: Floats,
 ) -> npt.NDArray[Any]:
-    """Look every voxel of the subject up in the labels, through the displacements."""
+    """Look up every voxel of the subject in the labels, through the displacements."""
     spacing = np.linalg.norm(_affine(grid)[:3, :3], axis=0)
     axes = _affine(grid)[:3, :3] / spacing
     into_grid = np.linalg.inv(_affine(grid)) @ _affine(subject)

@@ -32,7 +32,7 @@ def iou(a: Boxes, b: Boxes) -> npt.NDArray[np.float64]:
 
 
 def without_duplicates(boxes: Boxes, scores: Scores, overlap: float) -> Indices:
-    """Non-maximum suppression: of boxes that overlap too much, the best one stays.
+    """Non-maximum suppression: of boxes that overlap too much, the best is kept.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def without_duplicates(boxes: Boxes, scores: Scores, overlap: float) -> Indices:
     Returns
     -------
     ndarray of int
-        Rows that stay, best first.
+        Rows to keep, best first.
     """
     left = np.argsort(-scores, kind="stable")
     keep = []

@@ -1,4 +1,4 @@
-"""Keep what was computed from an image, as long as there is room."""
+"""Cache what was computed from an image, within a memory limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 
 class Sized(Protocol):
-    """Something that knows how much memory it takes."""
+    """An object that reports its memory use."""
 
     @property
     def nbytes(self) -> int:
@@ -24,12 +24,12 @@ T = TypeVar("T", bound=Sized)
 
 
 class ContentCache:
-    """Least recently used first out, by bytes; keyed by content, so no image is mistaken.
+    """Least-recently-used cache, limited in bytes and keyed by image content.
 
     Parameters
     ----------
     max_bytes : int
-        Upper limit of what is kept. A single larger thing is computed and not kept.
+        Upper limit. A single larger object is computed but not kept.
     """
 
     def __init__(self, max_bytes: int = 1 << 30) -> None:
@@ -41,7 +41,7 @@ class ContentCache:
         return len(self._cached)
 
     def get(self, kind: str, image: npt.NDArray[np.uint8], make: Callable[[], T]) -> T:
-        """Return what `make` gave for an equal image before, or call it now.
+        """Return the cached result of `make` for an equal image, or call it.
 
         Parameters
         ----------
@@ -64,7 +64,7 @@ class ContentCache:
         return made
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Empty the cache."""
         self._cached.clear()
         self.nbytes = 0
 

@@ -1,4 +1,4 @@
-"""What lies in a folder or file of model weights, read from its content, not from its name."""
+"""Identify a folder or file of model weights by its content, not by its name."""
 
 from __future__ import annotations
 
@@ -61,10 +61,12 @@ def model_type(folder: Path) -> str:
         config = json.loads(path.read_text(encoding="utf-8"))
         kind = config["model_type"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise WeightsError(f"{path} is damaged or no model's; download the model again.") from None
+        raise WeightsError(
+            f"{path} is damaged or does not belong to a model; download the model again."
+        ) from None
     if kind not in MODEL_TYPES:
         known = ", ".join(MODEL_TYPES)
-        raise WeightsError(f"{folder} holds a {kind!r} model, not one of {known}.")
+        raise WeightsError(f"{folder} contains a {kind!r} model, not one of {known}.")
     return str(kind)
 
 
@@ -87,7 +89,7 @@ def weight_file(folder: Path) -> Path:
 def preprocessing(
     folder: Path, side: int, mean: Sequence[float], std: Sequence[float]
 ) -> Callable[[npt.NDArray[np.uint8]], torch.Tensor]:
-    """Return what turns an image into a network's input, for models whose own needs torchvision.
+    """Return a converter from images to network input, if the model's own needs torchvision.
 
     Parameters
     ----------
@@ -186,7 +188,7 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def transformers_classes() -> Iterator[None]:
-    """Around an import from transformers: say in one sentence why it fails.
+    """Context of an import from transformers: describe a failure in one sentence.
 
     Raises
     ------
@@ -199,7 +201,7 @@ def transformers_classes() -> Iterator[None]:
 
 
 def unusable_transformers(error: Exception) -> MissingDependencyError:
-    """Say in one sentence why transformers cannot be imported."""
+    """Describe in one sentence why transformers cannot be imported."""
     # with a broken torchvision installed, transformers gives no reason at all
     if find_spec("torchvision") is not None and not torchvision_works():
         return MissingDependencyError(
@@ -214,7 +216,7 @@ def unusable_transformers(error: Exception) -> MissingDependencyError:
 
 @contextmanager
 def usable_files(folder: Path, what: str) -> Iterator[None]:
-    """Around the reading of a model's smaller files: say in one sentence what is wrong.
+    """Context of reading a model's smaller files: describe a failure in one sentence.
 
     Raises
     ------
@@ -278,7 +280,7 @@ def load_pretrained(model_class: Any, folder: Path) -> Any:
             model, info = model_class.from_pretrained(
                 folder, local_files_only=True, output_loading_info=True
             )
-    # safetensors, pickle, torch and transformers raise their own, with advice that is none here
+    # safetensors, pickle, torch and transformers raise their own errors, with unsuitable advice
     except Exception:
         raise WeightsError(
             f"{path} cannot be loaded as {model_class.__name__}; the file is damaged or belongs to "
@@ -291,15 +293,13 @@ def load_pretrained(model_class: Any, folder: Path) -> Any:
             f"{missing[0]}; it belongs to another model."
         )
     if not finite(model.parameters()):
-        raise WeightsError(
-            f"{path} holds values that are not finite numbers; download the model again."
-        )
+        raise WeightsError(f"{path} contains values that are not finite; download the model again.")
     return interruptible(model.eval())
 
 
 @contextmanager
 def _without_progress_bars() -> Iterator[None]:
-    """Keep transformers' bars off stderr; loading from a disk takes seconds."""
+    """Hide transformers' progress bars; loading from disk takes seconds."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()

@@ -30,7 +30,7 @@ from ..volume import LABEL_UNIT, Volume
 from .protocol import Detections, Location, LocatorInfo
 from .views import image_names
 
-#: The command, where none is given.
+#: The default command.
 VARIABLE = "TEXTDIFUSE_LOCATOR_COMMAND"
 PLACEHOLDERS = ("image_a", "image_b", "prompt", "prompts", "output", "output_dir")
 #: Seconds between two checks of the program and of the Cancel button.
@@ -53,7 +53,7 @@ class Program:
     command : str
         Its template.
     licence : str
-        What a user agrees to, in a sentence.
+        The licence terms, in a sentence.
     network : str
         What it sends or downloads without asking, in a sentence.
     home : str
@@ -74,8 +74,9 @@ PROGRAMS = {
             "voxtell-predict -i {image_a} -o {output_dir} -p {prompts}",
             "VoxTell's weights are under CC BY-NC-SA 4.0 (non-commercial), its code is under "
             "Apache 2.0.",
-            "At its first use it fetches its weights (unless VOXTELL_MODEL names a folder with "
-            "them), a table of usual prompts, and, for a prompt that is not in the table, the text "
+            "At its first use it downloads its weights (unless VOXTELL_MODEL names a folder with "
+            "them), a table of common prompts, and, for a prompt that is not in the table, the "
+            "text "
             "model Qwen3-Embedding-4B (8 GB).",
             "https://github.com/MIC-DKFZ/VoxTell",
         ),
@@ -83,8 +84,9 @@ PROGRAMS = {
             "totalsegmentator",
             "TotalSegmentator -i {image_a} -o {output_dir} --roi_subset {prompts}",
             "TotalSegmentator's tasks 'total' and 'total_mr' are under Apache 2.0; others need "
-            "a licence from its makers.",
-            "It fetches its weights at its first use, and sends anonymous usage statistics unless "
+            "a licence from its authors.",
+            "It downloads its weights at its first use, and sends anonymous usage statistics "
+            "unless "
             "send_usage_stats is false in ~/.totalsegmentator/config.json.",
             "https://github.com/wasserth/TotalSegmentator",
         ),
@@ -93,10 +95,10 @@ PROGRAMS = {
 
 
 class CommandLocator:
-    """Hands the images to a program as NIfTI files and takes its masks back.
+    """Passes the images to a program as NIfTI files and reads its masks.
 
-    The files hold voxels and geometry only: no names, dates or other identity. They lie in a
-    temporary folder that is removed in any case.
+    The files contain only voxels and geometry: no names, dates or other identity. They are in a
+    temporary folder that is always removed.
 
     Parameters
     ----------
@@ -113,7 +115,7 @@ class CommandLocator:
     accept_licence : bool
         Needed for the known programs; without it their licence is shown and nothing is run.
     callback : callable, optional
-        Called now and then with 0 and 1; returning False stops the program.
+        Called regularly with 0 and 1; returning False stops the program.
 
     Raises
     ------
@@ -147,7 +149,7 @@ class CommandLocator:
 
     @classmethod
     def describe(cls) -> LocatorInfo:
-        """Say what this locator is; runs nothing."""
+        """Describe this locator; runs nothing."""
         missing: tuple[str, ...] = ()
         if not os.environ.get(VARIABLE):
             missing = (f"Give a command with --locator-command, or set {VARIABLE}.",)
@@ -160,7 +162,7 @@ class CommandLocator:
         )
 
     def load(self) -> None:
-        """Make sure that the program is there.
+        """Make sure that the program is installed.
 
         Raises
         ------
@@ -182,7 +184,7 @@ class CommandLocator:
             )
 
     def settings(self) -> dict[str, Any]:
-        """Return what a mask depends on, as plain values."""
+        """Return the settings that affect a mask, as plain values."""
         return {"command": [*self.command], "timeout": self.timeout}
 
     def locate(self, images: Sequence[Volume], prompt: str) -> Location:
@@ -193,20 +195,20 @@ class CommandLocator:
         images : sequence of Volume
             One or two, on one grid.
         prompt : str
-            Passed on as it is.
+            Passed on unchanged.
 
         Raises
         ------
         PromptError
             If it is empty.
         InputError
-            If the command needs an image that is not there, or there are more than 255 labels.
+            If the command needs an image that is missing, or there are more than 255 labels.
         MissingDependencyError
             If the program is not on this machine.
         TextDiFuseError
-            If the program fails, takes too long, or writes no usable mask; with its last words.
+            If the program fails, takes too long, or writes no usable mask; with its last output.
         Cancelled
-            If the callback asked for it.
+            If the callback returned False.
         """
         prompts = [part.strip() for part in re.split(r"[,;\n]", prompt) if part.strip()]
         if not prompts:
@@ -285,7 +287,7 @@ def _template(given: str | Sequence[str]) -> list[str]:
             "The command has neither {output} nor {output_dir}, so its mask would be lost."
         )
     if parts and not fields & {"image_a", "image_b"}:
-        raise InputError("The command has neither {image_a} nor {image_b}, so it sees no image.")
+        raise InputError("The command has neither {image_a} nor {image_b}, so it gets no image.")
     return parts
 
 
@@ -325,7 +327,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _last_words(log: Path) -> str:
     lines = log.read_text("utf-8", errors="replace").replace("\r", "\n").splitlines()
     words = " | ".join(line.strip() for line in lines if line.strip())[-400:]
-    return f" Its last words: {words}" if words else ""
+    return f" Its last output: {words}" if words else ""
 
 
 def _masks(
@@ -349,7 +351,7 @@ def _masks(
         paths["output"] = files[0]  # one file for all
         return _masks(paths, grid, prompts)
     if len(found) > 255:
-        raise InputError(f"The program wrote {len(found)} masks; 255 are possible.")
+        raise InputError(f"The program wrote {len(found)} masks; at most 255 are possible.")
     order = {_plain(word): n for n, word in enumerate(prompts)}
     listed = sorted(found, key=lambda n: (order.get(_plain(n), len(order)), n))
     mask = np.zeros(grid.shape, np.uint8)
@@ -369,7 +371,7 @@ def _plain(name: str) -> str:
 
 
 def _on_grid(path: Path, grid: Volume) -> npt.NDArray[np.uint8]:
-    """Read a mask and lay it onto the images' grid."""
+    """Read a mask and resample it onto the images' grid."""
     from ..io import read
     from ..spatial import resample_to
 
@@ -380,13 +382,15 @@ def _on_grid(path: Path, grid: Volume) -> npt.NDArray[np.uint8]:
         values = volume.array
         whole = np.rint(values)
         if volume.rgb or not np.isfinite(whole).all() or whole.min(initial=0) < 0:
-            raise ReadError(f"{path.name} holds no labels (whole numbers from 0).")
+            raise ReadError(f"{path.name} contains no labels (integers from 0).")
         if whole.max(initial=0) > 255:
-            raise InputError(f"{path.name} has labels up to {whole.max():.0f}; 255 are possible.")
+            raise InputError(
+                f"{path.name} has labels up to {whole.max():.0f}; at most 255 are possible."
+            )
         if np.abs(values - whole).max(initial=0) > 1e-3:  # a probability
             whole = values > 0.5
         placed = Volume(whole.astype(np.uint8), affine=volume.affine, unit=LABEL_UNIT)
-        if grid.affine is None:  # it was written with an affine that means nothing
+        if grid.affine is None:  # it was written with a meaningless affine
             placed = Volume(placed.array, unit=LABEL_UNIT)
         result = resample_to(placed, grid, order=0, check_overlap=False).volume.array
     except InputError as error:

@@ -150,7 +150,7 @@ def vessel(view: RuleImage) -> Mask:
 
 
 def has_contrast_agent(view: RuleImage, candidates: Mask) -> bool:
-    """Tell whether a vessel is there that no bone or calcification explains.
+    """Return whether there is a vessel that no bone or calcification explains.
 
     Blood without contrast agent stays below 90 HU. In a head, something of 130 to 500 HU must lie
     away from the skull; elsewhere it must be thick and away from bone. It is longer than a
@@ -185,7 +185,7 @@ def body(view: RuleImage) -> Mask:
 
 
 def cranial_cavity(view: RuleImage) -> Mask:
-    """Return what the skull encloses; empty without one. In volumes in three dimensions."""
+    """Return the interior of the skull, in volumes in three dimensions; empty without a skull."""
     if "cavity" not in view.memo:
         found = _cavity_in_slice(view) if view.array.ndim == 2 else _cavity(view)
         view.memo["cavity"] = found

@@ -1,4 +1,4 @@
-"""Detectors for free text: Grounding DINO and SAM 3, and which class belongs to a folder.
+"""Detectors for free text, Grounding DINO and SAM 3, and the choice of class for a folder.
 
 Grounding DINO (Liu et al. 2023, arXiv:2303.05499), MM-Grounding-DINO (Zhao et al. 2024,
 arXiv:2401.02361) and SAM 3 (Carion et al. 2025, arXiv:2511.16719) through transformers. OWL-ViT is
@@ -34,13 +34,13 @@ OUTLINING = ("sam3", "sam3_video")
 
 
 class Detector(Protocol):
-    """What finds boxes for phrases."""
+    """A detector that finds boxes for phrases."""
 
     name: str
     sha256: str
 
     def encode(self, picture: Picture) -> Any:
-        """Do what can be done without the prompt; the result has ``nbytes``."""
+        """Compute what does not depend on the prompt; the result has ``nbytes``."""
         ...
 
     def detect(self, image: Any, phrases: Sequence[str], threshold: float) -> list[Boxed]:
@@ -50,7 +50,7 @@ class Detector(Protocol):
 
 @dataclass(frozen=True)
 class Pixels:
-    """An image as a network takes it.
+    """An image as network input.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class GroundingDinoDetector:
             return_tensors="pt",
         ).to(self.device)
         outputs = self.model(**image.values, **tokens)
-        # what is no token of the phrase is minus infinity
+        # entries that are not tokens of the phrase are minus infinity
         scores = outputs.logits[0].float().sigmoid().amax(dim=-1)
         return _boxed(_corners(outputs.pred_boxes[0].float()), scores, image.size, threshold)
 
@@ -188,7 +188,7 @@ class Sam3Detector:
 
 @dataclass(frozen=True)
 class Encoded:
-    """What SAM 3's image encoder gives.
+    """The output of SAM 3's image encoder.
 
     Parameters
     ----------
@@ -209,12 +209,12 @@ class Encoded:
 
 
 def load_detector(folder: Path, device: torch.device) -> Detector:
-    """Load the detector that a folder holds.
+    """Load the detector in a folder.
 
     Raises
     ------
     WeightsError
-        If it holds none, or a file is missing or damaged.
+        If it contains none, or a file is missing or damaged.
     MissingDependencyError
         If transformers cannot be imported.
     """
@@ -225,7 +225,7 @@ def load_detector(folder: Path, device: torch.device) -> Detector:
         return GroundingDinoDetector(folder, device)
     if kind in OUTLINING:
         return Sam3Detector(folder, device)
-    raise WeightsError(f"{folder} holds a {kind!r} model, which detects nothing.")
+    raise WeightsError(f"{folder} contains a {kind!r} model, which is not a detector.")
 
 
 def _corners(boxes: torch.Tensor) -> torch.Tensor:

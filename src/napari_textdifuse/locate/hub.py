@@ -1,4 +1,4 @@
-"""Models that can be downloaded: what they are, and where they lie on this machine.
+"""The downloadable models, and their location on this machine.
 
 Nothing here touches the network; `napari_textdifuse.downloads` does.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import InputError
 from .checkpoints import Role, find
 
-#: A folder (or several, separated as in PATH) in which the user keeps locators' weights.
+#: A folder (or several, separated as in PATH) with the user's locator weights.
 VARIABLE = "TEXTDIFUSE_LOCATOR_WEIGHTS"
 
 _TOKENIZER = ("vocab.json", "merges.txt")
@@ -26,20 +26,20 @@ class HubModel:
     Parameters
     ----------
     name : str
-        What the commands call it.
+        Its name in commands.
     repo : str
     role : {"detector", "segmenter"}
     megabytes : int
         Size of the download, as last seen.
     licence : str
     note : str
-        What it is good for.
+        Its use.
     required : tuple of str
         Files without which it cannot be used.
     optional : tuple of str
-        Files that are taken along where the repository has them.
+        Files that are downloaded too if the repository has them.
     gated : bool
-        Whether its makers ask for a login and an agreement on the hub's page first.
+        Whether its authors require a login and an agreement on the hub's page first.
     revision : str, optional
         Commit; default: the newest.
     """
@@ -57,7 +57,7 @@ class HubModel:
 
     @property
     def by_hand(self) -> str:
-        """How to use files that came another way."""
+        """How to use files from another source."""
         return "name its folder with --locator-weights"
 
 
@@ -90,7 +90,7 @@ def _sam2(repo: str, megabytes: int, note: str) -> HubModel:
 _DINO_FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json")
 _DINO_OPTIONAL = ("vocab.txt", "tokenizer_config.json", "special_tokens_map.json")
 
-#: In the order in which they are taken where several are on the machine.
+#: In order of preference if several are on the machine.
 MODELS = (
     _detector("owlvit-base-patch32", 615, "the paper's detector; natural images, fast"),
     _detector("owlv2-base-patch16-ensemble", 622, "better on small objects, six times slower"),
@@ -124,7 +124,7 @@ MODELS = (
         "detector",
         3440,
         "SAM License (of Meta)",
-        "detects and outlines objects; needs 8 GB of memory, better a GPU",
+        "detects and outlines objects; needs 8 GB of memory, preferably a GPU",
         ("config.json", "model.safetensors", "tokenizer.json"),
         (*_TOKENIZER, "processor_config.json", "preprocessor_config.json", "tokenizer_config.json"),
         gated=True,
@@ -154,7 +154,7 @@ def get_model(name: str) -> HubModel:
 
 
 def download_folder(model: HubModel) -> Path:
-    """Return the folder that a download of a model goes to, inside ``HF_HOME``."""
+    """Return the folder for a model's download, inside ``HF_HOME``."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HOME) / "textdifuse" / model.name
@@ -186,15 +186,15 @@ def resolve(
     given : str or PathLike, optional
         A folder, a checkpoint file, or the name of a model.
     folder : str or PathLike, optional
-        A folder to look into; if it has nothing for the role, the search goes on.
+        A folder to search first; if it has nothing for the role, the search continues.
     preferred : str or sequence of str
-        Names of the models to take first among those on the machine.
+        Names of the preferred models among those on the machine.
 
     Returns
     -------
     Path or None
-        None if there are none. A given path is returned as it is, so that loading can say what is
-        wrong with it.
+        None if there are none. A given path is returned unchanged, so that errors are reported
+        when it is loaded.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from .regions import Floats, Mask, closing, dilate, empty, largest, opening, ots
 
 #: Voxel size of the coarse grid.
 WORK_MM = 3.0
-#: Scalp: nothing this near to the outside of a head is brain.
+#: Scalp: nothing this close to the outside of a head is brain.
 SCALP_MM = 7.0
 #: From the vertex to the foramen magnum.
 HEIGHT_MM = 155.0
@@ -29,7 +29,7 @@ SKULL_SHARE = 0.77
 
 @dataclass(frozen=True)
 class Interior:
-    """What a skull encloses.
+    """The interior of a skull.
 
     Parameters
     ----------
@@ -49,12 +49,12 @@ class Interior:
 def interior(
     array: Floats, mm: Sequence[float], up: tuple[int, int] | None, share: float = DARK_SKULL
 ) -> Interior:
-    """Find what the skull encloses in an image where bone is dark.
+    """Find the interior of the skull in an image where bone is dark.
 
-    Scalp is cut off by its depth under the head's surface. What is left and brighter than bone is
-    eroded until bridges are cut, the largest part is grown back and closed. Brightness is judged
-    against the brain's own nearby, so that shading does not matter. An image without a skull (a
-    brain that was extracted before) is taken as it is.
+    The scalp is removed by its depth below the surface of the head. The rest that is brighter than
+    bone is eroded until bridges are cut; the largest part is grown back and closed. Brightness is
+    compared with that of the nearby brain, so that shading does not matter. In an image without a
+    skull (an extracted brain) everything is kept.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def _below_vertex(head: Mask, mm: Sequence[float], up: tuple[int, int] | None) -
 def _has_skull(
     array: Floats, region: Mask, distance_inside: Floats, low: float, typical: float
 ) -> bool:
-    """Tell a head from an extracted brain by a dark layer under the surface."""
+    """Distinguish a head from an extracted brain by a dark layer below the surface."""
     rings = [region & (distance_inside > d) & (distance_inside <= d + 3) for d in range(5, 15, 2)]
     levels = [float(np.median(array[ring])) for ring in rings if ring.any()]
     return bool(levels) and min(levels) < low + SKULL_SHARE * (typical - low)
@@ -163,7 +163,7 @@ def _has_skull(
 def _local_level(
     array: Floats, deep: Mask, mm: Sequence[float], level: float, typical: float
 ) -> Floats:
-    """Return the brain's brightness around each voxel, where shading changes it."""
+    """Return the local brightness of the brain around each voxel, for shading."""
     core = largest(inward(deep & (array > level), mm) > 3)
     if not core.any():
         return np.full_like(array, typical)
@@ -192,7 +192,7 @@ def _closed(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
 
 
 def _coarse(array: Floats, mm: Sequence[float]) -> tuple[Floats, tuple[float, ...]]:
-    """Bring an image to about `WORK_MM`; thicker slices stay as they are."""
+    """Resample an image to about `WORK_MM`; thicker slices are not changed."""
     size = [min(1.0, s / WORK_MM) for s in mm]
     size = [k if n * k >= 4 else 1.0 for n, k in zip(array.shape, size, strict=True)]
     if min(size) > 0.8:

@@ -1,7 +1,7 @@
 """Names of the lexicon's terms in German, French, Spanish and Chinese.
 
-Accents and capitals do not matter; plurals are listed where an ``s`` less does not give the
-singular. Chinese names are found within a phrase, as nothing stands between Chinese words.
+Accents and capitals do not matter. Plurals are listed if removing an ``s`` does not give the
+singular. Chinese names are found within a phrase, because Chinese words are not separated.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`LexiconLocator`: known words to published rules on the images' own values. No download."""
+"""`LexiconLocator`: known terms, found by published rules on the images' values. No download."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class KnownTerm:
-    """One line of the lexicon, for people to read.
+    """One line of the lexicon, for display.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ class LexiconLocator:
     """Finds what a prompt names by published rules on calibrated values.
 
     Nothing is learned and nothing is downloaded. A word that the lexicon does not know, or that
-    needs another kind of image, is an error that says what is known; a known thing that is not
-    in the images is an empty label with a note.
+    needs another kind of image, is an error that lists the known terms. A known object that is
+    not in the images is an empty label with a note.
 
     Parameters
     ----------
@@ -84,10 +84,10 @@ class LexiconLocator:
 
     @classmethod
     def describe(cls) -> LocatorInfo:
-        """Say what this locator is."""
+        """Describe this locator."""
         return LocatorInfo(
             cls.name,
-            "known words, found by published rules on the images' own values",
+            "known terms, found by published rules on the images' own values",
             "calibrated CT, PET, SPECT and MR; infrared and visible scenes",
         )
 
@@ -112,7 +112,7 @@ class LexiconLocator:
         Raises
         ------
         PromptError
-            If a term is unknown or needs an image that is not there; nothing is half done.
+            If a term is unknown or needs an image that is missing.
         InputError
             If the images' shapes differ.
         """
@@ -128,7 +128,7 @@ class LexiconLocator:
             if not _usable(request.term, views):
                 raise PromptError(self._missing_image(request.term, images, views))
         if len(requests) > 255:
-            raise PromptError(f"The prompt names {len(requests)} things; 255 are possible.")
+            raise PromptError(f"The prompt names {len(requests)} things; at most 255 are possible.")
         return _assemble([_find(r, views) for r in requests], images[0].shape)
 
     def known_terms(self, images: Sequence[Volume] | None = None) -> list[KnownTerm]:
@@ -181,7 +181,7 @@ def _conditions(term: Term, rule: Rule) -> str:
 
 
 def _is_refused(term: Term, images: Sequence[Volume]) -> bool:
-    """Tell whether a finding would be looked for in images of which nothing is known."""
+    """Return whether a finding would be searched for in images of unknown modality."""
     unknown = all(image.modality is None for image in images)
     return term.finding and not term.scene and unknown
 
@@ -189,9 +189,10 @@ def _is_refused(term: Term, images: Sequence[Volume]) -> bool:
 def _unknown_images(term: Term) -> str:
     kinds = dict.fromkeys(_KINDS[rule.modality] for rule in term.rules)
     return (
-        f"{term.name!r} is a finding in {' or '.join(kinds)}, and neither image says what it is; "
+        f"{term.name!r} is a finding in {' or '.join(kinds)}, and the modality of neither image "
+        "is known; "
         "state the modality (modality=, such as {'a': 'CT', 'b': 'MR'}, --modality-a and "
-        f"--modality-b, or the choices at the images), or {_ALTERNATIVES}."
+        f"--modality-b, or State... in the panel), or {_ALTERNATIVES}."
     )
 
 
@@ -203,7 +204,7 @@ def _find(request: TermRequest, views: list[RuleImage]) -> _TermResult:
     """Try the term's rules in order of preference until one finds something."""
     name, notes = request.term.name, []
     if request.misspelt is not None:
-        notes.append(f"{request.misspelt!r} was read as {request.said!r}, as if misspelt.")
+        notes.append(f"{request.misspelt!r} was read as {request.said!r}, assuming a misspelling.")
     if request.said != name:
         notes.append(f"{request.said!r} was read as {name!r}.")
     if request.unused:
@@ -235,7 +236,7 @@ def _find(request: TermRequest, views: list[RuleImage]) -> _TermResult:
 
 
 def _about(term: Term, count: int, view: RuleImage, text: str) -> list[str]:
-    """Say what was marked, and what was assumed about the image."""
+    """Note what was marked, and the assumptions about the image."""
     if term.finding:
         several = "s" if count > 1 else ""
         notes = [
@@ -246,7 +247,8 @@ def _about(term: Term, count: int, view: RuleImage, text: str) -> list[str]:
         notes = [f"{term.name}: marked in {view.name} by the rule: {text}."]
     if view.assumed:
         notes.append(
-            f"{term.name}: values are uncalibrated; {view.name} has no modality and was taken as "
+            f"{term.name}: values are uncalibrated; {view.name} has no modality and was assumed "
+            "to be "
             f"{_KINDS[view.modality]} on relative intensity."
         )
     inferred = getattr(view.memo.get("tissues"), "note", "") or view.memo.get(INFERRED, "")
@@ -274,14 +276,15 @@ def _apply(rule: Rule, view: RuleImage) -> Mask:
 
 
 def _on_side(mask: Mask, view: RuleImage, request: TermRequest) -> tuple[Mask, tuple[str, ...]]:
-    """Keep the objects on the patient's left or right, as seen from the middle of the tissue."""
+    """Keep the objects on the patient's left or right of the middle of the tissue."""
     side = request.side
     if side is None or not mask.any():
         return mask, ()
     if view.left_right is None:
         return mask, (
-            f"{request.term.name}: {side!r} in the prompt had no effect, as the image does not "
-            "say where the patient's left is.",
+            f"{request.term.name}: {side!r} in the prompt had no effect, because the image does "
+            "not "
+            "say which side is the patient's left.",
         )
     axis, direction = view.left_right
     tissue = view.array > view.array.min() + 0.1 * float(np.ptp(view.array))
@@ -332,7 +335,7 @@ def _assemble(found: list[_TermResult], shape: tuple[int, ...]) -> Location:
 
 
 def _separate_objects(view: RuleImage, mask: Mask) -> Objects:
-    """Take every connected part as an object, scored by how much it stands out."""
+    """Treat every connected part as an object, scored by its contrast."""
     labels, _ = components(mask)
     found = ndimage.find_objects(labels)
     edges = [[s.start for s in box[::-1]] + [s.stop for s in box[::-1]] for box in found]

@@ -33,8 +33,8 @@ LEAST_BRIGHTER = 1.15
 LEAST_FLUID = 0.08
 #: How much brighter than the mirrored place a lesion is; chosen for this program.
 BRIGHTER_SIDE = 1.15
-#: Of what is larger than so many mm3, half of the surround at this distance lies in the brain: an
-#: eye or another bulge that a weak border let in is no finding.
+#: For objects larger than so many mm3, half of the surround at this distance must be brain, which
+#: excludes an eye or another bulge behind a weak border.
 BULGE_MM3, SURROUND_MM = 1000.0, (8.0, 12.0)
 #: Contrasts on which lesions are bright.
 SHOWS_LESIONS = ("T2", "FLAIR", "DWI")

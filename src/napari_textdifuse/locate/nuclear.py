@@ -38,7 +38,7 @@ REACH_MM = 30.0
 SURROUND_MM = 6.0
 #: A hot spot is hotter than the upper quartile of the tissue by this factor.
 LEAST_HOTTER = 1.15
-#: A field of view with tissue over more than this in mm is no brain scan.
+#: A field of view with tissue over more than this in mm is not a brain scan.
 HEAD_MM = 300.0
 
 
@@ -76,7 +76,7 @@ def in_body_units(view: RuleImage) -> Floats:
 
 
 def is_whole_body(view: RuleImage) -> bool:
-    """Tell a body scan from a brain scan by the extent of tissue."""
+    """Distinguish a body scan from a brain scan by the extent of tissue."""
     if view.spacing is None:
         return False
     # 0.3 lies above the noise outside the body and below fat and muscle
@@ -91,7 +91,7 @@ def is_whole_body(view: RuleImage) -> bool:
 
 def brain_lesion(view: RuleImage) -> Mask:
     """Uptake far above normal brain, outlined by a background-adapted 41 % contour."""
-    # in SUV, uptake as low as that of skin and muscle is no lesion; near the vertex a single slice
+    # in SUV, uptake as low as in skin and muscle is not a lesion; near the vertex a single slice
     # has little else to be compared with
     floor = (3.0 if view.array.ndim == 2 else 2.0) if view.unit == "SUVbw" else 0.0
     return _above_reference(view, PET_RATIO, floor)
@@ -188,7 +188,7 @@ def hot_spot(view: RuleImage) -> Mask:
     usual = low + LEAST_HOTTER * (float(np.percentile(inside, 75)) - low)
     level = max(float(inside.mean() + 2 * inside.std()), usual)
     seeds = drop_small(array > level, 3.0, view.mm)
-    if seeds.mean() > 0.25:  # a quarter of the image is no spot
+    if seeds.mean() > 0.25:  # a quarter of the image is not a spot
         return empty(array)
     return seeds
 

@@ -49,7 +49,7 @@ class SliceDetection:
 
 @dataclass(frozen=True, eq=False)
 class OutlinedDetection:
-    """A `SliceDetection` with its mask, cut to the rows and columns that hold it."""
+    """A `SliceDetection` with its mask, cropped to its rows and columns."""
 
     found: SliceDetection
     window: tuple[slice, slice]
@@ -135,7 +135,7 @@ def describe_objects(
     names: Sequence[str],
     ndim: int,
 ) -> Detections:
-    """Describe objects, one row each; of a volume's object the best slice's score counts.
+    """Describe objects, one row each; an object in a volume has the score of its best slice.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def link(
     overlap: float = 0.3,
     reach: int = 2,
 ) -> npt.NDArray[np.intp]:
-    """Say which boxes of neighbouring slices are the same object.
+    """Link boxes of neighbouring slices that are the same object.
 
     Slice by slice, each object found so far gets at most one box of its kind, by the assignment
     with the largest total overlap. A slice in which the detector missed the object does not end
@@ -247,7 +247,7 @@ def link(
 def describe_words(
     words: Sequence[str], best: npt.NDArray[np.float64], rows: Detections, threshold: float
 ) -> Iterator[str]:
-    """Say what was found where, and how surely.
+    """Note what was found where, with scores.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ def describe_words(
 def describe_outlines(
     outlined: Sequence[Sequence[OutlinedDetection]], words: Sequence[str]
 ) -> Iterator[str]:
-    """Say where an outline is missing, or is not that of a detected box."""
+    """Note missing outlines, and those not from a detected box."""
     interpolated = sum(part.found.interpolated for parts in outlined for part in parts)
     if interpolated:
         yield (

@@ -29,7 +29,7 @@ TEMPLATE = "a photo of a {}"
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """What the image encoder gives for one image; independent of the prompt.
+    """The output of the image encoder for one image; independent of the prompt.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ class _Outputs:
 
 
 def _require(folder: Path) -> None:
-    """Insist on files that transformers would replace by defaults, such as an empty vocabulary."""
+    """Require files that transformers would replace by defaults, such as an empty vocabulary."""
     tokenizer: tuple[str, ...] = ("vocab.json", "merges.txt")
     if (folder / "tokenizer.json").is_file():
         tokenizer = ("tokenizer.json",)
@@ -192,5 +192,5 @@ def _classes(kind: str, folder: Path) -> tuple[Any, Any, Any]:
         elif kind == "owlv2":
             classes = hf.Owlv2ForObjectDetection, hf.Owlv2ImageProcessorPil
         else:
-            raise WeightsError(f"{folder} holds a {kind!r} model, which detects nothing.")
+            raise WeightsError(f"{folder} contains a {kind!r} model, which is not a detector.")
         return *classes, hf.CLIPTokenizer

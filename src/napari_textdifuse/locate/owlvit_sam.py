@@ -47,9 +47,9 @@ _Path = str | os.PathLike[str]
 class OwlVitSamLocator:
     """Finds whatever a prompt names with OWL-ViT or OWLv2, and outlines it with SAM.
 
-    Nothing is loaded before it is needed, and nothing is ever downloaded from here. What the
-    image encoders give is kept in this object, so that a second prompt for the same image costs
-    only its text and boxes: keep the object between calls.
+    Models are loaded on demand, and nothing is ever downloaded. The output of the image encoders
+    is cached in this object, so that a second prompt for the same image needs only its text and
+    boxes: keep the object between calls.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class OwlVitSamLocator:
         A folder in transformers' format, for the segmenter also a SAM checkpoint (.pth); or the
         name of a downloaded model, such as ``"owlvit-base-patch32"``.
     weights : str or PathLike, optional
-        A folder in which both are looked for. Without any of these, the folders named by the
+        A folder in which both are searched for. Without any of these, the folders named by the
         environment variable ``TEXTDIFUSE_LOCATOR_WEIGHTS`` are searched, then the downloads.
     threshold : float
         Lowest score of a box, 0 to 1.
@@ -67,9 +67,9 @@ class OwlVitSamLocator:
         In which of the two images to look. With "both", boxes that mean the same object are
         merged, and the object is outlined in the image that shows it best.
     device : str
-        "auto" takes an accelerator where there is one, else the CPU.
+        "auto" uses an accelerator if there is one, else the CPU.
     cache_bytes : int
-        How much to keep of what the image encoders gave.
+        Memory limit for the cached output of the image encoders.
     callback : callable, optional
         Called with the steps done and their number (to search an image is one, to outline what was
         found in it another); returning False cancels.
@@ -99,9 +99,9 @@ class OwlVitSamLocator:
         callback: Callable[[int, int], bool | None] | None = None,
     ) -> None:
         if not isinstance(threshold, (int, float, np.number)) or not 0 <= threshold <= 1:
-            raise InputError(f"threshold must lie between 0 and 1, not {threshold!r}.")
+            raise InputError(f"threshold must be between 0 and 1, not {threshold!r}.")
         if isinstance(top_k, bool) or not isinstance(top_k, (int, np.integer)) or top_k < 1:
-            raise InputError(f"top_k must be a whole number from 1, not {top_k!r}.")
+            raise InputError(f"top_k must be an integer of at least 1, not {top_k!r}.")
         if look_at not in LOOK_AT:
             raise InputError(f"look_at must be one of {', '.join(LOOK_AT)}, not {look_at!r}.")
         self.detector, self.segmenter, self.weights = detector, segmenter, weights
@@ -113,14 +113,15 @@ class OwlVitSamLocator:
 
     @classmethod
     def describe(cls) -> LocatorInfo:
-        """Say what this locator is and what it lacks on this machine; loads nothing."""
+        """Describe this locator and what is missing on this machine; loads nothing."""
         pair = [get_model(_first(cls.PREFERRED)), get_model(_first(cls.SEGMENTER))]
         if pair[0].name == "sam3":
             pair.pop()
         return LocatorInfo(
             name=cls.name,
             summary=f"free text: {pair[0].name} finds boxes, {pair[-1].name} outlines them",
-            good_at="everyday things in visible and infrared scenes; not trained on medical images",
+            good_at="everyday objects in visible and infrared scenes; not trained on medical "
+            "images",
             needs_download=True,
             megabytes=sum(model.megabytes for model in pair),
             licence=pair[0].licence,
@@ -128,18 +129,18 @@ class OwlVitSamLocator:
         )
 
     def missing(self) -> tuple[str, ...]:
-        """Say which weights are not on this machine, one sentence each; touches no network."""
+        """List the missing weights, one sentence each; does not use the network."""
         roles: tuple[Role, ...] = ("detector",) if self._outlines() else ("detector", "segmenter")
         return tuple(self._lack(role) for role in roles if self._path(role) is None)
 
     def _outlines(self) -> bool:
-        """Tell whether the detector draws outlines itself, as SAM 3 does."""
+        """Return whether the detector draws outlines itself, as SAM 3 does."""
         path = self._path("detector")
         if path is None or not path.is_dir():
             return path is None and self.PREFERRED == "sam3"
         try:
             return model_type(path) in ("sam3", "sam3_video")
-        except WeightsError:  # loading says what is wrong
+        except WeightsError:  # loading reports the problem
             return False
 
     def load(self) -> tuple[Detector, Segmenter | None]:
@@ -153,7 +154,7 @@ class OwlVitSamLocator:
         MissingDependencyError
             If transformers or segment-anything cannot be imported.
         InputError
-            If the device is not there.
+            If the device is not available.
         """
         if self._models is None:
             lacking = self.missing()
@@ -175,7 +176,7 @@ class OwlVitSamLocator:
         return self._models
 
     def settings(self) -> dict[str, Any]:
-        """Return what a mask depends on, as plain values; loads the models."""
+        """Return the settings that affect a mask, as plain values; loads the models."""
         detector, segmenter = self.load()
         return {
             "threshold": self.threshold,
@@ -214,12 +215,12 @@ class OwlVitSamLocator:
         WeightsError, MissingDependencyError
             See `load`.
         Cancelled
-            If the callback asked for it.
+            If the callback returned False.
         """
         chosen = self._chosen(images)
         words = read_phrases(prompt)
         if len(words) > 255:
-            raise InputError(f"The prompt names {len(words)} things; 255 are possible.")
+            raise InputError(f"The prompt names {len(words)} things; at most 255 are possible.")
         self.load()
         shape = images[0].shape
         stacks = {i: render(images[i]).reshape(-1, *shape[-2:], 3) for i in chosen}
@@ -247,7 +248,7 @@ class OwlVitSamLocator:
     def _detect(
         self, stacks: dict[int, Picture], words: list[str]
     ) -> tuple[list[SliceDetection], npt.NDArray[np.float64]]:
-        """Look for the words in every slice of every image; also return each one's best score."""
+        """Search for the words in every slice of every image; also return each one's best score."""
         detector, _ = self.load()
         best = np.zeros(len(words))
         result: list[SliceDetection] = []
@@ -330,14 +331,14 @@ class OwlVitSamLocator:
 
 
 class OwlV2SamLocator(OwlVitSamLocator):
-    """`OwlVitSamLocator` that takes OWLv2 first: better on small objects, slower."""
+    """`OwlVitSamLocator` that prefers OWLv2: better on small objects, slower."""
 
     name = "owlv2-sam"
     PREFERRED = "owlv2-base-patch16-ensemble"
 
 
 class GroundingDinoSamLocator(OwlVitSamLocator):
-    """`OwlVitSamLocator` that takes Grounding DINO first, and SAM 2 for the outlines."""
+    """`OwlVitSamLocator` that prefers Grounding DINO, with SAM 2 for the outlines."""
 
     name = "grounding-dino-sam"
     PREFERRED = "grounding-dino-tiny"
@@ -345,7 +346,7 @@ class GroundingDinoSamLocator(OwlVitSamLocator):
 
 
 class Sam3Locator(OwlVitSamLocator):
-    """`OwlVitSamLocator` that takes SAM 3, which finds and outlines in one."""
+    """`OwlVitSamLocator` that prefers SAM 3, which detects and outlines."""
 
     name = "sam3"
     PREFERRED = "sam3"
@@ -364,5 +365,5 @@ def _first(names: str | tuple[str, ...]) -> str:
 
 
 def _is_blank(picture: Picture) -> bool:
-    """Tell an image of one value, as outside the body."""
+    """Return whether an image has a single value, as outside the body."""
     return bool(picture.min() == picture.max())

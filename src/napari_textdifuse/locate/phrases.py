@@ -1,4 +1,4 @@
-"""The parts of a prompt: what every locator reads alike, and plain phrases for a detector."""
+"""The parts of a prompt: rules shared by all locators, and plain phrases for a detector."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _SINGULAR = frozenset({"glasses", "sunglasses", "scissors", "lens", "trousers", 
 
 
 def split(prompt: str) -> list[str]:
-    """Cut a prompt where it starts to name another thing.
+    """Split a prompt into the objects that it names.
 
     Separators are punctuation (also Chinese), and "and" or "or" in English, German, French,
     Spanish and Chinese.
@@ -79,7 +79,7 @@ def split(prompt: str) -> list[str]:
 
 
 def refuse_negation(words: list[str], who: str) -> None:
-    """Raise `PromptError` if words ask for an absence, which no locator here can show."""
+    """Raise `PromptError` if the words request an absence, which no locator can show."""
     negation = [w for w in words if w in NEGATIONS or w.startswith(_CHINESE_NEGATIONS)]
     if negation:
         raise PromptError(
@@ -89,10 +89,10 @@ def refuse_negation(words: list[str], who: str) -> None:
 
 
 def phrases(prompt: str) -> list[str]:
-    """Read what an open-vocabulary detector should look for.
+    """Extract the phrases that an open-vocabulary detector should search for.
 
-    Words before and after a name that are no part of it are dropped, the last word is put into
-    the singular; words within are kept, such as in "person on a bicycle".
+    Words before and after a name that do not belong to it are dropped, and the last word becomes
+    singular. Words within are kept, such as in "person on a bicycle".
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def phrases(prompt: str) -> list[str]:
     Raises
     ------
     PromptError
-        If nothing is named, or an absence is asked for.
+        If nothing is named, or an absence is requested.
 
     Examples
     --------

@@ -26,7 +26,7 @@ _FILLERS = WRAPPING | frozenset(
     """.split()  # noqa: SIM905 - a list of one word a line would be four pages
 )
 _CHINESE = re.compile(r"[\u4e00-\u9fff]+")
-#: After these a place follows, not another thing to find: "tumour in the brain".
+#: A location follows these, not another object to find: "tumour in the brain".
 _PLACE = frozenset({"of", "in", "inside", "within", "near", "beside", "on", "at"})
 #: American to British, applied to whole words.
 _SPELLING = {
@@ -61,7 +61,7 @@ _PLURALS = {
 
 @dataclass(frozen=True)
 class TermRequest:
-    """One thing to find.
+    """One object to find.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class TermRequest:
     unused : tuple of str
         Words of the phrase that had no effect.
     misspelt : str or None
-        What the user wrote, where `said` is the known word that it was taken for.
+        What the user wrote, if `said` is its correction.
     """
 
     term: Term
@@ -125,7 +125,7 @@ def parse(prompt: str, terms: Sequence[Term]) -> tuple[list[TermRequest], list[s
     Raises
     ------
     PromptError
-        If the prompt names nothing at all, or asks for an absence.
+        If the prompt names nothing, or requests an absence.
     """
     names = vocabulary(terms)
     requests: list[TermRequest] = []
@@ -219,7 +219,7 @@ def _words(phrase: str, names: dict[tuple[str, ...], Term]) -> list[str]:
 def _respelt(
     words: list[str], names: dict[tuple[str, ...], Term]
 ) -> tuple[list[str], str | None, str | None]:
-    """Correct the longest name of several words that has a slip in some of them.
+    """Correct the longest multi-word name in which some words are misspelt.
 
     Returns
     -------
@@ -244,9 +244,7 @@ def _respelt(
             meant = {names[name].name: " ".join(name) for name in close}
             if len(meant) > 1:
                 either = " or ".join(map(repr, meant.values()))
-                raise PromptError(
-                    f"{' '.join(part)!r} may be {either}; write the one that you mean."
-                )
+                raise PromptError(f"{' '.join(part)!r} may be {either}; write the one you mean.")
             if close:
                 corrected = [*words[:start], *close[0], *words[start + length :]]
                 return corrected, " ".join(part), " ".join(close[0])
@@ -254,7 +252,7 @@ def _respelt(
 
 
 def _is_slip(part: tuple[str, ...], name: tuple[str, ...], alone: set[str]) -> bool:
-    """Tell whether each word is that of the name, or a slip of it and not a known word itself."""
+    """Tell whether each word is the name's, or a misspelling of it and no known word itself."""
     return all(
         said == word or (said not in alone and bool(nearest(said, (word,))))
         for said, word in zip(part, name, strict=True)
@@ -262,7 +260,7 @@ def _is_slip(part: tuple[str, ...], name: tuple[str, ...], alone: set[str]) -> b
 
 
 def _misspelt(words: list[str], names: dict[tuple[str, ...], Term]) -> list[TermRequest]:
-    """Read misspelt words as the known ones.
+    """Replace misspelt words by known ones.
 
     Raises
     ------
@@ -280,7 +278,7 @@ def _misspelt(words: list[str], names: dict[tuple[str, ...], Term]) -> list[Term
         meant = {spellings[name].name: name for name in close}
         if len(meant) > 1:
             either = " or ".join(repr(name) for name in meant.values())
-            raise PromptError(f"{word!r} may be {either}; write the one that you mean.")
+            raise PromptError(f"{word!r} may be {either}; write the one you mean.")
         if close:
             corrected = [close[0] if w == word else w for w in words]
             corrected_words = [w for text in corrected for w in normalise(text)]
@@ -290,7 +288,7 @@ def _misspelt(words: list[str], names: dict[tuple[str, ...], Term]) -> list[Term
 
 
 def _requests(words: list[str], names: dict[tuple[str, ...], Term]) -> list[TermRequest]:
-    """Find the longest known names from left to right; keep those that were asked for."""
+    """Find the longest known names from left to right; keep those that were requested."""
     longest = max(map(len, names))
     matches: list[tuple[Term, str]] = []
     rest: list[str] = []

@@ -1,4 +1,4 @@
-"""What every locator takes and gives back: a prompt becomes boxes and a label mask."""
+"""The interface of all locators: a prompt becomes boxes and a label mask."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Detections:
         Pixel edges ``(x0, y0, x1, y1)`` in 2-D; ``(x0, y0, z0, x1, y1, z1)`` in volumes.
         The upper edge is exclusive, so a single pixel at 3 has edges 3 and 4.
     scores : ndarray of float32, shape (N,)
-        In [0, 1]; what a score means depends on the locator.
+        In [0, 1]; the meaning depends on the locator.
     labels : tuple of str
         The term each object was found for.
     label_values : ndarray of uint8, shape (N,)
@@ -31,9 +31,9 @@ class Detections:
         Which image each object was found in: its modality or name.
     kinds : tuple of str
         Per object ``"structure"`` (anatomy that passed a plausibility check) or ``"candidate"``
-        (a finding to be accepted or rejected); empty where a locator does not distinguish them.
+        (a finding to accept or reject); empty if a locator does not distinguish them.
     reasons : tuple of str
-        Per object why it was marked; empty where a locator gives none.
+        Per object, why it was marked; empty if a locator gives none.
     """
 
     boxes: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
@@ -94,7 +94,7 @@ class Location:
         One sentence each: the rule used per term with its source, terms that were not found.
     instances : ndarray of uint32, optional
         Shape of the mask; 0 is background, ``i`` the object in row ``i - 1`` of `detections`.
-        None where a locator does not separate the objects of one term.
+        None if a locator does not separate the objects of one term.
     """
 
     mask: npt.NDArray[np.uint8]
@@ -106,24 +106,24 @@ class Location:
 
 @dataclass(frozen=True)
 class LocatorInfo:
-    """What a locator says about itself, without loading anything.
+    """The description of a locator, available without loading anything.
 
     Parameters
     ----------
     name : str
-        What `get_locator` and ``--locator`` take.
+        The name for `get_locator` and ``--locator``.
     summary : str
         One line.
     good_at : str
-        What it finds, and what it was made from.
+        What it finds, and its training data.
     needs_download : bool
-        Whether it needs files that do not come with the package.
+        Whether it needs files that are not part of the package.
     megabytes : int
         Size of those files; 0 for none.
     licence : str
         Of those files.
     missing : tuple of str
-        What it cannot find on this machine, one sentence each with what to do.
+        What is missing on this machine, one sentence each with what to do.
     problem : str
         Why it cannot be used at all (a broken plugin), else empty.
     """
@@ -140,7 +140,7 @@ class LocatorInfo:
 
 @runtime_checkable
 class Locator(Protocol):
-    """Anything that turns a prompt into a `Location`.
+    """Any object that converts a prompt to a `Location`.
 
     Other packages offer theirs through the entry-point group ``napari_textdifuse.locators``: a
     class or function that makes the locator from keyword options. It may have a ``describe``
@@ -166,6 +166,6 @@ class Locator(Protocol):
         Raises
         ------
         PromptError
-            If the prompt names nothing the locator knows; the message lists what it knows.
+            If the prompt names nothing that the locator knows; the message lists the known terms.
         """
         ...

@@ -1,4 +1,4 @@
-"""Small tools that the rules share: classes, tissue, components, sizes in millimetres."""
+"""Common functions of the rules: classes, tissue, components, sizes in millimetres."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def largest(mask: Mask) -> Mask:
 
 
 def touching(mask: Mask, seeds: Mask) -> Mask:
-    """Keep the components that hold a seed."""
+    """Keep the components that contain a seed."""
     labels, _ = components(mask)
     keep = np.zeros(labels.max() + 1, bool)
     keep[labels[seeds & mask]] = True
@@ -90,7 +90,7 @@ def fill(mask: Mask) -> Mask:
 
 
 def distance_inside(mask: Mask, mm: Sequence[float]) -> Floats:
-    """Return the distance in mm to the outside of the mask; a cut by the image's edge is not one.
+    """Return the distance in mm to the outside of the mask; the image's edge is not an outside.
 
     In a volume the first axis does not count, so that the first and last slices are judged like
     the others.
@@ -134,7 +134,7 @@ def with_blurred_edge(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask
 
 
 def deep_fluid(fluid: Mask, inside: Mask, mm: Sequence[float]) -> Mask:
-    """Tell ventricles from the other fluid in a head: thick, deep, and enclosed.
+    """Distinguish ventricles from the other fluid in a head: thick, deep, and enclosed.
 
     Fissures and cisterns are joined to the fluid around the brain; ventricles lie within it.
 
@@ -162,7 +162,7 @@ def _deep_in_slice(thick: Mask, inside: Mask, mm: Sequence[float]) -> Mask:
 
 
 def _deep(thick: Mask, inside: Mask, mm: Sequence[float]) -> Mask:
-    """Keep the parts of which most lies in the inner half, also away from the base of the skull."""
+    """Keep the parts that are mostly in the inner half and away from the base of the skull."""
     distance = ndimage.distance_transform_edt(np.pad(inside, 1), mm)[1:-1, 1:-1, 1:-1]
     labels, count = components(thick)
     if not count:
@@ -197,6 +197,6 @@ def mirror(array: Floats, brain: Mask, axis: int) -> Floats:
 def mirrored(
     array: Floats, brain: Mask, axis: int, nearby_mm: float, mm: Sequence[float]
 ) -> Floats:
-    """Return the highest value near the mirrored place; no head is quite symmetric."""
+    """Return the highest value near the mirrored position; no head is perfectly symmetric."""
     width = [1 + 2 * round(nearby_mm / s / 2) for s in mm]
     return mirror(ndimage.maximum_filter(array, width), brain, axis)

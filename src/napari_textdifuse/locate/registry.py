@@ -1,4 +1,4 @@
-"""Locators by name: those of this package, and those that other packages bring."""
+"""Locators by name: those of this package and of other packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GROUP = "napari_textdifuse.locators"
 
 _Factory = Callable[..., Locator]
 
-#: Name -> module of this folder and class; loaded when asked for.
+#: Name -> module of this folder and class; loaded on demand.
 _BUILT_IN = {
     "lexicon": ("lexicon", "LexiconLocator"),
     "owlvit-sam": ("owlvit_sam", "OwlVitSamLocator"),
@@ -34,7 +34,7 @@ def locator_names(others: bool = True) -> list[str]:
     Parameters
     ----------
     others : bool
-        Look for locators of other packages too, which reads what is installed.
+        Include locators of other packages, which needs a look at installed packages.
     """
     return list(dict.fromkeys([*_BUILT_IN, *(sorted(_others()) if others else ())]))
 
@@ -61,7 +61,7 @@ def get_locator(name: str, **options: Any) -> Locator:
         ``"lexicon"``: built in, no download. ``"owlvit-sam"``, ``"owlv2-sam"``: free text, with
         weights that are named or were downloaded. Other packages may add theirs.
     **options
-        What the locator takes, such as ``detector=DIR, segmenter=FILE, threshold=0.1``.
+        Options of the locator, such as ``detector=DIR, segmenter=FILE, threshold=0.1``.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def get_locator(name: str, **options: Any) -> Locator:
     Raises
     ------
     InputError
-        If there is no such locator, or it does not take an option; the message lists them.
+        If there is no such locator or option; the message lists them.
     MissingDependencyError
         If another package's locator cannot be loaded.
     """
@@ -97,12 +97,12 @@ def locator_options(name: str) -> tuple[str, ...]:
 
 
 def describe_locators() -> list[LocatorInfo]:
-    """Let every locator say what it is; a broken one says why in `LocatorInfo.problem`."""
+    """Return the descriptions of all locators; a broken one has a `LocatorInfo.problem`."""
     return [_describe(name) for name in locator_names()]
 
 
 def _others() -> dict[str, EntryPoint]:
-    """Entry points of other packages; a name of this package cannot be taken over."""
+    """Entry points of other packages; names of this package cannot be overridden."""
     found = {point.name: point for point in entry_points(group=GROUP)}
     return {name: point for name, point in found.items() if name not in _BUILT_IN}
 
@@ -116,7 +116,7 @@ def _factory(name: str) -> _Factory:
     point = _others()[name]
     try:
         loaded = point.load()
-    except Exception as error:  # whatever another package does on import
+    except Exception as error:  # other packages may raise anything on import
         package = point.dist.name if point.dist is not None else point.module
         reason = " ".join(str(error).split())[:200]
         raise MissingDependencyError(

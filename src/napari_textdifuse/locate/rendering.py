@@ -1,4 +1,4 @@
-"""Measured images as the 8-bit images that models of natural images expect."""
+"""Conversion of measured images to the 8-bit images that models of natural images expect."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..volume import Volume
 
 Picture = npt.NDArray[np.uint8]
 
-#: What a display leaves out at either end, in percent of the pixels.
+#: Percentiles clipped at either end of a display window.
 PERCENTILES = (0.5, 99.5)
 
 
 def render(image: Volume) -> Picture:
     """Show an image with three channels of 8 bits; one window for the whole volume.
 
-    Colour is shown as it is. Grey is stretched: by the file's own window or the preset for its
+    Colour is not changed. Grey is stretched by the file's own window or the preset for its
     unit (HU, SUVbw) where there is one, else between percentiles 0.5 and 99.5, so that a dim
     infrared image or an MR image of any scale fills the range. Values that are not finite are
     black.

@@ -1,8 +1,7 @@
-"""Words of a prompt that ask for restoration, such as "denoise" or "keep the light".
+"""Words of a prompt about restoration, such as "denoise" or "keep the light".
 
 Every word gets a class of one letter, and phrases are regular expressions over these letters.
-What is no such phrase is left as it was written: "traffic light" and "brighten the tumour" are
-about objects.
+Other text is not changed: "traffic light" and "brighten the tumour" are about objects.
 """
 
 from __future__ import annotations
@@ -42,12 +41,12 @@ _LOOSE = frozenset("fjosn")
 
 @dataclass(frozen=True)
 class Wishes:
-    """What a prompt says of restoration.
+    """The restoration requested in a prompt.
 
     Parameters
     ----------
     strengths : dict of str to float
-        1 or 0 for each of `KINDS` that the prompt speaks of.
+        1 or 0 for each of `KINDS` that the prompt mentions.
     said : dict of str to str
         The phrase that says so, as it was written.
     objects : str or None
@@ -69,7 +68,7 @@ class _Token:
 
 @lru_cache(maxsize=64)
 def read_wishes(prompt: str) -> Wishes:
-    """Take the phrases about restoration out of a prompt.
+    """Separate the phrases about restoration from a prompt.
 
     Parameters
     ----------
@@ -83,7 +82,7 @@ def read_wishes(prompt: str) -> Wishes:
     Raises
     ------
     PromptError
-        If the prompt asks for opposite things, or it is open how far a "not" goes.
+        If the prompt contradicts itself, or the scope of a "not" is ambiguous.
 
     Examples
     --------
@@ -105,7 +104,8 @@ def read_wishes(prompt: str) -> Wishes:
         if last_negated and not own and match["alone"] and set(link) <= set("jof") and link:
             if "j" in link:
                 raise PromptError(
-                    f"It is open whether the prompt's 'not' includes {phrase!r}; separate the two "
+                    f"It is not clear whether the prompt's 'not' includes {phrase!r}; separate "
+                    "the two "
                     "by a comma, or write 'or'."
                 )
             negated = True
@@ -117,7 +117,7 @@ def read_wishes(prompt: str) -> Wishes:
         for kind in _kinds(part):
             if strengths.get(kind, strength) != strength:
                 raise PromptError(
-                    f"The prompt says both {said[kind]!r} and {phrase!r}; say one of them."
+                    f"The prompt says both {said[kind]!r} and {phrase!r}; use one of them."
                 )
             strengths[kind], said[kind] = strength, phrase
     objects = _rest(prompt, tokens, taken) if strengths else prompt
@@ -125,7 +125,7 @@ def read_wishes(prompt: str) -> Wishes:
 
 
 def _strength(form: str, part: list[_Token], negated: bool) -> float | None:
-    """Return 1 for restore, 0 for keep as it is, None for neither."""
+    """Return 1 for restore, 0 for keep unchanged, None for neither."""
     letters = {token.letter for token in part}
     if form == "nothing":
         return 0.0
@@ -147,12 +147,12 @@ def _strength(form: str, part: list[_Token], negated: bool) -> float | None:
 
 
 def _kinds(part: list[_Token]) -> tuple[str, ...]:
-    """Return what a phrase is about: everything, if it has no noun and no verb that says it."""
+    """Return what a phrase refers to: everything, if it has no noun and no specific verb."""
     return tuple(dict.fromkeys(kind for token in part for kind in token.kinds)) or KINDS
 
 
 def _rest(prompt: str, tokens: list[_Token], taken: list[bool]) -> str | None:
-    """Join what no phrase has taken."""
+    """Join the text that belongs to no phrase."""
     pieces: list[str] = []
     run: list[_Token] = []
     for token, gone in [*zip(tokens, taken, strict=True), (_Token("s", 0, 0), True)]:

@@ -42,7 +42,7 @@ class TransformersSam:
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         if model_type(folder) != "sam":
-            raise WeightsError(f"{folder} holds no SAM model; name one as the segmenter.")
+            raise WeightsError(f"{folder} contains no SAM model; name one as the segmenter.")
         with transformers_classes():
             from transformers import SamImageProcessorPil, SamModel
         self.model = load_pretrained(SamModel, folder).to(device)
@@ -221,7 +221,7 @@ def load_segmenter(path: Path, device: torch.device) -> Segmenter:
         raise WeightsError(f"There is no SAM folder or checkpoint {str(path)!r}; check the path.")
     if path.suffix not in CHECKPOINTS:
         raise WeightsError(
-            f"{path.name} is no SAM checkpoint (.pth), and no folder in transformers' format."
+            f"{path.name} is neither a SAM checkpoint (.pth) nor a folder in transformers' format."
         )
     from .sam_checkpoint import CheckpointSam
 

@@ -20,25 +20,25 @@ from .rendering import Picture
 from .segmenter import BATCH, Embedding, Floats, Masks
 from .torchvision_standin import import_segment_anything
 
-#: Width of the image encoder -> what its authors call it.
+#: Width of the image encoder -> its name.
 VARIANTS = {768: "ViT-B", 1024: "ViT-L", 1280: "ViT-H"}
 
 
 class CheckpointSam:
     """A SAM checkpoint, such as ``sam_vit_b_01ec64.pth`` or a fine-tuned one.
 
-    The sizes of the network are read off the weights, so no model type has to be given.
+    The sizes of the network are derived from the weights, so no model type has to be given.
 
     Parameters
     ----------
     path : Path
-        State dictionary; loaded without running any code it may hold (``weights_only``).
+        State dictionary; loaded without running any code in it (``weights_only``).
     device : torch.device
 
     Raises
     ------
     WeightsError
-        If the file is damaged or holds something else.
+        If the file is damaged or contains something else.
     MissingDependencyError
         If segment-anything cannot be imported.
     """
@@ -124,7 +124,7 @@ def build(state: Mapping[str, torch.Tensor], name: str) -> torch.nn.Module:
     ----------
     state : mapping of str to Tensor
     name : str
-        What to call it in messages.
+        Its name in messages.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def build(state: Mapping[str, torch.Tensor], name: str) -> torch.nn.Module:
         sizes = _sizes(state)
     except (KeyError, IndexError, ZeroDivisionError):
         raise WeightsError(
-            f"{name} holds no weights of SAM with a ViT encoder; use a checkpoint of "
+            f"{name} contains no weights of SAM with a ViT encoder; use a checkpoint of "
             "segment-anything (ViT-B, ViT-L or ViT-H)."
         ) from None
     grid = (sizes["grid"],) * 2
@@ -171,7 +171,7 @@ def build(state: Mapping[str, torch.Tensor], name: str) -> torch.nn.Module:
 
 
 def _sizes(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    """Read a network's sizes off the shapes of its weights."""
+    """Derive a network's sizes from the shapes of its weights."""
     encoder, decoder = "image_encoder", "mask_decoder"
     _, grid, _, width = state[f"{encoder}.pos_embed"].shape
     patch = state[f"{encoder}.patch_embed.proj.weight"].shape[-1]
@@ -212,12 +212,14 @@ def _count(state: Mapping[str, torch.Tensor], prefix: str) -> int:
 def _read(path: Path) -> dict[str, torch.Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # pickle, zip and torch raise their own, with advice that is none here
+    except Exception:  # pickle, zip and torch raise their own errors, with unsuitable advice
         raise WeightsError(
             f"{path.name} cannot be read as a SAM checkpoint; it is damaged, incomplete or "
             "something else, so download it again."
         ) from None
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise WeightsError(f"{path.name} holds no plain SAM weights; use the authors' .pth file.")
+        raise WeightsError(
+            f"{path.name} contains no plain SAM weights; use the authors' .pth file."
+        )
     check_values(Path(path.name), state)
     return state

@@ -1,4 +1,4 @@
-"""What is in a scene: persons, cars, bicycles and cyclists by a detector, lamps by a rule."""
+"""Objects in scenes: persons, cars, bicycles and cyclists by a detector, lamps by a rule."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def cyclists(view: RuleImage) -> Objects:
 
 
 def _parts(found: list[SceneObject], label: str) -> list[tuple[SceneObject, ...]]:
-    """Return what makes up each object of a kind: itself, or a rider and a bicycle."""
+    """Return the parts of each object of a kind: itself, or a rider and a bicycle."""
     good = [f for f in found if f.score >= MIN_SCORE[f.label]]
     if label != "cyclist":
         return [(f,) for f in good if f.label == label]
@@ -74,7 +74,7 @@ def _rides(person: Floats, bicycle: Floats) -> bool:
 
 
 def _joined(parts: tuple[SceneObject, ...], label: str) -> SceneObject:
-    """Return one object around all parts, no surer than the least sure of them."""
+    """Return one object around all parts, with the lowest of their scores."""
     edges = np.array([part.box for part in parts])
     box = np.concatenate([edges[:, :2].min(axis=0), edges[:, 2:].max(axis=0)])
     return SceneObject(label, box, min(part.score for part in parts))

@@ -17,9 +17,9 @@ Floats = npt.NDArray[np.float32]
 
 #: The classes of the detector, in the order of its outputs.
 CLASSES = ("person", "car", "bicycle")
-#: Smallest scores of what is found, chosen on frames of MSRS.
+#: Score thresholds, chosen on frames of MSRS.
 MIN_SCORE = {"person": 0.4, "car": 0.48, "bicycle": 0.4}
-#: Longer side of what the network sees, in pixels, and what its sides are multiples of.
+#: Longer side of the network's input in pixels, and the multiple of its sides.
 SIDE, STEP = 640, 32
 #: Boxes of one class that overlap more (intersection over union) are one object.
 OVERLAP = 0.55
@@ -122,7 +122,9 @@ def detect(
     for index, label in enumerate(CLASSES):
         good = scores[:, index] >= threshold
         kept = without_duplicates(boxes[good], scores[good, index], OVERLAP)
-        if label == "car":  # a child may stand before an adult, but a part of a car is no car
+        if (
+            label == "car"
+        ):  # a child may stand in front of an adult, but a part of a car is not a car
             kept = _without_parts(boxes[good], kept)
         found += [SceneObject(label, boxes[good][k], float(scores[good, index][k])) for k in kept]
     return sorted(found, key=lambda f: -f.score)

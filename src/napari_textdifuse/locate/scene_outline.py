@@ -53,7 +53,7 @@ class Outliner:
         cut = self._cut(box)
         if cut is not None and _is_whole(cut, box, label):
             return cut, "cut by the histograms in its box"
-        return _rounded(box, shape), "its box with round corners, as no outline stands out"
+        return _rounded(box, shape), "its box with rounded corners, because no outline stands out"
 
     def _cut(self, box: Floats) -> Mask | None:
         from .drawn.classical import ClassicalRefiner
@@ -93,7 +93,7 @@ def _of_the_box(mask: Mask, window: Box) -> Mask:
 
 
 def _is_whole(mask: Mask, box: Floats, label: str) -> bool:
-    """Tell an object's outline from that of a part of it, or of more than it."""
+    """Return whether an outline is that of the object, not of a part of it or of more."""
     size = float((box[2] - box[0]) * (box[3] - box[1]))
     return _fit(mask, box) >= _FITS and float(mask.sum()) >= _FILLS.get(label, 0) * size
 
@@ -115,7 +115,7 @@ def _rounded(box: Floats, shape: tuple[int, ...]) -> Mask:
 
 
 def _cars(plane: Floats, warm: Mask) -> Mask:
-    """Join warm parts that are no upright shapes, and add what is joined to them."""
+    """Join warm parts that are not upright shapes, and add what is connected to them."""
     height = plane.shape[0]
 
     def upright(part: Mask, _: Box) -> bool:

@@ -29,8 +29,8 @@ def _detected(what: str, label: str, objects: Callable[[RuleImage], Objects]) ->
     return (
         Rule(
             "IR",
-            f"{what}, by the embedded detector from the infrared (bright is taken as warm) and, if "
-            f"it is there, the visible image, {least}",
+            f"{what}, by the embedded detector from the infrared image (bright means warm) and, if "
+            f"present, the visible image, {least}",
             _DETECTOR,
             mask,
             smallest_mm=0,
@@ -81,14 +81,16 @@ SCENE: tuple[Term, ...] = (
     Term(
         "bicycle",
         ("bike", "cycle", "motorcycle", "motorbike", "scooter"),
-        _detected("bicycles, ridden or parked, less surely motorcycles", "bicycle", scene.bicycles),
+        _detected(
+            "bicycles, ridden or parked, and less reliably motorcycles", "bicycle", scene.bicycles
+        ),
         finding=True,
         scene=True,
     ),
     Term(
         "car",
         ("vehicle", "automobile", "truck", "bus", "van", "lorry"),
-        _detected("cars and vans, less surely trucks and buses", "car", scene.cars),
+        _detected("cars and vans, and less reliably trucks and buses", "car", scene.cars),
         finding=True,
         scene=True,
     ),

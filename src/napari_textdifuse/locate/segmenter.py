@@ -1,4 +1,4 @@
-"""What the implementations of SAM have in common."""
+"""The interface of the SAM implementations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class Embedding:
-    """What the image encoder gives for one image; independent of the boxes.
+    """The output of the image encoder for one image; independent of the boxes.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Embedding:
 
 
 class Segmenter(Protocol):
-    """What the two implementations of SAM have in common."""
+    """The interface of both SAM implementations."""
 
     name: str
     sha256: str

@@ -1,4 +1,4 @@
-"""Tissue classes in single MR slices, which hold too little of a head to go by its shape."""
+"""Tissue classes in single MR slices, which show too little of a head to use its shape."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def head(view: RuleImage) -> Mask:
     return largest(solid.reshape(array.shape))
 
 
-#: What a slice of unknown contrast was taken for, in `RuleImage.memo`.
+#: The assumed contrast of a slice, in `RuleImage.memo`.
 INFERRED = "contrast in a slice"
 
 
@@ -55,9 +55,9 @@ def brain_in_slice(view: RuleImage) -> tuple[Mask, bool]:
     )
     if view.contrast is None:
         view.memo[INFERRED] = (
-            "taken as T2-weighted by its values, as fluid is bright"
+            "assumed to be T2-weighted, because fluid is bright"
             if fluid_is_bright
-            else "taken as T1-weighted or FLAIR by its values, as fluid is dark"
+            else "assumed to be T1-weighted or FLAIR, because fluid is dark"
         )
     # bright fluid takes a class of its own, and leaves grey and white matter in the middle one
     level = (
@@ -74,7 +74,7 @@ def brain_in_slice(view: RuleImage) -> tuple[Mask, bool]:
 
 
 def fluid_in_slice(view: RuleImage) -> tuple[Mask, float]:
-    """Return what the skull encloses, and from where it is fluid; nothing if that is not bright."""
+    """Return the skull's interior and the threshold of fluid; nothing if fluid is not bright."""
     inside, bright = brain_in_slice(view)
     if not bright and view.contrast not in BRIGHT_FLUID:
         return empty(view.array), 0.0
@@ -85,13 +85,13 @@ def fluid_in_slice(view: RuleImage) -> tuple[Mask, float]:
 
 
 def _fluid_is_bright(deep: Floats) -> bool:
-    """Tell T2 from T1 by the tail of the histogram inside the head: bright fluid, not dark."""
+    """Distinguish T2 from T1 by the tail of the histogram inside the head: bright fluid."""
     low, middle, high = np.percentile(deep, (2, 50, 98))
     return bool(high - middle > 1.25 * (middle - low))
 
 
 def white_is_darker(view: RuleImage, whole: Mask, levels: tuple[float, ...]) -> bool:
-    """Tell FLAIR from T1: white matter, which lies deeper than the cortex, is the darker one."""
+    """Distinguish FLAIR from T1: white matter, which is deeper than the cortex, is darker."""
     inward, array = distance_inside(whole, view.mm), smooth(view.array, view.mm, 0.5)
     darker = whole & (array >= levels[0]) & (array < levels[1])
     brighter = whole & (array >= levels[1])
@@ -100,9 +100,9 @@ def white_is_darker(view: RuleImage, whole: Mask, levels: tuple[float, ...]) -> 
     found = bool(np.median(inward[darker]) > np.median(inward[brighter]))
     if view.contrast is None:
         view.memo[INFERRED] = (
-            "taken as FLAIR by its values, as fluid is dark and white matter is darker than grey"
+            "assumed to be FLAIR, because fluid is dark and white matter is darker than grey"
             if found
-            else "taken as T1-weighted by its values, as fluid is dark and white matter brightest"
+            else "assumed to be T1-weighted, because fluid is dark and white matter brightest"
         )
     return found
 

@@ -1,4 +1,4 @@
-"""What the lexicon is made of: terms, and the published rules that find them."""
+"""The elements of the lexicon: terms, and the published rules that find them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WHOLE_MM = 120.0
 
 @dataclass(frozen=True, eq=False)
 class Objects:
-    """Separate objects, with boxes and scores of their own.
+    """Separate objects, with their own boxes and scores.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Objects:
 
 @dataclass(frozen=True)
 class Rule:
-    """One way to find something in one kind of image.
+    """A rule that finds something in one kind of image.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Rule:
     smallest_mm : float
         Objects smaller than a disc (in volumes: a ball) of this diameter are dropped.
     applies : callable, optional
-        Takes a `RuleImage`; the rule is passed over where it returns False.
+        Takes a `RuleImage`; the rule is skipped if it returns False.
     guess : bool
         Whether a relative rule may be tried on images of unknown modality.
     objects : callable, optional
@@ -76,7 +76,7 @@ class Rule:
     objects: Callable[[RuleImage], Objects] | None = None
 
     def fits(self, view: RuleImage) -> bool:
-        """Tell whether the rule can be used on an image."""
+        """Return whether the rule can be used on an image."""
         if view.modality != self.modality:
             return False
         if self.unit is not None and view.unit != self.unit:
@@ -88,7 +88,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Gate:
-    """What a structure must be like in a volume; else it is not marked, and a note says why.
+    """Plausibility limits of a structure in a volume; if not met, it is not marked, with a note.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class Gate:
         return ", ".join(said)
 
     def failure(self, mask: Mask, view: RuleImage) -> str:
-        """Say which condition a mask does not meet; empty if it meets all.
+        """Describe the condition that a mask does not meet; empty if it meets all.
 
         Parameters
         ----------
@@ -168,10 +168,10 @@ class Term:
         True for what is found *in* anatomy or a scene, as candidates: "brain tumour" asks for the
         tumour, not the brain. False for structures.
     gate : Gate, optional
-        What the structure must be like to be marked.
+        Plausibility limits of the structure.
     scene : bool
-        Whether it belongs to a scene. Other findings are looked for only where at least one
-        image's modality is known.
+        Whether it belongs to a scene. Other findings are searched for only if the modality of at
+        least one image is known.
     """
 
     name: str

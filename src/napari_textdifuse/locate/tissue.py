@@ -1,4 +1,4 @@
-"""Fluid, grey and white matter of a head volume, by the way the MR image is weighted."""
+"""Fluid, grey and white matter of a head volume, by the contrast of the MR image."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _EDGE_MM = 6.0
 
 @dataclass(frozen=True)
 class Tissues:
-    """What lies inside a skull.
+    """The tissues inside a skull.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Tissues:
         The image without its shading.
     contrast : str or None
     note : str
-        What the contrast was taken from, where that was not stated; else empty.
+        How the contrast was inferred, if it was not stated; else empty.
     """
 
     inside: Interior
@@ -63,7 +63,7 @@ class Tissues:
 
 
 def tissues(view: RuleImage) -> Tissues:
-    """Classify a volume once; rules share the answer."""
+    """Classify a volume once; the rules share the result."""
     if "tissues" not in view.memo:
         view.memo["tissues"] = _classified(view)
     found: Tissues = view.memo["tissues"]
@@ -92,7 +92,7 @@ def _classified(view: RuleImage) -> Tissues:
 
 
 def _by_values(view: RuleImage, inside: Interior) -> tuple[str | None, str]:
-    """Infer the contrast: a last resort, always said."""
+    """Infer the contrast: a last resort, always noted."""
     deep = view.array[inside.distance_inside > 20]
     if deep.size < 100:
         return None, ""
@@ -112,7 +112,7 @@ def _by_values(view: RuleImage, inside: Interior) -> tuple[str | None, str]:
         found, why = "PD", "fluid and brain are much alike"
     if found is None:
         return None, ""
-    return found, f"taken as {found}-weighted by its values, as {why}"
+    return found, f"assumed to be {found}-weighted, because {why}"
 
 
 def _dark_fluid(
@@ -158,5 +158,5 @@ def _bright_fluid(array: Floats, inside: Interior) -> tuple[Mask, Mask, Mask]:
 
 
 def _are_one(means: tuple[float, ...]) -> bool:
-    """Tell whether classes differ by no more than those of one tissue with a little noise do."""
+    """Return whether classes differ no more than those of one tissue with a little noise."""
     return means[2] - means[0] < _LEAST_CONTRAST * abs(means[1])

@@ -59,7 +59,7 @@ def import_segment_anything() -> ModuleType:
 
 
 def torchvision_works() -> bool:
-    """Tell whether torchvision is installed and fits this torch."""
+    """Return whether torchvision is installed and fits this torch."""
     try:
         import_module("torchvision.ops.boxes")
         import_module("torchvision.transforms.functional")

@@ -1,11 +1,11 @@
-"""Misspelt words: near enough to be read as a known one, or only to be suggested."""
+"""Misspelt words: close enough to be corrected, or only to be suggested."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 #: Shorter words are not corrected (one letter less, where two are exchanged or one of the known
-#: word's is missing): too many real words lie one letter apart.
+#: word's is missing): too many real words differ by one letter.
 SHORTEST = 5
 #: Of known words from this length on two letters may be wrong, else one.
 LONG = 10
@@ -16,7 +16,7 @@ LIKE = 75
 def nearest(word: str, known: Iterable[str]) -> list[str]:
     """Return the known words that `word` may be a misspelling of; several if it is not clear.
 
-    One letter missing, added, wrong, or two exchanged (optimal string alignment); two such slips
+    One letter missing, added, wrong, or two exchanged (optimal string alignment); two such errors
     in known words from ten letters on ("hemorage"). The first letter must be right: "fetal" is not
     "metal".
 
@@ -28,7 +28,7 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
     Returns
     -------
     list of str
-        Those with the fewest slips.
+        Those with the fewest errors.
     """
     from rapidfuzz.distance import OSA
 

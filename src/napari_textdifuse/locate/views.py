@@ -1,4 +1,4 @@
-"""What an image may count as: its modality where that is known, a marked guess where it is not."""
+"""The views of an image: its modality if known, otherwise a marked guess."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float32]
 
 #: Channels that differ by no more than this fraction of the range are grey stored as colour.
 _GREY_TOLERANCE = 0.02
-#: A thinner stack of slices is taken slice by slice.
+#: A thinner stack of slices is processed slice by slice.
 SLAB_MM = 40.0
 
 
@@ -37,7 +37,7 @@ class RuleImage:
     spacing : tuple of float, optional
         Voxel size in mm in the array's axis order; None without geometry.
     name : str
-        What to call the image in notes and detections.
+        Name of the image in notes and detections.
     left_right : tuple of (int, int), optional
         The array's axis that runs most nearly along the patient's left-right line, and +1 if
         its index grows towards the patient's right, else -1; None if unknown.

@@ -1,4 +1,4 @@
-"""How the plugin's panels lie in napari's window, and what happens when one is closed."""
+"""How the plugin's panels are docked in napari's window, and what happens when one is closed."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ LEAST = 120
 
 
 class Watch(QObject):  # type: ignore[misc]
-    """Put a panel behind the plugin's others when it is docked; call a function when it goes.
+    """Dock a panel as a tab of the plugin's others; call a function when it is closed.
 
-    Closing a dock in napari only takes the panel out; hiding it leaves it in, and is no reason to
-    stop anything.
+    Closing a dock in napari removes the panel. Hiding it does not, and stops nothing.
 
     Parameters
     ----------
     panel : QWidget
     closed : callable
-        Called when the panel is taken out of its window, or destroyed with it.
+        Called when the panel is removed from its window, or destroyed with it.
     """
 
     def __init__(self, panel: Any, closed: Callable[[], None]) -> None:
         super().__init__()
         self._closed = closed
-        self._docked = QTimer(self)  # once the dock has its place
+        self._docked = QTimer(self)  # once the dock has its position
         self._docked.setSingleShot(True)
         weak = weakref.ref(panel)  # the timer must not keep the panel alive
         self._docked.timeout.connect(lambda: tabify(weak()))
@@ -43,7 +42,7 @@ class Watch(QObject):  # type: ignore[misc]
         panel.destroyed.connect(self._docked.stop)
 
     def eventFilter(self, panel: Any, event: QEvent) -> bool:
-        """See what happens to the panel; hinder nothing."""
+        """Observe the panel's events without consuming them."""
         if event.type() == QEvent.Type.ParentChange:
             if panel.parent() is None:
                 self._docked.stop()
@@ -54,7 +53,7 @@ class Watch(QObject):  # type: ignore[misc]
 
 
 def tabify(panel: Any) -> None:
-    """Let a docked panel share its place with the plugin's other panels, as a tab in front."""
+    """Let a docked panel share the dock area of the plugin's other panels, as the front tab."""
     dock = None if panel is None else panel.parent()
     while dock is not None and not isinstance(dock, QDockWidget):
         dock = dock.parent()

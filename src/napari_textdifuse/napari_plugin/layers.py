@@ -19,7 +19,7 @@ correctly, therefore
 layer, in the index order of `Volume`) and ``placed`` (the layer's own matrix when it was made), so
 that a layer that was moved or cropped later still has a correct affine; further ``unit``,
 ``modality``, ``contrast``, ``sources`` (see `Volume`), ``window``, ``notes`` and ``acquisition``;
-``record`` and ``objects`` where a fusion made the layer.
+``record`` and ``objects`` if a fusion made the layer.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ from .looks import as_saved, display, label_colours
 LayerData = tuple[Array, dict[str, Any], str]
 Matrix = npt.NDArray[np.float64]
 
-#: Of a file's name, in bytes: file systems take 255, with an ending and a number.
+#: Longest file name, in bytes: file systems accept 255, with an extension and a number.
 LONGEST = 200
-#: What a layer derived from another takes over from it.
+#: What a derived layer inherits.
 GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a layer lies in the viewer, taken while the layer exists.
+    """The position of a layer in the viewer, copied while the layer exists.
 
     Parameters
     ----------

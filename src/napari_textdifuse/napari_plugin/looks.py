@@ -16,14 +16,14 @@ LABEL_COLOURS = ("cyan", "lime", "magenta", "dodgerblue", "violet", "springgreen
 
 
 def display(volume: Volume) -> dict[str, Any]:
-    """Return the attributes of an image layer that say how it looks."""
+    """Return the display attributes of an image layer."""
     if volume.rgb:
         return {"rgb": True}
     shown: dict[str, Any] = {"rgb": False, "colormap": "gray"}
     if volume.modality in FUNCTIONAL:
         shown |= {"colormap": fusion_map(), "blending": "additive"}
     elif volume.modality == "CT":
-        shown["blending"] = "additive"  # bone over MRI: both are seen
+        shown["blending"] = "additive"  # bone over MRI: both stay visible
     if volume.array.dtype.kind != "f" or np.isfinite(volume.array).any():
         window = default_window(volume)
         shown["contrast_limits"] = (window.low, window.high)
@@ -33,7 +33,7 @@ def display(volume: Volume) -> dict[str, Any]:
 def fusion_map() -> Any:
     """Return the colour map in which functional images are fused, as napari takes it.
 
-    A layer that gets it makes it known to napari under its name.
+    A layer with this map registers it in napari under its name.
     """
     from napari.utils.colormaps import Colormap
 
@@ -62,12 +62,12 @@ def as_saved(look: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def saved_look(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a layer's attributes its record keeps, so that it is opened like that.
+    """Return the display attributes to keep in a layer's record, for reopening it.
 
     Parameters
     ----------
     attributes : mapping
-        As napari hands them to writers.
+        As napari passes them to writers.
     """
     look: dict[str, Any] = {"name": str(attributes.get("name", ""))}
     colormap = attributes.get("colormap")

@@ -17,9 +17,9 @@ PathOrPaths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 Reader = Callable[[PathOrPaths], list[LayerData]]
 
 NIFTI = (".nii", ".nii.gz")
-#: Which modalities lie above which when several images are opened together.
+#: Order of the layers, by modality, when several images are opened together.
 _ORDER: dict[str | None, int] = {"CT": 1, "NM": 2, "PT": 2, "IR": 2}
-#: How many files of a folder are looked into before it is taken to hold no DICOM.
+#: How many files of a folder are checked before it is assumed to contain no DICOM.
 _LOOK_AT = 50
 
 
@@ -46,7 +46,7 @@ def read_layers(path: PathOrPaths) -> list[LayerData]:
     Parameters
     ----------
     path : str, PathLike, or list of them
-        DICOM files of one folder are read as its series if they are all that the folder holds.
+        DICOM files of one folder are read as its series if the folder contains no others.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def read_layers(path: PathOrPaths) -> list[LayerData]:
 
 
 def _let_through(layers: Sequence[LayerData]) -> None:
-    """Let the second image that a viewer gets show the first, whichever was opened first."""
+    """Keep the first image visible below the second, whichever was opened first."""
     import napari
     from napari.layers import Image
 
@@ -97,7 +97,7 @@ def _let_through(layers: Sequence[LayerData]) -> None:
 def _with_unique_names(
     opened: list[LayerData], path: Path, before: Sequence[LayerData]
 ) -> list[LayerData]:
-    """Add the modality or the folder to a name that another layer has."""
+    """Add the modality or the folder to a name that is already used."""
     import napari
 
     viewer = napari.current_viewer()
@@ -124,7 +124,7 @@ def _layer(volumes: Sequence[Volume]) -> LayerData:
 
 
 def _read_folder(folder: Path) -> list[LayerData]:
-    """Read all series that can be read; the others are named in a notification."""
+    """Read all readable series; the others are named in a notification."""
     from ..io import list_series, read_times
 
     layers, failures = [], []
@@ -138,7 +138,7 @@ def _read_folder(folder: Path) -> list[LayerData]:
     if failures:
         from napari.utils.notifications import show_warning
 
-        show_warning("\n".join(f"{title} was left out: {error}" for title, error in failures))
+        show_warning("\n".join(f"{title} was skipped: {error}" for title, error in failures))
     return layers
 
 
@@ -174,7 +174,7 @@ def _common_folder(files: Sequence[Path]) -> Path:
     there = {p for p in folder.iterdir() if _is_dicom(p)}
     if there != set(files):
         raise ReadError(
-            f"{len(files)} DICOM files are not all of their folder's; open the folder to read its "
+            f"{len(files)} DICOM files are only part of their folder; open the folder to read its "
             "series, or one file."
         )
     return folder

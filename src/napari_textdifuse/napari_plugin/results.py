@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     from ..fusion import FusionResult
 
-#: Images that may be shown besides the fused one and its mask.
+#: Images that can be shown in addition to the fused one and its mask.
 EXTRAS = ("contribution", "uncertainty", "difference", "boxes")
 #: In ``metadata["textdifuse"]``: which result a layer belongs to, and as what.
 RESULT = "result"
 #: Width of a mask's outline, in pixels of the mask.
 OUTLINE = 1
-#: What of a record makes another result of the same images.
+#: Fields of the record that distinguish results of the same images.
 _IDENTITY = (
     "weights",
     "weights_sha256",
@@ -119,7 +119,7 @@ def with_balance(settings: Sequence[str], balance: float) -> tuple[str, ...]:
 
 
 def extent_words(slices: dict[str, Any] | None) -> str:
-    """Return what of a volume a record's ``slices`` are; empty for all of it."""
+    """Describe a record's ``slices``; empty for the whole volume."""
     if not slices:
         return ""
     first, last = int(slices["first"]), int(slices["last"])
@@ -130,7 +130,7 @@ def extent_words(slices: dict[str, Any] | None) -> str:
 
 
 def identity(record: dict[str, Any], names: Iterable[str], drawn: str | None = None) -> str:
-    """Return what is the same for the same result, whatever the prompt was typed like.
+    """Return an identifier of a result that does not depend on the wording of the prompt.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def identity(record: dict[str, Any], names: Iterable[str], drawn: str | None = N
 
 
 def result_of(layer: Any) -> dict[str, Any]:
-    """Return which result a layer belongs to; empty for all other layers."""
+    """Return the result that a layer belongs to; empty for other layers."""
     found = {} if layer is None else layer.metadata.get(KEY, {}).get(RESULT, {})
     return found if isinstance(found, dict) else {}
 
@@ -234,7 +234,7 @@ def result_layers(
         look = {"contrast_limits": (-1.0, 1.0), "colormap": "PiYG"}
         for role, (name, volume) in zip("ab", sources, strict=False):
             difference = luma - volume.array
-            layers.append(extra(difference, f"less {role}", f"Fused less {name}", **look))
+            layers.append(extra(difference, f"less {role}", f"Fused minus {name}", **look))
     grey = {"rgb": False, "contrast_limits": (0.0, 1.0), "colormap": "gray"}
     display = {"rgb": True} if result.rgb else grey
     layers.append((result.fused, attributes("fused", title.fused) | display, "image"))
@@ -275,7 +275,7 @@ def _brightness(result: FusionResult) -> npt.NDArray[np.float32]:
 
 
 def _mask_look(result: FusionResult) -> dict[str, Any]:
-    """Return how a mask looks: as outlines, so that what it marks stays in sight."""
+    """Return the display of a mask: outlines, so that what it marks stays visible."""
     return {
         "colormap": label_colours(result.label_names),
         "features": label_features(result.label_names, result.objects),
@@ -308,7 +308,7 @@ def _boxes(result: FusionResult) -> tuple[list[npt.NDArray[np.float64]], dict[st
 
 
 def fits(layer: Any, layer_data: LayerData) -> bool:
-    """Tell whether a layer can hold a result in place of the one that it holds."""
+    """Return whether a layer can be updated with another result."""
     data, attributes, kind = layer_data
     return (
         layer._type_string == kind
@@ -319,7 +319,7 @@ def fits(layer: Any, layer_data: LayerData) -> bool:
 
 
 def update(layer: Any, layer_data: LayerData) -> None:
-    """Put a result into a layer; how the user displays it is kept."""
+    """Update a layer with a result; the user's display settings are kept."""
     data, attributes, _ = layer_data
     layer.data = data
     for key in (*GEOMETRY, "metadata", "features"):
@@ -330,10 +330,10 @@ def update(layer: Any, layer_data: LayerData) -> None:
 
 
 def take_out(layers: LayerList, layer: Layer) -> None:
-    """Remove a layer without a search for garbage.
+    """Remove a layer without a garbage collection.
 
-    napari collects garbage with each layer that goes, which takes a third of a second with all
-    that a viewer holds; what the layer leaves is found by the next collection.
+    napari collects garbage for each removed layer, which takes a third of a second in a full
+    viewer; the next collection finds what the layer leaves.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A piece of work in a worker thread: progress comes out, a stop goes in."""
+"""Work in a worker thread, with progress reports and cancellation."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ..stopping import stop_when
 if TYPE_CHECKING:
     from ..fusion import FusionResult, Progress
 
-#: Called with what is done, what there is to do, and a few words; False means stop.
+#: Called with the amount done, the total, and a few words; False means stop.
 Report = Callable[[int, int, str], bool]
-#: Does a fusion; calls its argument after every step and stops when that returns False.
+#: Runs a fusion; calls its argument after every step and stops when that returns False.
 FusionCall = Callable[[Callable[["Progress"], bool]], "FusionResult"]
 #: Takes the number of a slice and its estimate.
 Colour = Callable[[int, Any], Any]
-#: Least seconds between two reports that reach the panel: a download reports every block.
+#: Minimum seconds between two reports to the panel: a download reports every block.
 INTERVAL = 0.05
-#: Least seconds between two previews.
+#: Minimum seconds between two previews.
 PREVIEW_INTERVAL = 0.1
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Work(QObject):  # type: ignore[misc]
     """Run a job once, in napari's thread pool.
 
     Signals arrive in the thread that made this object. ``finished`` carries what the job returned
-    or the exception, and comes exactly once, after the work has really stopped.
+    or the exception, and is emitted exactly once, after the work has stopped.
 
     Parameters
     ----------
@@ -66,15 +66,15 @@ class Work(QObject):  # type: ignore[misc]
         try:
             with stop_when(lambda: self._worker.abort_requested):
                 self._outcome = self._job(self._report)
-        except Exception as error:  # handed over, whatever it is: a thread has nobody to catch it
+        except Exception as error:  # passed on, whatever it is: nothing can catch it in the thread
             self._outcome = error
 
     def _report(self, *state: Any) -> bool:
-        """Pass on how far the job is; return False when it is to stop."""
+        """Report the progress; return False if the job is to stop."""
         raise NotImplementedError
 
     def _due(self, interval: float) -> bool:
-        """Tell whether so many seconds have passed since this was last true."""
+        """Return whether so many seconds have passed since this was last true."""
         now = time.monotonic()
         due = now - self._last >= interval
         if due:
@@ -99,7 +99,7 @@ class Task(Work):
     progressed = Signal(int, str)
 
     def abandon(self) -> None:
-        """Stop the work, and hear nothing more of it."""
+        """Stop the work, and ignore its signals."""
         with suppress(RuntimeError):  # at the end of the program, Qt may have gone first
             self.blockSignals(True)
         self.cancel()
@@ -122,7 +122,7 @@ class FusionRun(Work):
     job : callable
         Must touch no Qt object and no layer.
     colour : callable, optional
-        Gives the estimate of a slice its colours; called in the worker.
+        Adds colours to the estimate of a slice; called in the worker.
     """
 
     progressed = Signal(int, int, int, int)
@@ -153,7 +153,7 @@ class FusionRun(Work):
 
 
 def message_of(error: Exception, what: str) -> str:
-    """Put an error into one sentence; the details of an unexpected one go to the log.
+    """Describe an error in one sentence; the details of an unexpected one go to the log.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ def write_nifti(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     """Write one image or labels layer as NIfTI.
 
     The affine is the one kept in the layer's metadata, brought up to date if the layer was moved;
-    without one, the layer's place in the viewer, as LPS millimetres.
+    without one, the layer's position in the viewer, as LPS millimetres.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def write_nifti(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     data : array
         (Z, Y, X), (Y, X), or with a last axis of colours.
     attributes : dict
-        The layer's attributes, as napari hands them to writers.
+        The layer's attributes, as napari passes them to writers.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def write_together_dicom(path: str, layers: Sequence[tuple[Any, dict[str, Any], 
     path : str
         Ends in ``.dcm``; the folder is named without it, what it holds by the layers.
     layers : sequence of (array, dict, str)
-        As napari hands them to writers.
+        As napari passes them to writers.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def write_together(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]])
     path : str
         Ends in ``.nii`` or ``.nii.gz``; the folder is named without it, the files by the layers.
     layers : sequence of (array, dict, str)
-        As napari hands them to writers.
+        As napari passes them to writers.
 
     Returns
     -------
@@ -193,11 +193,11 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteError(f"{folder.name} cannot be made ({error.strerror}).") from None
+        raise WriteError(f"{folder.name} cannot be created ({error.strerror}).") from None
 
 
 def _volume(data: Any, attributes: dict[str, Any]) -> tuple[Volume, dict[str, Any]]:
-    """Return a layer as a volume, and what this plugin knew of the layer."""
+    """Return a layer as a volume, and this plugin's metadata of it."""
     if attributes.get("multiscale", False):
         data = data[0]
     known = dict(attributes.get("metadata", {}).get(KEY, {}))
@@ -216,7 +216,7 @@ def _volume(data: Any, attributes: dict[str, Any]) -> tuple[Volume, dict[str, An
 
 
 def _smallest(labels: Any) -> Any:
-    """Labels in the smallest type that holds them; napari makes them int64."""
+    """Labels in the smallest sufficient type; napari makes them int64."""
     if labels.size == 0 or labels.dtype.kind not in "iu":
         return labels
     low, high = int(labels.min()), int(labels.max())

@@ -1,4 +1,4 @@
-"""A result becomes files: all of them, or none."""
+"""Write a result as files: all of them, or none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROLES = ("fused", "mask", "contribution", "uncertainty")
 #: The role of the table of measured objects, which goes with a mask.
 OBJECTS = "objects"
 RECORD, PREVIEW = "record.json", "preview.png"
-#: Goes into the names of a cancelled volume's files.
+#: Part of the file names of a cancelled volume.
 PARTIAL = ".partial"
 PARTIAL_RECORD = f"record{PARTIAL}.json"
 #: Subfolders of ``batch`` for all files but the fused images, which are at the top.
@@ -34,7 +34,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
 def format_for(source: Path, volume: Volume) -> str:
-    """Choose the ending of result files: the family of the first input.
+    """Choose the extension of result files by the format of the first input.
 
     Parameters
     ----------
@@ -97,12 +97,12 @@ def save_result(
     ending : str
         Of the images; see `format_for`.
     pair : Pair, optional
-        What was fused, for the preview. Without it, or where slices are missing, none is drawn.
+        The pair, for the preview. Without it, or if slices are missing, there is no preview.
 
     Returns
     -------
     dict of str to Path
-        What was written, by role.
+        The files written, by role.
 
     Raises
     ------
@@ -145,12 +145,11 @@ def save(
     ----------
     result : FusionResult
     out : Path
-        Made if missing.
+        Created if missing.
     names : mapping of str to str
-        Relative file name of each image, by role ("fused", "mask" ...), and of the table of what
-        the mask's objects hold ("objects"). Roles that this result
-        does not have are left out; a file of an earlier run under that name is removed if the
-        earlier record says that it belongs to it.
+        Relative file name of each image, by role ("fused", "mask" ...), and of the table of
+        measured objects ("objects"). Roles that this result does not have are skipped. A file of
+        an earlier run with that name is removed if the earlier record lists it.
     record_name : str
         Relative file name of the record.
     record : dict
@@ -161,7 +160,7 @@ def save(
     Returns
     -------
     dict of str to Path
-        What was written, by role; "record" and "preview" too.
+        The files written, by role; "record" and "preview" too.
 
     Raises
     ------
@@ -207,7 +206,7 @@ def _stale(
 
 
 def load_record(path: Path) -> dict[str, Any]:
-    """Return a record written before; empty if there is none that can be read."""
+    """Return an earlier record; empty if none can be read."""
     import json
 
     try:

@@ -31,9 +31,9 @@ _OUTLINES = ((0, 255, 255), (0, 255, 0), (255, 0, 255), (255, 160, 0))
 def montage(
     a: Volume, b: Volume, result: FusionResult, *, anatomical: bool, side: int = SIDE
 ) -> Image.Image:
-    """Draw A, B, the fused image and, where there is a mask, the fused image with its outline.
+    """Draw A, B, the fused image and, if there is a mask, the fused image with its outline.
 
-    Of a volume, the axial slice with most of the mask is shown (without a mask, the middle one),
+    For a volume, the axial slice with most of the mask is shown (without a mask, the middle one),
     with its true proportions and the patient's right side on the left.
 
     Parameters
@@ -82,7 +82,7 @@ def montage(
 
 
 class _Cut:
-    """One plane through a grid, and how to draw what lies in it."""
+    """One plane through a grid, and how to draw it."""
 
     def __init__(self, grid: Volume, result: FusionResult, anatomical: bool, side: int) -> None:
         import nibabel as nib
@@ -110,7 +110,7 @@ class _Cut:
         return cut(volume, select(volume, self.index, self.axis)).loaded()
 
     def through(self, b: Volume, a: Volume) -> Volume | None:
-        """Return the plane through `b`, on the grid of `a`; None where `b` has no data."""
+        """Return the plane through `b`, on the grid of `a`; None if `b` has no data there."""
         by_index = a.affine is None or b.affine is None
         try:
             return resample_to(self.plane(b) if by_index else b, self.plane(a)).volume

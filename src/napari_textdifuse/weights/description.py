@@ -1,4 +1,4 @@
-"""``config.json`` of a weights folder: read, and every value checked before it is used."""
+"""Reading ``config.json`` of a weights folder, with a check of every value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..models import UNetConfig
 
 NAME = "config.json"
-#: A description is some kB; more is something else.
+#: A description has a few kB; larger files are refused.
 LARGEST = 1 << 20
 
 
@@ -29,18 +29,18 @@ def read_description(folder: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Content of ``config.json``; what is there has the right type and a possible value.
+        Content of ``config.json``; every value has the right type and a valid value.
 
     Raises
     ------
     WeightsError
-        If there is none, or a value is of the wrong type or impossible; says which.
+        If there is none, or a value has the wrong type or is invalid; the message names it.
     """
     config = _json(folder)
     kind = config["architecture"]
     if kind != "light":
         raise WeightsError(
-            f"{folder} holds weights of architecture {kind!r}; this version reads 'light'."
+            f"{folder} contains weights of architecture {kind!r}; this version reads 'light'."
         )
     _checksum(folder, "sha256", config["sha256"])
     _shape(folder, "unet", config.get("unet"))
@@ -63,12 +63,12 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 
 def unet_shape(folder: Path, values: Any, key: str = "unet") -> UNetConfig:
-    """Return the shape of a network as ``config.json`` gives it.
+    """Return the shape of a network from ``config.json``.
 
     Raises
     ------
     WeightsError
-        If it is of the wrong type or impossible.
+        If it has the wrong type or is invalid.
     """
     from ..models import UNetConfig
 
@@ -77,22 +77,24 @@ def unet_shape(folder: Path, values: Any, key: str = "unet") -> UNetConfig:
     try:
         return UNetConfig.from_dict(dict(values))
     except ValueError as error:
-        raise WeightsError(f"{folder / NAME}: in {key}, {error}; get the weights again.") from None
+        raise WeightsError(
+            f"{folder / NAME}: in {key}, {error}; download or copy the weights again."
+        ) from None
 
 
 def wrong(folder: Path, key: str, wanted: str, found: Any) -> WeightsError:
-    """Say which value of a description is wrong."""
+    """Describe which value of a description is wrong."""
     shown = repr(found) if isinstance(found, str) else json.dumps(found)
     shown = shown if len(shown) <= 40 else shown[:37] + "..."
     return WeightsError(
-        f"{folder / NAME}: {key} must be {wanted}, not {shown}; get the weights again."
+        f"{folder / NAME}: {key} must be {wanted}, not {shown}; download or copy the weights again."
     )
 
 
 def _json(folder: Path) -> dict[str, Any]:
     path = folder / NAME
     try:
-        # a pipe of that name would be waited for
+        # a pipe of that name would block
         if not path.is_file() or path.stat().st_size > LARGEST:
             raise ValueError
         config = json.loads(path.read_text("utf-8"))
@@ -122,7 +124,7 @@ def _shape(folder: Path, key: str, value: Any) -> None:
 
 
 def _training(folder: Path, value: Any) -> None:
-    """Check what is shown and passed on: the stages that the weights went through."""
+    """Check the training stages, which are displayed and passed on."""
     if value is not None and not isinstance(value, dict):
         raise wrong(folder, "training", "an object", value)
     stages = (value or {}).get("stages")

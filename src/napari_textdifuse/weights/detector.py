@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..models.detector import DetectorNetwork
 
-#: Where it is; its description is not called ``config.json``, as it fuses nothing.
+#: Its folder. The description is not called ``config.json``, because it is not for fusion.
 FOLDER = Path(__file__).parent / "scenes"
 DESCRIPTION, FILE = "detector.json", "detector.safetensors"
 
@@ -47,7 +47,7 @@ def _loaded(folder: Path) -> DetectorNetwork:
         sha256, classes = str(description["sha256"]), len(description["classes"])
     except (OSError, ValueError, KeyError, TypeError):
         raise WeightsError(
-            f"{folder} holds no detector: {DESCRIPTION} is missing or damaged; reinstall the "
+            f"{folder} contains no detector: {DESCRIPTION} is missing or damaged; reinstall the "
             "package."
         ) from None
     verify_file(file, sha256)
@@ -72,7 +72,7 @@ def save_detector(
     folder : Path
         Folder to make.
     description : dict, optional
-        What ``detector.json`` says besides the checksum; ``classes`` is needed.
+        Content of ``detector.json`` in addition to the checksum; ``classes`` is required.
     """
     from safetensors.torch import save
 

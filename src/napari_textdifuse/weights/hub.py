@@ -1,7 +1,7 @@
 """Weights on the Hugging Face hub: ``owner/name``, found on this machine or downloaded.
 
-Only `fetch` asks the hub. Files lie in a cache of the hub's own layout, a folder per commit; what
-other programs left in the hub's own cache (``hf download owner/name``) is found too.
+Only `fetch` contacts the hub. Files are stored in a cache with the hub's own layout, a folder per
+commit. Files in the hub's own cache (``hf download owner/name``) are found too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .description import NAME as CONFIG
 from .description import read_description
 from .store import CHROMA, MODEL, WeightsFolder, origin
 
-#: As the hub allows them; a branch may have slashes.
+#: Names allowed by the hub; a branch may contain slashes.
 _NAME = re.compile(
     r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[A-Za-z0-9][\w./-]*))?"
 )
@@ -54,7 +54,7 @@ def parse(name: str) -> HubWeights | None:
     Returns
     -------
     HubWeights or None
-        None if it is something else.
+        None if it is not of this form.
     """
     found = _NAME.fullmatch(name)
     if found is None or any(part in name for part in ("..", "--", "//")):
@@ -75,7 +75,7 @@ def find(weights: HubWeights) -> Path | None:
     Parameters
     ----------
     weights : HubWeights
-        Without a revision: the commit that was the newest at the latest download.
+        Without a revision: the newest commit at the time of the last download.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def downloaded() -> list[str]:
 
 
 def question(weights: HubWeights) -> str:
-    """Say what a download is, for the question that comes before it; asks nobody."""
+    """Describe a download, for the question before it; does not ask."""
     from huggingface_hub import constants
 
     return (
@@ -120,9 +120,9 @@ def fetch(
 ) -> Path:
     """Download weights; the user has agreed.
 
-    The newest commit of the revision is asked for; of it, only safetensors files, the description
-    and the card are fetched. They are compared with the hub's checksums, and the safetensors
-    files with those in ``config.json``.
+    Of the newest commit of the revision, only the safetensors files, the description and the
+    card are downloaded. They are compared with the hub's checksums, and the safetensors files
+    with those in ``config.json``.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def fetch(
     Raises
     ------
     WeightsError
-        If the hub does not give them, or they are not whole weights; then nothing is kept.
+        If they cannot be downloaded, or are incomplete; then nothing is kept.
     WriteError, Cancelled
         See `downloads.download`.
     """
@@ -152,7 +152,8 @@ def fetch(
         shutil.rmtree(folder, ignore_errors=True)
         reason = str(error).replace(f"{folder}/", "").replace(str(folder), "it").rstrip(".")
         raise WeightsError(
-            f"{weights} on the hub cannot be used, and nothing of it was kept: {reason}; tell its "
+            f"{weights} on the hub cannot be used, and nothing of it was kept: {reason}; contact "
+            "its "
             "owner, or name another revision with @."
         ) from None
     _remember(home, weights.revision or "main", folder.name)
@@ -160,7 +161,7 @@ def fetch(
 
 
 def _remember(home: Path, revision: str, commit: str) -> None:
-    """Note which commit a branch or tag was, as the hub's own cache does."""
+    """Store the commit of a branch or tag, as the hub's own cache does."""
     from ..io._files import write_bytes
 
     if revision != commit:

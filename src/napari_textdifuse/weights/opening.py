@@ -1,4 +1,4 @@
-"""Find weights by what people call them: a name, a folder, or ``owner/name`` on the hub."""
+"""Find weights by name, by folder, or as ``owner/name`` on the hub."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HERE = Path(__file__).parent
 
 
 def embedded_names() -> list[str]:
-    """Return the names of the weights that came with the package."""
+    """Return the names of the embedded weights."""
     return sorted(p.parent.name for p in _HERE.glob("*/config.json"))
 
 
@@ -28,7 +28,7 @@ def open_folder(
     Parameters
     ----------
     name : str or PathLike, optional
-        An embedded name; a folder, which may hold the authors' released checkpoints; or
+        An embedded name; a folder, which may contain the authors' released checkpoints; or
         ``"owner/name"`` or ``"owner/name@revision"`` on the Hugging Face hub. None for the default.
     download : bool
         Whether weights of the hub that are not on this machine may be downloaded.
@@ -36,7 +36,7 @@ def open_folder(
     Raises
     ------
     WeightsError
-        If there is nothing of that name, or the folder is not a weights folder.
+        If there are no such weights, or the folder is not a weights folder.
     """
     path = _HERE / EMBEDDED if name is None else Path(name)
     if name is not None and str(name) in embedded_names():
@@ -62,7 +62,7 @@ def _of_the_hub(name: str, download: bool) -> Path:
     message = f"No weights named or in the folder {name!r}; embedded: {known}."
     if weights is not None:
         message += (
-            " If they are on the Hugging Face hub: they are not on this machine, and nothing is "
+            " If they are on the Hugging Face hub, they are not on this machine, and nothing is "
             f"downloaded unasked; 'textdifuse weights download {weights} --yes' or "
             "from_pretrained(..., download=True) gets them."
         )

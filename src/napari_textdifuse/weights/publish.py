@@ -1,4 +1,4 @@
-"""Put own weights on the Hugging Face hub, with a model card; the user has seen what leaves."""
+"""Publish your own weights on the Hugging Face hub, with a model card, after consent."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _DOCS = "https://napari-textdifuse.github.io/napari-textdifuse"
 
 @dataclass(frozen=True)
 class Upload:
-    """What would leave this machine.
+    """The files to upload.
 
     Parameters
     ----------
     weights : HubWeights
-        Where to.
+        Destination.
     private : bool
         Whether a new repository is for its owner only.
     files : dict of str to bytes or Path
@@ -46,29 +46,29 @@ class Upload:
 def prepare(
     folder: Path, weights: HubWeights, private: bool = False, licence: str | None = None
 ) -> Upload:
-    """Check a weights folder, and collect what would be uploaded; asks nobody.
+    """Check a weights folder, and collect the files to upload; does not ask.
 
     Parameters
     ----------
     folder : Path
         As training writes it. Only ``config.json``, the safetensors files that it names and a card
-        are uploaded; a ``README.md`` in the folder is the card, else one is written.
+        are uploaded. A ``README.md`` in the folder is the card; otherwise one is written.
     weights : HubWeights
         Without a revision.
     private : bool
     licence : str, optional
-        Identifier of the hub, such as ``"cc-by-4.0"``, for a card that is written here.
+        The hub's identifier, such as ``"cc-by-4.0"``, for a card written here.
 
     Raises
     ------
     WeightsError
-        If the folder does not verify or load, holds the authors' checkpoints, or its
+        If the folder does not verify or load, contains the authors' checkpoints, or its
         ``README.md`` is not a model card.
     """
     opened = open_folder(folder)
     if not isinstance(opened, WeightsFolder):
         raise WeightsError(
-            f"{folder} holds the authors' released checkpoints, which are theirs to publish; "
+            f"{folder} contains the authors' released checkpoints, which only they may publish; "
             "push weights of your own training."
         )
     load_light(opened)  # verifies, too
@@ -83,7 +83,7 @@ def prepare(
 def push(upload: Upload) -> str:
     """Upload in one commit; the user has agreed.
 
-    The login is the one of ``hf auth login`` or ``HF_TOKEN``; it is never shown.
+    The login is that of ``hf auth login`` or ``HF_TOKEN``; it is never shown.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def push(upload: Upload) -> str:
     ------
     WeightsError
         If the hub refuses or cannot be reached, ``HF_HUB_OFFLINE`` is set, or a repository that
-        was to be private is public. Then nothing of it is to be seen on the hub.
+        was to be private is public. Then nothing is published on the hub.
     """
     from huggingface_hub import CommitOperationAdd, HfApi, constants, get_token
 
@@ -108,15 +108,15 @@ def push(upload: Upload) -> str:
     if get_token() is None:
         raise WeightsError(
             "You are not logged in to the Hugging Face hub; run 'hf auth login' with a token that "
-            "may write, and push again."
+            "write permission, and push again."
         )
     api = HfApi(library_name="napari-textdifuse", library_version=__version__)
     try:
         api.create_repo(repo, private=upload.private or None, exist_ok=True)
         if upload.private and not api.model_info(repo).private:
             raise WeightsError(
-                f"{repo} is there already and public, so nothing was uploaded; make it private on "
-                "its page, or leave --private out."
+                f"{repo} already exists and is public, so nothing was uploaded; make it private on "
+                "its page, or omit --private."
             )
         commit = api.create_commit(
             repo,
@@ -131,7 +131,7 @@ def push(upload: Upload) -> str:
 
 
 def _own_card(folder: WeightsFolder) -> Path | None:
-    """Return the folder's own card; its metadata must be what the hub understands."""
+    """Return the folder's own card; its metadata must be valid for the hub."""
     from huggingface_hub import ModelCard
 
     path = folder.path / CARD
@@ -176,21 +176,21 @@ def _new_card(folder: WeightsFolder, weights: HubWeights, licence: str | None) -
     text = f"""\
 # {folder.name}
 
-Weights for [napari-textdifuse]({_DOCS}): two images of the same anatomy or scene are fused into
-one, with what a text prompt names standing out.
+Weights for [napari-textdifuse]({_DOCS}), which fuses two images of the same anatomy or scene into
+one, in which the objects named by a text prompt stand out.
 
 **For research. Not for diagnosis.**
 
     textdifuse weights download {weights.repo} --yes
     textdifuse fuse A B --weights {weights.repo} --out DIR
 
-## What is known of them
+## Facts
 
 {chr(10).join(facts)}
 
-What the network never saw it may invent; see
-[how far to trust a fused image]({_DOCS}/explanation/trust/). Training data, licence and limits are
-for the owner of these weights to state here.
+The network may invent structure in images unlike its training data; see
+[how far to trust a fused image]({_DOCS}/explanation/trust/). The owner of these weights should
+state training data, licence and limits here.
 """
     return f"---\n{data.to_yaml()}\n---\n\n{text}".encode()
 
@@ -203,16 +203,16 @@ def _refused(repo: str, error: Exception) -> WeightsError:
     if status in (401, 403):
         return WeightsError(
             f"The hub does not let you write to {repo} ({status}); check the owner's name, and run "
-            "'hf auth login' with a token that may write."
+            "'hf auth login' with a token that has write permission."
         )
     return WeightsError(
-        f"The hub ({constants.ENDPOINT}) did not take {repo} ({reason(error)}); nothing of it is "
+        f"The hub ({constants.ENDPOINT}) did not accept {repo} ({reason(error)}); nothing of it is "
         "published, push again later."
     )
 
 
 def training_facts(folder: Path) -> str:
-    """Return what ``config.json`` says of the training, which leaves with it."""
+    """Return the training facts in ``config.json``, which are uploaded with it."""
     config = open_folder(folder).config
     shown = {"name": config.get("name"), "training": config.get("training")}
     return json.dumps(shown, indent=2)

@@ -1,4 +1,4 @@
-"""The authors' released checkpoints, unchanged, in a folder that the user names.
+"""The authors' released checkpoints, unchanged, in a folder given by the user.
 
 The release has no description file and no published checksums: the architecture follows from the
 files' names, and checksums are computed for the record. A ``SHA256SUMS`` file in the folder, as
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Module = TypeVar("Module", bound=nn.Module)
 
 ENCODER, DECODER = "diffusion_stage1.pth", "diffusion_stage2.pth"
-#: Fusion control modules by the kind of pair they were trained for.
+#: Fusion control modules by kind of pair.
 CONTROLS = {"natural": "FCM-VIS-IR.pt", "medical": "FCM-Medi.pt"}
 SUMS = "SHA256SUMS"
 
@@ -53,7 +53,7 @@ class ReleasedFolder:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What ``config.json`` would say."""
+        """The equivalent of ``config.json``."""
         return {"name": self.name, "architecture": self.architecture, "schedule": "cosine"}
 
     @property
@@ -62,7 +62,7 @@ class ReleasedFolder:
 
     @property
     def controls(self) -> dict[str, str]:
-        """Names of the FCM files that are there, by kind."""
+        """Names of the existing FCM files, by kind."""
         return {kind: file for kind, file in CONTROLS.items() if (self.path / file).is_file()}
 
     @cached_property
@@ -84,7 +84,7 @@ class ReleasedFolder:
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def verify(self) -> bool:
-        """Compare the files with ``SHA256SUMS``, where there is one.
+        """Compare the files with ``SHA256SUMS``, if there is one.
 
         Returns
         -------
@@ -94,7 +94,7 @@ class ReleasedFolder:
         Raises
         ------
         WeightsError
-            If a file is not the one that is listed.
+            If a file differs from its listed checksum.
         """
         try:
             text = (self.path / SUMS).read_text("utf-8")
@@ -108,23 +108,24 @@ class ReleasedFolder:
             if expected.get(name, found) != found:
                 raise WeightsError(
                     f"{self.path / name} is damaged or was changed: its SHA-256 is "
-                    f"{found[:12]}..., {SUMS} says {expected[name][:12]}...; get the file again."
+                    f"{found[:12]}..., {SUMS} says {expected[name][:12]}...; download or copy the "
+                    "file again."
                 )
         return expected.keys() >= self.checksums.keys()
 
 
 def is_released_folder(path: Path) -> bool:
-    """Tell whether a folder holds any file of the release."""
+    """Return whether a folder contains any file of the release."""
     return any((path / name).exists() for name in (ENCODER, DECODER, *CONTROLS.values()))
 
 
 def open_released(path: Path) -> ReleasedFolder:
-    """Check that a folder holds what a fusion needs: both stages and at least one FCM.
+    """Check that a folder contains both stages and at least one FCM.
 
     Raises
     ------
     WeightsError
-        If files are missing; says which.
+        If files are missing; the message lists them.
     """
     folder = ReleasedFolder(path)
     missing = [name for name in (ENCODER, DECODER) if not (path / name).is_file()]
@@ -150,14 +151,14 @@ def load_released(folder: ReleasedFolder, kind: str) -> ReferenceNetwork:
     Raises
     ------
     WeightsError
-        If a file is damaged, holds more than tensors, or has other keys than the authors' network.
+        If a file is damaged, contains more than tensors, or does not match the authors' network.
     """
     import torch
 
     from ..models.reference import ReferenceDecoder, ReferenceEncoder, ReferenceNetwork
 
     folder.verify()
-    with torch.device("meta"):  # no time and memory for weights that are replaced at once
+    with torch.device("meta"):  # skip the initialisation of weights that are replaced at once
         encoder, decoder = ReferenceEncoder(), ReferenceDecoder()
     return ReferenceNetwork(
         _filled(encoder, folder.path / ENCODER, "encoder"),
@@ -178,7 +179,7 @@ def load_control(folder: ReleasedFolder, kind: str) -> ReferenceControl:
 
 
 def _filled(module: Module, path: Path, role: str) -> Module:
-    """Give a module the tensors of a checkpoint, every one accounted for."""
+    """Load the tensors of a checkpoint into a module; every key must match."""
     state = _read(path)
     wanted = module.state_dict()
     shapes = ({k: tuple(v.shape) for k, v in tensors.items()} for tensors in (wanted, state))
@@ -192,22 +193,23 @@ def _filled(module: Module, path: Path, role: str) -> Module:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """Read a state dict without running any code that the file may hold."""
+    """Read a state dict without running any code in the file."""
     import torch
 
     try:
-        with warnings.catch_warnings():  # on the way to refusing foreign pickles torch warns too
+        with warnings.catch_warnings():  # torch also warns when it refuses foreign pickles
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError:
         raise WeightsError(
-            f"{path} is damaged or holds more than tensors, which could run code on loading; use "
+            f"{path} is damaged or contains more than tensors, which could run code on loading; "
+            "use "
             "the released file unchanged."
         ) from None
-    # a damaged file fails in whatever part of the reader meets it first
+    # a damaged file may fail in any part of the reader
     except Exception as error:
         raise _unreadable(path, error) from None
-    # some training tools wrap the dict once; then nothing else in it can be meant
+    # some training tools wrap the dict once
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not all(
@@ -223,6 +225,6 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _unreadable(path: Path, error: Exception) -> WeightsError:
-    # torch's own sentences advise to switch its protection off
+    # torch's own messages suggest disabling its protection
     reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"
-    return WeightsError(f"{path} cannot be read ({reason}); get the file again.")
+    return WeightsError(f"{path} cannot be read ({reason}); download or copy the file again.")

@@ -65,7 +65,7 @@ class WeightsFolder:
 
     @property
     def origin(self) -> dict[str, str] | None:
-        """``repo`` and ``revision`` (a commit) on the hub, where it came from there."""
+        """``repo`` and ``revision`` (a commit) on the hub, if it came from there."""
         return origin(self.path)
 
     def verify(self) -> bool:
@@ -74,12 +74,12 @@ class WeightsFolder:
         Returns
         -------
         bool
-            Always True: the file was compared.
+            Always True, because the file was compared.
 
         Raises
         ------
         WeightsError
-            If the file is missing, or not the one that ``config.json`` describes.
+            If the file is missing or differs from the checksum in ``config.json``.
         """
         verify_file(self.file, self.sha256)
         if self.chroma_file is not None:
@@ -107,7 +107,7 @@ def verify_file(file: Path, sha256: str) -> None:
     Raises
     ------
     WeightsError
-        If it is missing or another one.
+        If it is missing or differs.
     """
     if not file.is_file():
         raise WeightsError(f"{file} is missing; reinstall the package or name another folder.")
@@ -116,7 +116,7 @@ def verify_file(file: Path, sha256: str) -> None:
     if found != sha256:
         raise WeightsError(
             f"{file} is damaged or was changed: its SHA-256 is {found[:12]}..., "
-            f"expected {sha256[:12]}...; get the file again."
+            f"expected {sha256[:12]}...; download or copy the file again."
         )
 
 
@@ -134,7 +134,7 @@ def load_light(folder: WeightsFolder) -> LightNetwork:
     config = folder.config
     fusion, diffusion = config.get("fusion", "fcm"), config.get("diffusion", True)
     shape = unet_shape(folder.path, config["unet"])
-    # a rule has no weights: those of a fusion control in the file have no say
+    # a rule has no weights; those of a fusion control module in the file are ignored
     without = "" if fusion == "fcm" else "fcm."
     return _evaluating(filled(lambda: LightNetwork(shape, fusion, diffusion), folder.file, without))
 
@@ -145,9 +145,9 @@ def calibration(folder: WeightsFolder) -> tuple[list[float], list[float], list[s
     Returns
     -------
     expected, deviation : list of float
-        Natural logarithms of the bound, rising, and of the standard deviation that stands for it.
+        Natural logarithms of the bound, rising, and of the corresponding standard deviation.
     modalities : list of str
-        What it was measured on; empty for anything.
+        The modalities it was measured on; empty for any.
     """
     table = folder.config.get("calibration")
     return (

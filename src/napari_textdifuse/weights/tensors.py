@@ -1,4 +1,4 @@
-"""Tensors of a file, compared with the network they are for before memory is taken for either."""
+"""Tensors of a file, compared with their network before memory is allocated for either."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
 
     Module = TypeVar("Module", bound=nn.Module)
 
-#: Types of numbers that weights are stored in, as safetensors calls them.
+#: Number types of stored weights, as named by safetensors.
 FLOATS = ("F64", "F32", "F16", "BF16")
 
 
 def filled(make: Callable[[], Module], file: Path, without: str = "") -> Module:
-    """Make a network and give it the tensors of a safetensors file, as float32.
+    """Make a network and load the tensors of a safetensors file into it, as float32.
 
     Parameters
     ----------
     make : callable
-        Makes the network; called where tensors take no memory.
+        Makes the network; called on the meta device, where tensors take no memory.
     file : Path
         A safetensors file.
     without : str
-        Tensors whose names begin with this are left out.
+        Tensors whose names begin with this are skipped.
 
     Raises
     ------
     WeightsError
-        If the file is damaged, holds other tensors than the network, or values that are not
+        If the file is damaged, does not match the network, or contains values that are not
         finite.
     """
     import torch
     from safetensors import SafetensorError, safe_open
 
-    with torch.device("meta"):  # an absurd shape costs neither time nor memory
+    with torch.device("meta"):  # an absurd shape takes neither time nor memory
         network = make()
     wanted = {k: tuple(v.shape) for k, v in network.state_dict().items()}
     try:
@@ -49,10 +49,10 @@ def filled(make: Callable[[], Module], file: Path, without: str = "") -> Module:
             if unfit := differences(wanted, found):
                 raise WeightsError(f"{file} does not fit its config.json: {unfit}.")
             if not all(part.get_dtype() in FLOATS for part in parts.values()):
-                raise WeightsError(f"{file} holds values that are not floating-point numbers.")
+                raise WeightsError(f"{file} contains values that are not floating-point numbers.")
             state = {k: tensors.get_tensor(k).float() for k in names}
     except (SafetensorError, OSError, RuntimeError):
-        raise WeightsError(f"{file} is damaged; get the file again.") from None
+        raise WeightsError(f"{file} is damaged; download or copy the file again.") from None
     check_values(file, state)
     network.load_state_dict(state, strict=True, assign=True)
     return network
@@ -64,7 +64,7 @@ def differences(wanted: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple
     Returns
     -------
     str
-        What is missing, left over and misshaped, with three names each; empty if all fits.
+        Missing, unexpected and misshaped tensors, with three names each; empty if all match.
     """
     shapes = [k for k in wanted if k in found and found[k] != wanted[k]]
     faults = (
@@ -76,7 +76,7 @@ def differences(wanted: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple
 
 
 def check_values(file: Path, state: Mapping[str, Tensor]) -> None:
-    """Refuse weights that a network cannot compute with.
+    """Refuse weights that a network cannot use.
 
     Raises
     ------
@@ -88,15 +88,17 @@ def check_values(file: Path, state: Mapping[str, Tensor]) -> None:
     for value in state.values():
         if value.layout is not torch.strided or value.is_meta or not value.is_floating_point():
             raise WeightsError(
-                f"{file} holds tensors that are not plain floating-point numbers; get the file "
+                f"{file} contains tensors that are not plain floating-point numbers; copy the file "
                 "again."
             )
     if not finite(state.values()):
-        raise WeightsError(f"{file} holds values that are not finite numbers; get the file again.")
+        raise WeightsError(
+            f"{file} contains values that are not finite; download or copy the file again."
+        )
 
 
 def finite(values: Iterable[Tensor]) -> bool:
-    """Tell whether every number is finite."""
+    """Return whether every number is finite."""
     return all(bool(value.isfinite().all()) for value in values)
 
 

@@ -17,15 +17,15 @@ from .flood import from_points
 from .outline import Outline
 from .pixels import channels, stretched, without_negatives
 
-#: What is looked at around a box, as a share of its size, and at least this many pixels.
+#: Margin around a box, as a share of its size, and at least this many pixels.
 MARGIN, LEAST_MARGIN = 0.3, 4
 #: Pixels up to which the candidates are compared at full resolution.
 COMPARED = 12_000
-#: A part of the object reaches over this share of the box in some direction; the rest is noise.
+#: Parts that extend over less than this share of the box in every direction are noise.
 REACH = 0.25
-#: Below this nothing stands out; the limits and weights here are chosen for this program.
+#: Minimum contrast; the limits and weights here are chosen for this program.
 FAINT = 0.15
-#: A start other than the whole box must win by this much.
+#: A start other than the whole box must be better by this much.
 DOUBT = 0.9
 
 
@@ -48,7 +48,7 @@ class ClassicalRefiner:
     name = "classical"
 
     def outline(self, images: Sequence[Volume], item: DrawnObject) -> Outline | None:
-        """Find one object; see `Refiner`. The score says how little the histograms overlap."""
+        """Find one object; see `Refiner`. The score is 1 minus the overlap of the histograms."""
         if item.box is None:
             return from_points(images, item.positive, item.negative)
         return _in_box(images, item)
@@ -56,7 +56,7 @@ class ClassicalRefiner:
 
 @dataclass(frozen=True, eq=False)
 class _Crop:
-    """A box with what is around it, axes of one pixel left out."""
+    """A box with its surround, without axes of one pixel."""
 
     window: tuple[slice, ...]
     inside: Mask
@@ -184,7 +184,7 @@ def _large_parts(mask: Mask, inside: Mask) -> Mask:
 
 
 def _score(values: Floats, mask: Mask, inside: Mask) -> float:
-    """Return how well a mask stands out and fills its box, 0 to 1."""
+    """Return how clearly a mask stands out and fills its box, 0 to 1."""
     outside = ~inside
     if not mask.any() or not outside.any():
         return 0.0

@@ -34,7 +34,7 @@ def cut(
     known: npt.NDArray[np.int8],
     rounds: int = 5,
 ) -> Mask:
-    """Separate an object from what is around it.
+    """Separate an object from its surround.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def cut(
 
 
 def likeness(channels: Floats, region: Mask) -> npt.NDArray[np.float32]:
-    """Learn from one image how an object and what is around it look, for `cut_by_likeness`.
+    """Learn the appearance of an object and its surround from one image, for `cut_by_likeness`.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def likeness(channels: Floats, region: Mask) -> npt.NDArray[np.float32]:
 
 
 def cut_by_likeness(channels: Floats, table: npt.NDArray[np.float32], inside: Mask) -> Mask:
-    """Find in another image what looks like the object of `likeness`.
+    """Find what looks like the object of `likeness` in another image.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a user drew, as plain data: boxes, polygons, points and painted labels."""
+"""A user's drawing as plain data: boxes, polygons, points and painted labels."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Kind = Literal["box", "polygon", "point"]
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A drawn prompt. Nothing is checked before it meets an image, see `drawn_objects`.
+    """A drawn prompt. It is checked when it is applied to an image, see `drawn_objects`.
 
     All coordinates are pixels with x first: ``(x, y)`` in images, ``(x, y, z)`` in volumes, where
     z is the array's first axis. Pixel ``i`` reaches from ``i`` to ``i + 1``, as in `Detections`, so
-    that the middle of the first pixel is 0.5. (napari's layers put it at 0 and go the other way
-    round: reverse the axes and add 0.5.)
+    that the middle of the first pixel is 0.5. (napari's layers put it at 0 and have the opposite
+    axis order: reverse the axes and add 0.5.)
 
     Parameters
     ----------
@@ -36,12 +36,12 @@ class Drawing:
     point_labels : sequence of int, optional
         1 for a point on the object, 0 for one that is not part of it; all 1 by default.
     labels : ndarray of integers, optional
-        Painted labels of the image's shape, taken as they are and on top of the rest.
+        Painted labels of the image's shape, used unchanged and on top of the rest.
     names : mapping of int to str, optional
         Names of the label values; by default "box 1", "polygon 2", "object 3", "label 4".
     box_values, polygon_values : sequence of int, optional
-        The label value of each shape, 1 to 255, so that several can be one thing. By default each
-        gets the next free one.
+        The label value of each shape, 1 to 255; several can form one object. By default each
+        gets the next free value.
     point_values : sequence of int, optional
         The same for points; 0 on a negative point means all objects. By default a positive point
         within a box helps that box, all others mark one object together, and a negative point
@@ -106,7 +106,7 @@ def drawn_objects(drawing: Drawing, shape: Sequence[int]) -> list[DrawnObject]:
     Raises
     ------
     InputError
-        If coordinates have the wrong form, lie outside the image or enclose nothing, or values are
+        If coordinates have the wrong form, are outside the image or enclose nothing, or values are
         not 1 to 255; the message names the shape.
     """
     boxes = _boxes(drawing.boxes, shape)
@@ -160,7 +160,7 @@ def drawn_objects(drawing: Drawing, shape: Sequence[int]) -> list[DrawnObject]:
 
 
 def numbered(drawing: Drawing, shape: Sequence[int]) -> Drawing:
-    """Write out the label value of every shape and point, so that any part keeps its numbers.
+    """Set the label value of every shape and point explicitly, so that any part keeps its numbers.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def painted_labels(drawing: Drawing, shape: Sequence[int]) -> npt.NDArray[np.uin
     Raises
     ------
     InputError
-        If they have another shape, or are not whole numbers from 0 to 255.
+        If they have another shape, or are not integers from 0 to 255.
     """
     if drawing.labels is None:
         return None
@@ -210,7 +210,7 @@ def painted_labels(drawing: Drawing, shape: Sequence[int]) -> npt.NDArray[np.uin
     if array.dtype.kind not in "biu" or (
         array.size and (int(array.min()) < 0 or int(array.max()) > 255)
     ):
-        raise InputError("The labels must be whole numbers from 0 to 255; 0 is the background.")
+        raise InputError("The labels must be integers from 0 to 255; 0 is the background.")
     return array.astype(np.uint8)
 
 
@@ -249,7 +249,7 @@ def _boxes(given: Any, shape: Sequence[int]) -> Floats:
         if not (np.isfinite(row).all() and (row[:n] < row[n:]).all()):
             raise InputError(f"Box {k} {row.tolist()} is empty; give x0 < x1 and y0 < y1.")
         if any(s.start >= s.stop for s in window_of(row, shape)):
-            raise InputError(f"Box {k} {row.tolist()} lies outside the image ({size_of(shape)}).")
+            raise InputError(f"Box {k} {row.tolist()} is outside the image ({size_of(shape)}).")
     return boxes
 
 
@@ -287,7 +287,7 @@ def _polygons(given: Sequence[Any], shape: Sequence[int]) -> list[Floats]:
                 )
             if not 0 <= planes[0] < shape[0]:
                 raise InputError(
-                    f"Polygon {k} lies in slice {planes[0]:.0f} of an image with {shape[0]}."
+                    f"Polygon {k} is in slice {planes[0]:.0f} of an image with {shape[0]} slices."
                 )
         result.append(array)
     return result
@@ -301,7 +301,7 @@ def _points(drawing: Drawing, shape: Sequence[int]) -> tuple[Indices, npt.NDArra
     if outside.any():
         k = int(outside.argmax())
         raise InputError(
-            f"Point {k + 1} {given[k].tolist()} lies outside the image ({size_of(shape)})."
+            f"Point {k + 1} {given[k].tolist()} is outside the image ({size_of(shape)})."
         )
     signs = drawing.point_labels
     labels = np.ones(len(pixels), int) if signs is None else np.asarray(signs)
@@ -326,7 +326,7 @@ def _values(given: Sequence[int] | None, count: int, kind: str, free: int) -> tu
     values = list(range(free + 1, free + count + 1)) if given is None else [int(v) for v in given]
     if len(values) != count or not all(1 <= v <= 255 for v in values):
         raise InputError(
-            f"{kind}_values must be {count} whole numbers from 1 to 255, one per {kind}."
+            f"{kind}_values must be {count} integers from 1 to 255, one per {kind}."
             if given is not None
             else f"The drawing has more than 255 objects with this {kind}; give {kind}_values."
         )

@@ -1,4 +1,4 @@
-"""From points to a region: flood from them as far as the outline stays sharp."""
+"""From points to a region: flood filling as far as the outline stays sharp."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REACHES = 0.5
 
 
 def from_points(images: Sequence[Volume], positive: Points, negative: Points) -> Outline | None:
-    """Find what the positive points lie in.
+    """Find the region of the positive points.
 
     In each image, everything connected to a point whose values differ from it by less than a
     tolerance is flooded, for 24 tolerances. The region stays whose outline runs along the
@@ -44,7 +44,7 @@ def from_points(images: Sequence[Volume], positive: Points, negative: Points) ->
     Returns
     -------
     Outline or None
-        None where no flood ends at an edge.
+        None if no flood ends at an edge.
     """
     shape = images[0].shape
     window = tuple(slice(0, size) for size in shape)

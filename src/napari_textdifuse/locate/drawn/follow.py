@@ -1,4 +1,4 @@
-"""From an outline in one slice to the whole object: slice after slice, as long as it goes on."""
+"""From an outline in one slice to the whole object, slice after slice."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .cut import cut_by_likeness, likeness
 from .outline import Outline
 from .pixels import channels
 
-#: How far an object may reach beyond the slice before: a share of its width, and pixels.
+#: How far an object may extend beyond the previous slice: a share of its width, and pixels.
 REACH, LEAST_REACH = 0.15, 2
-#: How far the background is looked at, in the same terms.
+#: Width of the background considered, in the same terms.
 MARGIN, LEAST_MARGIN = 0.5, 6
 #: The same object shares at least this much of the smaller of two neighbouring slices, ...
 OVERLAP = 0.5
-#: ... keeps this share of its contrast with what is around it, ...
+#: ... keeps this share of its contrast with its surround, ...
 CONTRAST = 0.4
 #: ... and does not become this many times larger again where it had shrunk to this share of its
 #: largest slice: there another one begins. (All of these are chosen for this program.)
@@ -31,10 +31,10 @@ REGROWTH, NECK = 2.0, 0.15
 def follow(images: Sequence[Volume], outline: Outline) -> Outline:
     """Follow an object from the slice it was outlined in, up and down.
 
-    What it looks like, and what is around it, is learned from that slice in the image that shows it
-    (see `likeness`). In the next slice, what looks the same and is joined to where it was is the
-    object. It ends where there is nothing of the kind, where that lies elsewhere, where its
-    contrast is gone, or at a neck behind which something larger begins.
+    The appearance of the object and its surround is learned from that slice in the image that shows
+    it (see `likeness`). In the next slice, the region that looks the same and is connected to the
+    previous one is the object. It ends where there is no such region, where that region is
+    elsewhere, where its contrast is lost, or at a neck beyond which something larger begins.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def follow(images: Sequence[Volume], outline: Outline) -> Outline:
     Returns
     -------
     Outline
-        Through all its slices; the drawn one is unchanged. What was given, if it goes nowhere.
+        Through all its slices; the drawn one is unchanged. The given outline, if it ends there.
     """
     shape = images[0].shape
     start, z = np.zeros(shape[1:], bool), outline.window[0].start
@@ -75,7 +75,7 @@ def follow(images: Sequence[Volume], outline: Outline) -> Outline:
 
 @dataclass(frozen=True, eq=False)
 class _Looks:
-    """What an object looks like in one image."""
+    """The appearance of an object in one image."""
 
     low: Floats  # per channel
     high: Floats
@@ -116,13 +116,13 @@ def _next(image: Volume, looks: _Looks, before: Mask, z: int) -> Mask | None:
 
 
 def _regrown(sizes: list[int]) -> bool:
-    """Tell whether an object shrank to a neck and grows beyond it again."""
+    """Return whether an object shrank to a neck and grows again beyond it."""
     neck = sizes.index(min(sizes))
     return sizes[neck] < NECK * max(sizes[: neck + 1]) and sizes[-1] > REGROWTH * sizes[neck]
 
 
 def _shown_by(images: Sequence[Volume], mask: Mask, z: int) -> int:
-    """Return the image in which a mask differs most from what is around it, for its noise."""
+    """Return the image in which a mask differs most from its surround, relative to the noise."""
     window = _widened(mask, MARGIN, LEAST_MARGIN)
     here, scores = mask[window], []
     for image in images:

@@ -1,4 +1,4 @@
-"""What a refiner takes and gives back."""
+"""The interface of a refiner."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Outline:
     Parameters
     ----------
     window : tuple of slice
-        Where `mask` lies in the image.
+        Position of `mask` in the image.
     mask : ndarray of bool
     score : float
-        In [0, 1]; what it means depends on the refiner, 1 for what is taken as drawn.
+        In [0, 1]; its meaning depends on the refiner, 1 for objects used as drawn.
     source : int or None
-        Which image it was found in; None for what is taken as drawn.
+        Which image it was found in; None for objects used as drawn.
     note : str
         How it was found, as the end of a sentence.
     """
@@ -54,6 +54,6 @@ class Refiner(Protocol):
         Returns
         -------
         Outline or None
-            None where nothing stands out.
+            None if nothing stands out.
         """
         ...

@@ -1,4 +1,4 @@
-"""What the classical refiners share: an image as channels, and pixels nearer to negative points."""
+"""Common functions of the classical refiners: image channels, and the effect of negative points."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def stretched(values: Floats) -> Floats:
 
 
 def without_negatives(mask: Mask, grey: Floats, positive: Points, negative: Points) -> Mask:
-    """Take the negative points' part out of a region.
+    """Remove the part of the negative points from a region.
 
-    Parts that hold only negative points go. With positive points too, each pixel goes to the point
-    it is nearest to on a way that avoids edges (the geodesic distance of Bai and Sapiro 2009, DOI
-    10.1007/s11263-008-0191-z).
+    Parts that contain only negative points are removed. With positive points too, each pixel is
+    assigned to the nearest point along a path that avoids edges (the geodesic distance of Bai and
+    Sapiro 2009, DOI 10.1007/s11263-008-0191-z).
 
     Parameters
     ----------

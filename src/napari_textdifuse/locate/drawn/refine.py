@@ -17,9 +17,9 @@ from .drawing import Drawing, DrawnObject, drawn_objects, painted_labels, window
 from .follow import follow
 from .outline import Outline, Refiner
 
-#: What `refine` takes by name.
+#: Names accepted by `refine`.
 REFINERS = ("auto", "sam", "classical", "none")
-#: Source of objects that are taken as drawn.
+#: Source of objects that are used as drawn.
 DRAWN = "drawn"
 
 
@@ -39,13 +39,13 @@ def get_refiner(name: str) -> Refiner | None:
     Parameters
     ----------
     name : {"auto", "sam", "classical", "none"}
-        "auto" is SAM where its weights are on this machine, else the classical one. To keep what
-        SAM computed from an image, keep the refiner and give it to `refine`.
+        "auto" is SAM if its weights are on this machine, else the classical one. To reuse what
+        SAM computed from an image, keep the refiner and pass it to `refine`.
 
     Returns
     -------
     Refiner or None
-        None for "none": shapes are taken as drawn.
+        None for "none": shapes are used as drawn.
 
     Raises
     ------
@@ -74,10 +74,10 @@ def refine(
     drawing: Drawing,
     refiner: str | Refiner | None = "auto",
 ) -> Location:
-    """Turn what a user drew into a label mask.
+    """Convert a user's drawing to a label mask.
 
-    Boxes and points get the outline of what they mark; polygons and painted labels are taken as
-    drawn. Both images are looked at, and the one that shows the object best counts.
+    The objects in boxes and at points are outlined; polygons and painted labels are used as
+    drawn. Both images are searched, and the one that shows the object best is used.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def refine(
     Location
         Mask uint8 of the images' shape; where objects overlap, the smaller is on top, and painted
         labels are on top of all. ``detections.sources`` says in which image each object was found,
-        or "drawn"; ``notes`` say how. An object that does not stand out in any image is taken as
+        or "drawn"; ``notes`` say how. An object that does not stand out in any image is used as
         drawn, with a note.
 
     Raises
@@ -101,7 +101,7 @@ def refine(
         If the drawing does not fit the images, the images' shapes differ, or there is no such
         refiner.
     WeightsError, MissingDependencyError
-        If SAM was asked for and cannot be loaded.
+        If SAM was requested and cannot be loaded.
     """
     images = [image_a] if image_b is None else [image_a, image_b]
     check_one_grid(images)
@@ -110,7 +110,7 @@ def refine(
 
 
 def fill(drawing: Drawing, shape: tuple[int, ...]) -> Location:
-    """Turn a drawing into a label mask without a look at any image.
+    """Convert a drawing to a label mask without using any image.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def _outline(
 ) -> tuple[Outline, str]:
     """Return the outline of an item and how it was found."""
     if item.polygon is not None:
-        return _polygon(item, shape), "taken as drawn"
+        return _polygon(item, shape), "used as drawn"
     found = refiner.outline(images, item) if refiner is not None else None
     if found is not None and found.source is not None and found.mask.any():
         assert refiner is not None
@@ -169,7 +169,7 @@ def _outline(
     if item.box is None:
         if refiner is None:
             raise InputError(
-                "Points say where an object is, not how far it reaches; choose the refiner "
+                "Points mark the position of an object, not its extent; choose the refiner "
                 "'classical' or 'sam', or draw a box."
             )
         raise InputError(
@@ -182,11 +182,12 @@ def _outline(
     if refiner is None:
         return outline, "the box as drawn"
     looked = " and ".join(names)
-    return outline, f"the box as drawn, as nothing in it stands out in {looked} ({refiner.name})"
+    how = f"nothing in it stands out in {looked} ({refiner.name})"
+    return outline, f"the box as drawn, because {how}"
 
 
 def _followed(parts: list[_Part], images: Sequence[Volume]) -> tuple[list[_Part], list[str]]:
-    """Follow what lies in one slice, and say how far."""
+    """Follow the objects of one slice, and note how far."""
     result, notes = [], []
     for part in parts:
         flat = part.outline.window[0].stop - part.outline.window[0].start == 1
@@ -196,7 +197,7 @@ def _followed(parts: list[_Part], images: Sequence[Volume]) -> tuple[list[_Part]
             depth = outline.window[0]
             notes.append(f"{part.name}: followed through slices {depth.start} to {depth.stop - 1}.")
         elif flat:
-            notes.append(f"{part.name}: does not go on in the neighbouring slices.")
+            notes.append(f"{part.name}: does not continue in the neighbouring slices.")
     return result, notes
 
 

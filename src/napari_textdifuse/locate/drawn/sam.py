@@ -1,4 +1,4 @@
-"""Outlines from boxes and points by SAM, with what its image encoder gave kept."""
+"""Outlines from boxes and points by SAM, with cached image embeddings."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from .outline import Outline
 if TYPE_CHECKING:
     from ..segmenter import Segmenter
 
-#: The model that is looked for first, and asked for where there is none.
+#: The model that is preferred, and named in the message if there is none.
 PREFERRED = "sam-vit-base"
 
 
 class SamRefiner:
     """Finds outlines with Segment Anything.
 
-    Nothing is loaded before it is needed, and nothing is ever downloaded from here. The image
+    Models are loaded on demand, and nothing is ever downloaded. The image
     encoder runs once per image and slice; keep the object between calls, and a new box or point
     costs only the light decoder.
 
@@ -41,9 +41,9 @@ class SamRefiner:
     weights : str or PathLike, optional
         A folder in which one is looked for; see `OwlVitSamLocator`.
     device : str
-        "auto" takes an accelerator where there is one, else the CPU.
+        "auto" uses an accelerator if there is one, else the CPU.
     cache_bytes : int
-        How much to keep of what the image encoder gave.
+        Memory limit for cached image embeddings.
     """
 
     name = "sam"
@@ -61,7 +61,7 @@ class SamRefiner:
         self._model: Segmenter | None = None
 
     def path(self) -> Path | None:
-        """Return where the weights are; None if there are none on this machine."""
+        """Return the location of the weights; None if there are none on this machine."""
         return resolve("segmenter", self.segmenter, self.weights, PREFERRED)
 
     def load(self) -> Segmenter:
@@ -74,7 +74,7 @@ class SamRefiner:
         MissingDependencyError
             If transformers or segment-anything cannot be imported.
         InputError
-            If the device is not there.
+            If the device is not available.
         """
         if self._model is None:
             path = self.path()
@@ -93,8 +93,8 @@ class SamRefiner:
     def outline(self, images: Sequence[Volume], item: DrawnObject) -> Outline | None:
         """Find one object, slice by slice; see `Refiner`.
 
-        Each image is tried; the one with the higher mean of SAM's own estimate of its overlap with
-        the true object stays, and that mean is the score.
+        Each image is tried. The one with the higher mean of SAM's own estimate of the overlap with
+        the true object is used, and that mean is the score.
         """
         shape = images[0].shape
         window, planes = _window(item, shape)

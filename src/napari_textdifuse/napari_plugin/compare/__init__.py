@@ -1,5 +1,5 @@
 """The panel *Compare images*.
 
-In: layers of the viewer. Out: a view that lays them over each other, and a table of measures of a
+In: layers of the viewer. Out: a view that shows them together, and a table of metrics of a
 fused layer against its sources.
 """

@@ -1,4 +1,4 @@
-"""Which layers there are to compare, and which belong together."""
+"""The layers that can be compared, and which of them belong together."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .mode import is_comparison
 
 
 def images_of(layers: Iterable[Any]) -> list[Image]:
-    """Return the image layers, without those that a comparison made."""
+    """Return the image layers, except those made by a comparison."""
     return [v for v in layers if isinstance(v, Image) and not is_comparison(v)]
 
 
 def is_fused(layer: Any) -> bool:
-    """Tell whether an image layer is the result of a fusion."""
+    """Return whether an image layer is the result of a fusion."""
     return isinstance(layer, Image) and "record" in layer.metadata.get(KEY, {})
 
 
@@ -39,7 +39,7 @@ def guess_sources(fused: Image, layers: Iterable[Any]) -> tuple[Image | None, Im
     Returns
     -------
     a, b : Image or None
-        None where nothing fits, or more than one.
+        None if no layer matches, or more than one.
     """
     known = fused.metadata.get(KEY, {})
     images = [v for v in images_of(layers) if v is not fused]
@@ -84,7 +84,7 @@ def _plain(name: str) -> str:
 
 
 def _names(layer: Any, title: str) -> list[str]:
-    """Say what a title may call a layer: with its time point, where it is a series."""
+    """Return the title of a layer, with its time point if it is a series."""
     name = str(layer.name)
     if layer.ndim != 4:
         return [name]

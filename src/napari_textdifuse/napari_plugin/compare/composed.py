@@ -14,7 +14,7 @@ from .mode import MARK, Mode
 from .sampling import common_grid, same_world
 
 _GEOMETRY = ("data", "scale", "translate", "rotate", "shear", "affine", "units")
-#: How close to the line the mouse takes hold of it, in widths of the image.
+#: Largest distance at which the mouse grabs the line, in widths of the image.
 GRIP = 0.03
 _APPEARANCE = ("contrast_limits", "gamma", "colormap")
 
@@ -99,7 +99,7 @@ class _Composed(Mode):
             selection.active = active
 
     def _connect(self, on: bool) -> None:
-        """Follow what the user does to the layers and to the axes on show."""
+        """Follow the user's changes to the layers and to the displayed axes."""
         wanted = [(self.viewer.dims.events.order, self._axes_changed)]
         for layer in self.layers:
             wanted += [(getattr(layer.events, name), self._geometry_changed) for name in _GEOMETRY]
@@ -136,7 +136,7 @@ class CurtainMode(_Composed):
 
     name: ClassVar[str] = "Curtain"
     explanation: ClassVar[str] = (
-        "Drag the line in the image: left of it one image, right of it the next."
+        "Drag the line in the image: one image is left of it, the next is right of it."
     )
     setting = ("Line at", 0, 100, 50, "%")
 
@@ -156,7 +156,7 @@ class CurtainMode(_Composed):
         super().stop()
 
     def _drag(self, viewer: Any, event: Any) -> Generator[None, None, None]:
-        """Take the line along while the mouse is down on it; elsewhere the image moves."""
+        """Move the line while the mouse drags it; elsewhere the image moves."""
         count = len(self.layers)
         line, away = self.pattern.nearest(self._share(event.position), count)
         if away > GRIP:
@@ -195,7 +195,7 @@ class CheckerboardMode(_Composed):
     """Images in alternating squares."""
 
     name: ClassVar[str] = "Checkerboard"
-    explanation: ClassVar[str] = "Edges that run on from square to square lie on each other."
+    explanation: ClassVar[str] = "Edges that continue from square to square are aligned."
     setting = ("Squares", 2, 32, 8, "")
 
     def __init__(self, viewer: Any, layers: Sequence[Image], show: Callable[[str], None]) -> None:
@@ -206,4 +206,4 @@ class CheckerboardMode(_Composed):
         self.pattern.squares = round(value)
 
     def _show_order(self) -> None:
-        self.show("In turn, from the top left: " + ", ".join(layer.name for layer in self.layers))
+        self.show("From the top left: " + ", ".join(layer.name for layer in self.layers))

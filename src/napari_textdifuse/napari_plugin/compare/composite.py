@@ -27,7 +27,7 @@ class Pattern(Protocol):
             Distance of the pixels from the grid's first edge along every displayed axis, in units
             of the grid's longest displayed side; broadcastable. The last one runs to the right.
         count : int
-            How many images there are.
+            Number of images.
         """
         ...
 
@@ -45,27 +45,27 @@ class Curtain:
         self.position = position
 
     def lines(self, count: int) -> Floats:
-        """Return where the lines between `count` images stand, 0 (left) to 1."""
+        """Return the positions of the lines between `count` images, 0 (left) to 1."""
         share = np.arange(1, count) / count
         p = self.position
         return 2 * p * share if p < 0.5 else 1 - 2 * (1 - p) * (1 - share)
 
     def nearest(self, share: float, count: int) -> tuple[int, float]:
-        """Return the number of the line closest to a place, from 1, and how far away it is.
+        """Return the number of the line closest to a position, from 1, and its distance.
 
         Parameters
         ----------
         share : float
             Of the image's width, 0 (left) to 1.
         count : int
-            How many images there are.
+            Number of images.
         """
         away = np.abs(self.lines(count) - share)
         return int(away.argmin()) + 1, float(away.min())
 
     @staticmethod
     def position_of(line: int, share: float, count: int) -> float:
-        """Return the position that puts a line at a place; the inverse of `lines`."""
+        """Return the setting that puts a line at a position; the inverse of `lines`."""
         part, share = line / count, min(max(share, 0.0), 1.0)
         return share / (2 * part) if share <= part else 1 - (1 - share) / (2 * (1 - part))
 
@@ -98,7 +98,7 @@ class Checkerboard:
 
 
 class Composite:
-    """An array of RGBA pixels that exist when a slice of it is asked for.
+    """An array of RGBA pixels, computed when a slice is requested.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class Composite:
         self._planes: tuple[Any, list[Bytes]] = (None, [])
 
     def forget(self) -> None:
-        """Look at the layers again: their values or colours changed."""
+        """Read the layers again, because their values or colours changed."""
         self._planes = (None, [])
 
     def __getitem__(self, key: Any) -> Bytes:
@@ -144,7 +144,7 @@ class Composite:
         return np.asarray(self[:], dtype=dtype)
 
     def _rendered(self, key: Any, index: Sequence[npt.NDArray[Any]]) -> list[Bytes]:
-        """Colours of all layers; moving a line needs no new ones."""
+        """Colours of all layers, cached: moving a line does not change them."""
         if self._planes[0] != key:
             world = [
                 start + step * axis
@@ -156,7 +156,7 @@ class Composite:
         return self._planes[1]
 
     def _choose(self, picked: Sequence[npt.NDArray[Any]]) -> Choice:
-        """Ask the pattern about the axes that run along the image."""
+        """Apply the pattern along the displayed axes."""
         axes = [axis for axis, index in enumerate(picked) if len(index) > 1]
         axes = [a for a in axes if a != self.horizontal] + [self.horizontal]
         sizes = np.asarray(self.grid.shape) * self.grid.scale

@@ -1,4 +1,4 @@
-"""A small image of how often each brightness occurs."""
+"""A small histogram of brightness."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 #: For A, B and the fused image; distinct on dark and light backgrounds and to colour-blind users.
 COLOURS = ("#3d8fd1", "#d08a1e", "#2fa37c")
 _STYLES = (Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.SolidLine)
-_GROUP = 4  # levels of brightness in one point of a line
+_GROUP = 4  # brightness levels per point of a line
 
 
 class Histogram(QWidget):  # type: ignore[misc]
@@ -28,17 +28,17 @@ class Histogram(QWidget):  # type: ignore[misc]
         self.setMinimumHeight(150)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
-            "Share of pixels per brightness, 0 (black) to 255; square-root scale, on which a dark "
-            "background may reach beyond the top."
+            "Share of pixels per brightness, 0 (black) to 255, on a square-root scale; a dark "
+            "background may exceed the top."
         )
 
     def sizeHint(self) -> QSize:
-        """Return the size that is asked for."""
+        """Return the preferred size."""
         return QSize(300, 150)
 
     @property
     def titles(self) -> tuple[str, ...]:
-        """Names of the lines on show."""
+        """Names of the displayed lines."""
         return tuple(self._counts)
 
     def show_counts(self, counts: Mapping[str, npt.NDArray[np.int64]]) -> None:
@@ -47,7 +47,7 @@ class Histogram(QWidget):  # type: ignore[misc]
         Parameters
         ----------
         counts : mapping of str to ndarray, shape (256,)
-            By name, at most three; none empties the image.
+            By name, at most three; an empty mapping clears the plot.
         """
         self._counts = {}
         for name, count in counts.items():

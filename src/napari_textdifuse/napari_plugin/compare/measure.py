@@ -48,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What there is to show.
+    """The result of a measurement.
 
     Parameters
     ----------
@@ -62,12 +62,12 @@ class Measurement:
     histograms: dict[str, npt.NDArray[np.int64]]
 
     def table(self, separator: str = ",") -> str:
-        """Return one line per region, as CSV; what is not defined is left empty.
+        """Return one line per region, as CSV; undefined values are left empty.
 
         Parameters
         ----------
         separator : str
-            A tab for the clipboard, from which spreadsheets take cells.
+            A tab for the clipboard, as spreadsheets expect.
         """
         from ...evaluation import METRICS
 
@@ -96,7 +96,7 @@ def measure(
     Parameters
     ----------
     a, b : Volume
-        Sources; resampled onto the grid if they lie on others, and shown with their own window or
+        Sources; resampled onto the grid if theirs differs, and shown with their own window or
         the default one, taken before the resampling as a fusion does.
     fused : Volume
         Unsigned integers or floats in [0, 1].
@@ -110,8 +110,8 @@ def measure(
     Returns
     -------
     Measurement
-        The whole image has what `evaluation.evaluate` says. The `REGION_METRICS` of an object are
-        taken over all its pixels (of all slices together: a few pixels a slice say nothing).
+        The whole image has the metrics of `evaluation.evaluate`. The `REGION_METRICS` of an object
+        are taken over all its pixels in all slices; a few pixels per slice are not enough.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def _with_window(volume: Volume) -> Volume:
     """Fix the window: that of a resampled image could differ."""
     array = volume.array
     if volume.rgb or (array.dtype.kind == "f" and not np.isfinite(array).any()):
-        return volume  # the latter is refused where its brightness is asked for
+        return volume  # the latter is refused when its brightness is needed
     window = default_window(volume)
     return replace(volume, window=(window.low, window.high))
 
@@ -183,11 +183,11 @@ def _on_grid(volume: Volume, fused: Volume, order: int) -> Volume:
 
 
 def _regions(labels: Volume, flat: bool) -> list[tuple[int, npt.NDArray[np.bool_]]]:
-    """Return every label that occurs with its pixels (Z, Y, X), in order."""
+    """Return every label that occurs, in order, with its pixels (Z, Y, X)."""
     array = labels.array[None] if flat else labels.array
     if array.dtype.kind not in "biu":
         raise InputError(
-            f"{labels.name} holds {kind_of_values(array.dtype)}; labels are whole numbers."
+            f"{labels.name} contains {kind_of_values(array.dtype)}; labels must be integers."
         )
     found = [int(value) for value in np.unique(array) if value]
     return [(value, array == value) for value in found]

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class LayerBox(QComboBox):  # type: ignore[misc]
-    """Choose one of some layers, or none.
+    """A choice of one layer, or none.
 
     Parameters
     ----------
@@ -138,11 +138,11 @@ class MetricsPanel(QWidget):  # type: ignore[misc]
 
     @property
     def running(self) -> bool:
-        """Whether a measurement is under way."""
+        """Whether a measurement is running."""
         return self._task is not None
 
     def refresh(self) -> None:
-        """List the viewer's layers again; the newest fused image is chosen first."""
+        """Update the list of layers; the newest fused image is chosen first."""
         layers = list(self._viewer.layers)
         images = images_of(layers)
         for box in (self.fused, self.a, self.b):
@@ -155,7 +155,7 @@ class MetricsPanel(QWidget):  # type: ignore[misc]
         self._update()
 
     def stop(self) -> None:
-        """End a measurement whose outcome nobody waits for."""
+        """Stop a measurement whose result is no longer needed."""
         task, self._task = self._task, None
         if task is not None:
             task.abandon()
@@ -168,7 +168,7 @@ class MetricsPanel(QWidget):  # type: ignore[misc]
         self._update()
 
     def _hindrance(self) -> str:
-        """Why nothing can be measured; empty if it can."""
+        """Why nothing can be measured; empty if it is possible."""
         chosen = [box.layer for box in (self.fused, self.a, self.b)]
         if not images_of(self._viewer.layers):
             return "Open two images and their fusion to measure."
@@ -180,23 +180,23 @@ class MetricsPanel(QWidget):  # type: ignore[misc]
         return ""
 
     def _update(self) -> None:
-        """Enable what is possible, and say why the rest is not."""
+        """Enable the possible controls, and give the reason for the others."""
         why = "A measurement is running." if self.running else self._hindrance()
         self.start.setEnabled(not why)
-        self.start.setToolTip(why or "Nine metrics of image fusion; a volume slice by slice.")
+        self.start.setToolTip(why or "Metrics of image fusion, slice by slice for volumes.")
         self.cancel.setEnabled(self.running)
         self.cancel.setToolTip("" if self.running else "Nothing is being measured.")
         for button in (self.copy, self.save):
             button.setEnabled(self.measurement is not None)
         nothing = "" if self.measurement is not None else "There is nothing to export yet."
-        self.copy.setToolTip(nothing or "To the clipboard, for a spreadsheet.")
+        self.copy.setToolTip(nothing or "Copy to the clipboard, for a spreadsheet.")
         self.save.setToolTip(nothing or "One line per region, one column per metric.")
         if not self.running:
             self.hint.setText(why)
         self.hint.setVisible(bool(self.hint.text()))
 
     def _start(self) -> None:
-        """Take what is needed of the layers, then measure in a worker thread."""
+        """Copy the required data of the layers, then measure in a worker thread."""
         from .measure import measure
 
         fused, labels = self.fused.layer, self.labels.layer

@@ -1,4 +1,4 @@
-"""What every way of looking has in common: it changes things for a while."""
+"""The base of all comparison modes: temporary changes to the viewer."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..layers import KEY
 
 
 class Changes:
-    """Attributes that are changed for a while.
+    """Attributes that are changed temporarily.
 
-    What the user changes meanwhile is theirs: only what still is as it was set here is put back.
+    The user's own changes are kept: only values that are still as set here are restored.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Changes:
         self._changed[key] = (owner, before, getattr(owner, name))
 
     def undo(self) -> None:
-        """Put everything back, the last change first."""
+        """Restore everything, the last change first."""
         while self._changed:
             (_, name), (owner, before, now) = self._changed.popitem()
             if getattr(owner, name) == now != before:
@@ -49,12 +49,12 @@ MARK = "comparison"
 
 
 def is_comparison(layer: Any) -> bool:
-    """Tell whether a layer was made by a mode, for the time of a comparison."""
+    """Return whether a layer was made by a mode, for the duration of a comparison."""
     return MARK in layer.metadata.get(KEY, {})
 
 
 class Mode(ABC):
-    """A way of looking.
+    """A way to show images together.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Mode(ABC):
     layers : sequence of napari.layers.Image
         Of the viewer, at least two.
     show : callable
-        Takes a line about what is on the screen.
+        Shows a line about what is displayed.
     """
 
     name: ClassVar[str]
@@ -88,15 +88,15 @@ class Mode(ABC):
         """Change the setting."""
 
     def stop(self) -> None:
-        """Put everything back; may be called again."""
+        """Restore everything; may be called repeatedly."""
         self.changes.undo()
 
     def uses(self, layer: Any) -> bool:
-        """Tell whether it cannot go on without a layer."""
+        """Return whether the mode needs a layer to continue."""
         return layer in self.layers
 
     def hide_other_images(self) -> None:
-        """Take the images that are not compared off the screen; labels and shapes stay."""
+        """Hide the images that are not compared; labels and shapes stay visible."""
         for layer in self.viewer.layers:
             if isinstance(layer, Image) and layer not in self.layers:
                 self.changes.set(layer, "visible", False)

@@ -42,12 +42,12 @@ class WorldGrid:
 
 
 class LayerView:
-    """The pixels of an image layer at places of the world.
+    """The pixels of an image layer at positions in the world.
 
     Parameters
     ----------
     layer : napari.layers.Image or Labels
-        Is only read; of a pyramid, the finest level within `MAX_SIDE`.
+        Only read; for a pyramid, the finest level within `MAX_SIDE`.
     millimetres : bool
         Whether lengths are converted to millimetres; by default the world is in the layer's unit.
     """
@@ -116,7 +116,7 @@ class LayerView:
         return np.broadcast_to(values, (*shape, *colours)), inside
 
     def pixels(self, world: Sequence[Floats]) -> Bytes:
-        """Return the layer's RGBA colours at places; transparent where it has no voxel."""
+        """Return the layer's RGBA colours at positions; transparent where it has no voxel."""
         values, inside = self.values(world)
         shown = _coloured(values) if self.layer.rgb else self._mapped(values)
         shown[..., 3] = np.where(inside, shown[..., 3], 0)
@@ -162,7 +162,7 @@ def same_world(layers: Sequence[Any]) -> tuple[list[LayerView], tuple[Any, ...]]
 
 
 def common_grid(views: Sequence[LayerView], units: tuple[Any, ...]) -> WorldGrid:
-    """Return the grid that holds all layers at the finest of their steps.
+    """Return the grid that contains all layers, at the finest of their steps.
 
     Layers on one straight grid get exactly that grid.
 

@@ -1,4 +1,4 @@
-"""Flicker, blend and side by side: the user's layers themselves, shown in other ways."""
+"""Flicker, blend and side by side: the user's own layers, displayed differently."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .mode import Mode
 
 
 class FlickerMode(Mode):
-    """One image after the other in one place."""
+    """One image after the other in the same place."""
 
     name: ClassVar[str] = "Flicker"
-    explanation: ClassVar[str] = "The images in turn, in one place: what jumps is different."
+    explanation: ClassVar[str] = "The images alternate in the same place: what jumps differs."
     #: At most 2.5 flashes a second: three and more can trigger seizures (WCAG 2.2, 2.3.1).
     setting = ("Changes", 0.5, 5, 1.5, "per s")
 
@@ -50,7 +50,7 @@ class FlickerMode(Mode):
     def _show_one(self) -> None:
         for number, layer in enumerate(self.layers):
             self.changes.set(layer, "visible", number == self._turn)
-        self.show(f"On show: {self.layers[self._turn].name}")
+        self.show(f"Shown: {self.layers[self._turn].name}")
 
 
 class BlendMode(Mode):

@@ -21,15 +21,16 @@ MEANINGS = {
     "MI": "Mutual information with both sources, nats.",
     "Qabf": "Preservation of the sources' edges, 0 to 1.",
     "SSIM": "Structural similarity, summed over both sources.",
-    "readback": "How well the worse of both sources can be read from the fused colours, up to 1.",
+    "readback": "How well each source can be predicted from the fused colours (the lower of "
+    "both), up to 1.",
 }
 
 
-#: What the columns hold.
+#: What the columns contain.
 HEADERS = (
     "The whole image, or an object of the chosen Labels layer.",
-    "Rest on a name to read what it measures.",
-    "Higher is better, for all of them. Compare results of one pair only.",
+    "Hover over a name to read what it measures.",
+    "Higher is better for all of them. Compare only results of one pair.",
 )
 
 
@@ -51,8 +52,8 @@ class MetricsTable(QTableWidget):  # type: ignore[misc]
             self.setColumnWidth(column, 70)
         self.setSortingEnabled(True)
         self.setToolTip(
-            f"Higher is better. Of an object only {', '.join(REGION_METRICS)} are measured: the "
-            "others compare neighbouring pixels and would measure what is around it."
+            f"Higher is better. For an object only {', '.join(REGION_METRICS)} are measured: the "
+            "others compare neighbouring pixels and would include its surround."
         )
 
     def show_rows(self, measurement: Measurement | None) -> None:
@@ -74,7 +75,7 @@ class MetricsTable(QTableWidget):  # type: ignore[misc]
 
 
 class _Cell(QTableWidgetItem):  # type: ignore[misc]
-    """A cell that knows its place in the order."""
+    """A cell with its position in the order."""
 
     def __init__(self, text: str, place: tuple[Any, ...], tip: str) -> None:
         super().__init__(text)

@@ -1,4 +1,4 @@
-"""Controls of the ways of looking."""
+"""Controls of the comparison modes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .switched import BlendMode, FlickerMode, SideBySideMode
 _STEPS = 200  # of the slider
 _LAYER = Qt.ItemDataRole.UserRole
 
-#: All ways of looking, in the order of their buttons.
+#: All modes, in the order of their buttons.
 MODES: tuple[type[Mode], ...] = (
     CurtainMode,
     CheckerboardMode,
@@ -39,7 +39,7 @@ MODES: tuple[type[Mode], ...] = (
 
 
 class ViewPanel(QWidget):  # type: ignore[misc]
-    """Choose images and a way to look at them together.
+    """Choose images and a mode to compare them.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class ViewPanel(QWidget):  # type: ignore[misc]
             self._group.addButton(button)
             grid.addWidget(button, place // 2, place % 2)
         self.off.setChecked(True)
-        self.off.setToolTip("Put everything back as it was.")
+        self.off.setToolTip("Restore everything.")
 
         self.setting = QLabel()
         self.slider = QSlider(Qt.Orientation.Horizontal)
@@ -97,7 +97,7 @@ class ViewPanel(QWidget):  # type: ignore[misc]
 
     @property
     def mode(self) -> type[Mode] | None:
-        """The way of looking that is on."""
+        """The active mode."""
         return None if self._mode is None else type(self._mode)
 
     @property
@@ -107,7 +107,7 @@ class ViewPanel(QWidget):  # type: ignore[misc]
         return [i.data(_LAYER) for i in items if i.checkState() == Qt.CheckState.Checked]
 
     def refresh(self) -> None:
-        """List the viewer's images again; what is checked stays checked."""
+        """Update the list of images; checked ones stay checked."""
         there = images_of(self._viewer.layers)
         chosen = [layer for layer in self.chosen if layer in there]
         if not self._chosen_by_user and self._mode is None:
@@ -127,7 +127,7 @@ class ViewPanel(QWidget):  # type: ignore[misc]
         self._update()
 
     def start(self, mode: type[Mode] | None) -> None:
-        """Switch to a way of looking; None puts everything back.
+        """Switch to a mode; None restores everything.
 
         Parameters
         ----------
@@ -145,11 +145,11 @@ class ViewPanel(QWidget):  # type: ignore[misc]
         self._update()
 
     def stop(self) -> None:
-        """Put everything back."""
+        """Restore everything."""
         self.start(None)
 
     def end(self) -> None:
-        """Put everything back, and follow the viewer no longer."""
+        """Restore everything, and disconnect from the viewer."""
         self._viewer.layers.events.removed.disconnect(self._removed)
         self._viewer.dims.events.ndisplay.disconnect(self._display_changed)
         old, self._mode = self._mode, None
@@ -157,7 +157,7 @@ class ViewPanel(QWidget):  # type: ignore[misc]
             old.stop()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Flicker for nobody: it ends when the panel is hidden (not when the window shrinks)."""
+        """Stop flickering when the panel is hidden (not when the window is minimised)."""
         if isinstance(self._mode, FlickerMode) and not event.spontaneous():
             self.stop()
         super().hideEvent(event)
@@ -179,7 +179,7 @@ class ViewPanel(QWidget):  # type: ignore[misc]
         self._show_value()
 
     def _dragged(self, value: float) -> None:
-        """Let the slider follow what was dragged in the image."""
+        """Let the slider follow the line dragged in the image."""
         if self._mode is not None:
             self._values[type(self._mode)] = value
             self._show_setting()
@@ -195,15 +195,15 @@ class ViewPanel(QWidget):  # type: ignore[misc]
         self._update()
 
     def _hindrance(self, mode: type[Mode]) -> str:
-        """Why a way of looking is not possible now; empty if it is."""
+        """Why a mode is not possible now; empty if it is."""
         if len(self.chosen) < 2:
-            return "Check two or more images above; there is nothing to compare with one."
+            return "Check two or more images above."
         if mode.flat and self._viewer.dims.ndisplay == 3:
-            return f"{mode.name} needs the flat view: switch the viewer from 3D to 2D."
+            return f"{mode.name} needs the 2D view: switch the viewer from 3D to 2D."
         return ""
 
     def _update(self) -> None:
-        """Enable what is possible, and say why the rest is not."""
+        """Enable the possible controls, and give the reason for the others."""
         hindrances = {mode: self._hindrance(mode) for mode in MODES}
         for mode, button in self.buttons.items():
             button.setEnabled(not hindrances[mode])

@@ -1,4 +1,4 @@
-"""The dock widget: look at images together, and measure a fused one."""
+"""The dock widget: compare images, and measure a fused one."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class CompareWidget(QWidget):  # type: ignore[misc]
         self._events = (events.inserted, events.removed, events.reordered, events.renamed)
         for event in self._events:
             event.connect(self.reset_choices)
-        me = weakref.ref(self)  # the watch must keep neither the panel nor the viewer alive
+        me = weakref.ref(self)  # the connection must keep neither the panel nor the viewer alive
         self._watch = Watch(self, lambda: _close(me()))
 
     def reset_choices(self, *_: Any) -> None:
-        """List the viewer's layers again."""
+        """Update the lists of layers."""
         if not self._closed:
             self.view.refresh()
             self.metrics.refresh()
 
     def end(self) -> None:
-        """Put everything back, stop all work and follow the viewer no longer."""
+        """Restore everything, stop all work and disconnect from the viewer."""
         self._closed = True
         for event in self._events:
             event.disconnect(self.reset_choices)

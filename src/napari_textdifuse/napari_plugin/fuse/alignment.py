@@ -1,4 +1,4 @@
-"""A badge that says, before anything is fused, whether two images lie on each other."""
+"""A badge that says, before anything is fused, whether two images are aligned."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class AlignmentBadge(QWidget):  # type: ignore[misc]
         self.button = QPushButton("Checkerboard")
         self.button.setCheckable(True)
         self.button.setToolTip(
-            "Image A and image B in alternating squares: edges that run on lie on each other."
+            "Image A and image B in alternating squares: edges that continue are aligned."
         )
         layout = QHBoxLayout(self)
         layout.setContentsMargins(6, 0, 0, 0)
@@ -53,7 +53,7 @@ class AlignmentBadge(QWidget):  # type: ignore[misc]
 
     @property
     def details(self) -> str:
-        """What stands behind it."""
+        """The details behind it."""
         return str(self._label.toolTip())
 
     def show_state(self, text: str, details: str, level: str = "") -> None:
@@ -72,13 +72,13 @@ class AlignmentBadge(QWidget):  # type: ignore[misc]
         self._label.setStyleSheet(f"color: {colour}" if colour else "")
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Say that somebody looks."""
+        """Note that the panel is visible."""
         super().showEvent(event)
         self.shown.emit()
 
 
 class AlignmentCheck:
-    """Checks the chosen pair in a worker thread, while the panel is in sight.
+    """Checks the chosen pair in a worker thread, while the panel is visible.
 
     Parameters
     ----------
@@ -112,14 +112,14 @@ class AlignmentCheck:
         viewer.dims.events.ndisplay.connect(self._display_changed)
 
     def follow(self) -> None:
-        """Look again at the pair, once nothing changes any more."""
+        """Check the pair again, once the changes have stopped."""
         a, b = self._images()
         pair = a is not None and b is not None and a is not b
         self._badge.button.setEnabled(pair and self._viewer.dims.ndisplay == 2)
         self._timer.start()
 
     def end(self) -> None:
-        """Stop all work, put everything back, and follow the viewer no longer."""
+        """Stop all work, restore everything, and disconnect from the viewer."""
         self._timer.stop()
         self._abandon()
         self.stop_board()
@@ -127,7 +127,7 @@ class AlignmentCheck:
         self._viewer.dims.events.ndisplay.disconnect(self._display_changed)
 
     def stop_board(self) -> None:
-        """Take the checkerboard away."""
+        """Remove the checkerboard."""
         board, self._board = self._board, None
         self._badge.button.setChecked(False)
         if board is not None:
@@ -158,7 +158,7 @@ class AlignmentCheck:
         self._abandon()
         self._checked = key
         if first.is_lazy or second.is_lazy:
-            text = "An image that is read piece by piece is not checked; use the checkerboard."
+            text = "A lazy image is not checked; use the checkerboard."
             self._badge.show_state("Position not checked", text)
             return
         self._badge.show_state("Checking the position ...", "")
@@ -207,13 +207,13 @@ def in_words(outcome: Alignment | Exception) -> tuple[str, str, str]:
     covers = f"Image B covers {outcome.overlap:.0%} of image A."
     if outcome.message is None:
         details = (
-            f"Small shifts were tried; none makes the images agree better (rotations were not "
+            f"Small shifts were tried, and none improves the agreement (rotations were not "
             f"tried). {covers}"
         )
-        return "A and B lie on each other", details, "good"
+        return "A and B are aligned", details, "good"
     length = sum(v * v for v in outcome.shift) ** 0.5
     if length:
         return f"B fits better {length:.0f} {outcome.unit} away", outcome.message, "look"
     if outcome.overlap > 0:
         return f"B covers {outcome.overlap:.0%} of A", outcome.message, "look"
-    return "A and B do not lie on each other", outcome.message, "look"
+    return "A and B are not aligned", outcome.message, "look"

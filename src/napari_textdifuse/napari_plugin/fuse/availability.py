@@ -1,4 +1,4 @@
-"""What can be used here; the rest is greyed, with the reason."""
+"""Which locators and settings can be used; the others are greyed out with the reason."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Availability:
-    """Asks locators and weights in a worker thread, whenever the panel comes into sight.
+    """Queries locators and weights in a worker thread, whenever the panel is shown.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ class Availability:
         The choice of the locator.
     restoration : RestoreBox
     shown : Signal
-        Comes when the panel is shown.
+        Emitted when the panel is shown.
     remembered : str, optional
-        What is chosen once it is known: locators of other packages are found by the worker.
+        The choice to restore: locators of other packages are known only after the worker ran.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Availability:
         shown.connect(self.ask)
 
     def ask(self) -> None:
-        """Look again: models may have been downloaded or deleted."""
+        """Query again: models may have been downloaded or deleted."""
         from ...locate import describe_locators
 
         self.end()
@@ -49,7 +49,7 @@ class Availability:
         self._task.start()
 
     def end(self) -> None:
-        """Stop asking."""
+        """Stop querying."""
         task, self._task = self._task, None
         if task is not None:
             task.abandon()
@@ -69,7 +69,7 @@ class Availability:
 
 
 def always_restored(weights: str | None) -> dict[str, str]:
-    """Return what weights mend whether that is wanted or not, with the reason.
+    """Return what weights always correct, with the reason.
 
     Parameters
     ----------
@@ -81,15 +81,15 @@ def always_restored(weights: str | None) -> dict[str, str]:
     try:
         folder = open_folder(weights)
     except TextDiFuseError:
-        return {}  # said when they are used
+        return {}  # reported when they are used
     light = folder.config if isinstance(folder, WeightsFolder) else {}
-    reason = f"The weights {folder.name} always mend this fully; the embedded ones need not."
+    reason = f"The weights {folder.name} always correct this fully; the embedded ones do not."
     kinds = [] if light.get("unet", {}).get("restore") else ["noise", "light"]
     return dict.fromkeys([*kinds, *([] if "chroma" in light else ["colour"])], reason)
 
 
 def grey_out(box: Any, infos: Sequence[LocatorInfo]) -> None:
-    """Disable the choices that lack something; their tooltips say what.
+    """Disable the choices that lack something; their tooltips say what is missing.
 
     Parameters
     ----------

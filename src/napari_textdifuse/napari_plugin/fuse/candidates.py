@@ -1,4 +1,4 @@
-"""The objects that a prompt found, as a list: go there, accept or reject."""
+"""The objects that a prompt found, as a list to inspect, accept or reject."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from qtpy.QtWidgets import (
 if TYPE_CHECKING:
     from ...fusion import FusionResult
 
-#: So many are in sight without scrolling.
+#: Rows visible without scrolling.
 ROWS = 4
 ACCEPTED, REJECTED, OPEN = "accepted", "rejected", ""
 #: More objects than this are not listed one by one.
@@ -35,12 +35,12 @@ MOST = 50
 
 @dataclass(eq=False)
 class Candidate:
-    """An object that is to be accepted or rejected.
+    """An object to accept or reject.
 
     Parameters
     ----------
     name : str
-        The term, numbered where there are several.
+        The term, numbered if there are several.
     label : int
         Of its pixels in the mask.
     score : float
@@ -68,7 +68,7 @@ class Candidate:
 
 
 def candidates_of(result: FusionResult) -> list[Candidate]:
-    """Return the objects of a result that are no established anatomy, in the order of its rows.
+    """Return the findings of a result, which are not established anatomy, in the order of its rows.
 
     Parameters
     ----------
@@ -137,16 +137,16 @@ class CandidateList(QWidget):  # type: ignore[misc]
         self.tree = QTreeWidget()
         self.tree.setHeaderLabels(["Candidate", "Score", "Decision", "Why"])
         header = self.tree.headerItem()
-        header.setToolTip(1, "How clearly it stands out from its surround, 0 to 1; no probability.")
-        header.setToolTip(2, "A rejected candidate is taken out of the mask and the fusion.")
+        header.setToolTip(1, "Contrast to its surround, 0 to 1; not a probability.")
+        header.setToolTip(2, "A rejected candidate is removed from the mask and the fusion.")
         self.tree.setRootIsDecorated(False)
         self.tree.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.tree.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.accept, self.reject = QPushButton("Accept"), QPushButton("Reject")
         self.undo = QPushButton("Undo")
         self.accept.setToolTip("Keep it in the mask, or put it back.")
-        self.reject.setToolTip("Take it out of the mask and out of the emphasis.")
-        self.undo.setToolTip("Take the last decision back.")
+        self.reject.setToolTip("Remove it from the mask and from the emphasis.")
+        self.undo.setToolTip("Undo the last decision.")
         row = QHBoxLayout()
         for button in (self.accept, self.reject, self.undo):
             button.setMinimumWidth(60)
@@ -190,7 +190,7 @@ class CandidateList(QWidget):  # type: ignore[misc]
         self.setVisible(bool(candidates))
 
     def enable(self, reason: str) -> None:
-        """Let decisions be made, or say why they cannot."""
+        """Enable decisions, or say why they are not possible."""
         for button in (self.accept, self.reject):
             button.setEnabled(not reason)
         self.title.setToolTip(reason)
@@ -205,7 +205,7 @@ class CandidateList(QWidget):  # type: ignore[misc]
 
 
 class Candidates:
-    """Keeps the list of the mask on show up to date, and carries decisions out.
+    """Keeps the list of the displayed mask up to date, and applies decisions.
 
     Parameters
     ----------
@@ -235,13 +235,13 @@ class Candidates:
         box.undone.connect(self.undo)
 
     def take(self, mask: Labels | None, candidates: list[Candidate]) -> None:
-        """Note what a new result holds."""
+        """Register the candidates of a new result."""
         if mask is not None:
             self._of[mask], self._done[mask] = candidates, []
         self.follow()
 
     def follow(self) -> None:
-        """Show the candidates of the mask on show, as it is now."""
+        """Show the candidates of the displayed mask in its current state."""
         mask, reason = self._mask_on_show()
         listed = self._of.get(mask, []) if mask is not None else []
         for candidate in listed:
@@ -253,7 +253,7 @@ class Candidates:
         self._box.enable(reason if mask is None else "")
 
     def go_to(self, row: int) -> None:
-        """Bring a candidate into sight."""
+        """Show a candidate in the viewer."""
         mask, _ = self._mask_on_show()
         if mask is not None and 0 <= row < len(self._of.get(mask, [])):
             world = np.asarray(mask.data_to_world(self._of[mask][row].middle), float)
@@ -278,7 +278,7 @@ class Candidates:
             self._carry_out(mask, candidate, decision)
 
     def undo(self) -> None:
-        """Take the last decision back."""
+        """Undo the last decision."""
         mask, _ = self._mask_on_show()
         if mask is not None and self._done.get(mask):
             self._carry_out(mask, *self._done[mask].pop())
@@ -302,7 +302,7 @@ class Candidates:
             if decision == REJECTED:
                 change, value = values == candidate.label, 0
             else:
-                change, value = values == 0, candidate.label  # what was painted meanwhile stays
+                change, value = values == 0, candidate.label  # keep what was painted meanwhile
             mask.data_setitem(tuple(axis[change] for axis in candidate.places), value)
         candidate.decision = decision  # after it: napari's events come before the change
         self.follow()
@@ -311,8 +311,8 @@ class Candidates:
 
 
 def rejection_note(decisions: Sequence[Mapping[str, Any]]) -> str:
-    """Return a sentence about what was rejected; empty if nothing was."""
+    """Return a sentence about rejected candidates; empty if there are none."""
     rejected = [str(row["object"]) for row in decisions if row["decision"] == REJECTED]
     if not rejected:
         return ""
-    return f"Rejected by hand, of {len(decisions)} candidates: {', '.join(rejected)}."
+    return f"Rejected by hand, out of {len(decisions)} candidates: {', '.join(rejected)}."

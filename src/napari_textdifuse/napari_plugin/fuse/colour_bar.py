@@ -12,7 +12,7 @@ from .values import unit_words
 
 
 class ColourBar:
-    """Shows the bar of the functional one of two images for as long as the box is checked.
+    """Shows the bar of the functional image of a pair while the box is checked.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ class ColourBar:
         self.follow()
 
     def follow(self, *_: Any) -> None:
-        """Show the bar of the pair that is chosen now."""
+        """Show the bar of the current pair."""
         layer = functional(self._images())
         self._box.enabled = layer is not None
         self._box.tooltip = (
-            "Neither image shows a function (PET, SPECT); State... says so where it is unknown."
+            "Neither image is functional (PET, SPECT); use State... if the modality is unknown."
             if layer is None
             else f"Colours of {layer.name}, with the unit of its values."
         )
@@ -65,7 +65,7 @@ class ColourBar:
             self._follow_layer()
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         for event in self._hears:
             event.disconnect(self._follow_layer)
         self._hears = ()
@@ -96,7 +96,7 @@ class ColourBar:
 
 
 def functional(images: Sequence[Any | None]) -> Any | None:
-    """Return the functional one of some layers; None without any."""
+    """Return the functional layer among some layers; None without any."""
     for layer in images:
         if layer is None or layer.rgb:
             continue

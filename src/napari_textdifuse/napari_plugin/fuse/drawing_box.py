@@ -1,4 +1,4 @@
-"""Buttons that make the layer to draw a prompt on, where the user looks."""
+"""Buttons that create the layer to draw a prompt on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DrawingBox(Container):  # type: ignore[type-arg]
         self.box = PushButton(text="Box", tooltip="Draw a rectangle around the object.")
         self.points = PushButton(
             text="Points +",
-            tooltip="Click on the object. Again: click on what is not part of it.",
+            tooltip="Click on the object. Press again to click on what is not part of it.",
         )
         self.paint = PushButton(text="Paint", tooltip="Paint the object.")
         self.clear_drawing = PushButton(
@@ -108,7 +108,7 @@ def add_points(viewer: ViewerModel, image: Image) -> Points:
 
 
 def next_sign(layer: Points) -> int:
-    """Let the next points say the opposite of the last ones; return what they say, 1 or 0."""
+    """Switch the label of the next points; return it, 1 (object) or 0 (not part of it)."""
     before = int(layer.feature_defaults["label"].iloc[0])
     layer.selected_data = set()
     layer.feature_defaults = {"label": 1 - before}
@@ -136,7 +136,7 @@ def add_paint(viewer: ViewerModel, image: Image) -> Labels:
 
 
 def clear(layer: Any) -> None:
-    """Delete what was drawn; painted labels can be brought back with undo."""
+    """Delete the drawing; painted labels can be restored with undo."""
     if layer is None:
         return
     if isinstance(layer, Labels):
@@ -148,7 +148,7 @@ def clear(layer: Any) -> None:
 
 
 def _fits(tool: str, drawn: Any, image: Image) -> bool:
-    """Tell whether a tool goes on with a layer: the user's own, with the axes of the image."""
+    """Return whether a tool can continue on a layer: the user's own, with the axes of the image."""
     if is_result(drawn) or drawn.ndim != _spatial_axes(image):
         return False
     if tool == "points":

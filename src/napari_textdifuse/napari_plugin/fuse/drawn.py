@@ -31,11 +31,11 @@ def drawings_among(layers: Iterable[Any]) -> list[Any]:
 def prompt_of(
     layer: Any, image: Any, *, follow: bool = False, point: Sequence[float] = ()
 ) -> dict[str, Any]:
-    """Return what a drawn layer says, as options of `FusionSession.fuse`.
+    """Convert a drawn layer to options of `FusionSession.fuse`.
 
-    Rectangles become boxes, other shapes their outline, points mark what they lie on (a feature
-    ``label`` of 0 marks what is not part of it), labels are taken as they are. Nothing of the
-    layers is changed. Everything lies where the user sees it on the image.
+    Rectangles become boxes, other shapes their outline, and points mark the object below them (a
+    feature ``label`` of 0 marks what is not part of it). Labels are used unchanged. The layers
+    are not changed. Everything is placed where the user sees it on the image.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def prompt_of(
     follow : bool
         In volumes, follow what was drawn in one slice through its neighbours.
     point : sequence of float
-        Where the viewer is, in the world. A drawing with fewer axes than the image lies there.
+        The viewer's position in the world, for a drawing with fewer axes than the image.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def prompt_of(
     if isinstance(layer, Labels):
         return {"mask": read_on(layer, image)}
     if not len(layer.data):
-        raise InputError(f"Layer {layer.name!r} is empty; draw something on it, or choose none.")
+        raise InputError(f"Layer {layer.name!r} is empty; draw on it, or choose no layer.")
     if isinstance(layer, Points):
         points = _pixels(layer, image, np.asarray(layer.data), point)
         signs = layer.features.get("label")

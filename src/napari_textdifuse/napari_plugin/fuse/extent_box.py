@@ -1,4 +1,4 @@
-"""What of a volume is fused: all of it, a range, or the slice on show; and what memory it takes."""
+"""Which slices of a volume are fused: all, a range, or the current one; and the memory needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from magicgui.widgets import ComboBox, Container, SpinBox
 
 WHOLE, CURRENT, RANGE = "whole volume", "current slice", "range"
-#: As the viewer shows it: slices follow the axis that it has a slider for.
+#: Slices along the axis that has a slider in the viewer.
 AS_SHOWN = "as shown"
 AXES = {AS_SHOWN: None, "axis 0 (z)": 0, "axis 1 (y)": 1, "axis 2 (x)": 2}
 GIB = 2**30
@@ -28,7 +28,7 @@ class ExtentBox(Container):  # type: ignore[type-arg]
             label="Slices along",
             choices=tuple(AXES),
             value=AS_SHOWN,
-            tooltip="The axis that slices follow.",
+            tooltip="The axis along which slices are taken.",
         )  # the form places it among the settings that are seldom changed
         self.first = SpinBox(value=0, min=0, max=10**6, tooltip="First slice of the range, from 0.")
         self.last = SpinBox(value=0, min=0, max=10**6, tooltip="Last slice of the range.")
@@ -47,7 +47,7 @@ class ExtentBox(Container):  # type: ignore[type-arg]
         self._show()
 
     def follow(self, layer: Any | None) -> None:
-        """Offer what image A has."""
+        """Offer the axes of image A."""
         changed = layer is not self._layer
         self._layer = layer
         self._show()
@@ -81,7 +81,7 @@ class ExtentBox(Container):  # type: ignore[type-arg]
         return chosen
 
     def in_sight(self, viewer: Any) -> int | None:
-        """Return the slice on show along the axis that slices follow; None for a 2-D image."""
+        """Return the current slice along the chosen axis; None for a 2-D image."""
         if self._layer is None or not self._deep:
             return None
         axis = AXES[self.axis.value]
@@ -124,7 +124,7 @@ class ExtentBox(Container):  # type: ignore[type-arg]
         reason = "" if deep else "Image A is 2-D."
         for box in (self.what, self.axis):
             box.enabled = deep
-            box.tooltip = reason or "Slices go through the network one by one."
+            box.tooltip = reason or "Slices are fused one by one."
         self._range.visible = deep and self.what.value == RANGE
         self._limit()
 

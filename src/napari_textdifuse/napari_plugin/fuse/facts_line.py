@@ -1,4 +1,4 @@
-"""What an image is and how that is known; what is wrong can be stated."""
+"""What is known about an image and its source, with a dialog to correct it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEEP = "as it is"
 
 
 class FactsLine(QWidget):  # type: ignore[misc]
-    """One line below the choice of an image, and a button to state what is wrong in it.
+    """One line below the choice of an image, and a button to correct it.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class FactsLine(QWidget):  # type: ignore[misc]
         self._label.setTextFormat(Qt.TextFormat.PlainText)
         self.edit = QToolButton()
         self.edit.setText("State...")
-        self.edit.setToolTip("State modality, contrast or unit where they are missing or wrong.")
+        self.edit.setToolTip("State modality, contrast or unit if they are missing or wrong.")
         self.edit.clicked.connect(self.ask)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(6, 0, 0, 0)
@@ -96,13 +96,13 @@ class FactsLine(QWidget):  # type: ignore[misc]
 
 
 class FactsDialog(QDialog):  # type: ignore[misc]
-    """Three choices; what is left as it is stays.
+    """Three choices; untouched ones change nothing.
 
     Parameters
     ----------
     parent : QWidget
     layer : napari.layers.Image
-        Gets what is stated, in its metadata.
+        Receives the stated facts in its metadata.
     """
 
     def __init__(self, parent: QWidget, layer: Any) -> None:
@@ -122,7 +122,7 @@ class FactsDialog(QDialog):  # type: ignore[misc]
             box.setToolTip(facts.get(name, "unknown"))
             form.addRow(f"{name.capitalize()} ({facts.get(name, 'unknown')})", box)
         self.boxes["contrast"].setToolTip("How an MR image is weighted.")
-        self.boxes["unit"].setToolTip("What the values are, as they stand; nothing is converted.")
+        self.boxes["unit"].setToolTip("The unit of the values; nothing is converted.")
         self.problem = QLabel()
         self.problem.setWordWrap(True)
         self.problem.setStyleSheet("color: #e0483e")
@@ -137,7 +137,7 @@ class FactsDialog(QDialog):  # type: ignore[misc]
         layout.addWidget(buttons)
 
     def accept(self) -> None:
-        """Write what was stated into the layer; a contradiction is said, and nothing written."""
+        """Write the stated facts into the layer; report a contradiction and write nothing."""
         stated = {name: box.currentData() for name, box in self.boxes.items()}
         try:
             state_facts(self._layer, **stated)
@@ -161,7 +161,7 @@ def short_facts(volume: Volume) -> str:
     facts = volume.facts
     modality = facts["modality"]
     if modality.value is None:
-        return "Modality unknown: state it to find things by words"
+        return "Modality unknown: state it to use prompts"
     words = [MODALITY_NAMES.get(modality.value, modality.value)]
     if facts["contrast"].value:
         words.append(facts["contrast"].value)
@@ -187,7 +187,7 @@ def state_facts(
     contrast: str | None = None,
     unit: str | None = None,
 ) -> None:
-    """Write what the user states into a layer's metadata; it wins over what was read.
+    """Write the user's statements into a layer's metadata; they override what was read.
 
     Parameters
     ----------

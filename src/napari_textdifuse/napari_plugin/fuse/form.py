@@ -1,4 +1,4 @@
-"""The controls of the fusion panel: fields that scroll above a footer that stays in sight."""
+"""The controls of the fusion panel: scrolling fields above a fixed footer."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Form(Container):  # type: ignore[type-arg]
             label="Image A",
             choices=images,
             nullable=True,
-            tooltip="Usually the anatomy (MRI, CT, visible). The result lies on its grid.",
+            tooltip="Usually the anatomy (MRI, CT, visible). The result has its grid.",
         )
         self.image_b = ComboBox(
             label="Image B",
@@ -108,11 +108,11 @@ class Form(Container):  # type: ignore[type-arg]
             label="Quality",
             choices=("fast", "standard", "best"),
             value="standard",
-            tooltip="1, 4 or 25 diffusion steps; each takes as long as the others.",
+            tooltip="1, 4 or 25 diffusion steps. The time is proportional to the steps.",
         )
         self.strength = FloatSlider(
             label="Strength 1.00",
-            readout=False,  # napari's style leaves its digits no room; they stand in the label
+            readout=False,  # napari's style leaves no room for the digits, so they are in the label
             value=1.0,
             min=0.0,
             max=2.0,
@@ -126,8 +126,8 @@ class Form(Container):  # type: ignore[type-arg]
             min=-1.0,
             max=1.0,
             step=0.05,
-            tooltip="More of image A (left) or of image B (right). The result on show follows: "
-            "first the slice in sight, then the others.",
+            tooltip="More of image A (left) or of image B (right). The displayed result is "
+            "updated, the current slice first.",
         )
         self.restoration = RestoreBox()
         self.view = ViewBox()
@@ -137,13 +137,13 @@ class Form(Container):  # type: ignore[type-arg]
         self.follow = CheckBox(
             text="Follow drawings through slices",
             value=True,
-            tooltip="In a volume: what was drawn in one slice is followed through its neighbours.",
+            tooltip="In a volume: follow what was drawn in one slice through its neighbours.",
         )
         self.register = ComboBox(
             label="Register",
             choices=(NONE, "rigid", "affine"),
             value=NONE,
-            tooltip="Move image B onto A by mutual information, before they are fused.",
+            tooltip="Align image B with A by mutual information before the fusion.",
         )
         if find_spec("SimpleITK") is None:
             self.register.enabled = False
@@ -153,8 +153,8 @@ class Form(Container):  # type: ignore[type-arg]
         self.locator = ComboBox(
             label="Find with",
             choices=locator_names(others=False),  # those follow, see `Availability`
-            tooltip="What finds in the images what the prompt names. lexicon: a list of words, "
-            "with a published rule for each; the others: detectors, whose models the Models panel "
+            tooltip="What finds the objects named in the prompt. lexicon: a list of terms, "
+            "with a published rule for each. The others: detectors, whose models the Models panel "
             "downloads, an atlas or a program of your own.",
         )
         self.seed = SpinBox(
@@ -162,15 +162,15 @@ class Form(Container):  # type: ignore[type-arg]
             value=0,
             min=0,
             max=2**31 - 1,
-            tooltip="The start of the random numbers. Same seed, same result.",
+            tooltip="Starts the random numbers. The same seed gives the same result.",
         )
         self.samples = SpinBox(
             label="Samples",
             value=1,
             min=1,
             max=20,
-            tooltip="How many results of different seeds are averaged; from 2 on with a map of "
-            "their spread, the uncertainty.",
+            tooltip="How many seeds are averaged; from 2 on, the uncertainty includes "
+            "their spread.",
         )
         self.device = ComboBox(
             label="Device", choices=DEVICES, tooltip="auto: a GPU if there is one."
@@ -186,8 +186,8 @@ class Form(Container):  # type: ignore[type-arg]
         self.replace = CheckBox(
             text="Replace the same result",
             value=True,
-            tooltip="The same images, slices, terms and settings again replace their result. "
-            "Off: every run adds one. Other results are never replaced.",
+            tooltip="A run with the same images, slices, terms and settings replaces its result. "
+            "Off: every run adds a result. Other results are never replaced.",
         )
         self.reset = PushButton(text="Reset settings")
         self.strengths = StrengthBox()
@@ -256,10 +256,10 @@ class Form(Container):  # type: ignore[type-arg]
         self._fold()
 
     def stated(self) -> None:
-        """Take what the user just stated of an image."""
+        """Apply what the user just stated about an image."""
 
     def reset_choices(self, *_: Any) -> None:
-        """List the layers again."""
+        """Update the lists of layers."""
         self._fields.reset_choices()
         self._show_names()
 
@@ -269,7 +269,7 @@ class Form(Container):  # type: ignore[type-arg]
         return {name: getattr(self, name).value for name in REMEMBERED}
 
     def apply(self, values: dict[str, Any]) -> None:
-        """Set what can be set of remembered values."""
+        """Set the remembered values that are still valid."""
         for name, value in values.items():
             if name in REMEMBERED:
                 try:
@@ -278,13 +278,13 @@ class Form(Container):  # type: ignore[type-arg]
                     continue  # from another version
 
     def restore_defaults(self) -> None:
-        """Set every setting, but not the images, as it is at first."""
+        """Reset every setting, but not the images."""
         self.apply(self._defaults | preferences())
         for window in (self.window_a, self.window_b):
             window.choice.value = window.choice.choices[0]
 
     def settings_words(self) -> tuple[str, ...]:
-        """Return what is not the default and changes the result, for its name."""
+        """Return the non-default settings that change the result, for its name."""
         words = []
         if self.quality.value != "standard":
             words.append(str(self.quality.value))
@@ -348,7 +348,7 @@ class Form(Container):  # type: ignore[type-arg]
         self.balance.label = f"Balance {value:+.2f}" if value else "Balance 0.00"
 
     def _show_names(self, *_: Any) -> None:
-        """Let a name that the box cuts be read in full."""
+        """Show names that the box truncates in full."""
         for box in (self.image_a, self.image_b, self.drawn):
             for k in range(box.native.count()):
                 box.native.setItemData(k, box.native.itemText(k), Qt.ItemDataRole.ToolTipRole)
@@ -357,7 +357,7 @@ class Form(Container):  # type: ignore[type-arg]
 
 
 def bind_keys(viewer: Any, form: Form) -> None:
-    """Bind the keys for as long as the form is there, and name them in the buttons' tooltips."""
+    """Bind the keys while the form exists, and name them in the buttons' tooltips."""
     for key, name in KEYS.items():
         button = getattr(form, name)
         native = weakref.ref(button.native)

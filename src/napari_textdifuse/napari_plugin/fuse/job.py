@@ -1,4 +1,4 @@
-"""One press of the button: what was asked for, and how a worker does it."""
+"""One request, as made by the Fuse button, and how a worker executes it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...fusion import FusionPipeline, FusionResult, FusionSession, Progress
     from ...volume import Volume
 
-#: From this number of slices on, the one on show is fused first.
+#: From this number of slices on, the current one is fused first.
 LOOK_FIRST = 4
 Report = Callable[["Progress"], bool]
 
@@ -45,7 +45,7 @@ class SaveChoice:
 
 @dataclass(eq=False)
 class Job:
-    """A fusion to be made, taken while its layers exist.
+    """A requested fusion, with copies of what it needs from its layers.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Job:
     layers : tuple of weak references
         Both layers.
     values, message, result
-        Set by `run`: both images to look values up in, what happened, what came of it.
+        Set by `run`: both images for reading values, the message, the outcome.
     start : tuple of int
         Axis of the chosen slices and the first of them; known once it runs.
     place : tuple of str
@@ -85,15 +85,15 @@ class Job:
     replaces : str or None
         The result that takes this one's pixels in place; see `results.identity`.
     in_sight : int or None
-        The slice of image A on show, along the axis of the slices; the preview begins with it.
+        The current slice of image A along the axis of the slices; the preview begins with it.
     candidates : list of Candidate
         Set by `run`: what the user is to accept or reject.
     decisions : tuple of dict
-        What the user decided on those of a corrected mask; goes into the record.
+        The user's decisions on those of a corrected mask, for the record.
     opened : str or None
         File or folder that image A was opened from.
     only : int or None
-        The one slice of image A that is fused, for a first look at such a result.
+        The single slice of image A that is fused as a preview of such a result.
     """
 
     a: Volume
@@ -126,11 +126,11 @@ class Job:
 
     @property
     def in_place(self) -> bool:
-        """Whether a result that is there gets other pixels."""
+        """Whether an existing result is updated."""
         return self.corrects is not None or self.replaces is not None
 
     def run(self, report: Report) -> FusionResult:
-        """Do it; in the worker."""
+        """Run the fusion; in the worker."""
         if self.session is None:
             self.session = self._open(report)
         chosen = self.session.pair.selection
@@ -154,16 +154,16 @@ class Job:
         return result
 
     def describe(self, outcome: FusionResult | Exception) -> Message:
-        """Say what it ended in."""
+        """Set the message for the outcome."""
         return describe(outcome, (self.a.name, self.b.name), self.start)
 
     def in_colour(self, index: int, estimate: Any) -> Any:
-        """Give a running estimate its colours, where the session can; in the worker."""
+        """Add colours to a running estimate if the session can; in the worker."""
         colour = getattr(self._looks or self.session, "in_colour", None)
         return estimate if colour is None else colour(0 if self._looks else index, estimate)
 
     def _look_first(self, place: int, report: Report) -> None:
-        """Let the preview begin with the slice on show."""
+        """Start the preview with the current slice."""
         session = self.session
         chosen = getattr(getattr(session, "pair", None), "selection", None)
         if session is None or chosen is None or not hasattr(session, "with_balance"):
@@ -185,14 +185,14 @@ class Job:
         if self.origin is not None:
             origin, self.origin = self.origin, None
             return origin.with_balance(self.options.get("balance", 0.0), self.only)
-        # values are looked up wherever the pointer is, so all of a lazy image is read here
+        # values are read anywhere under the pointer, so a lazy image is read completely here
         one = {} if self.only is None else {"slices": self.only}
         return self.pipeline().session(
             self.a.loaded(), self.b.loaded(), callback=report, **(self.options | one)
         )
 
     def can_reuse(self, other: Job) -> bool:
-        """Tell whether another job's session serves this one: the same images and options."""
+        """Return whether another job's session can be reused: same images and options."""
         return (
             all(
                 mine.array is theirs.array and _same_place(mine, theirs)
@@ -213,7 +213,7 @@ class Job:
         Returns
         -------
         dict of str to Path
-            What was written, by role; the preview only where the session is still kept.
+            The files written, by role; the preview only if the session still exists.
 
         Raises
         ------
@@ -235,7 +235,7 @@ class Job:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What images mean; a session is not used again when it changes."""
+        """The meaning of the images; a session is not reused if it changes."""
         return tuple(
             (volume.modality, volume.unit, volume.window, volume.rgb, volume.name)
             for volume in (self.a, self.b)

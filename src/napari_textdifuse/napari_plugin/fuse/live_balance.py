@@ -1,4 +1,4 @@
-"""The balance acts on the result on show: on the slice in sight first, then on all of them."""
+"""The balance updates the displayed result: the current slice first, then all of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LiveBalance:
     shown : ShownResults
     runner : Runner
     put : callable
-        Hands a job to the runner.
+        Passes a job to the runner.
     say : callable
         Shows a `Message`.
     """
@@ -66,7 +66,7 @@ class LiveBalance:
             self._quiet = False
 
     def takes(self, job: Job, outcome: FusionResult | Exception) -> bool:
-        """Take the outcome of a first look or of a stopped update; False leaves it to others.
+        """Handle the outcome of a preview or of a stopped update; False if it is neither.
 
         Parameters
         ----------
@@ -100,7 +100,7 @@ class LiveBalance:
             before = float(last.options.get("balance", 0.0))
             self.set_quietly(lambda: setattr(self._slider, "value", before))
         cancelled = isinstance(outcome, Cancelled)
-        text = "Cancelled: the result has its balance from before."
+        text = "Cancelled: the result keeps its previous balance."
         self._say(Message(text) if cancelled else job.describe(outcome))
 
     def _moved(self, _: float) -> None:
@@ -117,10 +117,10 @@ class LiveBalance:
             job = self._runner.job
             if job is not None and job.replaces is not None:
                 if job.options.get("balance") != balance:
-                    self._again = True  # what is under way is out of date
+                    self._again = True  # the running job is out of date
                     self._runner.cancel()
             else:
-                self._timer.start()  # after what is under way
+                self._timer.start()  # after the running job
             return
         if balance == last.options.get("balance", 0.0):
             self._shown.restore(fused)
@@ -131,7 +131,7 @@ class LiveBalance:
         self._put(self._shown.rebalanced(fused, balance))
 
     def _slice_in_sight(self, job: Job) -> int | None:
-        """Return the slice of image A on show if the result has it and others; else None."""
+        """Return the current slice of image A if the result has it and others; else None."""
         image = job.layers[0]() if job.layers else None
         result = job.result
         if image is None or result is None or result.contribution.ndim != 3:

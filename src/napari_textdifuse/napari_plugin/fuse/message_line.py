@@ -1,4 +1,4 @@
-"""One line at the foot of the panel that says what happened."""
+"""One line at the bottom of the panel that says what happened."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COLOURS = {"info": "", "warning": "#c98a00", "error": "#e0483e"}
 
 
 class MessageLine(QWidget):  # type: ignore[misc]
-    """Shows a `Message`; its details are one click away."""
+    """Shows a `Message`, and its details on demand."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class MessageLine(QWidget):  # type: ignore[misc]
         return self._message.details
 
     def show_message(self, message: Message) -> None:
-        """Show a message in place of the one before."""
+        """Show a message instead of the previous one."""
         self._message = message
         colour = _COLOURS[message.level]
         self._label.setText(message.text)

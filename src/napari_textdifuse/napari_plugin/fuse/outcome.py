@@ -1,4 +1,4 @@
-"""What happened, in one line, with the details for those who ask."""
+"""The outcome in one line, with details on demand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Level = Literal["info", "warning", "error"]
 #: What restoration consists of, as `fusion.options.RESTORE`, whose import would load torch.
 RESTORATIONS = ("noise", "light", "colour")
-#: Options of the library and the command line, and what they are in the panel.
+#: Options of the library and the command line, and their names in the panel.
 _CONTROLS = (
     (r",? or pass mask= or boxes=", " and choose it under Drawn"),
     (r"\b(?:mask|boxes|drawing)=", "Drawn"),
@@ -60,7 +60,7 @@ class Message:
 
 
 def restoration_words(restore: Mapping[str, float] | None) -> str:
-    """Say how much was mended; empty if all was.
+    """Say how much was restored; empty if fully.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def restoration_words(restore: Mapping[str, float] | None) -> str:
 
 
 def in_panel_words(text: str) -> str:
-    """Name the panel's controls where a message names options of the library."""
+    """Replace options of the library in a message by the panel's controls."""
     for pattern, words in _CONTROLS:
         text = re.sub(pattern, words, text)
     return text
@@ -85,7 +85,7 @@ def in_panel_words(text: str) -> str:
 def describe(
     outcome: FusionResult | Exception, names: tuple[str, str], start: tuple[int, int]
 ) -> Message:
-    """Say what a fusion ended in.
+    """Describe the outcome of a fusion.
 
     Parameters
     ----------
@@ -136,12 +136,12 @@ def _objects(result: FusionResult) -> tuple[list[str], list[str]]:
     return [in_words(row) for row in result.objects if row["voxels"]], missing
 
 
-#: A smaller part than this is not worth a word.
+#: Smaller parts than this are not reported.
 WORTH = 0.005
 
 
 def clipping_notes(pair: Pair) -> tuple[str, ...]:
-    """Say of both images which part of their values is cut at the ends of the range.
+    """Say which part of the values of both images is clipped by the range.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def clipping_notes(pair: Pair) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        One sentence for each end that cuts at least `WORTH` of the values.
+        One sentence for each end that clips at least `WORTH` of the values.
     """
     notes: list[str] = []
     if not getattr(pair, "windows", None):
@@ -167,7 +167,7 @@ def clipping_notes(pair: Pair) -> tuple[str, ...]:
         ):
             if part >= WORTH:
                 notes.append(
-                    f"Image {role}: {100 * part:.1f} % of the values lie {side} the range "
-                    f"({with_unit(end, volume.unit)}) and are shown like its end."
+                    f"Image {role}: {100 * part:.1f} % of the values are {side} the range "
+                    f"({with_unit(end, volume.unit)}) and are shown as its limit."
                 )
     return tuple(notes)

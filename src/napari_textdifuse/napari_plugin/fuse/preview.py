@@ -1,4 +1,4 @@
-"""The running estimate, in a layer of its own until the result is there."""
+"""The running estimate, in a layer of its own until the result is complete."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MARK = "preview"
 
 
 def is_preview(layer: Image) -> bool:
-    """Tell whether a layer's result is still to come."""
+    """Return whether a layer's result is not yet complete."""
     return MARK in layer.metadata.get(KEY, {})
 
 
 class Preview:
-    """Shows one slice after the other while it becomes clear.
+    """Shows one slice after the other during the fusion.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Preview:
             self._layer.refresh()
 
     def close(self) -> None:
-        """Take the layer away."""
+        """Remove the layer."""
         layer, self._layer = self._layer, None
         if layer is not None and layer in self._layers:
             take_out(self._layers, layer)
@@ -71,7 +71,7 @@ class Preview:
 
     def _begin(self, shape: tuple[int, ...]) -> None:
         job, (axis, first) = self._job, self._job.start
-        # transparent where nothing is known yet: the images below stay in sight
+        # transparent where nothing is known yet, so the images below stay visible
         self._turned = np.zeros((*shape, 4), np.float32)
         self._layer = Image(
             np.moveaxis(self._turned, 0, axis) if len(shape) == 3 else self._turned,

@@ -9,7 +9,7 @@ from .runner import Runner
 
 
 class ProgressLine:
-    """Shows how far the job under way is.
+    """Shows the progress of the running job.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class ProgressLine:
         self._form.fuse.text = f"Fuse ({waiting} waiting)" if waiting else "Fuse"
 
     def finish(self, done: bool) -> None:
-        """Come to rest.
+        """Reset the controls.
 
         Parameters
         ----------
@@ -65,7 +65,7 @@ class ProgressLine:
         self._show(step, total, f"Slice {index + 1} of {slices}{rest}")
 
     def _show(self, value: int, most: int, text: str) -> None:
-        """Set the bar in one go.
+        """Set all properties of the bar at once.
 
         Qt's progress bar paints the window, canvas and all, at once and with every change.
         """

@@ -16,10 +16,12 @@ from ..layers import KEY
 
 #: Where the word that is being typed begins.
 _BREAK = re.compile(r"[,;.:\s]+")
-#: Words that a term may hold, before the one that is being typed.
+#: Most words of a term before the one that is being typed.
 _LONGEST = 3
-#: Why a word is greyed.
-UNABLE = "These two images cannot show this; draw it, or choose another finder under More settings."
+#: Why a word is greyed out.
+UNABLE = (
+    "These two images cannot show this; draw it, or choose another locator under More settings."
+)
 LANGUAGES = ("en", "de", "fr", "es", "zh")
 
 
@@ -48,7 +50,7 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
         self.activated.connect(self._stay)
 
     def offer(self, find: Callable[[], tuple[Sequence[str], Iterable[str]]]) -> None:
-        """Complete other words from now on.
+        """Set the words to complete.
 
         Parameters
         ----------
@@ -59,7 +61,7 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
         self._find = find
 
     def splitPath(self, path: str) -> list[str]:
-        """Let every word of the model pass: they were chosen for what is typed."""
+        """Accept every word of the model: they were selected for the typed text."""
         return [""]
 
     def pathFromIndex(self, index: Any) -> str:
@@ -90,7 +92,7 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
 
 
 def ranked(text: str, words: Sequence[str]) -> tuple[int, list[str]]:
-    """Return where the completed part begins, and what may stand there, best first.
+    """Return where the completed part begins, and the possible completions, best first.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How much is mended: one slider for all, one for each kind on demand."""
+"""How much is restored: one slider for all, one for each kind on demand."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .outcome import RESTORATIONS, restoration_words
 
 _TIPS = {
     "noise": "How far noise and blur are removed.",
-    "light": "How far dark parts are brightened and contrast is raised.",
+    "light": "How far dark parts are brightened and contrast is increased.",
     "colour": "How far a colour cast and chroma noise are removed, in natural images.",
 }
 _TIP = (
-    "How far noise, light and colour are mended. 0 %: what was measured is fused, nothing is "
+    "How far noise, light and colour are corrected. 0 %: the images are fused as measured, not "
     "brightened, denoised or recoloured."
 )
 
 
 class RestoreBox(Container):  # type: ignore[type-arg]
-    """Per cent of restoration; see `fuse` for ``restore``."""
+    """Restoration in per cent; see `restore` of `fuse`."""
 
     def __init__(self) -> None:
         self._values = dict.fromkeys(RESTORATIONS, 1.0)
@@ -54,13 +54,13 @@ class RestoreBox(Container):  # type: ignore[type-arg]
         given = dict(value) if isinstance(value, Mapping) else dict.fromkeys(RESTORATIONS, value)
         shares = {kind: float(given.get(kind, 1.0)) for kind in RESTORATIONS}
         if not all(0 <= share <= 1 for share in shares.values()):
-            raise ValueError(f"restoration lies between 0 and 1, not {value!r}.")
+            raise ValueError(f"restoration must be between 0 and 1, not {value!r}.")
         self._values = shares
         self._show()
 
     @property
     def wanted(self) -> dict[str, float] | None:
-        """What `fuse` takes as ``restore``; None where all that can be mended is."""
+        """The value for ``restore`` of `fuse`; None for full restoration."""
         wanted = {k: 1.0 if k in self._reasons else v for k, v in self._values.items()}
         return None if all(share == 1 for share in wanted.values()) else wanted
 
@@ -70,12 +70,12 @@ class RestoreBox(Container):  # type: ignore[type-arg]
         return restoration_words(self.wanted)
 
     def follow(self, reasons: Mapping[str, str]) -> None:
-        """Grey what the weights cannot leave out.
+        """Disable what the weights always do.
 
         Parameters
         ----------
         reasons : mapping of str to str
-            Why a kind is always mended, for those that are.
+            Why a kind is always corrected, for those that are.
         """
         self._reasons = dict(reasons)
         self._show()
@@ -90,7 +90,7 @@ class RestoreBox(Container):  # type: ignore[type-arg]
 
     def _unfold(self, *_: Any) -> None:
         on = bool(self.each.native.isChecked())
-        if on and not self.sliders:  # made when they are asked for: the panel opens faster
+        if on and not self.sliders:  # created on demand, so the panel opens faster
             for kind in RESTORATIONS:
                 slider = FloatSlider(min=0, max=100, step=5, value=100, readout=False)
                 slider.changed.connect(lambda percent, kind=kind: self._set_one(kind, percent))
@@ -100,7 +100,7 @@ class RestoreBox(Container):  # type: ignore[type-arg]
         self._rows.visible = on
 
     def _show(self) -> None:
-        """Let sliders and labels say what is chosen."""
+        """Update sliders and labels."""
         shown = self.wanted or dict.fromkeys(RESTORATIONS, 1.0)
         one = len(set(shown.values())) == 1
         self.label = f"Restoration {100 * shown['noise']:.0f} %" if one else "Restoration"

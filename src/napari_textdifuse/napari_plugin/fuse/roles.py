@@ -33,7 +33,7 @@ def inputs_among(layers: Iterable[Any]) -> list[Image]:
 
 
 def rank(layer: Any) -> int:
-    """Return where a layer belongs: 0 anatomy or visible light, 3 function or infrared.
+    """Return the rank of a layer: 0 anatomy or visible light, 3 function or infrared.
 
     Parameters
     ----------
@@ -104,13 +104,13 @@ class ChosenPair:
             box.changed.connect(lambda layer, number=number: self._remember(number, layer))
 
     def fill(self, images: Sequence[Any], list_again: Any) -> None:
-        """Choose for the layers that are there now.
+        """Choose from the current layers.
 
         Parameters
         ----------
         images : sequence of Image
         list_again : callable
-            Offers them in the boxes.
+            Updates the lists of the boxes.
         """
         show_both(images, self._seen)
         self._seen.update(images)

@@ -1,4 +1,4 @@
-"""Jobs one after the other, each in a worker thread and with a preview."""
+"""Runs jobs one after the other, each in a worker thread and with a preview."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float32]
 class Runner(QObject):  # type: ignore[misc]
     """A queue of jobs.
 
-    ``began`` comes with each job, ``progressed`` and ``registering`` as `FusionRun` tells them,
+    ``began`` is emitted with each job, ``progressed`` and ``registering`` as by `FusionRun`,
     and ``finished`` once for each, with the job and its `FusionResult` or exception.
 
     Parameters
@@ -50,7 +50,7 @@ class Runner(QObject):  # type: ignore[misc]
 
     @property
     def busy(self) -> bool:
-        """Whether a job is under way (also while it is being cancelled) or waits."""
+        """Whether a job is running (also while it is being cancelled) or waiting."""
         return self._run is not None or bool(self._waiting)
 
     @property
@@ -59,22 +59,22 @@ class Runner(QObject):  # type: ignore[misc]
         return len(self._waiting)
 
     def put(self, job: Job) -> None:
-        """Do a job after those that were put before."""
+        """Run a job after those already queued."""
         self._waiting.append(job)
         if self._run is None:
             self._next()
 
     @property
     def job(self) -> Job | None:
-        """The job under way."""
+        """The running job."""
         return self._job
 
     def drop(self, unwanted: Callable[[Job], bool]) -> None:
-        """Forget jobs that wait."""
+        """Drop the waiting jobs."""
         self._waiting = deque(job for job in self._waiting if not unwanted(job))
 
     def cancel(self) -> bool:
-        """Ask the job under way to stop; False if there is none."""
+        """Ask the running job to stop; False if there is none."""
         if self._run is None:
             return False
         self._run.cancel()

@@ -1,4 +1,4 @@
-"""The form's settings: defaults from napari's settings page, the last ones from a small file."""
+"""The form's settings: defaults from napari's settings page, last values from a small file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def preferences() -> dict[str, Any]:
 
 
 def load_settings() -> dict[str, Any]:
-    """Return what was kept; empty if there is nothing that can be read."""
+    """Return the saved settings; empty if nothing can be read."""
     try:
         content = json.loads(settings_path().read_text("utf-8"))
     except (OSError, ValueError):
@@ -46,7 +46,7 @@ def load_settings() -> dict[str, Any]:
 
 
 def save_settings(values: dict[str, Any]) -> None:
-    """Keep settings. That they cannot be kept is no reason not to fuse."""
+    """Save settings. A failure does not prevent a fusion."""
     from ...io._files import write_bytes
 
     path = settings_path()

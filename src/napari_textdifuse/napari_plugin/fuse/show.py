@@ -1,4 +1,4 @@
-"""A finished job's result in the viewer: what it replaces, where it lies, what is in sight."""
+"""A finished job's result in the viewer: what it replaces, its position and what is visible."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ class Shown:
 def show_result(
     layers: LayerList, result: FusionResult, job: Job, ndisplay: int = 2
 ) -> Shown | None:
-    """Add the layers of a result in place of the same result from before, and of no other.
+    """Add the layers of a result, which replace the same earlier result and no other.
 
     An incomplete result replaces only an incomplete one. Other results are hidden. The new one
-    lies on top, below drawn points and shapes, and its mask is selected.
+    is on top, below drawn points and shapes, and its mask is selected.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def show_result(
         and result_of(layer)["id"] in (key, job.replaces)
         and (complete or not result_of(layer)["complete"])
     ]
-    # where both are there, the one on show is kept and the other goes
+    # if both exist, the displayed one is kept and the other removed
     earlier.sort(key=lambda layer: result_of(layer)["id"] == job.replaces)
     roles = {result_of(layer)["role"]: layer for layer in earlier}
     group = []
@@ -163,7 +163,7 @@ def show_slice(layers: LayerList, result: FusionResult, job: Job, fused: Image) 
 
 
 def _update_fused(layers: LayerList, result: FusionResult, job: Job, mask: Labels) -> Shown | None:
-    """Put a corrected fusion where the one was; what is in sight and selected stays."""
+    """Replace a fusion by the corrected one; visibility and selection do not change."""
     known = result_of(mask)
     fused = fused_of(layers, mask)
     if fused is None:
@@ -205,7 +205,7 @@ def title_of(job: Job, result: FusionResult) -> Title:
 
 
 def mark_corrected(layers: LayerList, mask: Labels) -> None:
-    """Keep a result whose mask is painted on from being replaced by a run of its prompt."""
+    """Protect a result with a painted mask from being replaced by a run of its prompt."""
     known = result_of(mask)
     if not known or known.get(CORRECTED):
         return
@@ -221,7 +221,7 @@ def mark_corrected(layers: LayerList, mask: Labels) -> None:
 
 
 def go_to_slices(viewer: ViewerModel, job: Job) -> None:
-    """Show the first of the slices that a stopped job finished."""
+    """Show the first slice that a cancelled job finished."""
     image = job.layers[0]() if job.layers else None
     axis, first = job.start
     if image is not None and image.ndim >= 3:
@@ -232,14 +232,14 @@ def go_to_slices(viewer: ViewerModel, job: Job) -> None:
 
 
 def as_outline(mask: Labels, ndisplay: int = 2) -> None:
-    """Show a mask as outlines, and filled for as long as a painting tool is chosen."""
+    """Show a mask as outlines, and filled while a painting tool is selected."""
     mask.events.mode.connect(lambda: _outline(mask, 2))
     _keep_quiet_in_3d(mask)
     _outline(mask, ndisplay)
 
 
 def _keep_quiet_in_3d(mask: Labels) -> None:
-    """Let napari draw a mask in 3-D without a warning about its outlines, and ask it for a status.
+    """Let napari draw a mask in 3-D without a warning about outlines, and query its status.
 
     napari slices layers before any plugin learns of the change to 3-D, so the outlines cannot be
     switched off in time; and it asks labels for a status before the pointer has a direction, which
@@ -300,7 +300,7 @@ def _another(layers: LayerList, key: str, title: Title) -> tuple[str, Title]:
 
 
 def _bring_to_front(layers: LayerList, group: list[Layer]) -> None:
-    """Let a result lie on top, below drawn points and shapes, and hide the others."""
+    """Move a result to the top, below drawn points and shapes, and hide the others."""
     drawn = [v for v in layers if isinstance(v, (Points, Shapes)) and not is_result(v)]
     rest = [v for v in layers if v not in group and v not in drawn]
     wanted = [*rest, *group, *drawn]
@@ -308,7 +308,7 @@ def _bring_to_front(layers: LayerList, group: list[Layer]) -> None:
         index = layers.index(layer)
         if index != place:
             layers.move(index, place)
-    # only what changes: napari draws all again each time, even for a layer that was hidden before
+    # only what changes: napari redraws everything each time, even for a hidden layer
     for layer in rest:
         if RESULT in layer.metadata.get(KEY, {}) and layer.visible:
             layer.visible = False

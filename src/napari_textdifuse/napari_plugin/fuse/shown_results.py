@@ -1,4 +1,4 @@
-"""The results in the viewer, and the jobs that made them: what can be corrected, what saved."""
+"""The results in the viewer and the jobs that made them, for correcting and saving."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LAYERS_GONE = "An image of this result was deleted."
 
 
 class ShownResults:
-    """Knows for every layer of a result which job made it, for as long as the layer lives.
+    """Maps every layer of a result to the job that made it, while the layer exists.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class ShownResults:
         self._latest: weakref.ref[Labels] | None = None
 
     def take(self, shown: Shown, job: Job, result: FusionResult) -> None:
-        """Note a result that was just shown."""
+        """Register a result that was just shown."""
         for layer in (shown.fused, shown.mask):
             if layer is None:
                 continue
@@ -59,20 +59,20 @@ class ShownResults:
             self._masks[shown.mask] = job
 
     def keep_only(self, session: Any) -> None:
-        """Let go of all sessions but one: each holds the chains of many slices."""
+        """Release all sessions but one: each caches the chains of many slices."""
         for job in (*self._masks.values(), *self._made.values()):
             if job.session is not session:
                 job.session = None
 
     def end(self) -> None:
-        """Follow no mask any more."""
+        """Disconnect from all masks."""
         for mask in list(self._masks):
             mask.events.paint.disconnect(self._on_paint)
         self._masks.clear()
         self._made.clear()
 
     def savable(self) -> Job | None:
-        """Return the job of the selected result, else of the uppermost, a visible one first."""
+        """Return the job of the selected result, else of the topmost one, visible ones first."""
         active = self._layers.selection.active
         belongs = [active, fused_of(self._layers, active)] if result_of(active) else []
         above = list(reversed(self._layers))
@@ -80,9 +80,9 @@ class ShownResults:
         return next((self._made[v] for v in shown if v is not None and v in self._made), None)
 
     def on_show(self) -> tuple[Image, Job] | None:
-        """Return the complete fused image that the user looks at, and the job that made it.
+        """Return the displayed complete fused image and the job that made it.
 
-        That of the selected layer, else the uppermost visible one.
+        That of the selected layer, else the topmost visible one.
         """
         active = self._layers.selection.active
         found = fused_of(self._layers, active) if result_of(active) else None
@@ -95,7 +95,7 @@ class ShownResults:
         return None
 
     def images_on_show(self, a: Any, b: Any) -> tuple[Any, Any, Any]:
-        """Return both images and the fused one that the user looks at.
+        """Return both images and the displayed fused one.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class ShownResults:
         return (images[0], images[1], fused) if there else (a, b, None)
 
     def restore(self, fused: Image) -> None:
-        """Show a result as it was last finished."""
+        """Show a result in its last finished state."""
         job = self._made.get(fused)
         if job is not None and job.result is not None and fused in self._layers:
             fused.data = job.result.fused
@@ -160,13 +160,13 @@ class ShownResults:
     def correctable(self, a: Any, b: Any) -> tuple[Labels | None, str]:
         """Return the mask that the result of two images can be updated from.
 
-        That of the selected result and no other; where none is selected, the uppermost visible one
+        That of the selected result and no other; if none is selected, the topmost visible one
         of these images, else the latest.
 
         Parameters
         ----------
         a, b : Image or None
-            The images on show in the panel.
+            The images chosen in the panel.
 
         Returns
         -------
@@ -187,7 +187,7 @@ class ShownResults:
             return None, f"This mask belongs to {job.a.name} + {job.b.name}; choose these images."
         if fused_of(self._layers, mask) is None:
             return None, "The fused image of this mask was deleted; fuse again."
-        return mask, "Paint on the mask, then fuse again where it changed."
+        return mask, "Paint on the mask, then update the fused image where the mask changed."
 
     def _mask_on_show(self, a: Any, b: Any) -> Labels | None:
         known = result_of(self._layers.selection.active)
@@ -205,7 +205,7 @@ class ShownResults:
         return [known() for known in self._masks[mask].layers]
 
     def correction(self, mask: Labels, strength: Any) -> Job:
-        """Return a job that re-modulates from a mask as it is now.
+        """Return a job that re-modulates from the current mask.
 
         Parameters
         ----------

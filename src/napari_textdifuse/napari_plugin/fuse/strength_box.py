@@ -1,4 +1,4 @@
-"""One strength for each object, where there are several."""
+"""One strength per object, if there are several."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class StrengthBox(Container):  # type: ignore[type-arg]
 
     @property
     def strengths(self) -> dict[int, float] | None:
-        """By label; None where the one strength holds."""
+        """By label; None if one strength applies to all."""
         if not self._sliders:
             return None
         return {label: slider.value for label, slider in self._sliders.items()}
 
     def follow(self, names: Mapping[int, str], strength: float) -> None:
-        """Offer a slider for each object; those of the same objects keep their values.
+        """Create a slider for each object; sliders of the same objects keep their values.
 
         Parameters
         ----------
         names : mapping of int to str
             Label to name.
         strength : float
-            Where new sliders stand.
+            Value of new sliders.
         """
         wanted = dict(names) if 1 < len(names) <= MOST else {}
         shown = {label: slider.name for label, slider in self._sliders.items()}

@@ -1,4 +1,4 @@
-"""What both images hold at a place of the result, in their own units."""
+"""The values of both images at a position of the result, in their own units."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ...spatial.grid import index_map
 from ...volume import MODALITY_NAMES, Array, Volume
 
 Floats = npt.NDArray[np.float64]
-#: How units are written where the field has a word.
+#: Units as the field writes them.
 _WORDS = {"SUVbw": "SUV", "label": ""}
 
 
 class SourceValues:
-    """Looks up values of both images, at the voxel that lies closest.
+    """Reads values of both images at the nearest voxel.
 
     Parameters
     ----------
     a, b : Volume
-        As they were fused: `b` in its place after registration.
+        As they were fused: `b` in its registered position.
     start : tuple of int
         Axis of the chosen slices of `a` and the first of them.
     """
@@ -50,7 +50,7 @@ class SourceValues:
         Returns
         -------
         ndarray of float64, shape (N,)
-            Brightness of colours.
+            Brightness, for colours.
         """
         volume = self._volumes[role]
         matrix, offset = self._maps[role]
@@ -64,7 +64,7 @@ class SourceValues:
         return values
 
     def words(self, index: npt.ArrayLike, share: float | None = None) -> str:
-        """Return both values at one place, such as ``T1 512 a.u. | PET 4.2 SUV | from PET 63 %``.
+        """Return both values at a position, such as ``T1 512 a.u. | PET 4.2 SUV | from PET 63 %``.
 
         Parameters
         ----------
@@ -83,7 +83,7 @@ class SourceValues:
         return " | ".join(parts)
 
     def label(self, role: str) -> str:
-        """Return the contrast or modality of an image, or its name where both have the same."""
+        """Return the contrast or modality of an image, or its name if both have the same."""
         titles = {key: _title(volume) for key, volume in self._volumes.items()}
         same = titles[role] is None or titles["a"] == titles["b"]
         return str(self._volumes[role].name if same else titles[role])
@@ -109,7 +109,7 @@ def unit_words(unit: str) -> str:
 
 
 def source_values(session: Any, start: tuple[int, int]) -> SourceValues | None:
-    """Return the images of a session; None where they are lazy, and so slow to look into."""
+    """Return the images of a session; None if they are lazy, and thus slow to read."""
     pair = getattr(session, "pair", None)
     a, b = getattr(pair, "a", None), getattr(pair, "b", None)
     if not isinstance(a, Volume) or not isinstance(b, Volume):
@@ -120,7 +120,7 @@ def source_values(session: Any, start: tuple[int, int]) -> SourceValues | None:
 
 
 def quiet_status(layer: Any, position: Any = None, **options: Any) -> dict[str, str]:
-    """Return napari's status of a layer; in 3-D also where the pointer has no direction yet.
+    """Return napari's status of a layer, in 3-D also before the pointer has a direction.
 
     napari's Labels raise there (0.6 and 0.7).
     """

@@ -30,7 +30,7 @@ class ViewBox(Container):  # type: ignore[type-arg]
             min=A,
             max=FUSED,
             step=0.05,
-            tooltip="Left: image A. Middle: image B. Right: the fused image, as it was.",
+            tooltip="Left: image A. Middle: image B. Right: the fused image.",
         )
         self.planes = PushButton(
             text="Three planes", tooltip="Axial, coronal and sagittal through one point, linked."
@@ -51,14 +51,14 @@ class ViewBox(Container):  # type: ignore[type-arg]
 
 
 class Views:
-    """What the controls do; puts everything back.
+    """The action of the controls; can restore everything.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
     box : ViewBox
     images : callable
-        Returns image A, image B and the fused one of the result on show; None for what is missing.
+        Returns image A, image B and the displayed fused one; None for each that is missing.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Views:
         self.follow()
 
     def follow(self) -> None:
-        """Enable what can be shown, and say why the rest cannot."""
+        """Enable the possible controls, and give the reason for the others."""
         box, images = self._box, list(self._images())
         pair = images[:2]
         missing = None in pair
@@ -92,7 +92,7 @@ class Views:
             "Choose both images first."
             if target is None
             else f"Maximum-intensity projection of {target.name} alone, seen from the front; drag "
-            "to turn it. Again: back to where you were."
+            "to turn it. Press again to go back."
         )
 
     def rest(self) -> None:
@@ -101,7 +101,7 @@ class Views:
         self.stop_projection()
 
     def end(self) -> None:
-        """Put everything back, and follow the viewer no longer."""
+        """Restore everything, and disconnect from the viewer."""
         self._stop_fade()
         self.stop_projection()
         self._viewer.layers.events.removed.disconnect(self._removed)
@@ -147,7 +147,7 @@ class Views:
             self.stop_projection()
 
     def _project(self, layer: Image) -> None:
-        """Show the highest value along each line of sight, and nothing else."""
+        """Show only the highest value along each line of sight."""
         self._box.fade.value = FUSED
         self._changes, self._projected = Changes(), weakref.ref(layer)
         self._point = tuple(self._viewer.dims.point)
@@ -168,13 +168,13 @@ class Views:
         change(camera, "angles", camera.angles)
 
     def stop_projection(self) -> None:
-        """Go back to what was on show before the projection."""
+        """Go back to the view before the projection."""
         changes, self._changes, self._projected = self._changes, None, None
         self._box.projection.native.setChecked(False)
         if changes is not None:
             changes.undo()
             dims = self._viewer.dims
-            if len(self._point) == dims.ndim:  # napari goes to the middle when it turns
+            if len(self._point) == dims.ndim:  # napari moves to the middle on rotation
                 dims.set_point(range(dims.ndim), self._point)
 
     def _display_changed(self) -> None:
@@ -189,7 +189,7 @@ class Views:
 
 
 def to_project(images: Sequence[Image | None]) -> Image | None:
-    """Return which of two images is projected: the functional one, else image B; only volumes."""
+    """Return the image to project: the functional one, else image B; only volumes."""
     deep = [v for v in images if v is not None and v.ndim >= 3 and not v.rgb]
     functional = [v for v in deep if v.metadata.get(KEY, {}).get("modality") in FUNCTIONAL]
     return (functional or deep[-1:] or [None])[-1]

@@ -47,12 +47,12 @@ PATIENCE = 300
 
 
 class FusionWidget(Form):
-    """Fuse two image layers, with what a prompt or a drawing marks standing out.
+    """Fuse two image layers, so that what a prompt or a drawing marks stands out.
 
     Parameters
     ----------
     napari_viewer : napari.viewer.Viewer
-        Where the layers are and the results go.
+        Source of the layers and destination of the results.
     make_pipeline : callable, optional
         Makes the pipeline for a device name; by default with the weights chosen in the Models
         panel.
@@ -118,13 +118,13 @@ class FusionWidget(Form):
         self._runner.finished.connect(self._finish)
         for event in self._viewer_events():
             event.connect(self._show_view)
-        me = weakref.ref(self)  # the watch must keep neither the panel nor the viewer alive
+        me = weakref.ref(self)  # the connection must keep neither the panel nor the viewer alive
         self._watch = Watch(self.native, lambda: _abandon(me()))
         bind_keys(napari_viewer, self)
 
     @property
     def running(self) -> bool:
-        """Whether a fusion is under way (also while it is being cancelled) or waits."""
+        """Whether a fusion is running (also while it is being cancelled) or waiting."""
         return self._runner.busy
 
     @property
@@ -133,7 +133,7 @@ class FusionWidget(Form):
         return self._saver.busy
 
     def reset_choices(self, *_: Any) -> None:
-        """List the viewer's layers again; empty choices are filled by what the layers are."""
+        """Update the lists of layers; empty choices are filled by modality and name."""
         drawn = self.drawn.value
         self._pair.fill(self._images(), super().reset_choices)
         if drawn is not self.drawn.value and drawn in self.drawn.choices:
@@ -172,18 +172,18 @@ class FusionWidget(Form):
         self._completer.offer(lambda: terms_for(self._chosen()))
 
     def _show_prompt(self, *_: Any) -> None:
-        """Say that a drawing takes the place of the prompt."""
+        """Say that a drawing replaces the prompt."""
         drawn = self.drawn.value
         self.prompt.enabled = drawn is None
         self.prompt.tooltip = (
             PROMPT_TOOLTIP
             if drawn is None
-            else f"{drawn.name} says what stands out; choose no drawn layer to use the prompt."
+            else f"{drawn.name} marks what stands out; choose no drawn layer to use the prompt."
         )
         self.drawing.follow(drawn)
 
     def _draw(self, tool: str) -> None:
-        """Make a layer to draw a prompt on, or go on with the one that is chosen."""
+        """Make a layer to draw a prompt on, or continue with the chosen one."""
         image, drawn = self.image_a.value, self.drawn.value
         if image is None:
             self._say(Message("Choose image A first: a drawing belongs to an image.", "error"))
@@ -213,7 +213,7 @@ class FusionWidget(Form):
             show_error(message.text)  # seen as well where the panel is behind another
 
     def _ask(self) -> None:
-        """Check the choices, then fuse in a worker thread, after what is under way."""
+        """Check the choices, then fuse in a worker thread, after the running job."""
         a, b = self.image_a.value, self.image_b.value
         self._say(Message(""))
         if a is None or b is None:
@@ -279,7 +279,7 @@ class FusionWidget(Form):
         self._progress.show_waiting()
 
     def _finish(self, job: Job, outcome: FusionResult | Exception) -> None:
-        """Take the outcome back in the GUI thread; not called once the panel is closed."""
+        """Handle the outcome in the GUI thread; not called once the panel is closed."""
         self._progress.finish(not isinstance(outcome, Exception))
         if self._balance.takes(job, outcome):
             return
@@ -343,12 +343,12 @@ class FusionWidget(Form):
 
     def _correct_live(self) -> None:
         if self.running:
-            self._timer.start()  # after what is under way
+            self._timer.start()  # after the running job
         else:
             self._correct()
 
     def _correct(self) -> None:
-        """Re-modulate from the mask as it is now; the unmodulated chains are not run again."""
+        """Re-modulate from the current mask; the unmodulated chains are not rerun."""
         mask, reason = self._on_mask()
         if mask is None:
             self._say(Message(reason, "error"))
@@ -371,12 +371,12 @@ class FusionWidget(Form):
         self._update_from(mask)
 
     def stated(self) -> None:
-        """Take what the user just stated of an image."""
+        """Apply what the user just stated about an image."""
         self._follow()
 
 
 def _abandon(widget: FusionWidget | None) -> None:
-    """Stop the work of a panel that was closed; nobody waits for its outcome."""
+    """Stop the work of a closed panel; its outcome is not needed."""
     if widget is None:
         return
     widget._runner.abandon()

@@ -14,9 +14,9 @@ from ..layers import KEY
 
 AUTOMATIC, AS_SHOWN, OWN = "automatic", "as shown", "own"
 CHOICE_TIP = (
-    "automatic: the file's window, else one for the unit, else percentiles; the record of the "
-    "result says which. as shown: the layer's contrast limits and colour map; the default once you "
-    "have changed them."
+    "automatic: the file's window, else one for the unit, else percentiles (see the record of the "
+    "result). as shown: the layer's contrast limits and colour map; the default once you "
+    "have changed them. own: the two numbers."
 )
 #: In ``metadata["textdifuse"]``: the contrast limits that the layer was opened with.
 OPENED_WITH = "shown"
@@ -25,7 +25,7 @@ LARGEST = 3e38
 
 
 class WindowBox(Container):  # type: ignore[type-arg]
-    """Choose what of an image is shown from black to white.
+    """Choose the range of values from black to white.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class WindowBox(Container):  # type: ignore[type-arg]
 
     @property
     def colours(self) -> dict[str, Any]:
-        """Options ``colormap`` and ``tint`` of `fuse`, where a coloured layer is fused as shown."""
+        """Options ``colormap`` and ``tint`` of `fuse`, if a coloured layer is fused as shown."""
         layer = self._layer
         if self.choice.value != AS_SHOWN or layer is None or layer.rgb:
             return {}
@@ -114,7 +114,7 @@ class WindowBox(Container):  # type: ignore[type-arg]
             self._fill(low, high)
 
     def follow(self, layer: Any | None) -> None:
-        """Offer what fits a layer's unit; a choice that still fits is kept."""
+        """Offer the presets of a layer's unit; a choice that is still valid is kept."""
         unit = "a.u." if layer is None else layer.metadata.get(KEY, {}).get("unit", "a.u.")
         self.label = f"Range {self.role}" + (f" ({unit})" if unit != "a.u." else "")
         tip = "The values have no physical unit. " if unit == "a.u." else ""
@@ -131,7 +131,7 @@ class WindowBox(Container):  # type: ignore[type-arg]
         self._show_choice()
 
     def forget(self) -> None:
-        """Follow no layer any more."""
+        """Disconnect from the layer."""
         self._watch(None)
 
     def _watch(self, layer: Any | None) -> None:
@@ -169,7 +169,7 @@ class WindowBox(Container):  # type: ignore[type-arg]
 
 
 def _was_changed(layer: Any | None) -> bool:
-    """Tell whether the user changed how a layer is displayed since it was opened."""
+    """Return whether the user changed the display of a layer since it was opened."""
     if layer is None or layer.rgb:
         return False
     limits, colormap = layer.metadata.get(KEY, {}).get(OPENED_WITH, (None, "gray"))

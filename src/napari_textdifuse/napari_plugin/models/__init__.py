@@ -1,5 +1,5 @@
 """The panel *Models*.
 
-In: the weights and detectors on this machine. Out: which of them a fusion uses;
+In: the weights and detectors on this machine. Out: the choice for the next fusion;
 downloads only after consent.
 """

@@ -30,12 +30,12 @@ def verify(entry: Entry, report: Report) -> str:
     Returns
     -------
     str
-        What was found, in a sentence.
+        The outcome, in a sentence.
 
     Raises
     ------
     WeightsError
-        If a file is not the one it should be.
+        If a file differs from its checksum.
     """
     from ...weights import open_folder
 
@@ -46,9 +46,9 @@ def verify(entry: Entry, report: Report) -> str:
         return _verify_model(entry.path, entry.name)
     folder = open_folder(entry.path)
     if folder.verify():
-        return f"{entry.name}: the SHA-256 of every file is right."
+        return f"{entry.name}: the SHA-256 of every file is correct."
     return (
-        f"{entry.name}: nothing to compare with, as the folder has no complete {SUMS}; the "
+        f"{entry.name}: nothing to compare with, because the folder has no complete {SUMS}; the "
         f"checksum over all files is {folder.sha256}."
     )
 
@@ -72,7 +72,7 @@ def fetch(entry: Entry, report: Report) -> str:
     WeightsError, WriteError
         See `downloads.download`.
     Cancelled
-        If `report` returned False; what came so far is kept.
+        If `report` returned False; the part downloaded so far is kept.
     """
     from ...downloads import download
     from ...io._files import write_bytes
@@ -88,10 +88,10 @@ def fetch(entry: Entry, report: Report) -> str:
     if not report(0, 1, "Asking the hub"):
         raise Cancelled("The download was cancelled.")
     folder = download(entry.model, download_folder(entry.model), report_progress)
-    # compared with the hub's when it came; kept so that it can be compared again
+    # compared with the hub's at the download; kept for later comparisons
     line = f"{sha256(folder)}  {weight_file(folder).name}\n"
     write_bytes(folder / SUMS, line.encode())
-    return f"{entry.name} is downloaded, and its checksums are right."
+    return f"{entry.name} is downloaded, and its checksums are correct."
 
 
 def fetch_weights(weights: HubWeights, report: Report) -> Path:
@@ -118,7 +118,7 @@ def fetch_weights(weights: HubWeights, report: Report) -> Path:
 
 
 def consent(entry: Entry) -> str:
-    """Say what a download is, for the question that comes before it."""
+    """Describe a download, for the question before it."""
     from huggingface_hub import constants
 
     from ...locate.hub import download_folder
@@ -134,7 +134,7 @@ def consent(entry: Entry) -> str:
         f"Licence: {entry.model.licence}\n"
         f"From: {constants.ENDPOINT}\n"
         f"To: {folder}\n\n"
-        "Only the model is fetched; nothing about your images is sent."
+        "Only the model is downloaded; nothing about your images is sent."
     )
 
 
@@ -164,13 +164,13 @@ def delete(entry: Entry) -> str:
         shutil.rmtree(folder)
     except OSError as error:
         raise WriteError(
-            f"{folder} cannot be deleted ({error.strerror or error}); close what uses it."
+            f"{folder} cannot be deleted ({error.strerror or error}); close programs that use it."
         ) from None
     return f"{entry.name} is deleted."
 
 
 def check_folder(path: Path, report: Report) -> Path:
-    """Make sure that a folder holds whole weights that fusion can use.
+    """Make sure that a folder contains complete weights for fusion.
 
     Returns
     -------
@@ -180,7 +180,7 @@ def check_folder(path: Path, report: Report) -> Path:
     Raises
     ------
     WeightsError
-        What is wrong, in a sentence.
+        The problem, in a sentence.
     """
     from ...weights import open_folder
 
@@ -205,7 +205,7 @@ def _verify_model(path: Path, name: str) -> str:
             f"{file} is damaged or was changed: its SHA-256 is {found[:12]}..., expected "
             f"{expected[:12]}...; delete it and download it again."
         )
-    return f"{name}: the SHA-256 of {file.name} is right."
+    return f"{name}: the SHA-256 of {file.name} is correct."
 
 
 def _expected(file: Path) -> str:

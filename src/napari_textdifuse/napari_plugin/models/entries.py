@@ -1,4 +1,4 @@
-"""What there is on this machine, as plain data; no network, no torch, no Qt."""
+"""The weights and models on this machine, as plain data; no network, no torch, no Qt."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class Entry:
     state : str
         A word or two: ``"ready"``, ``"not downloaded"`` ...
     facts : tuple of (str, str)
-        What there is to know, by name.
+        Known facts, by name.
     problem : str
-        What is wrong and what to do, in a sentence; empty if it can be used.
+        The problem and what to do, in a sentence; empty if it can be used.
     path : Path, optional
-        Where it lies.
+        Its location.
     card : Path, optional
         Its model card.
     model : HubModel, optional
-        What could be downloaded, or was.
+        The model that can be, or was, downloaded.
     downloaded : bool
         Whether this package downloaded it (all or part), and may thus delete it.
     """
@@ -102,7 +102,7 @@ def size_of(path: Path) -> int:
 
 
 def megabytes(size: int) -> str:
-    """Write a number of bytes for people."""
+    """Format a number of bytes."""
     return f"{size / 1e6:.1f} MB" if size < 1e8 else f"{size / 1e6:.0f} MB"
 
 
@@ -122,7 +122,7 @@ def _weights(name: str | Path, kind: Kind) -> Entry:
     if kind == "embedded":
         facts = (*facts, ("Licence", "BSD-3-Clause, with this package"))
     else:
-        facts = (*facts, ("Licence", "as its makers say; none is recorded in the folder"))
+        facts = (*facts, ("Licence", "see its authors; none is recorded in the folder"))
     cards = (folder.path / name for name in ("MODEL_CARD.md", "README.md"))
     card = next((path for path in cards if path.is_file()), None)
     return Entry(
@@ -152,7 +152,7 @@ def _light_facts(folder: WeightsFolder) -> tuple[tuple[str, str], ...]:
     colours = (folder.config.get("chroma") or {}).get("sha256")
     facts = [("Architecture", folder.architecture), ("SHA-256", folder.sha256)]
     if colours:
-        facts.append(("SHA-256 of the chrominance", str(colours)))
+        facts.append(("SHA-256 of the chrominance network", str(colours)))
     if isinstance(stages, list):
         facts.append(("Trained", ", ".join(map(str, stages))))
     return tuple(facts)
@@ -209,7 +209,7 @@ def _sum_line(folder: Path) -> str:
 
 
 def describe(entry: Entry) -> str:
-    """Return everything known of an entry, in Markdown, its model card at the end."""
+    """Describe an entry in Markdown, with its model card at the end."""
     lines = [f"**{_plain(entry.name)}**", ""]
     if entry.problem:
         lines += [_plain(entry.problem), ""]
@@ -223,7 +223,7 @@ def describe(entry: Entry) -> str:
 
 
 def why_not_verify(entry: Entry | None) -> str:
-    """Say why an entry cannot be verified; empty if it can. So too below."""
+    """Say why an entry cannot be verified; empty if it can. Likewise below."""
     if entry is None or entry.kind == "locator":
         return "Choose weights or a model; this has no files of its own."
     if entry.problem:
@@ -249,15 +249,15 @@ def why_not_remove(entry: Entry | None) -> str:
     if entry.kind == "folder" or entry.downloaded:
         return ""
     if entry.path is not None:
-        return "It lies in the hub's own cache, which other programs use: delete it there."
+        return "It is in the hub's own cache, which other programs use: delete it there."
     return "It is not on this machine."
 
 
 def about_removal(entry: Entry | None) -> str:
-    """Say what the button would do."""
+    """Say what the button does."""
     if entry is not None and entry.kind == "folder":
-        return "Take the folder off the list; its files stay."
-    return "Delete the downloaded files, after a question."
+        return "Remove the folder from the list; its files are kept."
+    return "Delete the downloaded files, after confirmation."
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What the user pointed to and chose, kept in a small file after napari is closed."""
+"""The user's folders and choice of weights, saved in a small file."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ModelStore:
     Parameters
     ----------
     path : Path, optional
-        A JSON file; by default in the user's configuration folder. Damaged or absent, it counts
-        as empty.
+        A JSON file; by default in the user's configuration folder. A damaged or missing file
+        counts as empty.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -37,13 +37,13 @@ class ModelStore:
         Raises
         ------
         WriteError
-            If the file cannot be written; so too below.
+            If the file cannot be written; likewise below.
         """
         if folder not in self.folders:
             self._write(folders=[str(v) for v in (*self.folders, folder)])
 
     def forget(self, folder: Path) -> None:
-        """Forget a folder, and that it was chosen; its files stay."""
+        """Remove a folder from the list and from the choice; its files are kept."""
         self._write(folders=[str(v) for v in self.folders if v != folder])
         if self.chosen == folder:
             self.choose(None)
@@ -55,7 +55,7 @@ class ModelStore:
         return Path(chosen) if isinstance(chosen, str) else None
 
     def choose(self, folder: Path | None) -> None:
-        """Fuse with the weights of a folder from now on; None for the embedded ones."""
+        """Set the folder to fuse with; None for the embedded weights."""
         self._write(chosen=None if folder is None else str(folder))
 
     def _read(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class ModelStore:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise WriteError(
-                f"{self.path.parent} cannot be made ({error.strerror}); the choice is not kept."
+                f"{self.path.parent} cannot be created ({error.strerror}); the choice is not saved."
             ) from None
         write_bytes(self.path, (json.dumps(self._read() | changes, indent=2) + "\n").encode())
 
@@ -94,8 +94,8 @@ def chosen_weights() -> str | None:
     Returns
     -------
     str or None
-        A folder, or None for the embedded weights. The folder may be gone meanwhile; opening it
-        then says so.
+        A folder, or None for the embedded weights. A folder that no longer exists is reported
+        when it is opened.
     """
     chosen = ModelStore().chosen
     return None if chosen is None else str(chosen)

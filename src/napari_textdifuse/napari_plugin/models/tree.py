@@ -33,7 +33,7 @@ class ModelTree(QTreeWidget):  # type: ignore[misc]
         return None if item is None else item.data(0, _ENTRY)
 
     def show_entries(self, entries: Iterable[Entry], chosen: Path | None) -> None:
-        """Fill the list; what was selected stays selected.
+        """Fill the list; the selection is kept.
 
         Parameters
         ----------

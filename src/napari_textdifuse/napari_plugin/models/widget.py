@@ -1,4 +1,4 @@
-"""The dock widget: what is here, where it comes from, and what fusion uses."""
+"""The dock widget: installed weights and models, their origin, and which ones fusion uses."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
     Parameters
     ----------
     napari_viewer : napari.viewer.Viewer, optional
-        Not used; napari hands it over.
+        Not used; napari passes it.
     store : ModelStore, optional
         Where the choices are kept.
     """
@@ -115,7 +115,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
 
     @property
     def running(self) -> bool:
-        """Whether a check, a download or the making of the list is under way."""
+        """Whether a check, a download or an update of the list is running."""
         return self._task is not None or self._listing is not None
 
     @property
@@ -124,7 +124,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
         return self.tree.entry
 
     def refresh(self) -> None:
-        """Look again at what is on this machine, in a worker thread."""
+        """Update the list in a worker thread."""
         if self._listing is not None:
             return
         folders = self._store.folders
@@ -136,7 +136,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
         task.start()
 
     def end(self) -> None:
-        """Stop all work; a download goes on from there another time."""
+        """Stop all work; a download can be resumed later."""
         tasks, self._task, self._listing = (self._task, self._listing), None, None
         for task in tasks:
             if task is not None:
@@ -158,7 +158,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
         self._update()
 
     def _update(self) -> None:
-        """Enable what is possible, and say why the rest is not."""
+        """Enable the possible controls, and give the reason for the others."""
         entry = self.entry
         self.remove.setText("Forget" if entry and entry.kind == "folder" else "Delete...")
         for button, (why, what) in {
@@ -168,7 +168,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
             self.remove: (why_not_remove(entry), about_removal(entry)),
         }.items():
             if self.running:
-                why = "Wait until the work is done, or cancel it."
+                why = "Wait until the current work is done, or cancel it."
             button.setEnabled(not why)
             button.setToolTip(why or what)
         self.add.setEnabled(not self.running)
@@ -203,7 +203,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
             self._run(lambda report: actions.fetch(entry, report), "The download", self._changed)
 
     def _remove(self) -> None:
-        """Delete a download after a question; forget a folder of the user."""
+        """Delete a download after confirmation; remove a folder of the user from the list."""
         entry = self.entry
         if entry is None or (entry.path is None and not entry.downloaded):
             return
@@ -212,7 +212,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
             if self._try_change(lambda: self._store.forget(path)):
                 if used:
                     self.chosen.emit(None)
-                self._changed(f"{entry.name} is no longer listed; its files were left alone.")
+                self._changed(f"{entry.name} is no longer listed; its files were kept.")
         elif confirm(self, "Delete", f"Delete {entry.name} from this computer?"):
             self._run(lambda report: actions.delete(entry), "The deletion", self._changed)
 
@@ -247,7 +247,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
 
     def _register_folder(self, folder: Path) -> None:
         if self._try_change(lambda: self._store.add(folder)):
-            self._changed(f"{folder} is listed; choose Use for fusion to fuse with it.")
+            self._changed(f"{folder} is listed; press Use for fusion to fuse with it.")
 
     def _try_change(self, change: Callable[[], None]) -> bool:
         try:
@@ -258,7 +258,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
         return True
 
     def _run(self, job: Callable[[Report], Any], what: str, then: Callable[[Any], None]) -> None:
-        """Run a job in a worker thread, then hand its outcome over."""
+        """Run a job in a worker thread, then pass on its outcome."""
         if self.running:
             return
 
@@ -312,14 +312,14 @@ def confirm(parent: QWidget, verb: str, question: str) -> bool:
     ----------
     parent : QWidget
     verb : str
-        What the button that agrees says.
+        Text of the confirming button.
     question : str
         Plain text.
 
     Returns
     -------
     bool
-        Only a click on that button is one; Cancel is what Enter and Escape mean.
+        True only after a click on that button; Enter and Escape mean Cancel.
     """
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)

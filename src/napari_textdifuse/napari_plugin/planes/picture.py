@@ -1,4 +1,4 @@
-"""A plane through what the viewer shows, as an image."""
+"""A plane through the visible layers, as an image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Bytes = npt.NDArray[np.uint8]
 
 #: Pixels along the longest side of the common field of view.
 SIDE = 256
-#: For each axis that planes follow: the axes that run down and to the right.
+#: For each normal axis: the axes that point down and to the right.
 DOWN_RIGHT = ((1, 2), (0, 2), (0, 1))
 #: Letters at the start and the end of the viewer's axes in LPS: z to the head, y back, x left.
 ENDS = (("I", "S"), ("A", "P"), ("R", "L"))
@@ -81,7 +81,7 @@ def shown_layers(layers: Iterable[Any]) -> list[Any]:
 
 
 def field_of(layers: Sequence[Any]) -> Field | None:
-    """Return the field of view of some volumes; None without any."""
+    """Return the common field of view of volumes; None without any."""
     if not layers:
         return None
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
@@ -95,7 +95,7 @@ def field_of(layers: Sequence[Any]) -> Field | None:
 
 
 def draw(layers: Sequence[Any], field: Field, point: Sequence[float], axis: int) -> Bytes:
-    """Draw the plane through a point, as the layers are displayed.
+    """Render the plane through a point, as the layers are displayed.
 
     Parameters
     ----------
@@ -103,9 +103,9 @@ def draw(layers: Sequence[Any], field: Field, point: Sequence[float], axis: int)
         From the lowest to the highest.
     field : Field
     point : sequence of float
-        Of the world, at least its last three coordinates.
+        In world coordinates, at least the last three.
     axis : {0, 1, 2}
-        Which of the last three axes is at right angles to the plane.
+        Which of the last three axes is perpendicular to the plane.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def draw(layers: Sequence[Any], field: Field, point: Sequence[float], axis: int)
 
 
 def _blend(picture: Any, colours: Any, opacity: float, blending: str) -> None:
-    """Lay colours over an image as napari does."""
+    """Blend colours over an image as napari does."""
     alpha = colours[..., 3:] * opacity
     colour = colours[..., :3]
     if blending == "additive":

@@ -24,7 +24,7 @@ from qtpy.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 from ..docking import Watch, unwrapped
 from .picture import DOWN_RIGHT, NAMES, Bytes, Field, draw, field_of, shown_layers
 
-#: Milliseconds in which changes are gathered before the planes are drawn again.
+#: Milliseconds in which changes are collected before the planes are redrawn.
 PATIENCE = 20
 #: What of a layer changes its image.
 _APPEARANCE = {"visible", "opacity", "blending", "contrast_limits", "colormap", "gamma", "contour"}
@@ -35,7 +35,7 @@ _LINES = (QColor(90, 170, 255, 150), QColor(110, 220, 110, 150), QColor(255, 120
 
 
 class PlaneView(QWidget):  # type: ignore[misc]
-    """An image of one plane, with lines where the other two lie.
+    """An image of one plane, with lines at the positions of the other two.
 
     ``pointed`` carries an axis (of the last three of the world) and a coordinate along it;
     ``stepped`` the axis and +1 or -1.
@@ -43,7 +43,7 @@ class PlaneView(QWidget):  # type: ignore[misc]
     Parameters
     ----------
     axis : {0, 1, 2}
-        At right angles to the plane.
+        Perpendicular to the plane.
     """
 
     pointed = Signal(int, float)
@@ -59,7 +59,7 @@ class PlaneView(QWidget):  # type: ignore[misc]
         self.setMinimumSize(90, 90)
 
     def sizeHint(self) -> QSize:
-        """Return the size that is asked for."""
+        """Return the preferred size."""
         return QSize(180, 180)
 
     def show_plane(self, picture: Bytes | None, field: Field | None, point: Any) -> None:
@@ -69,7 +69,7 @@ class PlaneView(QWidget):  # type: ignore[misc]
         self.update()
 
     def area(self) -> QRectF:
-        """Return where in the widget the image lies."""
+        """Return the rectangle of the image in the widget."""
         if self.picture is None:
             return QRectF()
         height, width = self.picture.shape[:2]
@@ -114,7 +114,7 @@ class PlaneView(QWidget):  # type: ignore[misc]
         self._point_at(event.position())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Move the point along with the mouse."""
+        """Move the point with the mouse."""
         if event.buttons() & Qt.MouseButton.LeftButton:
             self._point_at(event.position())
 
@@ -160,7 +160,7 @@ class PlanesWidget(QWidget):  # type: ignore[misc]
         self._events = (self._viewer.layers.events, self._viewer.dims.events.point)
         self._events[0].connect(self._changed)
         self._events[1].connect(self._moved)
-        me = weakref.ref(self)  # the watch must keep neither the panel nor the viewer alive
+        me = weakref.ref(self)  # the connection must keep neither the panel nor the viewer alive
         self._watch = Watch(self, lambda: _close(me()))
         self.draw()
 
@@ -172,7 +172,7 @@ class PlanesWidget(QWidget):  # type: ignore[misc]
         self._timer.stop()
 
     def _draw_next(self) -> None:
-        """Draw one plane; the window answers before the next one."""
+        """Draw one plane; events are processed before the next one."""
         if self._closed or not self._waiting:
             return
         view = self._waiting.pop(0)
@@ -184,21 +184,21 @@ class PlanesWidget(QWidget):  # type: ignore[misc]
             self._timer.start(0)
 
     def end(self) -> None:
-        """Follow the viewer no longer."""
+        """Disconnect from the viewer."""
         self._closed = True
         self._timer.stop()
         self._events[0].disconnect(self._changed)
         self._events[1].disconnect(self._moved)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Put the planes side by side where there is width, else one below the other."""
+        """Put the planes side by side if there is enough width, else one below the other."""
         wide = self.width() >= self.height()
         way = QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom
         self._layout.setDirection(way)
         super().resizeEvent(event)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Draw what changed while nobody looked."""
+        """Draw what changed while the panel was hidden."""
         self._ask()
         super().showEvent(event)
 
