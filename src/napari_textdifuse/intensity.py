@@ -134,7 +134,7 @@ def default_window(volume: Volume) -> Window:
     """Choose the window a volume is fused with.
 
     The file's own window comes first, then a fixed one for the unit (HU, SUVbw), then the type's
-    range (8 bits; floats within [0, 1]), and only then percentiles of the values.
+    range (8 bits; 16 bits of colour; floats within [0, 1]), and only then percentiles.
 
     Parameters
     ----------
@@ -156,6 +156,8 @@ def default_window(volume: Volume) -> Window:
         return Window(0, 255, volume.unit, "type")
     finite = array[np.isfinite(array)].astype(np.float64)
     low, high = (float(v) for v in (finite.min(), finite.max()))
+    if volume.rgb and array.dtype == np.uint16 and high >= 2**14:  # less: a camera's 10 to 14 bits
+        return Window(0, 65535, volume.unit, "type")
     if volume.unit.startswith("SUV"):
         if (volume.modality or "PT") == "PT" and _is_body(volume, finite):
             return Window(0, SUV_BODY, volume.unit, f"preset body PET 0-{SUV_BODY:g} SUV")

@@ -6,6 +6,7 @@ from PIL import Image
 
 from napari_textdifuse import io
 from napari_textdifuse.errors import ReadError
+from napari_textdifuse.intensity import default_window
 
 
 def grey(shape=(3, 4), dtype=np.uint8):
@@ -70,22 +71,6 @@ def test_exif_orientation_is_applied(tmp_path):
     assert array[:8, :8].mean() < 15
 
 
-def test_deep_colour_is_noted(tmp_path):
-    import struct
-    import zlib
-
-    def chunk(kind, data):
-        crc = zlib.crc32(kind + data)
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
-
-    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0))
-    png += chunk(b"IDAT", zlib.compress(b"\0\x12\x34\x56\x78\x9a\xbc")) + chunk(b"IEND", b"")
-    (tmp_path / "x.png").write_bytes(png)
-    volume = io.read(tmp_path / "x.png")
-    assert volume.array.tolist() == [[[0x12, 0x56, 0x9A]]]
-    assert "16 bits per colour" in volume.metadata["notes"][0]
-
-
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
 @pytest.mark.parametrize("part", [0.02, 0.5, 0.9])
 def test_cut_off(tmp_path, suffix, part):
@@ -116,7 +101,7 @@ def test_a_bomb_is_refused_in_one_sentence(tmp_path, monkeypatch):
         io.read(tmp_path / "x.png")
 
 
-def png(path, values, colour_type):
+def png(path, values, colour_type, *, interlaced=False, more=()):
     """A PNG of 16 bits per sample, by the specification."""
     import struct
     import zlib
@@ -125,10 +110,15 @@ def png(path, values, colour_type):
         crc = zlib.crc32(kind + data)
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
 
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-    head = struct.pack(">2I5B", values.shape[1], values.shape[0], 16, colour_type, 0, 0, 0)
-    parts = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+    # Adam7: first row and column, and steps, of each pass
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2)]
+    passes = [*passes, (1, 0, 2, 1)] if interlaced else [(0, 0, 1, 1)]
+    parts = [values[y::down, x::right] for y, x, down, right in passes]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for p in parts if p.size for row in p)
+    height, width = values.shape[:2]
+    head = struct.pack(">2I5B", width, height, 16, colour_type, 0, 0, interlaced)
+    chunks = [(b"IHDR", head), *more, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*c) for c in chunks))
     return path
 
 
@@ -142,6 +132,64 @@ def test_sixteen_bit_grey_with_alpha_keeps_its_depth(tmp_path, opaque):
     assert volume.array.dtype == np.uint16
     np.testing.assert_array_equal(volume.array, values)
     assert bool(volume.metadata["notes"]) == (not opaque)
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_sixteen_bit_colours_keep_their_depth(tmp_path, channels, interlaced):
+    values = np.random.default_rng(0).integers(0, 65536, (9, 11, channels), np.uint16)
+    path = png(tmp_path / "x.png", values, 2 if channels == 3 else 6, interlaced=interlaced)
+    volume = io.read(path)
+    assert volume.rgb
+    assert volume.array.dtype == np.uint16
+    np.testing.assert_array_equal(volume.array, values)
+    assert volume.metadata["notes"] == ()
+    assert (default_window(volume).low, default_window(volume).high) == (0, 65535)
+
+
+def test_sixteen_bit_colours_of_a_camera_of_twelve_bits_are_not_black(tmp_path):
+    values = np.random.default_rng(0).integers(0, 4096, (40, 50, 3), np.uint16)
+    window = default_window(io.read(png(tmp_path / "x.png", values, 2)))
+    assert 4000 < window.high < 4096
+
+
+def test_sixteen_bit_colours_are_turned_simplified_and_clear_like_others(tmp_path):
+    red = np.zeros((4, 6, 3), np.uint16)
+    red[0, 0] = [0x1234, 7, 9]
+    exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"  # orientation 6
+    clear = (0x1234, 7, 9)
+    path = png(
+        tmp_path / "x.png",
+        red,
+        2,
+        more=((b"tRNS", np.array(clear, ">u2").tobytes()), (b"eXIf", exif)),
+    )
+    volume = io.read(path)
+    assert volume.array.shape == (6, 4, 3)
+    assert volume.array[0, 3].tolist() == [0x1234, 7, 9]
+    assert volume.metadata["notes"] == ("1 pixels that the file marks as transparent were kept.",)
+    grey = np.repeat(np.arange(24, dtype=np.uint16).reshape(4, 6, 1) * 2731, 3, axis=-1)
+    volume = io.read(png(tmp_path / "y.png", grey, 2))
+    assert not volume.rgb
+    np.testing.assert_array_equal(volume.array, grey[..., 0])
+
+
+def test_memory_of_sixteen_bit_colours_is_counted_in_full(tmp_path, monkeypatch):
+    path = png(tmp_path / "x.png", np.zeros((10, 10, 3), np.uint16), 2)
+    monkeypatch.setenv("TEXTDIFUSE_MAX_BYTES", "500")
+    with pytest.raises(ReadError, match="600 bytes"):
+        io.read(path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_further_images_of_a_file_are_noted(tmp_path, suffix):
+    frames = [Image.new("RGB", (20, 20), (60 * i, 9, 9)) for i in range(3)]
+    path = tmp_path / f"x{suffix}"
+    kind = "PNG" if suffix == ".png" else "MPO"  # moving PNG; cameras with two lenses
+    frames[0].save(path, kind, save_all=True, append_images=frames[1:])
+    volume = io.read(path)
+    assert volume.array.shape == (20, 20, 3)
+    assert volume.metadata["notes"] == ("The file contains 3 images; the first was read.",)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".jpg"])
@@ -167,15 +215,39 @@ def test_nearly_grey_and_faintly_coloured(tmp_path):
     assert io.read(tmp_path / "faint.png").rgb
 
 
-def test_temperatures_of_a_thermal_camera_are_said_to_be_unread(tmp_path):
-    Image.fromarray(grey((16, 16))).save(tmp_path / "x.jpg")
-    data = (tmp_path / "x.jpg").read_bytes()
-    flir = b"FLIR\0\x01\0\0" + bytes(100)
-    segment = b"\xff\xe1" + (len(flir) + 2).to_bytes(2, "big") + flir
-    (tmp_path / "x.jpg").write_bytes(data[:2] + segment + data[2:])
+def radiometric(path, *, make=None):
+    """A JPEG as FLIR's cameras write it: EXIF, then raw data (FFF) over several APP1 segments."""
+    exif = Image.Exif()
+    if make:
+        exif[0x010F] = make
+    Image.fromarray(grey((16, 24))).save(path, exif=exif)
+    data = path.read_bytes()
+    raw = b"FFF\0" + b"MTX IR\0".ljust(16, b"\0") + bytes(range(256)) * 500
+    parts = [raw[i : i + 65_000] for i in range(0, len(raw), 65_000)]
+    segments = b""
+    for i, part in enumerate(parts):
+        flir = b"FLIR\0\x01" + bytes([i, len(parts) - 1]) + part
+        segments += b"\xff\xe1" + (len(flir) + 2).to_bytes(2, "big") + flir
+    at = 2  # behind JFIF and EXIF
+    while data[at + 1] in (0xE0, 0xE1):
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    path.write_bytes(data[:at] + segments + data[at:])
+    return path
+
+
+@pytest.mark.parametrize("make", [None, "FLIR Systems AB", "Teledyne"])
+def test_temperatures_of_a_thermal_camera_are_said_to_be_unread(tmp_path, make):
+    volume = io.read(radiometric(tmp_path / "x.jpg", make=make))
+    (note,) = volume.metadata["notes"]  # once, however many segments
+    assert "(FLIR); the temperatures were not read" in note
+    assert (volume.modality, volume.sources["modality"]) == ("IR", "file")
+    assert volume.shape == (16, 24)
+
+
+def test_a_picture_about_heat_is_no_thermal_camera_s(tmp_path):
+    Image.fromarray(grey((16, 16))).save(tmp_path / "x.jpg", comment=b"FLIR ThermalData")
     volume = io.read(tmp_path / "x.jpg")
-    assert "temperatures were not read" in volume.metadata["notes"][0]
-    assert volume.modality == "IR"
+    assert (volume.modality, volume.metadata["notes"]) == (None, ())
 
 
 def test_a_level_called_transparent_is_noted(tmp_path):

@@ -20,6 +20,7 @@ from .limits import check_size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 #: What Pillow raises on damaged files.
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
@@ -36,7 +37,7 @@ def read_picture(path: Path) -> Volume:
     Returns
     -------
     Volume
-        ``(Y, X)`` uint8 or uint16, or ``(Y, X, 3 or 4)`` uint8; without geometry, because the
+        ``(Y, X)`` or ``(Y, X, 3 or 4)``, uint8 or uint16; without geometry, because the
         resolution of an image is one of printing. Three equal channels are grey, a constant
         alpha channel is dropped (see `napari_textdifuse.io.channels`). A JPEG of a thermal
         camera has the modality ``"IR"``; the temperatures it carries are not read, as a note says.
@@ -48,19 +49,22 @@ def read_picture(path: Path) -> Volume:
     """
     from PIL import Image, ImageOps
 
-    notes = []
     try:
         source: Any = path
         if deep := _grey_alpha_16(path):
             source = BytesIO(deep)
         with Image.open(source) as image:
             stored = path.stat().st_size
-            check_size(path.name, image.size[::-1], len(image.getbands()), stored)
+            wide = _has_deep_colours(image)
+            check_size(path.name, image.size[::-1], len(image.getbands()) * (1 + wide), stored)
             camera = thermal_camera(path, image) if image.format in ("JPEG", "MPO") else None
+            notes = _further_images(image)
             image.load()
-            if _is_deep_colour(path):
-                notes.append("The image has 16 bits per colour; it was read with 8.")
-            array, rgb, more = to_array(ImageOps.exif_transpose(image), deep=bool(deep))
+            upright = ImageOps.exif_transpose(image)
+            if wide:
+                array, rgb, more = _deep_colours(np.asarray(upright), path, upright.info)
+            else:
+                array, rgb, more = to_array(upright, deep=bool(deep))
     except Image.DecompressionBombError as error:
         raise ReadError(
             f"{path.name}: too large for this kind of file ({reason(error).split(',')[0]}); crop "
@@ -113,8 +117,7 @@ def to_array(image: Image, *, deep: bool = False) -> tuple[Array, bool, list[str
     if image.mode in ("L", "RGB", "I;16") and isinstance(clear, int | tuple):
         array, rgb, notes = to_array(_without_clear(image))
         count = int(np.count_nonzero((np.array(image).reshape(*image.size, -1) == clear).all(-1)))
-        kept = f"{count} pixels that the file marks as transparent were kept."
-        return array, rgb, [*notes, kept] if count else notes
+        return array, rgb, [*notes, _kept(count)] if count else notes
     if image.mode == "1":
         return np.asarray(image).astype(np.uint8) * np.uint8(255), False, []
     if image.mode in ("LA", "La"):
@@ -131,6 +134,15 @@ def to_array(image: Image, *, deep: bool = False) -> tuple[Array, bool, list[str
     if image.mode == "I" and array.min(initial=0) >= 0 and array.max(initial=0) <= 65535:
         array = array.astype(np.uint16)  # older versions of Pillow read 16-bit PNG so
     return simplify(array) if array.ndim == 3 else (array, False, [])
+
+
+def _kept(count: int) -> str:
+    return f"{count} pixels that the file marks as transparent were kept."
+
+
+def _further_images(image: Image) -> list[str]:
+    count = int(getattr(image, "n_frames", 1))
+    return [f"The file contains {count} images; the first was read."] if count > 1 else []
 
 
 def _without_clear(image: Image) -> Image:
@@ -158,6 +170,32 @@ def _grey_alpha_16(path: Path) -> bytes | None:
         rest = file.read()
     header = head[12:24] + b"\x08\x06" + head[26:29]
     return head[:12] + header + struct.pack(">I", zlib.crc32(header)) + rest
+
+
+def _has_deep_colours(image: ImageFile) -> bool:
+    """Return whether a PNG has 16 bits per colour, of which Pillow keeps the upper 8."""
+    deep = any(str(tile.args).endswith(";16B") for tile in image.tile)
+    return deep and image.mode in ("RGB", "RGBA")
+
+
+def _deep_colours(
+    upper: Array, path: Path, info: Mapping[Any, Any]
+) -> tuple[Array, bool, list[str]]:
+    """Return the colours of a PNG in 16 bits.
+
+    The file is decoded once more as if its values were little-endian: of these, Pillow's upper
+    byte is the file's lower one.
+    """
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as image:
+        image.tile = [t._replace(args=str(t.args).replace(";16B", ";16L")) for t in image.tile]
+        lower = np.asarray(ImageOps.exif_transpose(image))
+    array = upper.astype(np.uint16) << 8 | lower
+    clear = info.get("transparency")
+    count = int(np.count_nonzero((array == clear).all(-1))) if isinstance(clear, tuple) else 0
+    array, rgb, notes = simplify(array)
+    return array, rgb, [*notes, _kept(count)] if count else notes
 
 
 def thermal_camera(path: Path, image: Image) -> str | None:
@@ -251,10 +289,3 @@ def _to_8_bit(array: Array) -> Array:
             )
         return array.astype(np.uint8)
     raise WriteError(f"{kind_of_values(array.dtype)} cannot be written as a PNG.")
-
-
-def _is_deep_colour(path: Path) -> bool:
-    """Return whether a PNG has 16 bits per colour, which Pillow reads with 8."""
-    with path.open("rb") as file:
-        head = file.read(26)
-    return head[:4] == b"\x89PNG" and head[24] == 16 and head[25] in (2, 6)

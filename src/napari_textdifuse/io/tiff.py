@@ -20,6 +20,7 @@ from ._series import TimeSeries
 from .channels import simplify
 from .nifti import NOTICE
 from .raster import DAMAGE
+from .tiff_colour import check_colours, to_values
 from .tiff_decode import decode
 from .tiff_size import Size, pixel_size
 
@@ -32,7 +33,7 @@ _GDAL_METADATA = 42112
 _PHOTOMETRIC = tifffile.PHOTOMETRIC
 
 
-@quiet("tifffile", "PIL", "numpy")
+@quiet("tifffile", "PIL", "numpy", "skimage")  # skimage: colours beyond the CIE's
 def open_tiff(path: Path) -> TimeSeries:
     """Open a TIFF: (Y, X), a stack (Z, Y, X), or either in colour or over time.
 
@@ -61,6 +62,7 @@ def open_tiff(path: Path) -> TimeSeries:
         with tifffile.TiffFile(path) as file:
             series, notes = _largest(file)
             page = series.keyframe
+            check_colours(page, path.name)
             array, axes = _squeeze(decode(series, path), series.axes)
             ours = _own_description(file.ome_metadata or page.description)
             if ours:
@@ -68,14 +70,14 @@ def open_tiff(path: Path) -> TimeSeries:
                 return TimeSeries(path.name, 1, lambda _: restored)
             size, more = pixel_size(file, page)
             line = _value_line(file, page)
-    except ReadError:
+    except (ReadError, InputError):
         raise
     except (*DAMAGE, tifffile.TiffFileError, KeyError, IndexError, TypeError) as error:
         raise ReadError(
             f"{path.name}: not a TIFF, or a damaged one ({reason(error)}); save it again."
         ) from error
     notes += more
-    array, axes, marked = _values(array, axes, page, path.name)
+    array, axes, marked = to_values(array, axes, page, path.name)
     notes += marked
     stack, rgb = _arrange(array, axes, path.name)
     stack, size = _turned(stack, rgb, page, size)
@@ -130,49 +132,6 @@ def _largest(file: tifffile.TiffFile) -> tuple[Any, list[str]]:
         f"The file contains {len(others) + 1} images; the one with most pixels per plane was read "
         f"(the others have {sizes}{' ...' if len(others) > 4 else ''})."
     ]
-
-
-def _values(array: Array, axes: str, page: Any, name: str) -> tuple[Array, str, list[str]]:
-    """Turn stored samples into grey values or RGB(A), by the page's photometric interpretation."""
-    photometric = int(page.photometric)
-    if array.dtype == np.bool_ or (page.bitspersample == 1 and array.dtype == np.uint8):
-        array = array.astype(np.uint8) * np.uint8(255)
-    if photometric == _PHOTOMETRIC.PALETTE and page.colormap is not None:
-        return (page.colormap.T[array] >> 8).astype(np.uint8), axes + "S", []
-    if "S" not in axes:
-        return array, axes, []
-    array = np.moveaxis(array, axes.index("S"), -1)
-    axes = axes.replace("S", "") + "S"
-    count = array.shape[-1]
-    extra = list(page.extrasamples or ())
-    colours = count - len(extra)
-    if photometric == _PHOTOMETRIC.SEPARATED and colours == 4:
-        scale = float(np.iinfo(array.dtype).max) if array.dtype.kind in "iu" else 1.0
-        ink = array[..., :4].astype(np.float32) / scale
-        shown = (1 - ink[..., :3]) * (1 - ink[..., 3:])
-        return np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8), axes, []
-    if photometric in (_PHOTOMETRIC.CIELAB, _PHOTOMETRIC.ICCLAB, _PHOTOMETRIC.ITULAB):
-        raise InputError(f"{name}: colours in L*a*b*; save the image as RGB.")
-    if photometric == _PHOTOMETRIC.YCBCR and page.compression not in (6, 7):
-        raise InputError(f"{name}: colours in YCbCr without JPEG; save the image as RGB.")
-    if colours == 1 or (colours not in (3, 4) and photometric != _PHOTOMETRIC.RGB):
-        alpha = all(int(kind) in (1, 2) for kind in extra)
-        notes = [] if extra and alpha else [_left_out(count - 1)]
-        return np.ascontiguousarray(array[..., 0]), axes[:-1], notes
-    if count <= 3 or (count == 4 and (not extra or int(extra[0]) in (1, 2))):
-        return array, axes, []
-    if extra and int(extra[0]) in (1, 2):
-        return array[..., :4], axes, [_left_out(count - 4)]
-    return array[..., :3], axes, [_left_out(count - 3)]
-
-
-def _left_out(count: int) -> str:
-    bands = (
-        "band beyond the first or the colours was"
-        if count == 1
-        else ("bands beyond the first or the colours were")
-    )
-    return f"{count} {bands} ignored."
 
 
 def _turned(array: Array, rgb: bool, page: Any, size: Size | None) -> tuple[Array, Size | None]:
