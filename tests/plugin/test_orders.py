@@ -116,16 +116,16 @@ def test_update_and_save_act_on_the_selected_result_and_no_other(session, notifi
     second = s.active
     layers = s.viewer.layers
     layers.selection.active = layers[FIRST[0]]
-    assert s.panel._on_mask()[0] is first
+    assert s.panel._correction.mask()[0] is first
     assert s.panel._shown.savable().options["seed"] == 0
     layers.selection.active = second
-    assert s.panel._on_mask()[0] is second
+    assert s.panel._correction.mask()[0] is second
     s.fuse("")
-    assert s.panel._on_mask()[0] is None, "a result without a mask does not update another one"
+    assert s.panel._correction.mask()[0] is None, "a result without a mask updates no other one"
     layers.selection.active = layers["t1"]
     second.visible = False
     first.visible = True
-    assert s.panel._on_mask()[0] is first, "the one in sight"
+    assert s.panel._correction.mask()[0] is first, "the one in sight"
     s.panel.swap.native.click()
     assert not s.panel.update_from_mask.enabled
     assert "t1 + pet" in s.panel.update_from_mask.tooltip

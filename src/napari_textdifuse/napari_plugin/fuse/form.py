@@ -283,30 +283,6 @@ class Form(Container):  # type: ignore[type-arg]
         for window in (self.window_a, self.window_b):
             window.choice.value = window.choice.choices[0]
 
-    def settings_words(self) -> tuple[str, ...]:
-        """Return the non-default settings that change the result, for its name."""
-        words = []
-        if self.quality.value != "standard":
-            words.append(str(self.quality.value))
-        if self.strength.value != 1:
-            words.append(f"strength {self.strength.value:g}")
-        if self.balance.value:
-            words.append(f"balance {self.balance.value:+g}")
-        if self.restoration.words:
-            words.append(self.restoration.words)
-        if self.seed.value:
-            words.append(f"seed {self.seed.value}")
-        if self.samples.value > 1:
-            words.append(f"{self.samples.value} samples")
-        if self.register.value != NONE:
-            words.append(str(self.register.value))
-        if self.locator.value != "lexicon":
-            words.append(str(self.locator.value))
-        for window in (self.window_a, self.window_b):
-            if window.words:
-                words.append(window.words)
-        return tuple(words)
-
     def _lay_out(self) -> None:
         rows = self._fields.native.layout()
         for before, widget in (  # over the whole width, without a column for labels

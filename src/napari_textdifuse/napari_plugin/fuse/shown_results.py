@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,13 +28,10 @@ class ShownResults:
     Parameters
     ----------
     layers : LayerList
-    painted : callable
-        Called with napari's event when a mask was painted on.
     """
 
-    def __init__(self, layers: LayerList, painted: Callable[[Any], None]) -> None:
+    def __init__(self, layers: LayerList) -> None:
         self._layers = layers
-        self._on_paint = painted
         #: Masks, and the jobs that found them; fused images and masks, and what they show now.
         self._masks: weakref.WeakKeyDictionary[Labels, Job] = weakref.WeakKeyDictionary()
         self._made: weakref.WeakKeyDictionary[Any, Job] = weakref.WeakKeyDictionary()
@@ -54,8 +50,6 @@ class ShownResults:
             return
         self._latest = None if shown.mask is None else weakref.ref(shown.mask)
         if shown.mask is not None:
-            if shown.mask not in self._masks:
-                shown.mask.events.paint.connect(self._on_paint)
             self._masks[shown.mask] = job
 
     def keep_only(self, session: Any) -> None:
@@ -65,9 +59,7 @@ class ShownResults:
                 job.session = None
 
     def end(self) -> None:
-        """Disconnect from all masks."""
-        for mask in list(self._masks):
-            mask.events.paint.disconnect(self._on_paint)
+        """Release all jobs."""
         self._masks.clear()
         self._made.clear()
 

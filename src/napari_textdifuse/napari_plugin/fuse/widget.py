@@ -3,47 +3,40 @@
 from __future__ import annotations
 
 import weakref
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
-from napari.layers import Image, Labels
+from napari.layers import Image
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QTimer
 
 from ...errors import Cancelled, TextDiFuseError
-from ...spatial.layers import read_layer
 from ..compare.choice import shown_time
 from ..docking import Watch, unwrapped
-from ..layers import Placement
-from ..models.store import chosen_weights
 from . import drawing_box
 from .alignment import AlignmentCheck
 from .availability import Availability
-from .candidates import Candidates
 from .colour_bar import ColourBar
-from .drawn import drawings_among, prompt_of
+from .correction import MaskCorrection
+from .drawn import drawings_among
 from .extent_box import estimate
-from .form import NONE, PROMPT_TOOLTIP, Form, bind_keys, unbind_keys
+from .form import PROMPT_TOOLTIP, Form, bind_keys, unbind_keys
 from .job import Job, MakePipeline, Pipelines, SaveChoice
 from .live_balance import LiveBalance
 from .outcome import Message, in_panel_words
 from .progress_line import ProgressLine
 from .prompt_completion import complete_prompts, terms_for
+from .request import make_job
 from .roles import ChosenPair, inputs_among
 from .runner import Runner
 from .save_dialog import Saver
 from .settings import forget_settings, load_settings, preferences, save_settings
-from .show import draw_in_order, follow_display, go_to_slices, mark_corrected, show_result
+from .show import draw_in_order, follow_display, go_to_slices, show_result
 from .shown_results import ShownResults
 from .view_box import Views
 
 if TYPE_CHECKING:
     from ...fusion import FusionResult
-
-#: Milliseconds after the last stroke before a live correction begins.
-PATIENCE = 300
 
 
 class FusionWidget(Form):
@@ -66,16 +59,13 @@ class FusionWidget(Form):
         self._runner = Runner(napari_viewer.layers)
         #: The job before, whose base chains serve the next one of the same pair.
         self._last: Job | None = None
-        self._shown = ShownResults(napari_viewer.layers, self._painted)
+        self._shown = ShownResults(napari_viewer.layers)
         super().__init__(self._images, self._drawings)
         self._saver = Saver(self.native, self._shown, self._say)
         self._pair = ChosenPair(self.image_a, self.image_b)
         remembered = preferences() | load_settings()
         self.apply(remembered)
         self._completer = complete_prompts(self.prompt.native)
-        self._timer = QTimer(self.native)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(PATIENCE)
         self.reset_choices()
         self._follow()
         for signal, slot in (
@@ -85,7 +75,6 @@ class FusionWidget(Form):
             (self.swap.changed, self._swap),
             (self.reset.changed, self._reset),
             (self.fuse.changed, self._ask),
-            (self.update_from_mask.changed, self._correct),
             (self.save.changed, self._saver.ask),
             (self.drawing.box.changed, lambda: self._draw("box")),
             (self.drawing.points.changed, lambda: self._draw("points")),
@@ -96,11 +85,10 @@ class FusionWidget(Form):
         ):
             signal.connect(slot)
         self.prompt.native.returnPressed.connect(self.fuse.native.click)
-        self._timer.timeout.connect(self._correct_live)
         self._progress = ProgressLine(self, self._runner)
         self._views = Views(napari_viewer, self.view, self._on_show)
-        self._candidates = Candidates(
-            napari_viewer, self.candidates, self._on_mask, self._update_rejected
+        self._correction = MaskCorrection(
+            napari_viewer, self, self._shown, self._runner, self._put, self._say
         )
         self._colour_bar = ColourBar(napari_viewer, self.colour_bar, self._chosen)
         self._availability = Availability(
@@ -138,7 +126,7 @@ class FusionWidget(Form):
         self._pair.fill(self._images(), super().reset_choices)
         if drawn is not self.drawn.value and drawn in self.drawn.choices:
             self.drawn.value = drawn  # it was renamed
-        self._show_correction()
+        self._show_controls()
 
     def _images(self, _: Any = None) -> list[Image]:
         return inputs_among(self._viewer.layers)
@@ -155,7 +143,7 @@ class FusionWidget(Form):
             draw_in_order(self._viewer.layers)
         self.extent.follow_view(self._viewer)
         follow_display(self._viewer.layers, self._viewer.dims.ndisplay)
-        self._show_correction()
+        self._show_controls()
 
     def _follow(self, *_: Any) -> None:
         self.window_a.follow(self.image_a.value)
@@ -168,7 +156,7 @@ class FusionWidget(Form):
             self._colour_bar.follow()
         self.drawing.enabled = self.image_a.value is not None
         self._show_memory()
-        self._show_correction()
+        self._show_controls()
         self._completer.offer(lambda: terms_for(self._chosen()))
 
     def _show_prompt(self, *_: Any) -> None:
@@ -214,65 +202,16 @@ class FusionWidget(Form):
 
     def _ask(self) -> None:
         """Check the choices, then fuse in a worker thread, after the running job."""
-        a, b = self.image_a.value, self.image_b.value
         self._say(Message(""))
-        if a is None or b is None:
-            text = "Fusion needs two image layers: open or choose an image for A and for B."
-            self._say(Message(text, "error"))
-            return
-        if a is b:
-            text = f"Image A and image B are both {a.name!r}; choose two different layers."
-            self._say(Message(text, "error"))
-            return
         save_settings(self.settings)
         try:
-            layer, follow = self.drawn.value, bool(self.follow.value)
-            point = self._viewer.dims.point
-            drawn = {} if layer is None else prompt_of(layer, a, follow=follow, point=point)
-            job = self._make_job(a, b, drawn)
+            job = make_job(self, self._viewer, self._pipelines)
         except TextDiFuseError as error:
             self._say(Message(in_panel_words(str(error)), "error"))
             return
-        self._put(job)
-
-    def _make_job(self, a: Image, b: Image, drawn: dict[str, Any]) -> Job:
-        time_a, time_b = (shown_time(self._viewer, layer) for layer in (a, b))
-        volumes = read_layer(a, a.name, time_a), read_layer(b, b.name, time_b)
-        placement = Placement.of(a, time_a)
-        options: dict[str, Any] = {
-            "quality": self.quality.value,
-            "seed": self.seed.value,
-            **self.extent.selection(self._viewer),
-        }
-        windows = {"a": self.window_a.window, "b": self.window_b.window}
-        if any(window is not None for window in windows.values()):
-            options["windows"] = windows
-        options |= self.window_a.colours | self.window_b.colours
-        if self.balance.value:
-            options["balance"] = self.balance.value
-        if self.restoration.wanted is not None:
-            options["restore"] = self.restoration.wanted
-        if self.samples.value > 1:
-            options["samples"] = self.samples.value
-        if self.register.value != NONE:
-            options["register"] = self.register.value
-        asked = {"strength": self.strength.value, **drawn}
-        if self.locator.value != "lexicon":
-            asked["locator"] = self.locator.value
-        device, weights = str(self.device.value), chosen_weights()
-        prompt = None if drawn else self.prompt.value.strip() or None
-        pipeline = partial(self._pipelines.get, device, weights)
-        job = Job(*volumes, placement, prompt, asked, options, pipeline)
-        job.shown, job.replace = tuple(self.extras.value), bool(self.replace.value)
-        job.place = device, weights
-        job.drawn = self.drawn.value.name if drawn else None
-        job.settings_words = self.settings_words()
-        job.layers = weakref.ref(a), weakref.ref(b)
-        job.in_sight = self.extent.in_sight(self._viewer)
-        job.opened = None if a.source.path is None else str(a.source.path)
         if self._last is not None and job.can_reuse(self._last):
             job.session = self._last.session
-        return job
+        self._put(job)
 
     def _put(self, job: Job) -> None:
         self._runner.put(job)
@@ -292,10 +231,7 @@ class FusionWidget(Form):
             shown = show_result(self._viewer.layers, result, job, self._viewer.dims.ndisplay)
             if shown is not None:
                 self._shown.take(shown, job, result)
-                if job.corrects is None:
-                    self.strengths.follow(result.label_names, self.strength.value)
-                    if job.candidates or job.replaces is None:
-                        self._candidates.take(shown.mask, job.candidates)
+                self._correction.take(shown.mask, job, result.label_names)
             if cancelled:
                 go_to_slices(self._viewer, job)
             else:
@@ -320,55 +256,13 @@ class FusionWidget(Form):
     def _on_show(self) -> tuple[Any, Any, Any]:
         return self._shown.images_on_show(*self._chosen())
 
-    def _show_correction(self) -> None:
-        if not hasattr(self, "_pair"):
+    def _show_controls(self) -> None:
+        """Enable what the displayed layers allow."""
+        if not hasattr(self, "_correction"):
             return
-        if hasattr(self, "_views"):
-            self._views.follow()
-            self._candidates.follow()
+        self._views.follow()
+        self._correction.follow()
         self.save.enabled = self._shown.savable() is not None
-        mask, reason = self._on_mask()
-        for control in (self.update_from_mask, self.live):
-            control.enabled = mask is not None
-            control.tooltip = reason + (
-                " (Control-Alt-U)" if control is self.update_from_mask else ""
-            )
-
-    def _painted(self, event: Any = None) -> None:
-        mask = getattr(event, "source", None)
-        if isinstance(mask, Labels):
-            mark_corrected(self._viewer.layers, mask)
-        if self.live.value:
-            self._timer.start()
-
-    def _correct_live(self) -> None:
-        if self.running:
-            self._timer.start()  # after the running job
-        else:
-            self._correct()
-
-    def _correct(self) -> None:
-        """Re-modulate from the current mask; the unmodulated chains are not rerun."""
-        mask, reason = self._on_mask()
-        if mask is None:
-            self._say(Message(reason, "error"))
-            self._show_correction()
-            return
-        self._update_from(mask)
-
-    def _on_mask(self) -> tuple[Labels | None, str]:
-        return self._shown.correctable(*self._chosen())
-
-    def _update_from(self, mask: Labels) -> None:
-        strength = self.strengths.strengths or self.strength.value
-        job = self._shown.correction(mask, strength)
-        job.decisions = self._candidates.record(mask)
-        self._runner.drop(lambda other: other.corrects is mask)
-        self._put(job)
-
-    def _update_rejected(self, mask: Labels) -> None:
-        mark_corrected(self._viewer.layers, mask)
-        self._update_from(mask)
 
     def stated(self) -> None:
         """Apply what the user just stated about an image."""
@@ -382,7 +276,7 @@ def _abandon(widget: FusionWidget | None) -> None:
     widget._runner.abandon()
     widget._saver.end()
     parts = (widget._views, widget._alignment, widget._colour_bar, widget._availability)
-    for part in (*parts, widget._shown):
+    for part in (*parts, widget._correction, widget._shown):
         part.end()
     for event in widget._viewer_events():
         event.disconnect(widget._show_view)
