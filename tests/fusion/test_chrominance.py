@@ -70,7 +70,7 @@ def picture(rgb=True, ground=90, modality=None, shape=(40, 48), light=(1, 1, 1))
         ({"light": SODIUM}, {"rgb": False}, True, "yellow to red"),
         ({"modality": "VIS", "ground": 0}, {"rgb": False, "ground": 0}, False, "no cast"),
         ({"modality": "VIS", "light": SODIUM}, {"rgb": False}, True, "yellow to red"),
-        ({"ground": 0}, {"rgb": False, "ground": 0}, False, "black ground"),
+        ({"ground": 0}, {"rgb": False, "ground": 0}, False, "black background"),
         ({}, {"rgb": False, "modality": "MR"}, False, "MR"),
         ({"modality": "PT"}, {"rgb": False}, False, "measured values"),
         ({"rgb": False}, {"rgb": False}, False, "no image has colour"),

@@ -252,7 +252,8 @@ def test_planes_are_oblique_from_5_degrees(degrees, said):
     affine[:3, :3] = np.array([[1, 0, 0], [0, c, -s], [0, s, c]]) @ np.diag([1, 2, 3])
     found = select(Volume(np.zeros((4, 5, 6)), affine=affine), axis="axial")
     assert found.axis == 0
-    assert (found.notes == ("Axial slices are those of the grid, 5 degrees off.",)) == said
+    note = "Axial slices are those of the grid, 5 degrees from the plane."
+    assert (found.notes == (note,)) == said
 
 
 @pytest.mark.parametrize("index", [-6, 5])

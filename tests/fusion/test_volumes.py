@@ -102,7 +102,7 @@ def test_planes_are_found_by_the_affine(order, plane, patient):
 def test_oblique_planes_are_said():
     chosen = select(volume(affine=affine(tilt=20)), axis="axial")
     assert chosen.axis == 0
-    assert chosen.notes == ("Axial slices are those of the grid, 20 degrees off.",)
+    assert chosen.notes == ("Axial slices are those of the grid, 20 degrees from the plane.",)
 
 
 def test_planes_need_geometry():

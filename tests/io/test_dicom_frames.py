@@ -103,7 +103,7 @@ def test_a_grid_without_a_direction_says_so(tmp_path, make_dicom, save_dicom):
 
 def test_a_grid_that_does_not_fit_is_refused(tmp_path, make_dicom, save_dicom):
     made, _ = grid(make_dicom, Rows=15)
-    with pytest.raises(ReadError, match="15 x 18 pixels cannot hold 5 slices in 2 x 3"):
+    with pytest.raises(ReadError, match="15 x 18 pixels cannot contain 5 slices in 2 x 3"):
         io.read(save_dicom(made, tmp_path / "x.dcm"))
 
 

@@ -165,7 +165,7 @@ def test_one_series_that_cannot_be_read_does_not_hide_the_others(tmp_path, notif
     (layer,) = open_layers(str(tmp_path))
     np.testing.assert_array_equal(layer.data, to_layer(read(whole))[0])
     assert len(notifications) == 1
-    assert "was left out" in notifications[0]
+    assert "was skipped" in notifications[0]
 
 
 def test_a_series_over_time_is_one_layer_with_a_time_axis(tmp_path):

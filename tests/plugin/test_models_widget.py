@@ -369,7 +369,7 @@ def test_download_verify_and_delete(make, fake_hub, home, qtbot, notifications):
 
     click(widget.verify)
     settle(widget, qtbot)
-    assert "is right" in notifications[-1]
+    assert "is correct" in notifications[-1]
     (folder / "model.safetensors").write_bytes(b"changed")
     click(widget.verify)
     settle(widget, qtbot)
@@ -457,7 +457,7 @@ def test_what_others_downloaded_is_used_but_not_deleted(make, home, qtbot, notif
     assert "other programs use" in widget.remove.toolTip()
     click(widget.verify)
     settle(widget, qtbot)
-    assert "is right" in notifications[-1]
+    assert "is correct" in notifications[-1]
 
 
 def test_deleting_refuses_what_was_not_downloaded(home):
@@ -505,7 +505,7 @@ def test_the_store_survives_damage_and_says_when_it_cannot_write(tmp_path):
     store.add(tmp_path)
     assert store.folders == [tmp_path]
     (tmp_path / "file").write_text("")
-    with pytest.raises(WriteError, match="cannot be made"):
+    with pytest.raises(WriteError, match="cannot be created"):
         ModelStore(tmp_path / "file" / "models.json").choose(None)
 
 
