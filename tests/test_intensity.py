@@ -123,7 +123,7 @@ def test_presets_belong_to_a_unit():
     assert set(presets("SUVbw")) == {n for n in PRESETS if n.startswith("PET")}
     assert presets("Bq/mL") == {}
     activity = Volume(np.ones((2, 2)), unit="Bq/mL", modality="PT", name="PET")
-    with pytest.raises(InputError, match=r"window in SUVbw .* means nothing for values in Bq/mL"):
+    with pytest.raises(InputError, match=r"window in SUVbw .* does not apply to values in Bq/mL"):
         with_window(activity, "PET 0-5 SUV")
     with pytest.raises(InputError, match="no window preset 'brian'"):
         with_window(activity, "brian")

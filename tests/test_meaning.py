@@ -62,14 +62,14 @@ def test_what_is_stated_wins(tmp_path):
     assert (stated.modality, stated.unit) == ("CT", "HU")
     assert stated.facts["modality"].source == "stated"
     assert stated.facts["unit"].source == "values"
-    assert not any("the file says" in n for n in stated.metadata["notes"])  # it was a guess
+    assert not any("the file states" in n for n in stated.metadata["notes"])  # it was a guess
 
 
 def test_a_statement_against_the_file_is_a_note():
     volume = Volume(ct(), unit="HU", modality="CT")
     stated = state(volume, modality="MRI")
     assert (stated.modality, stated.unit) == ("MR", "a.u.")  # HU belongs to CT
-    assert stated.metadata["notes"] == ("Modality stated as MR; the file says CT.",)
+    assert stated.metadata["notes"] == ("Modality stated as MR; the file states CT.",)
     assert state(volume, modality="CT").metadata["notes"] == ()
 
 

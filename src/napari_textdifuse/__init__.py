@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 
-# OpenMP threads that spin while they wait starve one another on a busy machine: next to as many
-# busy processes as cores, a fusion takes many times as long. Read when torch is loaded; a policy
+# OpenMP threads that spin while they wait starve one another on a busy machine: with as many other
+# busy processes as cores, a fusion takes many times as long. torch reads it on import; a policy
 # that the user has set is kept.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

@@ -1,4 +1,4 @@
-"""Arrays of images, in memory or read when they are needed (dask, zarr, memory maps)."""
+"""Image arrays, in memory or lazy (dask, zarr, memory maps)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def keep_lazy(source: Any) -> Any:
 
 
 def smallest(volume: Volume) -> float:
-    """Return the smallest finite value (of a sample, where the volume is lazy); 0 if none is."""
+    """Return the smallest finite value (of a sample if the volume is lazy); 0 if there is none."""
     array = volume.sampled().array
     if array.dtype.kind != "f":
         return float(array.min()) if array.size else 0.0
@@ -28,15 +28,15 @@ def smallest(volume: Volume) -> float:
 
 
 def array_volume(source: Any, role: str, time: int | None = None) -> Volume:
-    """Turn an array into a volume without a place.
+    """Convert an array to a volume without geometry.
 
     Parameters
     ----------
     source : array_like
         ``(Y, X)``, ``(Z, Y, X)`` or ``(T, Z, Y, X)``, with or without a last axis of 3 or 4
-        colours. Lazy ones stay lazy.
+        colours. Lazy arrays stay lazy.
     role : str
-        What to call it in messages.
+        Name used in messages.
     time : int, optional
         Time point of a series.
 
@@ -48,12 +48,10 @@ def array_volume(source: Any, role: str, time: int | None = None) -> Volume:
     try:
         array = keep_lazy(_readable(source))
     except ValueError:
-        raise InputError(
-            f"{role}: its rows differ in length; give rows of equal length, as an array has them."
-        ) from None
+        raise InputError(f"{role}: the rows differ in length; pass a rectangular array.") from None
     if array.dtype.kind not in "biuf":
         raise InputError(
-            f"{role}: {kind_of_values(array.dtype)} cannot be fused; give real numbers"
+            f"{role}: {kind_of_values(array.dtype)} cannot be fused; use real numbers"
             + (" (for complex data, its magnitude)." if array.dtype.kind == "c" else ".")
         )
     rgb = array.ndim in (3, 4) and array.shape[-1] in (3, 4)
@@ -62,13 +60,13 @@ def array_volume(source: Any, role: str, time: int | None = None) -> Volume:
     if array.ndim - int(rgb) not in (2, 3):
         raise InputError(
             f"{role}: an array with {array.ndim} axes ({size_of(array.shape)}) is not an image or "
-            "a volume; give (Y, X), (Z, Y, X), or either with a last axis of 3 colours."
+            "a volume; use (Y, X), (Z, Y, X), or either with a last axis of 3 colours."
         )
     return Volume(array, rgb=rgb, name=role)
 
 
 def _readable(source: Any) -> Any:
-    """Return what numpy can read: a tensor without its graph, masked values as NaN."""
+    """Return an array for NumPy: a tensor without its graph, masked values as NaN."""
     if callable(getattr(source, "detach", None)):
         return source.detach().cpu()
     if isinstance(source, np.ma.MaskedArray):
@@ -79,12 +77,12 @@ def _readable(source: Any) -> Any:
 
 
 def time_point(series: Any, time: int | None, label: str) -> Any:
-    """Cut one time point out of ``(T, ...)``; a lazy series stays lazy.
+    """Select one time point of ``(T, ...)``; a lazy series stays lazy.
 
     Raises
     ------
     InputError
-        If there is no such time point, or none was chosen among several.
+        If there is no such time point, or no choice was made among several.
     """
     count = series.shape[0]
     if time is None and count == 1:

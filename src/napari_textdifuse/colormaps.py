@@ -1,4 +1,4 @@
-"""Colour maps: how a measured level becomes a colour."""
+"""Colour maps: conversion of measured levels to colours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float32]
 
 #: Entries of a looked-up map; values between them are interpolated.
 SIZE = 256
-#: The map of functional images unless another is asked for.
+#: Default colour map of functional images.
 DEFAULT = "functional"
 
 #: Evenly spaced colours from level 0 to 1. "functional" runs from black through violet, magenta,
@@ -47,7 +47,7 @@ _EVEN: dict[str, tuple[tuple[float, float, float], ...]] = {
     "magenta": ((0, 0, 0), (1, 0, 1)),
     "yellow": ((0, 0, 0), (1, 1, 0)),
 }
-#: Names that need no other library.
+#: Colour maps that need no other library.
 BUILT_IN = (*_EVEN, "hot")
 
 
@@ -70,12 +70,12 @@ def hot(values: Floats) -> Floats:
 
 
 def colour_table(colormap: Any = DEFAULT) -> Floats:
-    """Look a colour map up.
+    """Look up a colour map.
 
     Parameters
     ----------
     colormap : str, array_like of shape (N, 3) or (N, 4), or colour map object
-        A name of `BUILT_IN`, of matplotlib or of napari, where these are installed; colours in
+        A name of `BUILT_IN`, or of matplotlib or napari if installed; colours in
         [0, 1] (or uint8) at evenly spaced levels; or an object of napari (with ``map``) or
         matplotlib (called with levels). Alpha is ignored.
 
@@ -107,19 +107,22 @@ def colour_table(colormap: Any = DEFAULT) -> Floats:
         colours = np.empty(0)
     if colours.ndim != 2 or colours.shape[1] not in (3, 4) or len(colours) < 2:
         raise InputError(
-            "a colour map is a name, an array of at least two colours with shape (N, 3) or (N, 4), "
+            "a colour map must be a name, an array of at least two colours with shape (N, 3) or "
+            "(N, 4), "
             "or a colour map of napari or matplotlib."
         )
     colours = colours[:, :3]
     if not np.isfinite(colours).all() or colours.min() < -1e-3 or colours.max() > 1 + 1e-3:
-        raise InputError("the colours of a colour map lie in [0, 1]; scale them, or give uint8.")
+        raise InputError(
+            "the colours of a colour map must lie in [0, 1]; scale them, or use uint8."
+        )
     at = np.linspace(0, 1, len(colours))
     table = np.stack([np.interp(levels, at, channel) for channel in colours.T], axis=-1)
     return np.clip(table, 0, 1).astype(np.float32)
 
 
 def apply_colours(table: Floats, values: Floats) -> Floats:
-    """Colour levels, with linear interpolation between a table's entries.
+    """Convert levels to colours, with linear interpolation between the table's entries.
 
     Parameters
     ----------
@@ -146,7 +149,7 @@ def colormap_name(colormap: Any) -> str:
 
 
 def _installed(name: str) -> Any:
-    """Find a name in matplotlib or napari, whichever is installed; neither is needed."""
+    """Find a colour map of matplotlib or napari, whichever is installed; neither is required."""
     for module, attribute in (
         ("matplotlib", "colormaps"),
         ("napari.utils.colormaps", "AVAILABLE_COLORMAPS"),
@@ -158,14 +161,14 @@ def _installed(name: str) -> Any:
         if name in known:
             return known[name]
     raise InputError(
-        f"there is no colour map {name!r}; built in are {', '.join(BUILT_IN)}. Names of matplotlib "
-        "and napari work where these are installed; an array of colours always does."
+        f"there is no colour map {name!r}; use {', '.join(BUILT_IN)}, a colour map of matplotlib "
+        "or napari (if installed), or an array of colours."
     )
 
 
 @dataclass(frozen=True)
 class ColourChoice:
-    """Which image gives the colours, and which colours grey values get.
+    """Which image provides the colours, and the colours of grey values.
 
     Parameters
     ----------
@@ -174,9 +177,9 @@ class ColourChoice:
     name : str
         Of the colour map, for the record.
     tint : {"a", "b"} or None
-        Image that is shown in colour although it is grey.
+        Grey image that is displayed in colour.
     source : {"a", "b"} or None
-        Image that the colours are taken from where both have some.
+        Image that provides the colours if both have some.
     """
 
     table: Floats
@@ -188,7 +191,7 @@ class ColourChoice:
 def choose_colours(
     colormap: Any = None, tint: str | None = None, source: str | None = None
 ) -> ColourChoice:
-    """Look the colour map up; see `fuse` for the parameters.
+    """Look up the colour map; see `fuse` for the parameters.
 
     Raises
     ------
@@ -202,7 +205,7 @@ def choose_colours(
 def separate(
     shown: Floats, volume: Volume, role: str, colours: ColourChoice
 ) -> tuple[Floats, Floats | None]:
-    """Separate what is shown of an image into brightness and colour.
+    """Split a displayed image into brightness and colour.
 
     Parameters
     ----------
@@ -223,12 +226,14 @@ def separate(
     Raises
     ------
     InputError
-        If a coloured image shall be tinted.
+        If a colour image is to be tinted.
     """
     tinted = colours.tint == role
     if not volume.rgb and not tinted and volume.modality not in FUNCTIONAL:
         return shown, None
     if volume.rgb and tinted:
-        raise InputError(f"image {role.upper()} has colours of its own; leave tint out.")
+        raise InputError(
+            f"image {role.upper()} is a colour image and cannot be tinted; leave out tint."
+        )
     rgb = shown[..., :3] if volume.rgb else apply_colours(colours.table, shown)
     return rgb_to_ycbcr(rgb)

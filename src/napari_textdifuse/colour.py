@@ -1,4 +1,4 @@
-"""Brightness and chrominance: splitting, recombining, and limits on what fusion adds or loses."""
+"""Brightness and chrominance: split, recombine, and limit what fusion adds or loses."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ VIVID = 0.7
 #: difference at which half of that is; smaller differences are noise that fusion removed.
 ANATOMY, LOST = 0.4, 0.1
 _LAPLACIAN = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], np.float32)
-#: Noise: below this brightness there is air, which says nothing of the noise inside the body.
+#: Noise: darker pixels are air, which does not show the noise inside the body.
 AIR = 0.02
-#: Removed noise up to this standard deviation may also be fine detail: it is left alone.
+#: Removed noise up to this standard deviation may also be fine detail: it is ignored.
 DETAIL = 4 / 255
 #: Noise that may be left in the difference, and the widest filter, in pixels.
 LEFT, WIDEST = 2 / 255, 3.0
-#: Percentage of the pixels that are taken for black, and how far above the darker source's black
-#: that of the result may lie.
+#: Percentage of the pixels that count as black, and how far above the darker source's black
+#: that of the result may be.
 BLACK, MARGIN = 1.0, 4 / 255
 #: Standard deviations between the mean and the first percentile of a normal distribution.
 BELOW = 2.33
@@ -67,7 +67,7 @@ def ycbcr_to_rgb(y: Floats, cbcr: Floats) -> Floats:
 
 
 def measured_to_rgb(y: Floats, cbcr: Floats, single: float = 0.0) -> Floats:
-    """Give a brightness the colours of a measured quantity so that both stay readable.
+    """Colour a brightness image by a measured quantity so that both stay readable.
 
     Hue is kept exactly and chrominance grows with the colour's own, so the level can be read at
     every brightness. Brightness is compressed, not clipped, into the interval that leaves room for
@@ -76,9 +76,9 @@ def measured_to_rgb(y: Floats, cbcr: Floats, single: float = 0.0) -> Floats:
     it. Grey colours leave brightness as it is. Chrominance then takes most of the room that is
     left. For each colour the result is strictly monotone in `y`.
 
-    This is done in BT.601 luma and chrominance, where the interval has a closed form, hue is exact
-    and luminance metrics are taken. In OKLab, with constant chroma, a k-NN regression reads PET
-    from held-out images with R2 .97 instead of .99.
+    The computation uses BT.601 luma and chrominance, where the interval has a closed form, hue is
+    exact and luminance metrics are defined. In OKLab, with constant chroma, a k-NN regression
+    reads PET from held-out images with R2 .97 instead of .99.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def measured_to_rgb(y: Floats, cbcr: Floats, single: float = 0.0) -> Floats:
         Of the colours, in [-0.5, 0.5].
     single : float
         0 keeps both readable. Towards 1, where a single source is shown, no room is reserved any
-        more: a brightness comes back as it was, and colours with their own brightness do too.
+        more: brightness, and colours with their own brightness, are returned unchanged.
 
     Returns
     -------
@@ -107,10 +107,10 @@ def measured_to_rgb(y: Floats, cbcr: Floats, single: float = 0.0) -> Floats:
 
 
 def lost_anatomy(fused: Floats, anatomy: Floats) -> Floats:
-    """Return what to add to a fused brightness where it has lost the anatomy under a colour.
+    """Return the anatomy to add where the fused brightness has lost it under a colour.
 
-    Where the functional image is brighter, fusion shows it and the anatomy is gone, although
-    colour encodes the functional level already.
+    Where the functional image is brighter, fusion displays it and the anatomy is lost, although
+    colour already encodes the functional level.
 
     Parameters
     ----------
@@ -150,14 +150,14 @@ def _room(y: Floats, offset: Floats) -> Floats:
 def noise_level(image: Floats, inside: npt.NDArray[np.bool_]) -> float:
     """Return the standard deviation of the noise.
 
-    Median absolute Laplacian (compare Immerkaer 1996), scaled to white Gaussian noise; edges, which
-    are few, do not count.
+    Median absolute Laplacian (compare Immerkaer 1996), scaled to white Gaussian noise. The median
+    ignores edges, which are few.
 
     Parameters
     ----------
     image : ndarray, shape (Y, X)
     inside : ndarray of bool, shape (Y, X)
-        Pixels that are looked at.
+        Pixels to use.
     """
     from scipy import ndimage  # slow to import, and the panel opens without it
 
@@ -168,10 +168,10 @@ def noise_level(image: Floats, inside: npt.NDArray[np.bool_]) -> float:
 
 
 def denoised_anatomy(fused: Floats, anatomy: Floats) -> Floats:
-    """Return the anatomy without the noise that the fused brightness no longer has.
+    """Return the anatomy without the noise that fusion removed.
 
     The difference of both is smoothed with a Gaussian, as wide as white noise of the removed
-    strength needs to fall to `LEFT`. Where no noise was removed, the anatomy comes back as it is.
+    strength needs to fall to `LEFT`. Without removed noise the anatomy is returned unchanged.
 
     Parameters
     ----------
@@ -194,10 +194,10 @@ def denoised_anatomy(fused: Floats, anatomy: Floats) -> Floats:
 def clear_haze(
     images: tuple[Floats, Floats], x: Floats, y: Floats, amount: float = 1.0
 ) -> tuple[Floats, Floats]:
-    """Return the images with a black as dark as that of the darker source.
+    """Stretch images so that their black is as dark as that of the darker source.
 
-    Where one source is dark the other one often is not, so the fused image of a scene has less
-    black than either: it looks hazy. Black is the first percentile of the last image. Brightness
+    A fused scene has less black than either source, because the sources are rarely dark in the same
+    place: it looks hazy. Black is the first percentile of the last image. Brightness
     above it is stretched linearly and white stays; brightness below it is scaled.
 
     Parameters
@@ -220,6 +220,6 @@ def clear_haze(
 
 
 def _black_without_noise(image: Floats) -> float:
-    """Return the first percentile; noise, which lies as far below a surface, is not black."""
+    """Return the first percentile, corrected for noise, which reaches below a dark surface."""
     noise = noise_level(image, np.ones(image.shape, bool))
     return float(np.percentile(image, BLACK)) + BELOW * max(0.0, noise - DETAIL)

@@ -1,4 +1,4 @@
-"""Where and in which precision to compute."""
+"""Device, precision and batch size."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from .errors import InputError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-#: Working memory of the light network, generously: 1 kB was measured in bfloat16.
+#: Working memory of the light network per pixel, rounded up: 1 kB was measured in bfloat16.
 BYTES_PER_PIXEL = 3000
 
 
@@ -22,7 +22,7 @@ def choose_device(name: str = "auto") -> torch.device:
     Raises
     ------
     InputError
-        If the device is unknown or not there.
+        If the device is unknown or not available.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -42,7 +42,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_precision(device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it natively, else float32."""
+    """Return bfloat16 if the hardware multiplies it natively, else float32."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     if device.type == "cpu":
@@ -54,10 +54,10 @@ def choose_precision(device: torch.device) -> torch.dtype:
 
 
 def batch_size(device: torch.device, pixels: int, cap: int = 16) -> int:
-    """How many images of a size to send through the light network at once.
+    """Return the batch size of the light network for an image size.
 
-    On a CPU one: its cores are busy with one image, and eight at once gain 7 % (measured with
-    ``benchmarks/backends.py``). On a GPU what half of its free memory holds.
+    1 on a CPU: one image keeps all cores busy, and a batch of eight gains 7 % (measured with
+    ``benchmarks/backends.py``). On a GPU as many as fit into half of its free memory.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def batch_size(device: torch.device, pixels: int, cap: int = 16) -> int:
     pixels : int
         Of one image.
     cap : int
-        Most images; more bring no gain and a cancelled run would wait longer.
+        Upper limit; larger batches bring no gain and delay cancellation.
     """
     if device.type != "cuda":
         return 1

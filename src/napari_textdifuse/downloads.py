@@ -1,4 +1,4 @@
-"""Fetch files of a repository on the hub: only when asked, resumable, nothing unverified is kept.
+"""Download files of a hub repository: only on request, resumable, and verified by checksum.
 
 `huggingface_hub.snapshot_download` is not used: as of 2.4 it deletes an interrupted file, so that
 a broken download of 600 MB starts from 0; its `tqdm_class` is called once per 10 MB, so that
@@ -19,20 +19,20 @@ from typing import Any, Protocol
 
 from .errors import Cancelled, TextDiFuseError, WeightsError, WriteError
 
-#: Called with the file's name, the bytes there are and the bytes there will be; returning False
+#: Called with the file's name, the bytes received and the total bytes; returning False
 #: stops the download, which can be resumed later.
 Report = Callable[[str, int, int], bool | None]
 
 #: Seconds without an answer after which the hub counts as unreachable.
 TIMEOUT = 10.0
-#: How often a broken connection is picked up again without a single new byte.
+#: Attempts to reconnect without a single new byte.
 RETRIES = 2
 #: Seconds between such attempts.
 PAUSE = 1.0
 
 
 class Repository(Protocol):
-    """What is wanted of a repository.
+    """The files to download from a repository.
 
     Attributes
     ----------
@@ -41,13 +41,13 @@ class Repository(Protocol):
     revision : str or None
         Branch, tag or commit; None for the newest commit.
     required : tuple of str
-        Files without which it cannot be used.
+        Files that must exist.
     optional : tuple of str
-        Files that are taken along where the repository has them.
+        Files that are downloaded if the repository has them.
     gated : bool
-        Whether its makers ask for a login and an agreement on the hub's page first.
+        Whether the hub requires a login and an accepted licence.
     by_hand : str
-        How to use files that came another way: ``"name its folder with ..."``.
+        How to use files copied from another computer: ``"name its folder with ..."``.
     """
 
     # D102: what each is stands above
@@ -67,7 +67,7 @@ class Repository(Protocol):
 
 @dataclass(frozen=True)
 class _File:
-    """A file of a repository, with what the hub says about it."""
+    """A file of a repository, with its size and checksum on the hub."""
 
     name: str
     size: int
@@ -83,10 +83,10 @@ class _File:
 def download(
     wanted: Repository, place: Path | Callable[[str], Path], report: Report | None = None
 ) -> Path:
-    """Download files of a repository; what is there already is not fetched again.
+    """Download files of a repository; files that exist already are skipped.
 
     Every file is compared with the hub's checksum (SHA-256 for weights, git's for small files)
-    before it gets its name; an interrupted file goes on where it stopped.
+    before it gets its final name. An interrupted download is resumed.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def download(
 
 
 def _contents(wanted: Repository) -> tuple[str, list[_File]]:
-    """Ask the hub once for the commit, its files and their checksums."""
+    """Request the commit, its files and their checksums from the hub."""
     from huggingface_hub import HfApi
 
     try:
@@ -141,11 +141,13 @@ def _contents(wanted: Repository) -> tuple[str, list[_File]]:
     absent = [name for name in wanted.required if name not in there]
     if absent or info.sha is None:
         raise WeightsError(
-            f"The hub's {wanted.repo} has no {absent[0] if absent else 'commit'}; it is another "
-            "kind of repository or has changed, so name a folder with another model."
+            f"{wanted.repo} on the hub has no {absent[0] if absent else 'commit'}; it is another "
+            "kind of repository or has changed. Choose a folder with another model."
         )
-    if not re.fullmatch("[0-9a-f]{40}", info.sha):  # it becomes the name of a folder
-        raise WeightsError(f"The hub gives no commit for {wanted.repo}, but {info.sha[:50]!r}.")
+    if not re.fullmatch("[0-9a-f]{40}", info.sha):  # the commit becomes the name of a folder
+        raise WeightsError(
+            f"The hub returned {info.sha[:50]!r} instead of a commit for {wanted.repo}."
+        )
     names = [n for n in (*wanted.required, *wanted.optional) if n in there]
     return info.sha, [_describe(there[name], wanted) for name in names]
 
@@ -153,7 +155,7 @@ def _contents(wanted: Repository) -> tuple[str, list[_File]]:
 def _describe(entry: Any, wanted: Repository) -> _File:
     checksum = entry.lfs.sha256 if entry.lfs is not None else entry.blob_id
     if not checksum or entry.size is None:
-        raise WeightsError(f"The hub gives no checksum for {entry.rfilename} of {wanted.repo}.")
+        raise WeightsError(f"The hub has no checksum for {entry.rfilename} of {wanted.repo}.")
     return _File(entry.rfilename, entry.size, checksum, entry.lfs is not None)
 
 
@@ -180,7 +182,7 @@ def _fetch(
     part = folder / f".{file.name}.{file.checksum[:12]}.part"
     failures = 0
     while (before := _size(part)) < file.size:
-        failure: Exception = OSError("the answer ended early")
+        failure: Exception = OSError("the connection closed early")
         try:
             _append(wanted, commit, file, part, before, report)
         except TextDiFuseError:
@@ -198,9 +200,9 @@ def _fetch(
     if found != file.checksum or _size(part) != file.size:
         part.unlink()
         raise WeightsError(
-            f"{file.name} of {wanted.repo} came with the checksum {found[:16]}... instead of "
-            f"{file.checksum[:16]}..., so it was deleted; download again, and if it happens twice "
-            "something on the way changes files."
+            f"{file.name} of {wanted.repo} has the checksum {found[:16]}... instead of "
+            f"{file.checksum[:16]}... and was deleted; download it again. If this happens twice, "
+            "a proxy or virus scanner changes files."
         )
     with _disk(folder):
         os.replace(part, folder / file.name)
@@ -213,14 +215,14 @@ def _size(path: Path) -> int:
 def _append(
     wanted: Repository, commit: str, file: _File, part: Path, start: int, report: Report | None
 ) -> None:
-    """Stream what is missing to the end of the part."""
+    """Append the missing bytes to the partial file."""
     from huggingface_hub import get_session, hf_hub_url
     from huggingface_hub.utils import (  # type: ignore[attr-defined]
         build_hf_headers,
         hf_raise_for_status,
     )
 
-    # as is: a compressed answer cannot be resumed
+    # identity: a compressed response cannot be resumed
     headers = build_hf_headers() | {"Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -231,20 +233,18 @@ def _append(
         hf_raise_for_status(response)
         done = start if response.status_code == 206 else 0
         with _disk(part.parent), part.open("ab" if done else "wb") as stream:
-            # as it arrives: what waits for a full block is lost when the connection breaks
+            # unbuffered: a partly filled block is lost when the connection breaks
             for block in _from_network(response.iter_bytes()):
                 stream.write(block)
                 done += len(block)
-                if done > file.size:  # an endless answer
+                if done > file.size:  # longer than announced
                     return
                 if report is not None and report(file.name, done, file.size) is False:
-                    raise Cancelled(
-                        "The download was cancelled; it goes on from here when started again."
-                    )
+                    raise Cancelled("The download was cancelled; start it again to resume.")
 
 
 class _Broken(Exception):
-    """The connection ended; kept apart from the disk's errors, as both may be an OSError."""
+    """The connection ended; distinct from disk errors, because both may be an OSError."""
 
 
 def _from_network(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -271,7 +271,7 @@ def _unreachable(wanted: Repository, error: Exception) -> WeightsError:
 
     if wanted.gated and re.search("401|403|gated|restricted", str(error), re.IGNORECASE):
         return WeightsError(
-            f"{wanted.repo} is given only to those who agree to its licence: log in and agree at "
+            f"{wanted.repo} requires that you accept its licence: log in and accept it at "
             f"https://huggingface.co/{wanted.repo}, run 'hf auth login', and download again."
         )
     if isinstance(error, RevisionNotFoundError):
@@ -281,17 +281,17 @@ def _unreachable(wanted: Repository, error: Exception) -> WeightsError:
         )
     if isinstance(error, RepositoryNotFoundError):
         return WeightsError(
-            f"The hub ({constants.ENDPOINT}) has no {wanted.repo} that this computer may read; "
+            f"The hub ({constants.ENDPOINT}) has no {wanted.repo} that you may read; "
             "check the name, and for a private or gated one run 'hf auth login' first."
         )
     return WeightsError(
-        f"The hub ({constants.ENDPOINT}) does not give {wanted.repo} ({reason(error)}); behind a "
+        f"{wanted.repo} cannot be downloaded from {constants.ENDPOINT} ({reason(error)}). Behind a "
         f"firewall, download it on another computer and {wanted.by_hand}."
     )
 
 
 def reason(error: Exception) -> str:
-    """Return the first line of an error, with nothing that looks like a token."""
+    """Return the first line of an error, with tokens removed."""
     line = next((part.strip() for part in str(error).splitlines() if part.strip()), "")
     line = re.sub(r"\bhf_\w+", "hf_...", line)
     return line.rstrip(".")[:150] or type(error).__name__

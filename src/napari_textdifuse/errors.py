@@ -1,7 +1,7 @@
 """Errors that a user can act on.
 
-Every message is one sentence that says what is wrong and what to do next. All of them are
-``ValueError`` too, so that code that knows nothing of this package can still catch them.
+Every message is one sentence that states the fault and the remedy. All classes also derive from
+``ValueError``, so that code unaware of this package can catch them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class InputError(TextDiFuseError):
 
 
 class ReadError(InputError):
-    """A file is missing, damaged, or not of a kind that can be read."""
+    """A file is missing, damaged, or of an unsupported kind."""
 
 
 class WriteError(TextDiFuseError):
@@ -27,11 +27,11 @@ class WriteError(TextDiFuseError):
 
 
 class GeometryError(InputError):
-    """Two images have no common space, or a grid cannot be represented."""
+    """Two images have no common space, or a grid is invalid."""
 
 
 class PromptError(InputError):
-    """The prompt names nothing that the chosen locator knows."""
+    """The chosen locator knows no term of the prompt."""
 
 
 class WeightsError(TextDiFuseError):
@@ -45,7 +45,7 @@ class Cancelled(TextDiFuseError):
     ----------
     message : str
     partial : object, optional
-        What was finished before: of a volume, a `FusionResult` with the slices that are done.
+        Finished part: for a volume, a `FusionResult` with the finished slices.
     """
 
     def __init__(self, message: str = "", partial: Any = None) -> None:
@@ -54,7 +54,7 @@ class Cancelled(TextDiFuseError):
 
 
 class MissingDependencyError(TextDiFuseError):
-    """An optional package is needed for the feature that was asked for."""
+    """The requested feature needs an optional package."""
 
 
 _KINDS = {
@@ -72,7 +72,7 @@ _KINDS = {
 
 
 def kind_of_values(dtype: Any) -> str:
-    """Return what the values of a NumPy type are called in messages.
+    """Return the name of a NumPy type's values for messages.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def kind_of_values(dtype: Any) -> str:
 
 
 def size_of(shape: Iterable[int]) -> str:
-    """Return a shape as messages give it.
+    """Format a shape for messages.
 
     Examples
     --------

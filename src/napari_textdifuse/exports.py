@@ -1,4 +1,4 @@
-"""An image as an object of other libraries, each imported when it is asked for.
+"""Conversion of images to objects of other libraries, which are imported on demand.
 
 `Volume` and `FusionResult` offer these functions as methods; `io.objects` reads the same objects.
 """
@@ -16,17 +16,17 @@ from .errors import InputError, MissingDependencyError
 if TYPE_CHECKING:
     import nibabel
 
-#: Turns RAS (NIfTI) into LPS (DICOM, ITK, napari's world here) millimetres, and back.
+#: Converts RAS (NIfTI) to LPS (DICOM, ITK, napari's world here) millimetres, and back.
 RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 #: Attributes of a `DataArray` that place an oblique grid: unit vectors of x, y, z as columns, and
-#: where 0, 0, 0 is.
+#: the origin.
 DIRECTION, ORIGIN = "ras_direction", "ras_origin"
-#: Attribute of a coordinate of one value, which holds no distance.
+#: Attribute of a coordinate with one value, which contains no spacing.
 SPACING = "spacing"
 
 
 class _Image(Protocol):
-    """What is needed of an image; see `Volume` for the attributes."""
+    """The attributes that an export needs; see `Volume`."""
 
     @property
     def array(self) -> npt.NDArray[Any]: ...
@@ -109,7 +109,7 @@ def to_sitk(volume: _Image) -> Any:
     Raises
     ------
     InputError
-        If the grid is sheared, which ITK cannot hold.
+        If the grid is sheared, which ITK cannot represent.
     MissingDependencyError
     """
     sitk = _needed("SimpleITK", "SimpleITK")
@@ -165,7 +165,7 @@ def to_torchio(volume: _Image) -> Any:
     Parameters
     ----------
     volume : Volume
-        A 2-D image becomes one slice; without a place it lies at the origin in steps of 1 mm.
+        A 2-D image becomes one slice; without geometry it is at the origin with 1 mm spacing.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def to_xarray(volume: _Image) -> Any:
     -------
     xarray.DataArray
         Dimensions ([z,] y, x[, c]); coordinates in mm (RAS). Those of an oblique grid are
-        distances along its axes; ``attrs`` holds their directions and origin in RAS then.
+        distances along its axes; ``attrs`` then contains their directions and origin in RAS.
     """
     xarray = _needed("xarray", "xarray")
     letters = ["z", "y", "x"][3 - volume.ndim :]
@@ -234,20 +234,22 @@ def _needed(module: str, package: str) -> Any:
 
 
 def _lps(volume: _Image) -> tuple[Any, Any]:
-    """Return the array, three-dimensional if it has a place, and its affine in LPS mm."""
+    """Return the array, three-dimensional if it has geometry, and its affine in LPS mm."""
     if volume.affine is None:
         return volume.array, None
     lps = RAS_LPS @ volume.affine
     direction = lps[:3, :3] / np.linalg.norm(lps[:3, :3], axis=0)
     if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
-        raise InputError(f"{volume.name}: a sheared grid has no form in ITK; resample it first.")
+        raise InputError(
+            f"{volume.name}: ITK cannot represent a sheared grid; resample the image first."
+        )
     return volume.array if volume.ndim == 3 else volume.array[np.newaxis], lps
 
 
 def _channels_first(volume: _Image) -> Any:
-    """Return ``(C, X, Y[, Z])`` in a type that torch has."""
+    """Return ``(C, X, Y[, Z])`` in a type that torch supports."""
     array = np.asarray(volume.array)
-    if array.dtype in (np.uint16, np.uint32):  # few operations of torch know these
+    if array.dtype in (np.uint16, np.uint32):  # few operations of torch support these
         array = array.astype(np.int32 if array.dtype == np.uint16 else np.int64)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if volume.rgb:

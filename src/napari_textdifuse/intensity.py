@@ -17,33 +17,33 @@ Floats = npt.NDArray[np.float32]
 
 #: Soft tissue to cortical bone: MRI shows the brain better, so CT contributes its bone.
 CT_WINDOW = (-100.0, 900.0)
-#: What asks for a layer's contrast limits, and where a volume's metadata holds them.
+#: Option value for a layer's contrast limits, and their key in a volume's metadata.
 SHOWN = "shown"
-#: Upper end of the SUV window of a body scan, in which bladder and kidneys may reach SUV 80.
+#: Upper end of the SUV window of a body scan; bladder and kidneys may reach SUV 80.
 SUV_BODY = 10.0
-#: A scan longer than a head and neck, in mm along the body; a shorter one is of the body if its
-#: maximum is what no brain has and next to nothing is above `SUV_BODY`.
+#: Length in mm of a scan longer than head and neck. A shorter one is of the body if its maximum
+#: exceeds that of any brain and almost nothing is above `SUV_BODY`.
 BODY_MM, SUV_EXCRETED, EXCRETED_PART = 350.0, 25.0, 0.005
 #: Upper ends of other SUV windows; the first that leaves a quarter of headroom is taken.
 SUV_TOPS = (2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0, 80.0, 100.0)
 
 
-#: Units in which nothing is 0 and less is noise of the reconstruction.
+#: Units in which 0 means nothing, and negative values are noise of the reconstruction.
 FROM_ZERO = ("Bq/mL", "counts")
 
 
 @dataclass(frozen=True)
 class Window:
-    """A range of measured values that is shown from black to white.
+    """A range of measured values that is displayed from black to white.
 
     Parameters
     ----------
     low, high : float
         In `unit`; ``high > low``.
     unit : str
-        A window belongs to a unit: an SUV window means nothing for Bq/mL.
+        Unit of the window; an SUV window is meaningless for Bq/mL.
     origin : str
-        Where the window comes from, for the record.
+        Source of the window, for the record.
     """
 
     low: float
@@ -71,7 +71,7 @@ def _pet(top: float) -> Window:
     return Window(0.0, top, "SUVbw", f"preset PET 0-{top:g} SUV")
 
 
-#: Windows that radiologists know, by name. CT: width and level as listed by Radiopaedia
+#: Usual windows in radiology, by name. CT: width and level as listed by Radiopaedia
 #: ("Windowing (CT)"); where it gives a range, its middle. PET: the linear scales from 0 in common
 #: use for FDG.
 PRESETS: dict[str, Window] = {
@@ -104,7 +104,7 @@ def with_window(volume: Volume, window: Window | str | None) -> Volume:
     ----------
     volume : Volume
     window : Window, str or None
-        A preset by its name; None takes away the volume's own, so that `default_window` chooses.
+        A window or the name of a preset; None removes it, so that `default_window` chooses.
 
     Returns
     -------
@@ -124,22 +124,22 @@ def with_window(volume: Volume, window: Window | str | None) -> Volume:
         window = PRESETS[window]
     if window.unit != volume.unit:
         raise InputError(
-            f"{volume.name}: a window in {window.unit} ({window.origin}) means nothing for values "
+            f"{volume.name}: a window in {window.unit} ({window.origin}) does not apply to values "
             f"in {volume.unit}; choose one in {volume.unit}, or none."
         )
     return replace(volume, window=(window.low, window.high))
 
 
 def default_window(volume: Volume) -> Window:
-    """Choose the window a volume is fused with.
+    """Choose the window with which a volume is fused.
 
-    The file's own window comes first, then a fixed one for the unit (HU, SUVbw), then the type's
+    The file's own window has priority, then a fixed one for the unit (HU, SUVbw), then the type's
     range (8 bits; 16 bits of colour; floats within [0, 1]), and only then percentiles.
 
     Parameters
     ----------
     volume : Volume
-        Must hold at least one finite value.
+        Must contain at least one finite value.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def default_window(volume: Volume) -> Window:
     if volume.unit.startswith("SUV"):
         if (volume.modality or "PT") == "PT" and _is_body(volume, finite):
             return Window(0, SUV_BODY, volume.unit, f"preset body PET 0-{SUV_BODY:g} SUV")
-        # the maximum, not a percentile: what is hottest is small, and what is looked for
+        # the maximum, not a percentile: the hottest lesion is small and is what matters
         top = next((t for t in SUV_TOPS if t >= 1.25 * high), 1.25 * high)
         return Window(0, top, volume.unit, "preset SUV with headroom")
     if array.dtype.kind == "f" and low >= 0 and high <= 1:
@@ -181,7 +181,7 @@ def default_window(volume: Volume) -> Window:
 
 
 def _is_body(volume: Volume, values: npt.NDArray[np.float64]) -> bool:
-    """Tell a PET of the body from one of the head by its length, else by its values."""
+    """Distinguish a PET of the body from one of the head by its length, else by its values."""
     if volume.affine is not None and volume.ndim == 3:
         counts = np.array(volume.shape[::-1])
         if float(np.abs(volume.affine[2, :3] * counts).max()) > BODY_MM:
@@ -191,7 +191,7 @@ def _is_body(volume: Volume, values: npt.NDArray[np.float64]) -> bool:
 
 
 def whole_window(volume: Volume) -> tuple[Window, tuple[str, ...]]:
-    """Return the window of the whole volume, whatever part of it is fused.
+    """Return the window of the whole volume, regardless of the fused part.
 
     Parameters
     ----------
@@ -202,10 +202,12 @@ def whole_window(volume: Volume) -> tuple[Window, tuple[str, ...]]:
     -------
     window : Window
     notes : tuple of str
-        Says so, where the window rests on a sample.
+        A note if the window is based on a sample.
     """
     part = volume.sampled()
-    if part.affine is None and volume.affine is not None:  # its length counts, not that of the part
+    if (
+        part.affine is None and volume.affine is not None
+    ):  # length of the whole volume, not of the part
         length = len(volume.array) / max(len(part.array), 1)
         part = replace(part, affine=volume.affine @ np.diag([1.0, 1.0, length, 1.0]))
     window = default_window(part)
@@ -214,15 +216,15 @@ def whole_window(volume: Volume) -> tuple[Window, tuple[str, ...]]:
         if top <= window.high:
             return window, ()
         return window, (
-            f"{volume.name} was taken for a PET of the body and shown from SUV 0 to "
-            f"{window.high:g}; higher values (up to {top:.3g}) all look alike, choose another "
+            f"{volume.name} was taken for a PET of the body and displayed from SUV 0 to "
+            f"{window.high:g}. Higher values (up to {top:.3g}) look the same; choose another "
             "window to distinguish them.",
         )
     fixed = window.origin == "file" or window.origin.startswith(("preset soft", "type"))
     if fixed or not volume.is_lazy or volume.shape[0] <= SAMPLED_SLICES:
         return window, ()
     note = (
-        f"The display window of {volume.name} rests on {SAMPLED_SLICES} of {volume.shape[0]} "
+        f"The display window of {volume.name} is based on {SAMPLED_SLICES} of {volume.shape[0]} "
         "slices, evenly spaced."
     )
     return window, (note,)
@@ -231,7 +233,7 @@ def whole_window(volume: Volume) -> tuple[Window, tuple[str, ...]]:
 def choose_windows(
     a: Volume, b: Volume, windows: Mapping[str, Any] | str | None = None
 ) -> tuple[dict[str, Window], tuple[str, ...]]:
-    """Return the windows that a pair is fused with.
+    """Return the windows with which a pair is fused.
 
     Parameters
     ----------
@@ -239,7 +241,7 @@ def choose_windows(
         Uncut.
     windows : mapping, optional
         For ``"a"``, ``"b"`` or both: ``(low, high)`` in the image's unit, a preset's name, a
-        `Window`, or ``"shown"`` for the contrast limits of a layer; a single word is meant for
+        `Window`, or ``"shown"`` for the contrast limits of a layer; a single word applies to
         both. By default, and for None, `whole_window`.
 
     Returns
@@ -256,7 +258,7 @@ def choose_windows(
     asked = {"a": windows, "b": windows} if isinstance(windows, str) else dict(windows or {})
     unknown = set(asked) - {"a", "b"}
     if unknown:
-        raise InputError(f"windows are given for 'a' and 'b', not for {unknown.pop()!r}.")
+        raise InputError(f"windows accepts the keys 'a' and 'b', not {unknown.pop()!r}.")
     chosen: dict[str, Window] = {}
     notes: list[str] = []
     for role, volume in (("a", a), ("b", b)):
@@ -264,7 +266,7 @@ def choose_windows(
         as_shown = isinstance(wanted, str) and wanted == SHOWN
         if as_shown and not volume.rgb:
             chosen[role] = _shown(volume, role)
-        elif wanted is None or as_shown:  # colours are shown as they are
+        elif wanted is None or as_shown:  # colours are displayed unchanged
             chosen[role], more = whole_window(volume)
             notes += more
         else:
@@ -276,7 +278,7 @@ def _shown(volume: Volume, role: str) -> Window:
     limits = volume.metadata.get(SHOWN)
     if limits is None:
         raise InputError(
-            f"image {role.upper()} is no layer, so it has no contrast limits that are shown; give "
+            f"image {role.upper()} is not a layer and has no contrast limits; use "
             "(low, high), a preset's name, or nothing."
         )
     return Window(float(limits[0]), float(limits[1]), volume.unit, "layer's contrast limits")
@@ -290,8 +292,10 @@ def _window(wanted: Any, volume: Volume) -> Window:
         low, high = (float(v) for v in wanted)
     except (TypeError, ValueError):
         raise InputError(
-            f"a window is (low, high) in {volume.unit}, or a preset's name, not {wanted!r}."
+            f"a window must be (low, high) in {volume.unit}, or a preset's name, not {wanted!r}."
         ) from None
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise InputError(f"the window {low:g} to {high:g} {volume.unit} is empty; give low < high.")
+        raise InputError(
+            f"the window {low:g} to {high:g} {volume.unit} is empty; low must be less than high."
+        )
     return Window(low, high, volume.unit, "asked for")

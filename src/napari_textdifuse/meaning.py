@@ -1,4 +1,4 @@
-"""What an image is, and how that is known: stated, read, or guessed within limits."""
+"""Modality, unit and contrast of an image, and their source: stated, read, or inferred."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .errors import InputError
 from .names import CONTRASTS, NameFacts, contrast_in
 from .volume import LABEL_UNIT, MODALITIES, Volume
 
-#: Units that this package treats in a way of their own.
+#: Units with special treatment in this package.
 UNITS = ("HU", "SUVbw", "Bq/mL", "counts", "a.u.")
 #: Lowest value of a CT in HU: air, with a margin for noise and filters.
 AIR_HU = (-1100.0, -900.0)
@@ -31,7 +31,7 @@ _UNIT_WORDS = {
     **dict.fromkeys(("cnts", "count"), "counts"),
     **dict.fromkeys(("au", "none", "arbitrary", "arbitrary units"), "a.u."),
 }
-#: Units that one modality only has.
+#: Units that belong to a single modality.
 _UNIT_OF = {"HU": "CT", "SUVbw": "PT"}
 
 
@@ -43,7 +43,7 @@ def facts_record(volume: Volume) -> dict[str, Any]:
 
 
 def parse_modality(text: str) -> tuple[str, str | None]:
-    """Return the modality, and for MR the contrast, that a word means.
+    """Return the modality, and for MR the contrast, that a word names.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def parse_modality(text: str) -> tuple[str, str | None]:
     Raises
     ------
     InputError
-        If it means none.
+        If it names none.
     """
     word = str(text).strip().casefold()
     if word in _MODALITY_WORDS:
@@ -73,11 +73,11 @@ def parse_unit(text: str) -> str:
     Raises
     ------
     InputError
-        If nothing is left of it.
+        If it is empty.
     """
     word = " ".join(str(text).split())
     if not word or len(word) > 40:
-        raise InputError(f"a unit is a short word such as {', '.join(UNITS)}, not {text!r}.")
+        raise InputError(f"a unit must be a short word such as {', '.join(UNITS)}, not {text!r}.")
     return _UNIT_WORDS.get(word.casefold(), word)
 
 
@@ -89,15 +89,15 @@ def state(
     contrast: str | None = None,
     source: str = "stated",
 ) -> Volume:
-    """Return the image with facts that somebody states; they win over what was read or guessed.
+    """Return the image with facts stated by the user, which override those read or inferred.
 
     Parameters
     ----------
     volume : Volume
     modality : str, optional
-        See `parse_modality`; None states nothing.
+        See `parse_modality`.
     unit : str, optional
-        What the values are, as they stand; they are not converted.
+        Unit of the values as they are; nothing is converted.
     contrast : {"T1", "T1Gd", "T2", "PD", "FLAIR", "DWI", "ADC", "T2*", "MRA"}, optional
     source : str
         One of `volume.SOURCES`.
@@ -105,7 +105,7 @@ def state(
     Returns
     -------
     Volume
-        A statement against what the file says is a sentence in ``metadata["notes"]``.
+        If a statement contradicts the file, ``metadata["notes"]`` says so.
 
     Raises
     ------
@@ -134,10 +134,10 @@ def state(
     if belongs is not None and changes["modality"] != belongs:
         raise InputError(
             f"{volume.name}: values in {changes['unit']} belong to {belongs}, not to "
-            f"{changes['modality']}; state one of them differently."
+            f"{changes['modality']}; correct one of them."
         )
     notes = [
-        f"{name.capitalize()} stated as {value}; the file says {old}."
+        f"{name.capitalize()} stated as {value}; the file states {old}."
         for name, value in changes.items()
         if (old := getattr(volume, name)) not in (None, "a.u.", value)
         and volume.facts[name].source in ("file", "sidecar")
@@ -146,7 +146,7 @@ def state(
         volume = replace(volume, contrast=None)
     said = {**volume.sources, **dict.fromkeys(changes, source)}
     if volume.unit != LABEL_UNIT and _contradicts(changes.get("modality"), volume, changes):
-        # the unit was read for another kind of image
+        # the unit was derived for another kind of image
         changes["unit"], said["unit"] = "a.u.", "unknown"
     found_notes = (*volume.metadata.get("notes", ()), *notes)
     metadata = {**volume.metadata, "notes": found_notes}
@@ -159,7 +159,7 @@ def _contradicts(modality: str | None, volume: Volume, changes: Mapping[str, str
 
 
 def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
-    """Fill in what nothing states, from names and values, within limits.
+    """Infer missing facts from names and values, within limits.
 
     The modality and contrast come from the name of the file or its folders; where the file's own
     name says nothing, the contrast of an MR image comes from its echo, repetition and inversion
@@ -170,7 +170,7 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
     ----------
     volume : Volume
     named : NameFacts, optional
-        What the name of its file says.
+        Facts from the name of its file.
 
     Returns
     -------
@@ -187,7 +187,7 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
         if modality == "MR" and contrast is None and named.contrast is not None:
             changes["contrast"] = named.contrast
             said["contrast"] = named.source
-    by_folder = said.get("contrast") == "folder name"  # the image's own times say more
+    by_folder = said.get("contrast") == "folder name"  # the image's own times are stronger evidence
     if modality == "MR" and contrast is None and ("contrast" not in changes or by_folder):
         nested = volume.metadata.get("acquisition")
         acquisition = dict(nested) if isinstance(nested, Mapping) else {}
@@ -215,7 +215,7 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
 
 
 def _reaches_air(volume: Volume) -> bool:
-    """Tell whether the lowest value, but for one padding value below, is that of air in HU."""
+    """Return whether the lowest value, except for one padding value, is that of air in HU."""
     array = volume.sampled().array
     if array.dtype.kind == "u":
         return False
@@ -230,7 +230,7 @@ def _reaches_air(volume: Volume) -> bool:
 
 
 def contrast_of_times(facts: Mapping[str, Any]) -> str | None:
-    """Return the MR contrast that a pulse sequence's times give, if they are those of one.
+    """Return the MR contrast that follows from the times of a pulse sequence, if any.
 
     Parameters
     ----------
@@ -254,7 +254,7 @@ def contrast_of_times(facts: Mapping[str, Any]) -> str | None:
         echo, repetition, inversion = 1000 * echo, 1000 * repetition, 1000 * inversion
     kinds, variants = (_codes(facts.get(k)) for k in ("ScanningSequence", "SequenceVariant"))
     t1 = "T1Gd" if facts.get("ContrastBolusAgent") else "T1"
-    if "EP" in kinds:  # diffusion, perfusion, function: the times do not say
+    if "EP" in kinds:  # diffusion, perfusion, function: the times do not determine the contrast
         return None
     if "GR" in kinds and "SE" not in kinds:
         if 0 < inversion < 1500 or "MP" in variants:  # MPRAGE
@@ -274,20 +274,20 @@ def contrast_of_times(facts: Mapping[str, Any]) -> str | None:
 
 
 def _codes(value: Any) -> list[str]:
-    """Split codes as DICOM, or BIDS (``GR_IR``), writes several of them."""
+    """Split several codes as written by DICOM or BIDS (``GR_IR``)."""
     several = [value] if isinstance(value, str) or value is None else list(value)
     return [code for v in several for code in re.split(r"[_\\\s]+", str(v or "").upper()) if code]
 
 
 def by_role(value: Any, name: str) -> dict[str, str | None]:
-    """Spread an option over both images.
+    """Return an option's value for each image.
 
     Parameters
     ----------
     value : str, mapping of {"a", "b"} to str, or None
-        A single word is meant for both.
+        A single word applies to both.
     name : str
-        Of the option, for messages.
+        Name of the option for messages.
 
     Raises
     ------
@@ -301,5 +301,5 @@ def by_role(value: Any, name: str) -> dict[str, str | None]:
             f"{name} must be a word, or a mapping such as {{'a': ..., 'b': ...}}, not {value!r}."
         )
     if not all(v is None or isinstance(v, str) for v in value.values()):
-        raise InputError(f"{name} must name words, not {value!r}.")
+        raise InputError(f"{name} must contain words, not {value!r}.")
     return {role: value.get(role) for role in ("a", "b")}

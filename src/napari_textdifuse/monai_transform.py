@@ -1,4 +1,4 @@
-"""A MONAI dictionary transform that fuses two images of a sample."""
+"""A MONAI dictionary transform that fuses two images."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ class FuseTextDifused(MapTransform):  # type: ignore[misc]
     keys : sequence of two keys
         Image A and image B: MONAI tensors, channel first or not, of one channel (or colours).
     fused_key : hashable
-        Where the fused image goes: a `MetaTensor` of shape (1 or 3, X, Y[, Z]) in [0, 1] on the
+        Key of the fused image: a `MetaTensor` of shape (1 or 3, X, Y[, Z]) in [0, 1] on the
         grid of image A. ``meta["record"]`` is its record as JSON.
     mask_key, contribution_key, uncertainty_key : hashable, optional
-        Where the other images go, if they are wanted; an image that there is not is left out.
+        Keys of the other images; an image that does not exist is left out.
     prompt : str, optional
-        What to emphasise in every sample.
+        Prompt for every sample.
     prompt_key : hashable, optional
-        Where a sample holds a prompt of its own; it wins.
+        Key of a sample's own prompt, which has priority over `prompt`.
     pipeline : FusionPipeline, optional
-        By default the embedded weights, loaded at the first sample of each worker.
+        By default with the embedded weights, loaded at the first sample of each worker.
     allow_missing_keys : bool
-        Pass samples on unchanged that lack one of both images.
+        Return samples unchanged that lack an image.
     **options
         Further options of `napari_textdifuse.fuse`, such as ``modality={"a": "MR", "b": "PT"}``.
 
     Raises
     ------
     InputError
-        If `keys` are not two, or an option is wrong (when a sample is fused).
+        If `keys` are not two, or an option is invalid (when a sample is fused).
 
     Examples
     --------
@@ -85,7 +85,7 @@ class FuseTextDifused(MapTransform):  # type: ignore[misc]
         self._pipeline = self._given = pipeline
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return the sample with the images of the fusion added."""
+        """Add the fused images to the sample."""
         sample = dict(data)
         missing = [key for key in self.keys if key not in sample]
         if missing and self.allow_missing_keys:
@@ -108,5 +108,5 @@ class FuseTextDifused(MapTransform):  # type: ignore[misc]
         return sample
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave embedded weights out: each worker process loads its own."""
+        """Leave out embedded weights: each worker process loads its own."""
         return {**self.__dict__, "_pipeline": self._given}

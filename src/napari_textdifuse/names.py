@@ -1,8 +1,8 @@
-"""What the name of a file or folder says about the image in it.
+"""Modality and contrast from the names of files and folders.
 
-Only whole words count: ``CT_AVM`` is a CT, an octopus is none. A word that names something else as
-often (``pd`` may be Parkinson's disease, ``t2`` a second visit) counts only where nothing stronger
-contradicts it, and words of scenes count only in the names of images.
+Only whole words count: ``CT_AVM`` is a CT, ``octopus`` is not. Ambiguous words (``pd`` may be
+Parkinson's disease, ``t2`` a second visit) count only if nothing stronger contradicts them, and
+words of scenes count only in the names of images.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 
 #: Contrasts of MR images. "T1Gd" is T1 weighting after gadolinium.
 CONTRASTS = ("T1", "T1Gd", "T2", "PD", "FLAIR", "DWI", "ADC", "T2*", "MRA")
-#: How many folders above a file may name what it holds with a word of theirs, and with their whole
-#: name (``mr/patient/date/series/scan/image.nii.gz``).
+#: How many folders above a file are searched for words, and for whole names
+#: (``mr/patient/date/series/scan/image.nii.gz``).
 WORDS_DEPTH, DEPTH = 3, 8
-#: Folders of people: a user "mr" has images of every kind, and so have the folders above.
+#: Home folders: a user "mr" has images of every kind; this also holds for the folders above.
 _HOMES = ("home", "users")
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -46,17 +46,17 @@ _SCENE: dict[str, str] = {
     **dict.fromkeys(("ir", "infrared", "thermal", "lwir", "nir"), "IR"),
     **dict.fromkeys(("vis", "vi", "visible", "rgb"), "VIS"),
 }
-#: Folders of BIDS and of common data sets; their whole name must be the word.
+#: Folders of BIDS and of common data sets; the whole name must match.
 _FOLDERS = {"anat": "MR", "func": "MR", "dwi": "MR", "perf": "MR", "nm": "NM"}
-#: Words with another common meaning: a time point, a disease, a car, a German county.
+#: Ambiguous words: also a time point, a disease, a car or a German county.
 _WEAK = ("t1", "t2", "pd", "pt", "suv", "fdg")
 #: Contrast agents, as words after T1.
 _AGENTS = ("gd", "gad", "gado", "gadolinium", "ce", "contrast", "post", "postcontrast", "km")
-#: A mask of something in a PET is no PET.
+#: A mask drawn in a PET is not a PET.
 _MASKS = ("mask", "masks", "seg", "segmentation", "label", "labels", "roi", "dseg", "atlas")
-#: What follows says where the image lies, not what it is: "ct_to_mr", "PET in MRI space".
+#: The word after these names the space of the image, not its kind: "ct_to_mr", "PET in MRI space".
 _ONTO = ("to", "onto", "on", "in")
-#: BIDS entities that say something else than what kind of image this is.
+#: BIDS entities that do not describe the kind of image.
 _ENTITY = re.compile(
     r"^(sub|ses|space|desc|from|to|task|acq|run|rec|dir|echo|res|den|label|hemi|trc|part|split"
     r"|sample|chunk|inv|flip|proc|seg|atlas|mode|template)-[A-Za-z0-9+]+$"
@@ -65,7 +65,7 @@ _ENTITY = re.compile(
 
 @dataclass(frozen=True)
 class NameFacts:
-    """What a name says; None where it says nothing, or two things.
+    """Facts from a name; None if it is silent or ambiguous.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class NameFacts:
 
 
 def facts_in_name(path: Path) -> NameFacts:
-    """Return what a file's name says, else what the folders above it say.
+    """Return the facts from a file's name, else from the folders above it.
 
     Parameters
     ----------
@@ -108,7 +108,9 @@ def facts_in_name(path: Path) -> NameFacts:
         word = folder.name.casefold()
         if word in _FOLDERS and not picture:
             return NameFacts(_FOLDERS[word], source="folder name")
-        if word == "pt" and depth < WORDS_DEPTH:  # in an image's own name it may be anything
+        if (
+            word == "pt" and depth < WORDS_DEPTH
+        ):  # in an image's own name the word may mean anything
             return NameFacts("PT", source="folder name")
         alone = word.removesuffix("s") in _MODALITY and word.removesuffix("s") not in _WEAK
         if depth >= WORDS_DEPTH and not alone:
@@ -131,7 +133,7 @@ def contrast_in(text: str) -> str | None:
 
 
 def _facts(name: str, picture: bool, weak: bool) -> NameFacts | None:
-    """Return what a name says; None if it says nothing."""
+    """Return the facts from a name; None if there are none."""
     words = _without_target(_words(name))
     if any(w in _MASKS for w in words):
         return NameFacts()
@@ -145,11 +147,11 @@ def _facts(name: str, picture: bool, weak: bool) -> NameFacts | None:
         last = words[-1]
         suffix = _MODALITY.get(last) or ("MR" if last in _MR_CONTRAST else None)
         if not (name.casefold().startswith("sub-") and suffix):
-            return NameFacts()  # "PET_MRI": two answers are none
+            return NameFacts()  # "PET_MRI": ambiguous
         strong = {suffix}
     if not strong and weak:
         found = [w for w in words if w in _WEAK]
-        # the initials of a disease or a patient stand first, a suffix stands last
+        # initials of a disease or a patient come first, a suffix comes last
         found = [w for w in found if w not in ("pd", "pt") or w == words[-1]]
         kinds = {_MODALITY.get(w, "MR") for w in found}
         strong = kinds if len(kinds) == 1 else set()
@@ -181,7 +183,7 @@ def _contrast(words: Sequence[str]) -> str | None:
 
 
 def _words(name: str) -> list[str]:
-    """Split a name into lower-case words: at signs, at ``aB``, and digits off known words."""
+    """Split a name into lower-case words: at punctuation, at ``aB``, and before digits."""
     parts: list[str] = []
     for token in re.split(r"[_\s./\\+()\[\],]+", name.replace("*", "star")):
         if _ENTITY.match(token):  # a BIDS entity, such as space-MNI or acq-ct
@@ -204,7 +206,7 @@ def _words(name: str) -> list[str]:
 
 
 def _without_target(words: list[str]) -> list[str]:
-    """Drop the word that says onto what an image was laid."""
+    """Drop the word that names the space of an image."""
     kept = list(words)
     for i, word in enumerate(words[:-1]):
         if word in _ONTO and any(w in _MODALITY or w in _MR_CONTRAST for w in words[:i]):

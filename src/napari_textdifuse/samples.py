@@ -1,4 +1,4 @@
-"""The simulated images that come with the package, with what is truly in them."""
+"""The simulated images of the package and their true masks."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class Sample:
     Parameters
     ----------
     name : str
-        What `load_sample` takes.
+        Argument of `load_sample`.
     a, b : str
         Files, or folders with a DICOM series, relative to `sample_dir`.
     prompt : str
-        What is worth asking for.
+        Suggested prompt.
     masks, masks_b : mapping of str to str
         Prompt to the file with its true mask: on the grid of `a`, and on that of `b`.
     description : str
-        One line for people.
+        One line for display.
     modalities : tuple of str or None
-        For images, whose files do not state it.
+        Modalities, if the files do not state them.
     """
 
     name: str
@@ -78,7 +78,8 @@ SAMPLES: dict[str, Sample] = {
             prompt="perfusion deficit",
             masks=_brain("t1", perfusion_deficit="deficit"),
             masks_b=_brain("spect", perfusion_deficit="deficit"),
-            description="Simulated T1 MRI and HMPAO SPECT of a head, right perfusion deficit",
+            description="Simulated T1 MRI and HMPAO SPECT of a head, perfusion deficit on the "
+            "right",
         ),
         Sample(
             name="street",
@@ -114,7 +115,7 @@ def sample_dir() -> Path:
     Raises
     ------
     InputError
-        If neither is there.
+        If neither exists.
     """
     package = Path(__file__).resolve().parent
     for folder in (package / "sample_data", package.parents[1] / "sample_data"):
@@ -157,7 +158,7 @@ def load_sample(name: str) -> tuple[Volume, Volume]:
 
 
 def sample_mask(name: str, term: str, *, grid: str = "a") -> Volume:
-    """Read the true mask of what a sample shows.
+    """Read the true mask of a structure in a sample.
 
     Parameters
     ----------
@@ -166,12 +167,12 @@ def sample_mask(name: str, term: str, *, grid: str = "a") -> Volume:
     term : str
         A key of that sample's ``masks``.
     grid : {"a", "b"}
-        The image on whose grid the mask is wanted.
+        Grid of the mask.
 
     Returns
     -------
     Volume
-        uint8: 1 in voxels that the structure fills by half or more, else 0.
+        uint8: 1 in voxels that the structure fills to at least half, else 0.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Stop a run between two network evaluations, and within one.
+"""Cancellation between and within network evaluations.
 
-A callback hears of progress after every evaluation, which may take seconds. Whoever wants to stop
-sooner says so with `stop_when`; what takes long asks with `check_stop`.
+A callback is called after every evaluation, which may take seconds. `stop_when` registers a faster
+check; long computations call `check_stop`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _wanted: ContextVar[Callable[[], bool] | None] = ContextVar("stop wanted", defau
 
 @contextmanager
 def stop_when(wanted: Callable[[], bool]) -> Iterator[None]:
-    """Let work in this thread end with `Cancelled` soon after a function returns True.
+    """Cancel work in this thread soon after a function returns True.
 
     Parameters
     ----------
     wanted : callable
-        Asked often, in the thread that works.
+        Called often, in the working thread.
     """
     token = _wanted.set(wanted)
     try:
@@ -38,24 +38,24 @@ def stop_when(wanted: Callable[[], bool]) -> Iterator[None]:
 
 
 def stop_wanted() -> bool:
-    """Tell whether the work is to end."""
+    """Return whether the work should end."""
     wanted = _wanted.get()
     return wanted is not None and wanted()
 
 
 def check_stop() -> None:
-    """End the work here if that is wanted.
+    """Raise `Cancelled` if the work should end.
 
     Raises
     ------
     Cancelled
     """
     if stop_wanted():
-        raise Cancelled("The fusion was cancelled; no result was made.")
+        raise Cancelled("The fusion was cancelled; no result was created.")
 
 
 def interruptible(network: Network) -> Network:
-    """Let a network check before each of its layers whether it is still wanted.
+    """Make a network check for cancellation before each of its layers.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def interruptible(network: Network) -> Network:
     Returns
     -------
     torch.nn.Module
-        The same.
+        The same network.
     """
     for module in network.modules():
         leaf = next(module.children(), None) is None

@@ -1,4 +1,4 @@
-"""`Volume`: an image as it was measured, with its grid, unit and modality."""
+"""`Volume`: an image as measured, with its grid, unit and modality."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 
 #: DICOM modality codes (0008,0060) where one exists; VIS and IR are images of a scene.
 MODALITIES = ("CT", "MR", "PT", "NM", "VIS", "IR")
-#: What the field calls them.
+#: Usual names of the modalities.
 MODALITY_NAMES = {
     "CT": "CT",
     "MR": "MRI",
@@ -28,19 +28,19 @@ MODALITY_NAMES = {
     "VIS": "visible light",
     "IR": "infrared",
 }
-#: Modalities that show a function (PET, SPECT), in colour on top of the anatomy.
+#: Functional modalities (PET, SPECT), displayed in colour on the anatomy.
 FUNCTIONAL = ("PT", "NM")
 #: Modalities that are photographs.
 NATURAL = ("VIS", "IR")
-#: Key of what this package stores in layers and files.
+#: Key of this package's data in layers and files.
 KEY = "textdifuse"
-#: Stands in every file and record that a fusion makes.
+#: Notice in every file and record of a fusion.
 NOTICE = "Derived image for research; not for diagnosis."
 #: The unit of label images.
 LABEL_UNIT = "label"
-#: How many slices of a lazy array its statistics are taken from.
+#: Number of slices of a lazy array that its statistics are based on.
 SAMPLED_SLICES = 32
-#: A grid whose determinant is this part of the product of its voxel sizes is flat.
+#: A grid is flat if its determinant is below this part of the product of its voxel sizes.
 FLAT = 1e-6
 #: Millimetres per unit of length. Names as pint writes them, and as files do.
 MILLIMETRES = {
@@ -57,7 +57,7 @@ MILLIMETRES = {
     )
     for name in names.split()
 }
-#: What a fact can come from, the most trusted first.
+#: Sources of facts, the most trusted first.
 SOURCES = ("stated", "file", "sidecar", "file name", "folder name", "viewer", "values", "unknown")
 
 
@@ -94,7 +94,7 @@ _SOURCE_WORDS = {
 
 @dataclass(frozen=True)
 class Volume:
-    """An image with its place in space and the meaning of its values.
+    """An image with its geometry and the meaning of its values.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class Volume:
         millimetres in RAS+ world space, as in NIfTI. None for a 2-D image without geometry. A
         two-dimensional array is the plane ``z = 0``.
     unit : str
-        What the values are: ``"HU"``, ``"SUVbw"``, ``"Bq/mL"``, ``"a.u."`` ...
+        Unit of the values: ``"HU"``, ``"SUVbw"``, ``"Bq/mL"``, ``"a.u."`` ...
     modality : str, optional
         ``"CT"``, ``"MR"``, ``"PT"``, ``"NM"``, ``"VIS"``, ``"IR"``, or None when unknown.
     rgb : bool
@@ -113,16 +113,16 @@ class Volume:
     name : str
         A short name for messages and layers; never a patient's.
     window : tuple of float, optional
-        Display range ``(low, high)`` in `unit`, where the file gives one.
+        Display range ``(low, high)`` in `unit`, if the file states one.
     contrast : str, optional
         How an MR image is weighted: ``"T1"``, ``"T1Gd"`` (after gadolinium), ``"T2"``, ``"PD"``,
         ``"FLAIR"``, ``"DWI"``, ``"ADC"``, ``"T2*"``, ``"MRA"``, or None when unknown.
     sources : mapping of str to str
-        What says so, by the fact's name ("modality", "unit", "contrast", "space"); one of
+        Source of each fact ("modality", "unit", "contrast", "space"); one of
         `SOURCES`. See `facts`.
     metadata : mapping
-        Facts about the acquisition. Patient identity is never kept here. Of a series over time,
-        ``"time"`` is the index of this one in ``"time_points"``, from 0.
+        Facts about the acquisition, never the patient's identity. For one image of a time series,
+        ``"time"`` is its index among ``"time_points"``, from 0.
     """
 
     array: Array
@@ -159,7 +159,7 @@ class Volume:
                     "0, 0, 0, 1; correct the file's geometry."
                 )
             sizes = np.linalg.norm(affine[:3, :3], axis=0)
-            # relative: a voxel of a micrometre is as good as one of a millimetre
+            # relative: voxels of a micrometre are valid, too
             if abs(np.linalg.det(affine[:3, :3])) <= FLAT * sizes.prod():
                 raise InputError(
                     f"{self.name}: the affine has no volume (a voxel size is 0, or two axes are "
@@ -189,9 +189,9 @@ class Volume:
     def facts(self) -> dict[str, Fact]:
         """What is known of this image: modality, contrast, unit, colour, space and time, in order.
 
-        "contrast" is that of an MR image; "colour" is "grey", "natural colour" or "colours of
-        measured values"; "space" is spacing and frame; "time" is which point of how many, if it is
-        one of a series.
+        "contrast" exists for MR images; "colour" is "grey", "natural colour" or "colours of
+        measured values"; "space" is spacing and frame; "time" is the time point of a series and
+        their number.
         """
         known = dict(self.sources)
 
@@ -223,11 +223,11 @@ class Volume:
 
     @property
     def is_lazy(self) -> bool:
-        """Whether reading values costs time or memory that is not spent yet."""
+        """Whether the values are not in memory yet."""
         return not isinstance(self.array, np.ndarray)
 
     def loaded(self) -> Volume:
-        """Return the volume with its values in memory; itself if they are."""
+        """Return the volume with its values in memory."""
         return replace(self, array=np.asarray(self.array[...])) if self.is_lazy else self
 
     def sampled(self, slices: int = SAMPLED_SLICES) -> Volume:
@@ -236,8 +236,8 @@ class Volume:
         Parameters
         ----------
         slices : int
-            Read at most so many, evenly spaced along the first axis, of a lazy volume. An array in
-            memory is returned as it is.
+            Number of slices to read of a lazy volume, evenly spaced along the first axis. An array
+            in memory is returned unchanged.
 
         Returns
         -------
@@ -253,7 +253,7 @@ class Volume:
         return replace(self, array=array, affine=None)
 
     def with_array(self, array: Array, **changes: Any) -> Volume:
-        """Return the same grid and meaning with other values."""
+        """Return a volume with other values and the same grid and meaning."""
         return replace(self, array=array, **changes)
 
     def to_nibabel(self) -> nibabel.Nifti1Image:
@@ -282,7 +282,7 @@ class Volume:
 
     @classmethod
     def from_nibabel(cls, image: nibabel.Nifti1Image, **fields: Any) -> Volume:
-        """Make a volume from a nibabel image (scl_slope and scl_inter applied).
+        """Create a volume from a nibabel image (scl_slope and scl_inter applied).
 
         Parameters
         ----------
@@ -323,7 +323,7 @@ class Volume:
 
 
 def _on_black_ground(volume: Volume) -> bool:
-    """Tell whether a colour image's border is black, as around a displayed measurement."""
+    """Return whether a colour image's border is black, as around a displayed measurement."""
     array = volume.array
     rows, columns = volume.shape[-2:]
     y, x = max(1, rows // 25), max(1, columns // 25)

@@ -102,7 +102,7 @@ def test_a_batch_is_made_anew_when_its_windows_change(textdifuse, fast, tmp_path
         (("--axis", "oblique"), "axial, coronal or sagittal"),
         (("--window-a", "low:high"), "LOW:HIGH or the name of a preset"),
         (("--window-a", "9:1"), "empty"),
-        (("--window-a", "brain"), "means nothing for values in"),
+        (("--window-a", "brain"), "does not apply to values in"),
         (("--register", "elastic"), "rigid, affine or a transform file"),
         (("--series-a", "1.2.3"), "not DICOM"),
     ],

@@ -87,7 +87,7 @@ def test_colour_of_either_image(pipe):
         ({"colour": "a"}, "image A has no colour"),
         ({"tint": "c"}, "tint must be"),
         ({"colour": 1}, "colour must be"),
-        ({"colormap": "no such map"}, "built in"),
+        ({"colormap": "no such map"}, "there is no colour map"),
     ],
 )
 def test_what_cannot_be_coloured(pipe, pair, options, words):
@@ -98,7 +98,7 @@ def test_what_cannot_be_coloured(pipe, pair, options, words):
 def test_a_coloured_picture_is_not_tinted(pipe):
     picture = np.zeros((32, 32, 3), np.float32)
     picture[8:24, 8:24, 0] = 1
-    with pytest.raises(InputError, match="colours of its own"):
+    with pytest.raises(InputError, match="cannot be tinted"):
         pipe(picture, picture[..., 0], steps=1, tint="a")
 
 

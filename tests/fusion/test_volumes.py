@@ -253,12 +253,12 @@ def test_windows_that_are_asked_for():
 @pytest.mark.parametrize(
     ("windows", "words"),
     [
-        ({"b": "brain"}, "means nothing for values in a.u."),
+        ({"b": "brain"}, "does not apply to values in a.u."),
         ({"a": "brian"}, "no window preset 'brian'"),
         ({"a": (5, 5)}, "is empty"),
         ({"a": (5, float("nan"))}, "is empty"),
         ({"a": 3}, r"\(low, high\) in HU"),
-        ({"c": (1, 2)}, "'a' and 'b', not for 'c'"),
+        ({"c": (1, 2)}, "'a' and 'b', not 'c'"),
     ],
 )
 def test_windows_that_cannot_be(windows, words):

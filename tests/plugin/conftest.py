@@ -73,7 +73,7 @@ class SlowPipeline:
                 time.sleep(0.005)
                 state = Progress(step + 1, self.steps, 0, 1, np.zeros((2, 2), np.float32))
                 if callback(state) is False:
-                    raise Cancelled("The fusion was cancelled; no result was made.")
+                    raise Cancelled("The fusion was cancelled; no result was created.")
             assert self.result is not None
             return self.result
         finally:

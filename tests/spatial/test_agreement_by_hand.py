@@ -196,11 +196,11 @@ def test_size_of_a_movement():
     ("fields", "words"),
     [
         ({}, ()),
-        ({"metric_after": 0.5}, ("no place where the images agree better",)),
+        ({"metric_after": 0.5}, ("no better position",)),
         ({"metric_before": None, "metric_after": 0.1}, ()),
         ({"agreeing": 0}, ("0 of 8 searches",)),
         ({"agreeing": 1, "rival": 0.9}, ("1 of 8 searches", "90% as well")),
-        ({"rival": 0.999}, ("not sure",)),
+        ({"rival": 0.999}, ("uncertain",)),
         ({"angle": 179.0}, ("179 degrees",)),
         ({"scale": 2.5}, ("factor of 2.50",)),
     ],

@@ -131,7 +131,8 @@ def test_what_a_layer_says_of_itself():
     found = read_layer(layer(contrast_limits=[2, 5], scale=(1, 2), units=("pixel", "mm")), "a")
     assert found.metadata["shown"] == (2.0, 5.0)
     assert found.metadata["notes"] == [
-        "The layer's unit is pixel, no length; its place was taken as millimetres of the viewer's "
+        "The layer's unit is pixel, not a length; its position was taken as millimetres of the "
+        "viewer's "
         "world."
     ]
     assert found.sources["space"] == "viewer"
@@ -267,7 +268,7 @@ def test_less_than_half_covered_is_said(covered, said):
 def test_pictures_of_other_proportions_are_refused(width, refused):
     a, b = Volume(np.ones((100, width)), name="A"), Volume(np.ones((50, 50)), name="B")
     if refused:
-        with pytest.raises(GeometryError, match="other aspect ratios"):
+        with pytest.raises(GeometryError, match="different aspect ratios"):
             resample_to(a, b)
     else:
         assert resample_to(a, b).volume.shape == (50, 50)

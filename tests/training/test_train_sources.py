@@ -64,7 +64,7 @@ def test_impossible_splits_are_one_sentence(rule, cases, words):
 
 @pytest.mark.parametrize(
     ("pattern", "words"),
-    [("(", "no regular expression"), ("abc", "one group"), (r"^(\d+)$", "does not fit")],
+    [("(", "not a regular expression"), ("abc", "one group"), (r"^(\d+)$", "does not fit")],
 )
 def test_bad_patterns_are_one_sentence(pattern, words):
     with pytest.raises(InputError, match=words):

@@ -97,7 +97,7 @@ def test_a_calibration_is_exported_and_read_back(tmp_path):
     assert calibration(open_folder(folder)) == ([-4.0, -2.0], [-3.5, -2.5], ["MR"])
     assert calibration(open_folder(export(start, tmp_path / "bare"))) is None
     (tmp_path / "table.json").write_text("[]")
-    with pytest.raises(InputError, match="no calibration"):
+    with pytest.raises(InputError, match="not a calibration"):
         export(start, tmp_path / "out", calibration=tmp_path / "table.json")
 
 

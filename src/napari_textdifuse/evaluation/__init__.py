@@ -1,4 +1,4 @@
-"""How good a fusion is: metrics, whole folders, and classical methods to compare with.
+"""Quality of fusion: metrics, evaluation of folders, and classical methods for comparison.
 
 In: a fused image and its two sources, as arrays, volumes, paths or folders of them.
 Out: one number per metric, or a `Report` with one row per image.

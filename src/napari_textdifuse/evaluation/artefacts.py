@@ -1,8 +1,8 @@
-"""What a fused image must not have: noise, grey haze, stretched contrast, invented structure.
+"""Artefacts of fused images: noise, grey haze, stretched contrast, invented structure.
 
-Metrics such as EN, AG and SD also rise with each of these. All functions take two-dimensional
-8-bit brightness (values 0 to 255) and give grey levels; sources are the *clean* ones, also where
-degraded copies of them were fused.
+Metrics such as EN, AG and SD also rise with each of these. All functions accept two-dimensional
+8-bit brightness (values 0 to 255) and return grey levels. Sources are the *clean* images, even if
+degraded copies were fused.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ Image = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-#: Both sources darker than this: black ground.
+#: Background: both sources are darker than this.
 BLACK = 2
 #: Sides of the square windows, pixels.
 FLAT_WINDOW, FIT_WINDOW = 7, 9
-#: Largest local standard deviation of a flat place, after smoothing.
+#: Largest local standard deviation of a flat pixel, after smoothing.
 FLAT = 2.0
-#: Fewer flat pixels say nothing.
+#: Smallest number of flat pixels for a measurement.
 FEWEST = 100
 
 
 def artefacts(a: Image, b: Image, f: Image) -> dict[str, float]:
-    """Take all measures of this module.
+    """Compute all measures of this module.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def artefacts(a: Image, b: Image, f: Image) -> dict[str, float]:
 
 
 def flat_regions(a: Image, b: Image) -> Mask:
-    """Tell where neither source has structure, black ground left out.
+    """Mark the pixels where neither source has structure, without the black background.
 
     Flat is judged on smoothed sources: choosing the pixels that happen to have little noise would
     make every result look noisier than the sources.
@@ -97,13 +97,13 @@ def flat_noise(image: Image, flat: Mask) -> float:
 
 
 def black_level(a: Image, b: Image, f: Image) -> float:
-    """Mean of the result where both sources are black (below 2); ``nan`` if they nowhere are."""
+    """Mean of the result where both sources are black (below 2); ``nan`` without such pixels."""
     black = (a < BLACK) & (b < BLACK)
     return float(f[black].mean()) if black.any() else math.nan
 
 
 def range_excess(a: Image, b: Image, f: Image) -> tuple[float, float]:
-    """By how much the result goes below the darkest and above the brightest source value.
+    """Excess of the result below the darkest and above the brightest source value.
 
     Returns
     -------
@@ -118,8 +118,8 @@ def out_of_range(a: Image, b: Image, f: Image) -> Floats:
     """Distance of each pixel from the interval between its two sources.
 
     Zero exactly where the result is a convex combination of the sources, whatever the weight of
-    each pixel. Change of contrast counts, and structure that hides between two very different
-    sources does not: `new_structure` sees both the other way round.
+    each pixel. Changes of contrast count; structure between two very different sources does not.
+    `new_structure` is the opposite in both respects.
 
     Parameters
     ----------
@@ -135,14 +135,14 @@ def out_of_range(a: Image, b: Image, f: Image) -> Floats:
 
 
 def new_structure(a: Image, b: Image, f: Image) -> Floats:
-    """Find what no local combination of the sources explains, per pixel.
+    """Return the residual that no local combination of the sources explains, per pixel.
 
     In the 9 x 9 window around each pixel the result is fitted, by least squares, as a constant
     plus a weighted sum of both sources, of their smoothed copies (for blur and sharpening) and of
     their absolute difference (for the larger or smaller of the two). That is the local affine
-    model of the guided filter (He, Sun & Tang 2013) with all that fusion rules may do to the
-    sources as guides. The residual at the window's centre is left: 0 for the average, the
-    maximum, a change of contrast or brightness; large for structure and noise of neither source.
+    model of the guided filter (He, Sun & Tang 2013), with the usual operations of fusion rules as
+    guides. The residual at the window's centre is 0 for the average, the maximum, and changes of
+    contrast or brightness. It is large for structure and noise of neither source.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def new_structure(a: Image, b: Image, f: Image) -> Floats:
 
 def _local_fit(guides: list[Floats], z: Floats) -> Floats:
     """Residual at each window's centre of the local least squares fit of `z` by `guides`."""
-    # One count for border windows too: pixels beyond the image are left out of the sums.
+    # The same count at the border: pixels beyond the image are left out of the sums.
     weight = _window_sum(np.ones_like(z))
 
     def mean(image: Floats) -> Floats:
@@ -186,7 +186,7 @@ def _local_fit(guides: list[Floats], z: Floats) -> Floats:
         for j in range(i, count):
             cov = mean(guides[i] * guides[j]) - means[i] * means[j]
             normal[..., i, j] = normal[..., j, i] = cov
-    # The variance of rounding to 8 bits: no weight is fitted to less than that.
+    # The variance of rounding to 8 bits; no weight is fitted to less.
     normal[..., range(count), range(count)] += 1 / 12
     weights = np.linalg.solve(normal, right[..., None])[..., 0]
     centred = np.stack(guides, axis=-1) - np.stack(means, axis=-1)

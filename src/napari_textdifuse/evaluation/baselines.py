@@ -1,6 +1,6 @@
-"""Classical fusion methods, to compare a learned one with.
+"""Classical fusion methods for comparison with learned ones.
 
-All take two registered images in [0, 1], ``(Y, X)`` or ``(Y, X, 3)``, and give float32 in [0, 1].
+All accept registered images in [0, 1], ``(Y, X)`` or ``(Y, X, 3)``, and return float32 in [0, 1].
 All but `overlay` fuse the brightness and carry the colour image's CbCr through (the first one's if
 both have colour), so the result has colour if either source has.
 """
@@ -37,23 +37,23 @@ def average(a: Floats, b: Floats) -> Floats:
     Raises
     ------
     InputError
-        If the images are not of one size, or not grey or RGB.
+        If the sizes differ, or an image is neither grey nor RGB.
     """
     return _on_brightness(a, b, lambda x, y: np.float32(0.5) * (x + y))
 
 
 def maximum(a: Floats, b: Floats) -> Floats:
-    """Pixelwise maximum of brightness: crude, and hard to beat on SD, SCD, VIF and MI.
+    """Pixelwise maximum of brightness: crude, but hard to beat on SD, SCD, VIF and MI.
 
-    It keeps the noise of both sources and loses whatever is dark. For parameters see `average`.
+    Keeps the noise of both sources and loses dark structures. See `average` for the parameters.
     """
     return _on_brightness(a, b, np.maximum)
 
 
 def overlay(a: Floats, b: Floats) -> Floats:
-    """Blend half and half in RGB: what a viewer shows with one layer at 50 % opacity.
+    """Blend half and half in RGB, as a viewer displays one layer at 50 % opacity.
 
-    For parameters see `average`.
+    See `average` for the parameters.
     """
     _check(a, b)
     if a.ndim != b.ndim:
@@ -71,7 +71,7 @@ def laplacian(a: Floats, b: Floats, levels: int = 4) -> Floats:
     a, b : ndarray, shape (Y, X) or (Y, X, 3)
         In [0, 1].
     levels : int
-        Detail levels; fewer where the image is too small to be halved that often.
+        Detail levels; fewer if the image is too small to be halved that often.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def wavelet(a: Floats, b: Floats, levels: int = 4, name: str = "db2") -> Floats:
     a, b : ndarray, shape (Y, X) or (Y, X, 3)
         In [0, 1].
     levels : int
-        Decomposition levels; fewer where the image is too small.
+        Decomposition levels; fewer if the image is too small.
     name : str
         Wavelet, as PyWavelets names it.
 

@@ -1,4 +1,4 @@
-"""Colour of a fused image: how far from the true one, and whether a colour map kept its hues."""
+"""Colour of a fused image: its distance from the true colour, and the hue of colour maps."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..colour import rgb_to_ycbcr, ycbcr_to_rgb
 
 Floats = npt.NDArray[np.float32]
 
-#: Smallest RGB chroma (largest minus smallest channel) whose hue means anything.
+#: Smallest RGB chroma (largest minus smallest channel) with a meaningful hue.
 COLOURED = 24 / 255
 
 
 def colour_difference(image: Floats, clean: Floats) -> float:
-    """Mean CIEDE2000 difference of two images' colours, their brightness set equal.
+    """Mean CIEDE2000 difference of two images' colours at equal brightness.
 
     Both get the brightness (BT.601 Y) of `clean`, so that only chrominance is compared.
 

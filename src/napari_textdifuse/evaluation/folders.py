@@ -21,7 +21,7 @@ from ..volume import Volume
 from .luminance import check_same_grid
 from .metrics import METRICS, evaluate, mean_of, metric_names
 
-#: What counts as an image in a folder; a subfolder counts too, as a DICOM series.
+#: Extensions of images in a folder; a subfolder counts as a DICOM series.
 SUFFIXES = (
     *(".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"),
     *(".dcm", ".dicom", ".ima"),
@@ -37,7 +37,7 @@ class Report:
     images : dict of str to dict
         The metrics of each image, by name (the common stem), in alphabetical order.
     missing : dict of str to tuple of str
-        Names that were not measured, with the folders ("a", "b", "fused") they are absent from.
+        Names that were not measured, with the folders ("a", "b", "fused") that lack them.
     """
 
     images: dict[str, dict[str, float]]
@@ -45,7 +45,7 @@ class Report:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Names of the metrics that were taken."""
+        """Names of the computed metrics."""
         return tuple(next(iter(self.images.values()), METRICS))
 
     @property
@@ -76,7 +76,7 @@ class Report:
         Parameters
         ----------
         path : path
-            The file appears under this name only when it is complete.
+            The file gets this name only when it is complete.
 
         Returns
         -------
@@ -107,8 +107,8 @@ def evaluate_folders(
 ) -> Report:
     """Measure every fused image against its sources, paired by equal stem, never by order.
 
-    A source with an affine that lies on another grid is resampled onto that of the fused image, as
-    it was for the fusion.
+    A source with geometry on another grid is resampled onto that of the fused image, as for the
+    fusion.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def evaluate_folders(
         Folders of images, NIfTI files, DICOM files or DICOM series folders. ``1.nii.gz`` and
         ``1.png`` have the same stem.
     modality, unit : str or mapping of {"a", "b"} to str, optional
-        What all images of a folder are, stated as for `fuse`.
+        Modality and unit of all images of a folder, stated as for `fuse`.
     metrics : sequence of str, or "all"
         As for `evaluate`.
 
@@ -141,7 +141,7 @@ def evaluate_folders(
         raise InputError(
             "no image name occurs in all three folders "
             f"({', '.join(f'{len(found[role])} in {folders[role].name}' for role in found)}); "
-            "give the fused images the names of their sources."
+            "name the fused images like their sources."
         )
     images = {
         name: evaluate(
@@ -188,7 +188,7 @@ def images_by_stem(folder: Path) -> dict[str, Path]:
         If the folder does not exist or two images have the same stem.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder.name} is not a folder; give a folder of images.")
+        raise InputError(f"{folder.name} is not a folder; choose a folder of images.")
     images: dict[str, Path] = {}
     for entry in sorted(folder.iterdir()):
         stem = _stem(entry)
@@ -196,14 +196,15 @@ def images_by_stem(folder: Path) -> dict[str, Path]:
             continue
         if stem in images:
             raise InputError(
-                f"{folder.name} holds both {images[stem].name} and {entry.name}; keep one of them."
+                f"{folder.name} contains both {images[stem].name} and {entry.name}; keep one of "
+                "them."
             )
         images[stem] = entry
     return images
 
 
 def _stem(entry: Path) -> str | None:
-    """Name without its image suffix; None for anything that is not an image."""
+    """Name without its image extension; None for other files."""
     if entry.is_dir():
         return entry.name
     name = entry.name.lower()

@@ -1,8 +1,8 @@
-"""Further metrics that articles on image fusion report, on 8-bit brightness in float64.
+"""Further metrics of the literature on image fusion, on 8-bit brightness in float64.
 
-Definitions follow the cited articles. Where an article leaves something open, the code that its
-authors or the usual toolboxes publish decides, so that numbers can be compared with tables. Each
-function takes two-dimensional brightness images (values 0 to 255).
+Definitions follow the cited articles, and the published code of their authors or of the usual
+toolboxes where an article is silent, so that numbers can be compared with tables. Each function
+accepts two-dimensional brightness images (values 0 to 255).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Floats = npt.NDArray[np.float64]
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 #: Side of the windows of Qcv, pixels.
 REGION = 16
-#: Windows of FMI that are worked on at a time: each takes 81 numbers.
+#: Windows of FMI that are processed at a time; each needs 81 numbers.
 CHUNK = 2**15
 
 
 def correlation(x: Image, y: Image) -> float:
-    """Pearson correlation; 0 with a uniform image, which correlates with nothing."""
+    """Pearson correlation; 0 with a uniform image."""
     x, y = x - x.mean(), y - y.mean()
     scale = math.sqrt(float((x * x).sum() * (y * y).sum()))
     return float((x * y).sum()) / scale if scale > 1e-9 else 0.0
@@ -66,7 +66,7 @@ def fusion_artefacts(a: Image, b: Image, f: Image) -> float:
 
     Petrovic & Xydeas 2005, as modified by Shreyamsha Kumar 2013, with his constants: Sobel
     gradients / 8 of the mirrored image; where the result's gradient is stronger than that of both
-    sources, what is not preserved of each source counts, weighted with the source's gradient to
+    sources, the loss of each source counts, weighted with the source's gradient to
     the power of 1.5 (0.001 below a gradient of 2).
     """
     (ga, oa), (gb, ob), (gf, of) = (_gradients(image) for image in (a, b, f))
@@ -84,8 +84,8 @@ def feature_information(a: Image, b: Image, f: Image, feature: str = "pixel") ->
 
     Haghighat, Aghagolzadeh & Seyedarabi 2011, in the fast form of Haghighat & Razian 2014: in each
     window the feature, scaled to [0, 1] and to a sum of 1, is a distribution over the nine places
-    (column after column); the joint distribution of two windows lies between independence and
-    the Fréchet bound, as far as their correlation says (Nelsen). The information is divided by
+    (column by column); the joint distribution of two windows lies between independence and
+    the Fréchet bound, according to their correlation (Nelsen). The information is divided by
     the mean of the two entropies. 1 for a copy of both sources; higher is better.
 
     Parameters
@@ -115,7 +115,7 @@ def feature_information(a: Image, b: Image, f: Image, feature: str = "pixel") ->
 
 
 def contrast_preservation(a: Image, b: Image, f: Image) -> float:
-    """Qcb: contrast kept, as the eye sees it, 0 to 1. Higher is better.
+    """Qcb: preserved contrast in a model of human vision, 0 to 1. Higher is better.
 
     Chen & Blum 2009: contrast sensitivity by a difference of Gaussians in the frequency domain,
     Peli's local contrast (standard deviations 2 and 4, windows of 31 x 31, zeros beyond the
@@ -138,11 +138,11 @@ def contrast_preservation(a: Image, b: Image, f: Image) -> float:
 
 
 def visible_difference(a: Image, b: Image, f: Image) -> float:
-    """Qcv: squared difference that the eye sees where sources have edges. Lower is better.
+    """Qcv: squared difference in a model of human vision, weighted by edges. Lower is better.
 
     Chen & Varshney 2007: differences of each source to the result, filtered with the contrast
     sensitivity of Mannos & Sakrison in the frequency domain, squared and averaged in regions of
-    16 x 16 pixels (those that the border cuts: over the pixels they have), weighted with the sum of
+    16 x 16 pixels (fewer at the border), weighted with the sum of
     the source's Sobel gradients to the power of 5. As in the usual toolbox (Liu et al. 2012) each
     image is stretched to 0 to 255 first. 0 for a copy of both sources; ``nan`` if neither source
     has an edge.
@@ -195,7 +195,7 @@ def _gradients(image: Image) -> tuple[Floats, Floats]:
 
 
 def _preserved(g: Floats, o: Floats, gf: Floats, of: Floats) -> Floats:
-    """How far strength and orientation of one source's edges are kept in the result, per pixel."""
+    """Preservation of strength and orientation of one source's edges in the result, per pixel."""
     both = (g > 0) & (gf > 0)
     strength = np.divide(np.minimum(g, gf), np.maximum(g, gf), out=np.zeros_like(g), where=both)
     orientation = np.abs(np.abs(o - of) - math.pi / 2) * 2 / math.pi
@@ -205,7 +205,7 @@ def _preserved(g: Floats, o: Floats, gf: Floats, of: Floats) -> Floats:
 
 
 def _windows(image: Floats) -> Floats:
-    """All 3 x 3 windows inside the image, one a row, column after column."""
+    """All 3 x 3 windows inside the image, one per row, column by column."""
     windows = np.lib.stride_tricks.sliding_window_view(image, (3, 3))
     return windows.transpose(0, 1, 3, 2).reshape(-1, 9)
 
@@ -262,14 +262,14 @@ def _masses(cumulative: Floats) -> Floats:
 
 
 def _bits(p: Floats) -> Floats:
-    """Entropy; a joint distribution past its bound may have masses just below 0."""
+    """Entropy; a joint distribution near its bound may have masses just below 0."""
     size = np.abs(p)
     logs = np.log2(size, out=np.zeros_like(p), where=size > 1e-15)
     return np.asarray(-(p * logs).sum(axis=1))
 
 
 def _stretched(image: Image) -> Floats:
-    """Whole numbers from 0 to 255; a uniform image is black."""
+    """Stretch to integers from 0 to 255; a uniform image becomes black."""
     low, high = float(image.min()), float(image.max())
     if high == low:
         return np.zeros(image.shape)
@@ -284,7 +284,7 @@ def _frequencies(shape: tuple[int, ...], fraction: int) -> Floats:
 
 def _mannos_sakrison(shape: tuple[int, ...]) -> Floats:
     r = _frequencies(shape, 8)
-    # 0.144, as the article's published code has it; Mannos & Sakrison 1974 give 0.114.
+    # 0.144, as in the article's published code; Mannos & Sakrison 1974 give 0.114.
     return np.asarray(2.6 * (0.0192 + 0.144 * r) * np.exp(-((0.144 * r) ** 1.1)))
 
 

@@ -1,4 +1,4 @@
-"""8-bit brightness, the image on which every metric is taken."""
+"""8-bit brightness, on which every metric is computed."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ ImageLike = Array | Volume | str | os.PathLike[str]
 def luminance8(image: Array, rgb: bool | None = None) -> Bytes:
     """Brightness in 8 bits: Y of full-range YCbCr, rounded (ITU-R BT.601-7, 2.5.1).
 
-    The scale follows from the type alone, never from the content, so that a dull result stays
-    dull: floats are taken as [0, 1], booleans as black and white, unsigned integers as their
-    type's full range.
+    The scale depends on the type alone, never on the content, so that a dull result stays
+    dull: floats have the range [0, 1], booleans are black and white, and unsigned integers have
+    their type's full range.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def luminance8(image: Array, rgb: bool | None = None) -> Bytes:
         ``(Y, X)`` or ``(Z, Y, X)``, or with a last axis of 3 or 4 channels (alpha is ignored).
         Bool, unsigned integers, or floats in [0, 1].
     rgb : bool, optional
-        Whether the last axis holds colours; by default when it has length 3 or 4 and a
+        Whether the last axis contains colours; by default if it has length 3 or 4 and a
         two-dimensional image or a volume remains.
 
     Returns
@@ -62,46 +62,46 @@ def luminance8(image: Array, rgb: bool | None = None) -> Bytes:
 def source_luminance(
     image: ImageLike, role: str, modality: str | None = None, unit: str | None = None
 ) -> tuple[Bytes, Volume]:
-    """Brightness of a source as fusion shows it (`intensity.default_window`).
+    """Brightness of a source in its default window (`intensity.default_window`).
 
     Parameters
     ----------
     image : ndarray, Volume or path
-        Any real type: measured values (HU, SUV, raw counts) are shown with their window.
+        Any real type; measured values (HU, SUV, raw counts) are displayed in their window.
     role : str
-        What to call the image in messages.
+        Name of the image in messages.
     modality, unit : str, optional
-        What the image is, stated (`meaning.state`).
+        Stated modality and unit (`meaning.state`).
 
     Returns
     -------
     brightness : ndarray of uint8
     volume : Volume
-        The image itself, for its grid.
+        The image, for its grid.
 
     Raises
     ------
     InputError
-        If the image cannot be read, is empty, or holds no finite value.
+        If the image cannot be read, is empty, or contains no finite value.
     """
     volume = state(_as_volume(image, role), modality=modality, unit=unit)
     array = volume.array[..., :3] if volume.rgb else volume.array
     if array.dtype.kind == "f" and not np.isfinite(array).any():
-        raise InputError(f"{role}: no value is a finite number; check how it was exported.")
+        raise InputError(f"{role}: no value is a finite number; export the image again.")
     if array.dtype not in (np.uint8, np.bool_):
         array = default_window(volume.with_array(array)).normalise(array)
     return luminance8(array, volume.rgb), volume
 
 
 def shown_colours(volume: Volume, brightness: Bytes, source: bool) -> npt.NDArray[np.float64]:
-    """Return what is seen of an image, in [0, 1].
+    """Return an image as displayed, in [0, 1].
 
     Parameters
     ----------
     volume, brightness
         From `source_luminance` or `result_luminance`.
     source : bool
-        Whether measured values are shown with their window.
+        Whether measured values are displayed in their window.
 
     Returns
     -------
@@ -128,14 +128,14 @@ def result_luminance(image: ImageLike, role: str) -> tuple[Bytes, Volume]:
 
 
 def check_same_grid(first: Volume, other: Volume, names: tuple[str, str]) -> None:
-    """Refuse to compare images that do not lie pixel on pixel.
+    """Raise if images are not on the same grid.
 
     Raises
     ------
     InputError
         If the shapes differ.
     GeometryError
-        If both have an affine and a voxel lies elsewhere by more than a tenth of a voxel.
+        If both have an affine and voxels are more than a tenth of a voxel apart.
     """
     if first.shape != other.shape:
         raise InputError(
@@ -166,15 +166,15 @@ def _to_255(image: Array) -> npt.NDArray[np.float64]:
     if image.dtype.kind != "f":
         signed = "signed " if image.dtype.kind == "i" else ""
         raise InputError(
-            f"{signed}{kind_of_values(image.dtype)} have no defined brightness; give unsigned "
-            "whole numbers, or values in [0, 1]."
+            f"{signed}{kind_of_values(image.dtype)} have no defined brightness; use unsigned "
+            "integers, or values in [0, 1]."
         )
-    # float32 first, as windows give it: a value next to a half is rounded alike in all images.
+    # float32 first, as windows return it, so that values near a half are rounded equally everywhere
     values = image.astype(np.float32).astype(np.float64)
     if not np.isfinite(values).all():
         raise InputError("some values are not finite; replace them before measuring.")
     low, high = (float(v) for v in (values.min(initial=0), values.max(initial=0)))
-    if low < -1e-3 or high > 1 + 1e-3:  # rounding of an interpolation is forgiven
+    if low < -1e-3 or high > 1 + 1e-3:  # tolerance for rounding of interpolations
         raise InputError(
             f"values from {low:.4g} to {high:.4g} are not in [0, 1]; scale them to [0, 1] or uint8."
         )

@@ -1,9 +1,9 @@
-"""The metrics of image fusion: on 8-bit brightness in float64, and one on colours.
+"""Metrics of image fusion: on 8-bit brightness in float64, and one on colours.
 
 Definitions follow the cited articles and the conventions of the evaluation code that recent
-fusion articles share, so that numbers can be compared with published tables. Each function takes
-two-dimensional brightness images (values 0 to 255). A metric that an image is too small or too
-uniform for is ``nan``; each function says when.
+fusion articles share, so that numbers can be compared with published tables. Each function
+accepts two-dimensional brightness images (values 0 to 255). A metric is ``nan`` for an image that
+is too small or too uniform; each function states when.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from .readback import readback
 Image = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
-#: Those of brightness alone, in the order of every table. Higher is better for all of them.
+#: Metrics of brightness alone, in the order of every table. Higher is better for all of them.
 LUMINANCE_METRICS = ("EN", "AG", "SD", "SCD", "VIF", "SF", "MI", "Qabf", "SSIM")
-#: And what can be read back from the colours: the worse of both sources.
+#: With the information that can be read back from the colours, for the worse source.
 METRICS = (*LUMINANCE_METRICS, "readback")
-#: Taken when asked for.
+#: Computed on request.
 FURTHER_METRICS = ("MS-SSIM", "CC", "Nabf", "FMI_pixel", "FMI_gradient", "Qcb", "Qcv")
-#: Lower is better for these, higher for all others.
+#: Lower is better for these; higher is better for all others.
 LOWER_IS_BETTER = ("Nabf", "Qcv")
 
 
@@ -66,13 +66,13 @@ def evaluate(
     ----------
     a, b : ndarray, Volume or path
         Sources, ``(Y, X)`` or ``(Z, Y, X)``, grey or with a last axis of 3 or 4 channels. 8-bit
-        values and floats in [0, 1] are taken as they are; anything else (16 bits, HU, SUV) is
-        shown with the window that fusion uses by default (`intensity.default_window`).
+        values and floats in [0, 1] are used unchanged; other values (16 bits, HU, SUV) are
+        displayed in the default window of fusion (`intensity.default_window`).
     fused : ndarray, Volume or path
         Result of the same shape: bool, unsigned integers (their type's full range) or floats in
         [0, 1]. It is never stretched.
     modality, unit : str or mapping of {"a", "b"} to str, optional
-        What the sources are, stated as for `fuse`; their windows depend on it.
+        Stated modality and unit, as for `fuse`; the windows depend on them.
     metrics : sequence of str, or "all"
         Names of `METRICS` and `FURTHER_METRICS`; by default the ten `METRICS`.
 
@@ -120,7 +120,7 @@ def evaluate(
 
 
 def metric_names(metrics: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the metrics that are meant, in the order given; "all" means all there are.
+    """Return the requested metrics in the given order; "all" means every metric.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def metric_names(metrics: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _name_of(image: ImageLike) -> str:
-    """Return what a file or a volume that was read is called; empty for others."""
+    """Return the name of a file or volume; empty for other objects."""
     if isinstance(image, (str, os.PathLike)):
         return os.fspath(image)
     name = image.name if isinstance(image, Volume) else ""
@@ -232,7 +232,7 @@ def mutual_information(source: Image, f: Image) -> float:
 def difference_correlation(a: Image, b: Image, f: Image) -> float:
     """SCD: corr(a, f - b) + corr(b, f - a) (Aslantas & Bendes 2015).
 
-    A uniform image correlates with nothing and contributes 0.
+    A uniform image contributes 0.
     """
     return correlation(a, f - b) + correlation(b, f - a)
 
@@ -242,7 +242,7 @@ def visual_information_fidelity(source: Image, f: Image) -> float:
 
     Sheikh & Bovik 2006, their ``vifp`` variant: the ratio of the information that the result
     carries about the source to the information in the source itself; 1 for a copy. The metric of
-    a fusion is the sum over both sources. ``nan`` for a uniform source, which holds no
+    a fusion is the sum over both sources. ``nan`` for a uniform source, which contains no
     information, and if a side is shorter than 41 pixels, where the coarsest scale has no window.
     """
     if min(f.shape) < 41 or np.ptp(source) == 0:
@@ -257,7 +257,7 @@ def visual_information_fidelity(source: Image, f: Image) -> float:
         var_s, var_f = np.maximum(var_s, 0), np.maximum(var_f, 0)
         gain = cov / (var_s + 1e-10)
         rest = var_f - gain * cov
-        # The degenerate cases of the channel model: a flat window passes nothing on, and a
+        # Degenerate cases of the channel model: a flat window transmits nothing, and a
         # negative gain (an inverted copy) is noise.
         flat_s, flat_f = var_s < 1e-10, var_f < 1e-10
         rest = np.where(flat_s | (gain < 0), var_f, rest)
@@ -270,9 +270,9 @@ def visual_information_fidelity(source: Image, f: Image) -> float:
 
 
 def edge_preservation(a: Image, b: Image, f: Image) -> float:
-    """Qabf: how well strength and orientation of the sources' edges are kept, 0 to 1.
+    """Qabf: preservation of strength and orientation of the sources' edges, 0 to 1.
 
-    Xydeas & Petrovic 2000, Eqs. 1 to 7, with Sobel gradients of the image continued by zeros and
+    Xydeas & Petrovic 2000, Eqs. 1 to 7, with Sobel gradients of the zero-padded image and
     the article's constants; weights are the sources' edge strengths (L = 1). ``nan`` if neither
     source has an edge.
     """
@@ -304,7 +304,7 @@ def _levels(image: Image) -> npt.NDArray[np.int64]:
 def _entropy(counts: npt.NDArray[np.int64]) -> float:
     """Shannon entropy in nats."""
     p = counts[counts > 0] / counts.sum()
-    return float(-(p * np.log(p)).sum()) + 0.0  # no negative zero
+    return float(-(p * np.log(p)).sum()) + 0.0  # avoids negative zero
 
 
 def _gaussian_valid(image: Floats, width: int) -> Floats:
@@ -331,7 +331,7 @@ def _moments(x: Floats, y: Floats, width: int) -> tuple[Floats, Floats, Floats]:
 def _edges(image: Image) -> tuple[Floats, Floats]:
     """Strength and orientation (-pi/2 to pi/2] of Sobel gradients, zeros beyond the border."""
     sx, sy = (ndimage.sobel(image, axis=axis, mode="constant") for axis in (1, 0))
-    # y points up, as in the code that articles share: the sign decides where the jump between
+    # y points up, as in the shared code of articles: the sign decides where the jump between
     # -pi/2 and pi/2 falls, and with it the few edges on either side of it.
     slope = np.divide(-sy, sx, out=np.full_like(sx, np.inf), where=sx != 0)
     return np.hypot(sx, sy), np.arctan(slope)

@@ -1,4 +1,4 @@
-"""How well each source can be read back from the colours of a fused image."""
+"""Information about each source that can be read back from the colours of a fused image."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..colour import rgb_to_ycbcr
 Image = npt.NDArray[np.floating]
 Floats = npt.NDArray[np.float64]
 
-#: A source says something above this, of 1; a coloured one above the second.
+#: Lowest brightness of 1 that counts, and that of a coloured source.
 DARK, COLOUR = 8 / 255, 24 / 255
-#: Side of the squares that are learned from and read in turn, in pixels.
+#: Side in pixels of the alternating squares for training and prediction.
 SQUARE = 16
-#: Pixels to learn from and to read at most, and at least.
+#: Largest and smallest number of pixels for training and for prediction.
 LEARN, READ, FEWEST = 6000, 4000, 200
-#: Neighbours of the regression.
+#: Neighbours in the regression.
 NEIGHBOURS = 15
-#: A source with less than this standard deviation says the same everywhere.
+#: A source with a smaller standard deviation is uniform.
 UNIFORM = 1e-3
 
 
@@ -28,14 +28,13 @@ def readback(a: Image, b: Image, fused: Image) -> tuple[float, float]:
     """Measure how well each source can be predicted from the fused colours alone.
 
     A k-nearest-neighbour regression (k = 15) from the fused pixel's RGB to the source's (its
-    brightness, if it is grey) is learned on every other square of 16 x 16 pixels, as on a
-    chessboard, and read on the rest. What is returned is the share of variance that it explains,
-    R2. Only pixels where a source says something count: one of them above 8/255, and a coloured
+    brightness, if it is grey) is trained on every other square of 16 x 16 pixels, as on a
+    chessboard, and evaluated on the rest. The result is the explained share of the variance,
+    R2. Only pixels with content count: one source above 8/255, and a coloured
     source above 24/255. Fused colours are dithered by less than half a grey level, so that equal
     colours are not distinguished by their order; draws have a fixed seed.
 
-    Other metrics see luminance alone, in which a colour that carries a measured value counts for
-    nothing, and its loss costs nothing.
+    Other metrics use luminance alone, so that they ignore colours that encode measured values.
 
     Parameters
     ----------
@@ -45,9 +44,9 @@ def readback(a: Image, b: Image, fused: Image) -> tuple[float, float]:
     Returns
     -------
     a, b : float
-        1 if every value can be read, 0 if no better than the mean, below 0 if worse; ``nan`` if the
-        source is uniform where it counts, or there are fewer than 200 pixels to learn from or to
-        read.
+        1 if every value can be read, 0 if the mean is as good, below 0 if worse; ``nan`` if the
+        source is uniform where it counts, or there are fewer than 200 pixels for training or
+        prediction.
     """
     sources = [np.asarray(s, np.float64) for s in (a, b)]
     peaks = [s if s.ndim == 2 else s.max(axis=-1) for s in sources]

@@ -51,7 +51,7 @@ def report(callback: Callback | None, progress: Progress) -> None:
         If it returns False.
     """
     if callback is not None and callback(progress) is False:
-        raise Cancelled("The fusion was cancelled; no result was made.")
+        raise Cancelled("The fusion was cancelled; no result was created.")
 
 
 class ProgressCounter:

@@ -97,7 +97,7 @@ def from_object(source: Any, name: str = "image", time: int | None = None) -> Vo
     volume = _READERS[kind](source, name, time)
     if volume.array.dtype.kind not in "biuf":
         raise InputError(
-            f"{name}: {kind_of_values(volume.array.dtype)} cannot be fused; give real numbers."
+            f"{name}: {kind_of_values(volume.array.dtype)} cannot be fused; use real numbers."
         )
     path = _file_of(source)
     named = None if path is None else facts_in_name(path)

@@ -1,4 +1,4 @@
-"""What marked objects hold, measured in the source images in their own units.
+"""Measurement of marked objects in the source images, in their own units.
 
 In: a label mask and the source images, each on its own grid.
 Out: one row per label (size, place, statistics, SUV measures), as plain values or CSV.

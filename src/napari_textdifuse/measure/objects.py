@@ -1,4 +1,4 @@
-"""One row per label: size, place, and what both source images hold there."""
+"""One row per label: size, position, and statistics of both source images."""
 
 from __future__ import annotations
 
@@ -25,40 +25,41 @@ def measure_objects(
 ) -> list[dict[str, Any]]:
     """Measure every label of a mask in the source images, in their own units.
 
-    A source is measured on its own grid, in the values that it was given with: nothing is
+    A source is measured on its own grid, in its original values: nothing is
     interpolated, smoothed or windowed. A voxel of the source belongs to an object if its centre
-    lies in a voxel of the mask; where an object is so small that none does, the voxels count that
-    the centres of the mask's voxels lie in. Values that are not finite are left out. Of colours
-    the brightness is measured.
+    lies in a voxel of the mask. If an object is too small to contain a centre, the source's voxels
+    at the centres of the mask's voxels count. Values that are not finite are left out. Colours are
+    measured by their brightness.
 
     Parameters
     ----------
     mask : ndarray of uint8, shape (Y, X) or (Z, Y, X)
     names : mapping of int to str
-        Of all labels that were looked for. Those that are not in the mask get a row with 0 voxels.
+        Of all requested labels. Those that are not in the mask get a row with 0 voxels.
     grid : Volume
-        Where the mask lies: its affine is used.
+        Grid of the mask; only its affine is used.
     sources : mapping of str to Volume
-        "a" and "b" as they lie in space, after registration, each on its own grid; may be lazy.
+        "a" and "b" after registration, each on its own grid; may be lazy.
     axis : int
-        Array axis that slices are counted along.
+        Array axis along which slices are counted.
     found_in : mapping of int to str, optional
-        In which image each label was found.
+        Image in which each label was found.
     counts : mapping of int to int, optional
-        How many separate objects each label marks.
+        Number of separate objects of each label.
 
     Returns
     -------
     list of dict
         Plain values, ready for JSON, with the keys of `table.COLUMNS`, the two centroids as lists:
         ``centroid_mm`` is x, y, z in RAS, ``centroid_voxel`` is z, y, x (y, x) of the mask. None
-        where something does not apply or cannot be known, such as a volume without geometry.
+        if a value does not apply or is unknown, such as a volume without geometry.
 
     Notes
     -----
-    ``sd`` is that of the voxels (divisor N). SUV get ``SUVmean``, ``SUVmax``, ``SUVpeak`` (see
-    `suv_peak`), ``MTV_mL`` (the object's volume as far as the PET reaches) and ``TLG``
-    (SUVmean x MTV), as in Boellaard et al., EANM procedure guidelines for tumour imaging 2.0,
+    ``sd`` is that of the voxels (divisor N). SUV images add ``SUVmean``, ``SUVmax``,
+    ``SUVpeak`` (see `suv_peak`), ``MTV_mL`` (the object's volume as far as the PET reaches) and
+    ``TLG`` (SUVmean x MTV), as in
+    Boellaard et al., EANM procedure guidelines for tumour imaging 2.0,
     Eur J Nucl Med Mol Imaging 42 (2015).
     """
     found = extents(mask, axis)
@@ -86,7 +87,7 @@ def measure_objects(
 
 
 def _geometry(extent: Extent | None, mask: Volume) -> dict[str, Any]:
-    """Return the columns that follow from the mask alone."""
+    """Return the columns that depend on the mask alone."""
     voxels = extent.voxels if extent else 0
     row: dict[str, Any] = {
         "voxels": voxels,

@@ -17,13 +17,13 @@ from ..volume import Array, Volume
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.uint8]
 
-#: Voxels that are looked at together.
+#: Voxels that are processed together.
 SLAB_VOXELS = 2**22
 
 
 @dataclass
 class Extent:
-    """Where one label lies in a mask.
+    """The extent of one label in a mask.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def extents(mask: Labels, axis: int = 0) -> dict[int, Extent]:
     ----------
     mask : ndarray of uint8, shape (Y, X) or (Z, Y, X)
     axis : int
-        What slices are counted along; a 2-D image is one slice.
+        Array axis along which slices are counted; a 2-D image is one slice.
     """
     found: dict[int, Extent] = {}
     for slab in slabs(mask.shape):
@@ -73,7 +73,7 @@ def extents(mask: Labels, axis: int = 0) -> dict[int, Extent]:
 
 
 def slabs(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Cover the first axis of an array with slices of at most `SLAB_VOXELS`."""
+    """Split the first axis of an array into slices of at most `SLAB_VOXELS`."""
     size = max(1, SLAB_VOXELS // max(1, int(np.prod(shape[1:]))))
     for start in range(0, shape[0], size):
         yield slice(start, min(start + size, shape[0]))
@@ -92,8 +92,8 @@ class MaskedSource:
     mask : Volume
         uint8 labels.
     source : Volume
-        As it lies in space, perhaps lazy. Where one of them has no place, they cover each other
-        edge to edge, as when they were fused.
+        In its place in space; may be lazy. If one of them has no geometry, they cover each other
+        edge to edge, as in fusion.
     labels : mapping of int to Extent
         See `extents`.
     """
@@ -119,8 +119,8 @@ class MaskedSource:
     def values(self) -> dict[int, Array]:
         """Return the source's finite values inside each label, in float64.
 
-        A voxel of the source belongs to a label if its centre lies in a voxel of the mask. Where a
-        label is so small that none does, the voxels count that the mask's centres lie in.
+        A voxel of the source belongs to a label if its centre lies in a voxel of the mask. If a
+        label is too small to contain a centre, the voxels at the mask's centres count.
         """
         parts: dict[int, list[Array]] = {label: [] for label in self._labels}
         for window in self._windows():
@@ -146,14 +146,14 @@ class MaskedSource:
         return places
 
     def inside(self, places: Floats) -> npt.NDArray[np.bool_]:
-        """Tell which places lie within the outer edges of the source."""
+        """Mark the positions within the outer edges of the source."""
         within = (places > -0.5 - SAME_GRID) & (
             places < np.array(self.source.shape) - 0.5 + SAME_GRID
         )
         return np.asarray(within.all(axis=1))
 
     def _windows(self) -> Iterator[tuple[slice, ...]]:
-        """Yield parts of the source that together hold all labels."""
+        """Yield parts of the source that together contain all labels."""
         if not self._labels:
             return
         low = np.min([e.low for e in self._labels.values()], axis=0) - 0.5
@@ -190,7 +190,7 @@ class MaskedSource:
         return np.asarray(mask.array[np.ix_(*back)])
 
     def _under(self, label: int) -> Array:
-        """Return the values of the source's voxels that the centres of a label's voxels lie in."""
+        """Return the values of the source's voxels at the centres of a label's voxels."""
         places = self.places(label)
         nearest = np.floor(places[self.inside(places)] + 0.5).astype(np.intp)
         nearest = np.clip(nearest, 0, np.array(self.source.shape) - 1)

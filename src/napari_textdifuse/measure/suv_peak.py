@@ -14,31 +14,31 @@ Floats = npt.NDArray[np.float64]
 
 #: Radius in mm of a sphere of 1 cubic centimetre.
 RADIUS = (3000 / (4 * math.pi)) ** (1 / 3)
-#: Points of a sphere that its mean is taken of.
+#: Number of points that sample a sphere.
 POINTS = 1000
-#: How many places the search starts from, and its first and last step in voxels.
+#: Number of starts of the search, and its first and last step in voxels.
 STARTS, FIRST_STEP, LAST_STEP = 3, 0.5, 1 / 16
 
 
 def suv_peak(volume: Volume, places: Floats) -> float | None:
     """Return the highest mean of a sphere of 1 mL whose centre lies in an object.
 
-    The sphere moves continuously, not from voxel to voxel, and voxels count with the part of them
-    that it covers. Between voxel centres the uptake is a cubic spline, which overshoots at edges:
-    the mean also is that of the spline kept within the eight values around each point, if that is
-    lower. So the peak never exceeds the highest voxel, and a single noisy one is not enlarged.
+    The sphere moves continuously, not from voxel to voxel, and each voxel counts with the part that
+    the sphere covers. Between voxel centres the uptake is a cubic spline. Splines overshoot at
+    edges, so the mean is also computed with the spline clipped to the eight values around each
+    point, and the lower mean counts. The peak never exceeds the highest voxel.
 
     Parameters
     ----------
     volume : Volume
-        Three-dimensional, with geometry; only the surroundings of the object are read.
+        Three-dimensional, with geometry; only the region around the object is read.
     places : ndarray, shape (N, 3)
         Points of the object, as indices of `volume` in its array's axis order.
 
     Returns
     -------
     float or None
-        In the volume's unit; None where no such sphere lies within the image.
+        In the volume's unit; None if no such sphere fits into the image.
 
     Notes
     -----
@@ -80,9 +80,9 @@ class _Search:
     inside : ndarray of bool
         Voxels that the centre may lie in.
     sphere : ndarray, shape (N, 3)
-        Its points around the centre, in voxels.
+        Its points relative to the centre, in voxels.
     low, high : ndarray, shape (3,)
-        Between these the centre may lie.
+        Limits of the centre.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class _Search:
         return np.clip(np.array(found, np.float64), self._low, self._high)
 
     def climb(self, place: Floats) -> float:
-        """Return the highest mean around a place, by ever smaller steps along the axes."""
+        """Return the highest mean near a position, by ever smaller steps along the axes."""
         best, step = float(self._means(place[None])[0]), FIRST_STEP
         moves = np.concatenate([np.eye(3), -np.eye(3)])
         while step >= LAST_STEP:

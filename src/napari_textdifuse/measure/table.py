@@ -1,4 +1,4 @@
-"""Rows of measured objects as a table: columns, CSV, one line of text."""
+"""Tables of measured objects: columns, CSV, one line of text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from ..volume import MODALITY_NAMES
 
-#: Goes with every table.
+#: Notice in every table.
 NOTICE = "For research; not for diagnosis."
 _STATISTICS = ("voxels", "mean", "sd", "min", "max", "median")
 _UPTAKE = ("SUVmean", "SUVmax", "SUVpeak", "MTV_mL", "TLG")
@@ -40,7 +40,7 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def columns_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return rows as columns; those that no row has a value for are left out.
+    """Return rows as columns; columns without any value are left out.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def columns_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
     Returns
     -------
     dict of str to list
-        NaN marks a number that a row lacks.
+        NaN marks a missing number.
     """
     table = [flat(row) for row in rows]
     columns = {}
@@ -69,14 +69,14 @@ def to_csv(rows: Iterable[Mapping[str, Any]], before: Mapping[str, Any] | None =
     Parameters
     ----------
     rows : iterable of dict
-        From `measure_objects`. Keys that are no columns are taken if `before` names them.
+        From `measure_objects`. Keys that are not columns are written if `before` names them.
     before : mapping of str to value, optional
-        Columns that stand first, with the value for rows that lack it.
+        First columns, with the value for rows that lack it.
 
     Returns
     -------
     str
-        The last column, ``notice``, says what the numbers are not for.
+        The last column, ``notice``, states that the numbers are not for diagnosis.
     """
     text = io.StringIO()
     before = before or {}
@@ -95,7 +95,7 @@ def _cell(value: Any) -> Any:
 
 
 def in_words(row: Mapping[str, Any]) -> str:
-    """Return a row in one line: ``tumour: 1 object, 12 slices, 3.1 mL, SUVmax 9.8 (in PET)``.
+    """Return a row as one line: ``tumour: 1 object, 12 slices, 3.1 mL, SUVmax 9.8 (in PET)``.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def in_words(row: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        With the value in the image that it was found in, if that has a unit.
+        With the value in the image in which it was found, if that has a unit.
     """
     parts = [_with_plural(max(1, row["objects"]), "object")]
     if len(row["centroid_voxel"] or ()) == 3:
@@ -121,7 +121,7 @@ def in_words(row: Mapping[str, Any]) -> str:
 
 
 def _value(row: Mapping[str, Any], role: str) -> list[str]:
-    """Return the highest uptake, or the mean in a unit that says something."""
+    """Return the highest uptake, or the mean if the unit is not arbitrary."""
     unit, mean = row.get(f"{role}_unit"), row.get(f"{role}_mean")
     modality = row.get(f"{role}_modality")
     title = MODALITY_NAMES.get(modality, modality) if modality else f"image {role.upper()}"

@@ -1,4 +1,4 @@
-"""The networks: modules and their configurations; no files, no schedules, no images of users.
+"""The networks: modules and their configurations, without files and schedules.
 
 In: tensors of a noisy sample and two sources in [-1, 1], and step numbers.
 Out: clean estimate, variance coefficient and each source's share, see `protocol.FusionNetwork`.

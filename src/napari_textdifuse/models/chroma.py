@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from ..colour import BT601
 from .unet import Decoder, Encoder, UNetConfig
 
-#: CbCr in [-0.5, 0.5] times this is what is diffused: natural colours then have about the spread
+#: Scale of CbCr in [-0.5, 0.5] for diffusion: natural colours then have about the spread
 #: that the noise schedule expects.
 CHROMA_SCALE = 6.0
-#: Side of the small image from which the light's colour is judged.
+#: Side of the reduced image from which the light's colour is estimated.
 THUMBNAIL = 64
 
 
 class Context(nn.Module):
-    """The whole image in one vector: a cast cannot be judged from a part of it."""
+    """Encodes the whole image in one vector: a part is not enough to estimate a cast."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class ChromaNetwork(nn.Module):
     """Diffusion of CbCr, conditioned on the brightness.
 
     The clean estimate is the condition, balanced by one gain per colour channel for the whole
-    image (light of another colour does just that, von Kries 1902), plus a local correction.
+    image (the model of coloured light, von Kries 1902), plus a local correction.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class ChromaNetwork(nn.Module):
         return self.encoder.stem.weight.dtype
 
     def encode_context(self, luma: Tensor, chroma: Tensor) -> Tensor:
-        """Describe the whole image; once per image, before any tile.
+        """Encode the whole image; once per image, before any tile.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class ChromaNetwork(nn.Module):
         z, chroma : Tensor, shape (B, 2, H, W), float32
             Noisy sample and degraded CbCr, times `CHROMA_SCALE`.
         luma : Tensor, shape (B, 1, H, W), float32
-            Brightness as it was seen, in [-1, 1].
+            Brightness of the input, in [-1, 1].
         context : Tensor, shape (B, time_dim)
             From `encode_context`.
         t : Tensor, shape (B,)

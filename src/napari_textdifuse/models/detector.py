@@ -1,8 +1,8 @@
-"""`DetectorNetwork`: boxes of persons, cars and bicycles in infrared and visible images together.
+"""`DetectorNetwork`: boxes of persons, cars and bicycles in a pair of infrared and visible images.
 
-The trunk, the neck and the heads are those of NanoDet-g (R. Lyu, Apache 2.0), batch normalisation
-folded into the convolutions. Its first stage is there twice, once for each image; the two
-outcomes are averaged, so that either image may be absent.
+Backbone, neck and heads are those of NanoDet-g (R. Lyu, Apache 2.0), with batch normalisation
+folded into the convolutions. The first stage exists once for each image; the two
+outputs are averaged, so that either image may be absent.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-#: Pixels between the places that the three heads judge.
+#: Strides of the three heads, in pixels.
 STRIDES = (8, 16, 32)
 #: A box edge is a distribution over this many distances, in strides.
 BINS = 11
@@ -30,7 +30,7 @@ class _Conv(nn.Module):
 
 
 class _CrossStage(nn.Module):
-    """Blocks that hand on half of their channels unchanged; twice as many come out as go in."""
+    """Blocks that pass half of their channels unchanged and double their number."""
 
     def __init__(self, channels: int, blocks: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class _CrossStage(nn.Module):
 
 
 class _Stem(nn.Module):
-    """From an image to 64 channels at a quarter of its size."""
+    """Converts an image to 64 channels at a quarter of its size."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class _Stem(nn.Module):
 
 
 class DetectorNetwork(nn.Module):
-    """Judge every place of a pair of images.
+    """Detects objects in a pair of images.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class DetectorNetwork(nn.Module):
         self.out = nn.ModuleList(nn.Conv2d(128, classes + 4 * BINS, 1) for _ in STRIDES)
 
     def forward(self, visible: Tensor | None, infrared: Tensor | None) -> list[Tensor]:
-        """Return what each head says.
+        """Return the output of each head.
 
         Parameters
         ----------
@@ -101,7 +101,7 @@ class DetectorNetwork(nn.Module):
         return self.forward_heads(torch.stack(seen).mean(0) if len(seen) > 1 else seen[0])
 
     def forward_heads(self, x: Tensor) -> list[Tensor]:
-        """Return what each head says about the averaged first stage."""
+        """Return the output of each head for the averaged first stage."""
         levels = []
         for down, stage, lateral in zip(self.down, self.stage, self.lateral, strict=True):
             x = stage(down(x))
@@ -125,14 +125,14 @@ def _resize_to(level: Tensor, other: Tensor) -> Tensor:
 
 
 def centres(outcome: Tensor, stride: int) -> Tensor:
-    """Return the ``(x, y)`` of the places that a head judged, shape (Y * X, 2)."""
+    """Return the ``(x, y)`` of a head's anchor points, shape (Y * X, 2)."""
     rows, columns = outcome.shape[-2:]
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     return ((torch.stack([x, y], -1).reshape(-1, 2) + 0.5) * stride).to(outcome)
 
 
 def decoded(outcomes: list[Tensor], classes: int) -> tuple[Tensor, Tensor]:
-    """Turn what the heads say into boxes.
+    """Decode the heads' outputs to boxes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The fusion control module (FCM): which source each feature should come from (Eq. 3)."""
+"""The fusion control module (FCM): weights of both sources for each feature (Eq. 3)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from .unet import ChannelNorm, UNetConfig
 
 
 class CBAM(nn.Module):
-    """Channel, then spatial attention (Woo et al., ECCV 2018).
+    """Channel attention, then spatial attention (Woo et al., ECCV 2018).
 
     Parameters
     ----------
     channels : int
     cell : int
-        Channel attention looks at square cells of this side and is interpolated between them;
-        0 looks at the whole image, as in the article.
+        Side of the square cells of the channel attention, which is interpolated between them;
+        0 for the whole image, as in the article.
     reduction : int
-        Channels over hidden channels of the channel attention.
+        Ratio of channels to hidden channels of the channel attention.
     """
 
     def __init__(self, channels: int, cell: int = 0, reduction: int = 4) -> None:
@@ -43,7 +43,7 @@ class CBAM(nn.Module):
             mean, peak = x.mean(dim=(2, 3), keepdim=True), x.amax(dim=(2, 3), keepdim=True)
             return self.mlp(mean) + self.mlp(peak)
         cell = min(self.cell, height), min(self.cell, width)
-        # cells that the border cuts are averaged over what they hold
+        # cells at the border are averaged over their pixels
         mean = F.avg_pool2d(x, cell, ceil_mode=True, count_include_pad=False)
         logits = self.mlp(mean) + self.mlp(F.max_pool2d(x, cell, ceil_mode=True))
         size = logits.shape[-2] * cell[0], logits.shape[-1] * cell[1]
@@ -52,7 +52,7 @@ class CBAM(nn.Module):
 
 
 class LevelControl(nn.Module):
-    """Weights of one source's features at one level, given the other source's."""
+    """Weights of one source's features at one level, conditioned on the other source's."""
 
     def __init__(self, channels: int, cell: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class LevelControl(nn.Module):
         self.conv2 = nn.Conv2d(hidden, hidden, 3, padding=1)
         self.attention = CBAM(hidden, cell)
         self.head = nn.Conv2d(hidden, channels, 1)
-        # equal weights of one half at the start: the untrained module is the average
+        # initial weights are one half: the untrained module is the average
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
@@ -73,7 +73,7 @@ class LevelControl(nn.Module):
 
 
 class FineControl(nn.Module):
-    """A correction of the pixel weights at full resolution, from the pixels around."""
+    """A correction of the pixel weights at full resolution, from the neighbouring pixels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class FusionControl(nn.Module):
     def forward(
         self, features: list[Tensor], sources: Tensor
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Weigh both sources.
+        """Weight both sources.
 
         Parameters
         ----------
@@ -127,10 +127,10 @@ class FusionControl(nn.Module):
         Returns
         -------
         pixels : Tensor, shape (2 B, 1, H, W), float32
-            Weights of the sources themselves, the finest features there are: the source's share
-            and a signed correction in (-1, 1), with which detail of both can be added up.
+            Weights of the sources themselves, the finest features: the source's share plus a
+            signed correction in (-1, 1), so that details of both can be added.
         share : Tensor, shape (2 B, 1, H, W), float32
-            The part of the pixel weights that says which source is shown; X and Y add up to 1.
+            Share of each source in the pixel weights; X and Y add up to 1.
         weights : list of Tensor, each (2 B, C_l, h_l, w_l)
             Independent weights ``w_X`` and ``w_Y`` in (0, 1), in the order of the features.
         """
@@ -158,7 +158,7 @@ def combine(weighted: list[Tensor]) -> list[Tensor]:
 
 
 def lean_weights(weights: Tensor, balance: float) -> Tensor:
-    """Lean weights of X and Y towards one source (``lambda w`` of Eq. 12, for all pixels).
+    """Shift the weights of X and Y towards one source (``lambda w`` of Eq. 12, for all pixels).
 
     Parameters
     ----------

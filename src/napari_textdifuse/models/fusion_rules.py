@@ -1,4 +1,4 @@
-"""Fixed fusion rules in the place of the fusion control module (the paper's Table 6)."""
+"""Fixed fusion rules instead of the fusion control module (the paper's Table 6)."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from torch import Tensor, nn
 
 RULES = ("max", "add", "mean", "variance")
 
-#: Side in pixels, or in places of a feature map, of the windows of the local variance.
+#: Side of the windows of the local variance, in pixels or elements of a feature map.
 WINDOW = 5
-#: Far below the variance of anything visible; shares out what is flat in both sources.
+#: Far below any visible variance; gives equal weights where both sources are flat.
 EPSILON = 1e-6
 
 
 class FusionRule(nn.Module):
-    """Weighs features and pixels by a rule; a stand-in for `FusionControl` without parameters.
+    """Weights features and pixels by a rule; replaces `FusionControl`, without parameters.
 
-    As there, exchanging the sources exchanges the weights.
+    Exchanging the sources exchanges the weights.
 
     Parameters
     ----------
     rule : {"max", "add", "mean", "variance"}
-        ``"max"``: the value of larger magnitude, place by place and channel by channel;
+        ``"max"``: the value of larger magnitude, per position and channel;
         ``"add"``: the sum; ``"mean"``: the average; ``"variance"``: weights in proportion to the
         variance in windows of `WINDOW` x `WINDOW`.
 
@@ -41,9 +41,9 @@ class FusionRule(nn.Module):
     def forward(
         self, features: list[Tensor], sources: Tensor
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Weigh both sources; parameters and results as in `FusionControl.forward`.
+        """Weight both sources; parameters and results as in `FusionControl.forward`.
 
-        The pixels are weighed as brightness in [0, 1], where the larger magnitude is the brighter
+        The pixels are weighted as brightness in [0, 1], where the larger magnitude is the brighter
         one.
         """
         pixels = self.weights((sources.float() + 1) / 2)
@@ -81,7 +81,7 @@ def _exchanged(values: Tensor) -> Tensor:
 
 
 def _variance(values: Tensor) -> Tensor:
-    """Local variance in float32; windows that the border cuts look at what they hold."""
+    """Local variance in float32; windows at the border use the pixels inside."""
     values = values.float()
 
     def mean(v: Tensor) -> Tensor:

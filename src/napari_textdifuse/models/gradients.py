@@ -1,4 +1,4 @@
-"""Gradients of images, as losses of training and re-modulation take them."""
+"""Gradients of images for the losses of training and re-modulation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def sobel(image: Tensor, *, replicate: bool) -> Tensor:
     ----------
     image : Tensor, shape (B, 1, H, W)
     replicate : bool
-        Whether the border is continued by its own values; by zeros otherwise.
+        Whether the border is padded with its own values instead of zeros.
 
     Returns
     -------

@@ -26,11 +26,11 @@ class WeightedFeatures:
     features : list of Tensor, each (2 B, C_l, h_l, w_l)
         ``w F`` per level.
     share : Tensor, shape (B, 1, H, W)
-        Share of X among the pixel weights; that of Y is the rest to 1.
+        Share of X in the pixel weights; that of Y is 1 minus this.
     sources : Tensor, shape (2 B, 1, H, W), float32
         The sources themselves, in [-1, 1].
     context : Tensor, shape (B, time_dim), optional
-        Embedding of the wanted restoration, for the decoder.
+        Embedding of the requested restoration, for the decoder.
     """
 
     condition: Tensor
@@ -43,16 +43,16 @@ class WeightedFeatures:
 class LightNetwork(nn.Module):
     """Everything one step of the fused chain needs.
 
-    The network predicts the clean image as a correction of its condition: on a clean input there
-    is nothing to correct, so no detail has to pass through the bottleneck.
+    The network predicts the clean image as a correction of its condition: a clean input needs no
+    correction, so no detail has to pass through the bottleneck.
 
     Parameters
     ----------
     config : UNetConfig, optional
     fusion : {"fcm", "max", "add", "mean", "variance"}
-        The trained fusion control module, or a fixed rule (see `FusionRule`) in its place.
+        The trained fusion control module, or a fixed rule (see `FusionRule`).
     diffusion : bool
-        False makes a plain autoencoder: it sees no noise and no step, so one evaluation is all.
+        False for a plain autoencoder without noise and steps, which needs one evaluation.
 
     Raises
     ------
@@ -124,15 +124,15 @@ class LightNetwork(nn.Module):
             The chain's sample and the two sources' brightness in [-1, 1].
         t : Tensor, shape (B,)
         restore : Tensor, shape (2 B, kinds), optional
-            How much of each of `conditions.RESTORATIONS` is wanted, in [0, 1], for X in the first
-            half and Y in the second; by default all of everything.
+            Strength of each of `unet.RESTORATIONS` in [0, 1], for X in the first half and Y in
+            the second; by default full restoration.
         balance : float
             In [-1, 1]: more of X (negative) or of Y (positive); see `FusionNetwork`.
 
         Raises
         ------
         ValueError
-            If the network was built without the condition.
+            If the network has no restoration condition.
         """
         z, t = self._network_input(z), self._network_input(t)
         condition = torch.cat([x, y])
@@ -140,7 +140,7 @@ class LightNetwork(nn.Module):
         condition_embedding = context = None
         if restore is not None:
             if self.restore_encoder is None or self.restore_decoder is None:
-                raise ValueError("these weights have no condition for how much to restore.")
+                raise ValueError("these weights always restore fully; leave out restore.")
             condition_embedding = self.restore_encoder(restore)
             context = torch.stack(self.restore_decoder(restore).chunk(2)).mean(dim=0)
         features = self.encoder(
@@ -187,7 +187,7 @@ class LightNetwork(nn.Module):
         return self._decode(weighted, t, judge=self.error is not None)
 
     def decoded(self, weighted: WeightedFeatures, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the decoder's last features, the weighted sources and what is added to them.
+        """Return the decoder's last features, the weighted sources and their correction.
 
         Returns
         -------
@@ -226,7 +226,7 @@ class LightNetwork(nn.Module):
         return replace(weighted, features=self.modulation(weighted.features, gain))
 
     def _network_input(self, noisy: Tensor) -> Tensor:
-        """Sample or step as the network gets to see it."""
+        """Return the sample or step for the network."""
         return noisy if self.diffusion else torch.zeros_like(noisy)
 
 
@@ -235,10 +235,10 @@ def _sum_of_sources(weighted: WeightedFeatures) -> Tensor:
 
 
 class RestorationEmbedding(nn.Module):
-    """Strengths in [0, 1], one per kind, to an addition to the time embedding.
+    """Embeds restoration strengths in [0, 1], one per kind, for addition to the time embedding.
 
-    Full restoration (all 1) adds exactly 0, whatever the weights: networks that were trained
-    without the condition go on unchanged.
+    Full restoration (all 1) adds exactly 0 for any weights, so networks trained without the
+    condition are unchanged.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ class RestorationEmbedding(nn.Module):
 
     def __init__(self, kinds: int, dim: int, hidden: int = 64) -> None:
         super().__init__()
-        # no biases: nothing left out must give nothing added
+        # no biases: full restoration must add exactly 0
         first, last = (nn.Linear(a, b, bias=False) for a, b in ((kinds, hidden), (hidden, dim)))
         nn.init.zeros_(last.weight)
         self.layers = nn.Sequential(first, nn.SiLU(), last)

@@ -1,4 +1,4 @@
-"""The modulation block: coefficients that make a chosen object stand out (Eq. 12)."""
+"""The modulation block: coefficients that emphasise a selected object (Eq. 12)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def apply_gain(brightness: Tensor, gain: Tensor) -> Tensor:
     brightness : Tensor
         In [0, 1].
     gain : Tensor
-        Signed strength per pixel: positive brightens, negative darkens, 0 leaves as is.
+        Signed strength per pixel: positive brightens, negative darkens, 0 has no effect.
 
     Returns
     -------
@@ -46,15 +46,15 @@ class LevelModulation(nn.Module):
     def forward(self, weighted: Tensor, mask: Tensor, gain: Tensor) -> Tensor:
         h = torch.cat([self.norm(weighted), mask, gain], dim=1)
         h = torch.tanh(self.head(F.silu(self.conv(h))))
-        # gain 0 gives exactly 1: no prompt and strength 0 are the same computation
+        # gain 0 gives exactly 1: no prompt and strength 0 are equal
         return 1 + 2 * gain.abs() * h
 
 
 class Modulation(nn.Module):
     """`lambda_X` and `lambda_Y` per level, pixel and channel, from a mask and a signed strength.
 
-    Trained so that the decoded object follows a power law away from its surround (see
-    `training.modulation`); the strength's sign says brighter (+) or darker (-).
+    Trained so that the decoded object follows a power law away from its surroundings (see
+    `training.modulation`); the strength's sign means brighter (+) or darker (-).
     """
 
     def __init__(self, channels: tuple[int, ...]) -> None:

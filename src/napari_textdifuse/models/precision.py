@@ -1,4 +1,4 @@
-"""Half precision where the device gains from it, without losing what must stay exact."""
+"""Half precision on devices that benefit from it, except where values must stay exact."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Network = TypeVar("Network", LightNetwork, ChromaNetwork)
 
 
 def cast(network: Network, dtype: torch.dtype) -> Network:
-    """Cast to `dtype` in place, except the last layers, which make pixel values."""
+    """Cast to `dtype` in place, except the last layers, which output pixel values."""
     network.to(dtype)
     network.decoder.head.float()
     if network.decoder.refine is not None:

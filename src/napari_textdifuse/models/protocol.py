@@ -1,4 +1,4 @@
-"""What the fused chain needs of a network, whatever its architecture."""
+"""The interface between the fused chain and a network of any architecture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Features(Protocol):
-    """What lies between a network's encoder and decoder at one step; opaque but for the share."""
+    """Data between a network's encoder and decoder at one step; opaque except for the share."""
 
     @property
     def share(self) -> Tensor:
@@ -46,12 +46,12 @@ class FusionNetwork(Protocol):
         t : Tensor, shape (B,)
             Step numbers of the full schedule.
         restore : Tensor, shape (2 B, kinds), optional
-            How much of each restoration is wanted; see `LightNetwork.encode_and_weight`.
+            Strength of each restoration; see `LightNetwork.encode_and_weight`.
         balance : float
             In [-1, 1]: more of X (negative) or of Y (positive) in the whole image. The weights
-            ``w`` become ``(1 - |balance|) w + |balance| e``, where ``e`` is 1 for the source that
-            is wanted and 0 for the other: ``lambda_X`` and ``lambda_Y`` of Eq. 12 for all pixels.
-            0 changes nothing, at the ends a single source is restored.
+            ``w`` become ``(1 - |balance|) w + |balance| e``, where ``e`` is 1 for the preferred
+            source and 0 for the other: ``lambda_X`` and ``lambda_Y`` of Eq. 12 for all pixels.
+            0 has no effect; at -1 and 1 a single source is restored.
 
         Returns
         -------
@@ -74,11 +74,11 @@ class FusionNetwork(Protocol):
         """
 
     def decode_with_error(self, weighted: Any, t: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Decode as `decode` does, with a bound of the error where the network knows it.
+        """Decode like `decode`, with a bound of the error if the network predicts it.
 
         Returns
         -------
         estimate, variance : Tensor, shape (B, 1, H, W), float32
         error : Tensor, shape (B, 1, H, W), float32, or None
-            Nine in ten absolute errors lie below it; of brightness in [0, 1].
+            Bound of nine in ten absolute errors, of brightness in [0, 1].
         """

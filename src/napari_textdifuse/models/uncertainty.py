@@ -1,4 +1,4 @@
-"""How far the estimate may be off, pixel by pixel."""
+"""Expected error of the estimate at each pixel."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-#: Bound that an untrained head gives, of brightness in [0, 1].
+#: Bound of an untrained head, of brightness in [0, 1].
 FIRST = 0.02
 #: Bounds of its logarithm: a tenth of a grey value of 8 bits, and the whole range.
 LOWEST, HIGHEST = math.log(0.1 / 255), 0.0
 #: Share of the errors that lie below the bound.
 SHARE = 0.9
-#: Side in pixels of the cells over which the head looks for the noise and the light around.
+#: Side in pixels of the cells over which the head averages noise and light.
 CELL = 64
 
 
 @dataclass(frozen=True)
 class ErrorCalibration:
-    """Turns the bound of the error into a standard deviation, as measured on known images.
+    """Converts the bound of the error to a standard deviation, as measured on known images.
 
-    Nine in ten results lie within 1.645 deviations of what perfect images would have given.
+    Nine in ten results lie within 1.645 deviations of the result for perfect images.
 
     Parameters
     ----------
     expected, deviation : sequence of float
-        Natural logarithms of the bound, rising, and of the deviation that belongs to it.
+        Natural logarithms of the bound, increasing, and of the matching deviation.
     modalities : sequence of str
-        What it was measured on; empty for anything.
+        Modalities of the measurement; empty for any.
     """
 
     expected: Sequence[float]
@@ -41,7 +41,7 @@ class ErrorCalibration:
     modalities: Sequence[str] = ()
 
     def covers(self, *modalities: str | None) -> bool:
-        """Return whether it was measured on images of all these modalities."""
+        """Return whether the calibration includes all these modalities."""
         return not self.modalities or all(m in self.modalities for m in modalities)
 
     def __call__(self, error: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -51,12 +51,12 @@ class ErrorCalibration:
 
 
 class ErrorHead(nn.Module):
-    """Bound of the error of the estimate: nine in ten errors lie below it.
+    """Predicts the bound of nine in ten errors of the estimate.
 
-    A quantile of the error (Koenker & Bassett 1978) needs no assumption on how errors are
-    distributed. The head sees the decoder's last features, the estimate and what it took away from
-    both sources, there and on average over cells of `CELL` pixels. It sends no gradient back, so
-    that training it leaves the image as it is. Exchanging the sources changes nothing.
+    A quantile of the error (Koenker & Bassett 1978) needs no assumption about the distribution.
+    The inputs are the decoder's last features, the estimate and its difference from both sources,
+    at each pixel and averaged over cells of `CELL` pixels. No gradient flows back, so that
+    training the head does not change the image. The order of the sources has no effect.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class ErrorHead(nn.Module):
         ----------
         features : Tensor, shape (B, C, H / patch, W / patch)
         fused, residual : Tensor, shape (B, 1, H, W)
-            The weighted sources in [-1, 1] and what the decoder adds to them.
+            The weighted sources in [-1, 1] and the decoder's correction.
         sources : Tensor, shape (2 B, 1, H, W)
             Both sources in [-1, 1]; X in the first half.
 

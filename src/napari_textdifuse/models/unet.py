@@ -1,11 +1,11 @@
-"""The light conditional diffusion U-Net: an encoder and a decoder that can be run apart.
+"""The light conditional diffusion U-Net: an encoder and a decoder that can run separately.
 
 The encoder sees the noisy sample and the (degraded) condition; the decoder sees only features.
 Between the two, the fusion control module mixes the features of two encoder runs (Eq. 2-4).
 
-Differences from the authors' network, made for interaction on a CPU: the image is folded into
-2x2 patches at the entrance (as in FFDNet), there is one skip per level, and normalisation is per
-pixel over channels, so that a result does not depend on how large the image or tile is.
+Differences from the authors' network, for interaction on a CPU: the image is folded into
+2x2 patches at the input (as in FFDNet), there is one skip per level, and normalisation is per
+pixel over channels, so that a result does not depend on the size of the image or tile.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 #: Kinds of restoration, in the order of the condition vector: noise and blur; light and contrast.
 RESTORATIONS = ("noise", "light")
-#: Most levels of a network.
+#: Largest number of levels of a network.
 LEVELS = 8
-#: What each field of `UNetConfig` may be, far around what makes sense.
+#: Allowed range of each field of `UNetConfig`, wider than useful values.
 RANGES = {
     "patch": (1, 16),
     "base": (2, 4096),
@@ -45,7 +45,7 @@ class UNetConfig:
     Parameters
     ----------
     patch : int
-        Side of the pixel patches folded into channels at the entrance.
+        Side of the pixel patches folded into channels at the input.
     base : int
         Channels of the finest level.
     multipliers : tuple of int
@@ -55,23 +55,23 @@ class UNetConfig:
     time_dim : int
         Width of the time embedding.
     refine : int
-        Channels of the last layers at full resolution, which know no patch borders; 0 for none.
+        Channels of the last layers at full resolution, across patch borders; 0 for none.
     control_fine : int
         Channels of the fusion control's layers at full resolution; 0 for none.
     control_cell : int
-        Side in pixels of the cells over which the fusion control's attention looks for means and
-        maxima; 0 for the whole image. With cells a tile of a large image is weighed as it
-        would be within the image, and an image as the crops of the training were.
+        Side in pixels of the cells over which the fusion control's attention computes means and
+        maxima; 0 for the whole image. With cells, a tile of a large image has the same weights
+        as within the image, and images are treated like the crops of training.
     restore : int
         Kinds of restoration whose strength is a condition of the network (see
         `conditions.RestorationEmbedding`); 0 for a network that always restores in full.
     uncertainty : int
-        Channels of the head that predicts how far the estimate may be off; 0 for none.
+        Channels of the head that predicts the error of the estimate; 0 for none.
 
     Raises
     ------
     ValueError
-        If a value is not a whole number, or outside what a network can have (`RANGES`).
+        If a value is not an integer or outside `RANGES`.
     """
 
     patch: int = 2
@@ -95,7 +95,7 @@ class UNetConfig:
                 # true is an int in Python
                 if type(number) is not int or not low <= number <= high:
                     raise ValueError(
-                        f"{name} must be {'whole numbers' if several else 'a whole number'} from "
+                        f"{name} must be {'integers' if several else 'an integer'} from "
                         f"{low} to {high}, not {number!r}"
                     )
         if len(self.blocks) != len(self.multipliers):
@@ -135,7 +135,7 @@ class UNetConfig:
         given: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
-        # fields that older files do not have
+        # fields that older files lack
         absent = ("refine", "control_fine", "control_cell", "restore", "uncertainty")
         missing = [name for name in RANGES if name not in given and name not in absent]
         if missing:
@@ -264,7 +264,7 @@ class Encoder(nn.Module):
         t : Tensor, shape (B,)
             Step numbers.
         context : Tensor, shape (B, time_dim), optional
-            What is known of the whole image, added to the time embedding.
+            Description of the whole image, added to the time embedding.
 
         Returns
         -------
@@ -286,7 +286,7 @@ class Encoder(nn.Module):
 
 
 class Refine(nn.Module):
-    """A correction at full resolution, across the borders of the patches."""
+    """A correction at full resolution, across the patch borders."""
 
     def __init__(self, c_in: int, channels: int, patch: int, c_out: int = 2) -> None:
         super().__init__()
@@ -355,7 +355,7 @@ class Decoder(nn.Module):
         return self.heads(self.features(features, t, context))
 
     def features(self, features: list[Tensor], t: Tensor, context: Tensor | None = None) -> Tensor:
-        """Return what the last layers see, ``(B, C_0, H / patch, W / patch)``."""
+        """Return the input of the last layers, ``(B, C_0, H / patch, W / patch)``."""
         emb = self.time(t)
         if context is not None:
             emb = emb + context
@@ -369,8 +369,8 @@ class Decoder(nn.Module):
         return F.silu(self.norm(x))
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn `features` into residual and variance."""
-        # the last layer stays in float32: bfloat16 would leave bands in smooth regions
+        """Convert `features` to residual and variance."""
+        # the last layer stays in float32: bfloat16 causes bands in smooth regions
         head = self.head(x.to(self.head.weight.dtype))
         out = F.pixel_shuffle(head, self.config.patch).float()
         if self.refine is not None:

@@ -147,7 +147,7 @@ class FusionRun(Work):
 
     def _hand_over(self) -> None:
         if self._worker.abort_requested and not isinstance(self._outcome, Exception):
-            self._outcome = Cancelled("The fusion was cancelled; no result was made.")
+            self._outcome = Cancelled("The fusion was cancelled; no result was created.")
         self._colour = None  # lets go of the session
         super()._hand_over()
 

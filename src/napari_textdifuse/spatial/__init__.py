@@ -1,8 +1,8 @@
-"""Where images lie: one grid for two, registration, and whether they lie on each other.
+"""Geometry: resampling two images onto one grid, registration, and checks of alignment.
 
 In: `Volume` objects with affines in RAS mm (or without), and layers of napari.
-Out: volumes on another grid or with another affine, masks of what is covered, rigid or affine
-transforms. No napari, and no files but those of transforms.
+Out: volumes on another grid or with another affine, masks of the overlap, rigid or affine
+transforms. napari is never imported; the only files are those of transforms.
 """
 
 from __future__ import annotations

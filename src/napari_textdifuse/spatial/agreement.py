@@ -1,7 +1,7 @@
-"""Whether two images lie on each other, or would agree much better a little off; a checkerboard.
+"""Alignment of two images: would a small shift fit much better? Also a checkerboard.
 
-Two measures of agreement that need no common contrast are compared between the place that the
-files give and small shifts of image B: the mutual information of the values (Maes et al. 1997, DOI
+Two measures of agreement that need no common contrast are compared at the position stated by the
+files and at small shifts of image B: the mutual information of the values (Maes et al. 1997, DOI
 10.1109/42.563664), and how parallel the edges are (normalised gradient fields, Haber and
 Modersitzki 2006, DOI 10.1007/11866763_89). Coarse and quick: well under a second.
 """
@@ -31,13 +31,13 @@ Image = npt.NDArray[np.float32]
 BINS, POINTS = 32, 60_000
 #: Smallest shift that is reported, in working voxels; for images also in their own pixels.
 LEAST_SHIFT, LEAST_PIXELS = 1.0, 5.0
-#: By what part mutual information must rise, by the number of axes.
+#: Relative rise of mutual information that is required, by the number of axes.
 MUCH_BETTER = {2: 0.10, 3: 0.13}
-#: Images without anything in common agree by chance, and differently everywhere; in nats.
+#: Agreement of unrelated images by chance, which differs from place to place; in nats.
 LEAST_RISE = 0.01
-#: How much more parallel the edges of images must be; then any rise of the information will do.
+#: Required gain in parallel edges; any rise of mutual information then suffices.
 PARALLEL = 1.15
-#: Less common field of view than this is reported.
+#: A smaller common field of view is reported.
 LOW_OVERLAP = 0.5
 _WAYS = {
     "mm": (("left", "right"), ("back", "front"), ("down", "up")),  # x, y, z of RAS
@@ -47,21 +47,21 @@ _WAYS = {
 
 @dataclass(frozen=True)
 class Alignment:
-    """How well two images lie on each other, as their files place them.
+    """Alignment of two images, as their files place them.
 
     Parameters
     ----------
     shift : tuple of float
-        The small movement of image B that makes it fit best: ``(x, y, z)`` in RAS mm, or ``(x, y)``
-        in pixels of image A where the images have no geometry. All zero where none is better.
+        The small shift of image B that fits best: ``(x, y, z)`` in RAS mm, or ``(x, y)``
+        in pixels of image A if the images have no geometry. All zero if none is better.
     unit : {"mm", "px"}
         Of `shift`.
     gain : float
-        By what part mutual information rises with that movement; 0.3 is 30 %.
+        Relative rise of mutual information with that shift; 0.3 is 30 %.
     overlap : float
         Part of image A that image B covers, in [0, 1].
     message : str or None
-        One sentence where a user should look again; None where all is well.
+        One sentence if a user should check the alignment, else None.
     """
 
     shift: tuple[float, ...]
@@ -77,7 +77,7 @@ class Alignment:
 
 
 def check_alignment(a: Volume, b: Volume) -> Alignment:
-    """Compare how well two images agree where they are with how well they would a little off.
+    """Compare the agreement of two images with that after small shifts.
 
     Shifts of up to eight working voxels are tried (about 20 mm for a head, 20 pixels of an image
     of 500); rotations are not, see `register` for these. Nothing is moved.
@@ -91,8 +91,8 @@ def check_alignment(a: Volume, b: Volume) -> Alignment:
     -------
     Alignment
         Its ``message`` is a sentence if the images do not overlap, overlap little, lie in different
-        planes, or would fit much better elsewhere. Label images, and images of one value, are not
-        judged.
+        planes, or would fit much better elsewhere. Label images and constant images are not
+        checked.
     """
     unit = "mm" if a.affine is not None and b.affine is not None else "px"
     nowhere = (0.0,) * (3 if unit == "mm" else 2)
@@ -114,7 +114,7 @@ def check_alignment(a: Volume, b: Volume) -> Alignment:
     if LABEL_UNIT in (a.unit, b.unit):
         return Alignment(nowhere, unit, 0.0, overlap, little)
     of_b = common_field(b, a)
-    turned = of_b.part > overlap  # the image with less around it is looked up in the other
+    turned = of_b.part > overlap  # the image with the smaller field of view is sampled in the other
     grid = CoarsePair(b, a, of_b) if turned else CoarsePair(a, b, common)
     found = _best_shift(grid)
     if found is None:
@@ -179,7 +179,7 @@ def _best_shift(grid: CoarsePair) -> tuple[Floats, float] | None:
 
 
 class _Information:
-    """Mutual information in nats at shifts of whole working voxels, always of the same voxels."""
+    """Return mutual information in nats at shifts of whole working voxels, on the same voxels."""
 
     def __init__(self, grid: CoarsePair) -> None:
         from scipy import ndimage
@@ -191,14 +191,14 @@ class _Information:
         here = tuple(slice(r, r + s) for r, s in zip(grid.reach, grid.fixed.shape, strict=True))
         inside = np.isfinite(grid.fixed)
         region = (always[here] > 0) & inside
-        if region.mean() < 0.05:  # the fields of view hardly overlap: what lies outside is empty
+        if region.mean() < 0.05:  # the fields of view hardly overlap: the outside counts as empty
             region = known[here] & inside
         self.usable = int(region.sum()) >= BINS * BINS
         self._known: dict[tuple[int, ...], float] = {}
         if not self.usable:
             return
         chosen = np.flatnonzero(region)
-        # every n-th, n odd, so that rows are not hit at the same places
+        # every n-th voxel with odd n, so that rows are sampled at different columns
         chosen = chosen[:: max(1, chosen.size // POINTS) | 1]
         where = np.array(np.unravel_index(chosen, region.shape))
         wide = grid.moving.shape
@@ -210,7 +210,7 @@ class _Information:
         self.usable = bool(np.ptp(self.fixed) and np.ptp(self.moving[self.places]))
 
     def __call__(self, shift: tuple[int, ...]) -> float:
-        """Return the mutual information if what belongs at 0 lies at `shift`."""
+        """Return the mutual information if the true position is `shift`."""
         if shift not in self._known:
             moving = self.moving[self.places + int(self.strides @ shift)]
             pairs = np.bincount(self.fixed + moving, minlength=BINS**2)
@@ -230,7 +230,7 @@ def _binned(values: Image) -> npt.NDArray[np.int32]:
 
 
 def _highest(score: Callable[[tuple[int, ...]], float], reach: tuple[int, ...]) -> tuple[int, ...]:
-    """Look everywhere with steps of four, and climb from the best with smaller ones."""
+    """Search everywhere in steps of four, then refine the best with smaller ones."""
     best = max(product(*(range(-(r // 4) * 4, r + 1, 4) for r in reach)), key=score)
     for step in (2, 1):
         ways = list(product((-step, 0, step), repeat=len(reach)))
@@ -249,10 +249,10 @@ def _highest(score: Callable[[tuple[int, ...]], float], reach: tuple[int, ...]) 
 def _refined(
     score: Callable[[tuple[int, ...]], float], best: tuple[int, ...], reach: tuple[int, ...]
 ) -> Floats:
-    """Put a parabola through the neighbours along each axis."""
+    """Fit a parabola through the neighbours along each axis."""
     result = np.array(best, float)
     for axis, limit in enumerate(reach):
-        if abs(best[axis]) >= limit:  # at the end of what was tried
+        if abs(best[axis]) >= limit:  # at the limit of the search
             continue
         low, middle, high = (
             score((*best[:axis], best[axis] + k, *best[axis + 1 :])) for k in (-1, 0, 1)
@@ -264,7 +264,7 @@ def _refined(
 
 
 def _parallel_edges(grid: CoarsePair) -> Floats:
-    """Return for every shift how much more parallel the edges are than by chance."""
+    """Return, for every shift, how much more parallel the edges are than by chance."""
     from scipy import fft
 
     fixed = _directions(grid.fixed)
@@ -314,15 +314,15 @@ def checkerboard(a: Array, b: Array, tiles: int = 8) -> Array:
     Parameters
     ----------
     a, b : ndarray
-        On one grid, ``(Y, X)`` or ``(Z, Y, X)``, shown alike (such as both in [0, 1]); either with
-        a last axis of 3 colours. Grey next to colour is repeated over the channels.
+        On one grid, ``(Y, X)`` or ``(Z, Y, X)``, with the same range (such as [0, 1]); either with
+        a last axis of 3 colours. Grey is repeated over the channels of a colour partner.
     tiles : int
         Number of squares along the longest side, 1 or more.
 
     Returns
     -------
     ndarray
-        Starts with `a` at index 0; in the type that holds both.
+        Starts with `a` at index 0; in the common type of both.
 
     Raises
     ------
@@ -330,7 +330,7 @@ def checkerboard(a: Array, b: Array, tiles: int = 8) -> Array:
         If the shapes differ or `tiles` is not a positive whole number.
     """
     if isinstance(tiles, bool) or not isinstance(tiles, (int, np.integer)) or tiles < 1:
-        raise InputError(f"tiles must be a whole number from 1, not {tiles!r}.")
+        raise InputError(f"tiles must be a positive integer, not {tiles!r}.")
     if a.ndim == b.ndim + 1 and a.shape[-1] in (3, 4):
         b = np.repeat(b[..., None], a.shape[-1], axis=-1)
     elif b.ndim == a.ndim + 1 and b.shape[-1] in (3, 4):

@@ -1,4 +1,4 @@
-"""Two images, coarse, on one grid: what `agreement` compares them on."""
+"""Two images on one coarse grid, for comparison by `agreement`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from .grid import CommonField
 Floats = npt.NDArray[np.float64]
 Image = npt.NDArray[np.float32]
 
-#: The working grid has about so many voxels, by the number of axes.
+#: Approximate number of voxels of the working grid, by the number of axes.
 VOXELS = {2: 65_000, 3: 250_000}
-#: Shifts are tried up to so many working voxels along each axis.
+#: Largest shift along each axis, in working voxels.
 REACH = {2: 10, 3: 8}
-#: Slices of a large volume that are read at most.
+#: Largest number of slices that are read of a large volume.
 SLICES = 160
 
 
 class CoarsePair:
-    """Both images, coarse, on one grid along the axes of `a`; `b` reaches farther."""
+    """Both images on one coarse grid along the axes of `a`; `b` has a margin."""
 
     def __init__(self, a: Volume, b: Volume, common: CommonField) -> None:
         n = self.ndim = a.ndim
@@ -47,7 +47,7 @@ class CoarsePair:
         self.moving = _sampled(b, matrix * self.step, start, wide, side / of_b)
 
     def movement(self, index: Floats) -> tuple[float, ...]:
-        """Return how `b` is to be moved if what belongs at 0 lies at `index`: mm, or pixels."""
+        """Return the shift of `b`, in mm or pixels, if its true position is `index`."""
         xyz = -(index * self.step)[::-1]
         if self.affine is None:
             return tuple(float(v) for v in xyz)
@@ -57,7 +57,7 @@ class CoarsePair:
 def _sampled(
     volume: Volume, matrix: Floats, offset: Floats, shape: tuple[int, ...], wanted: Floats
 ) -> Image:
-    """Look a coarse grid up in the means of blocks; not a number outside."""
+    """Sample block means on a coarse grid; NaN outside."""
     from scipy import ndimage
 
     array = volume.array

@@ -1,4 +1,4 @@
-"""Where grids lie in the world, and how indices of one map to indices of another."""
+"""Grids in the world, and mappings between their indices."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..volume import Array, Volume
 
 Floats = npt.NDArray[np.float64]
 
-#: Grids whose corners agree to this part of a voxel are one grid.
+#: Grids are equal if their corners agree to this part of a voxel.
 SAME_GRID = 1e-3
-#: The working grid: longest side in voxels, and mm beyond which no voxel is coarsened.
+#: The working grid: longest side in voxels, and largest voxel in mm that coarsening may reach.
 SIDE, COARSEST = {2: 512, 3: 128}, 3.0
 #: Fewest voxels along an axis of it.
 LEAST_SIDE = 4
 
 
 def index_map(moving: Volume, fixed: Volume) -> tuple[Floats, Floats]:
-    """Return how indices of `fixed` map to indices of `moving`, in the arrays' axis order.
+    """Return the mapping from indices of `fixed` to indices of `moving`, in the arrays' axis order.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def index_map(moving: Volume, fixed: Volume) -> tuple[Floats, Floats]:
 
 
 def same_grid(moving: Volume, fixed: Volume) -> bool:
-    """Tell whether both have the same voxels at the same places."""
+    """Return whether both have the same voxels at the same positions."""
     if moving.shape != fixed.shape:
         return False
     matrix, offset = index_map(moving, fixed)
@@ -46,7 +46,7 @@ def same_grid(moving: Volume, fixed: Volume) -> bool:
 
 
 def check_plane(moving: Volume, fixed: Volume) -> None:
-    """Refuse two slices that do not lie in one plane, to half a slice thickness.
+    """Raise if two slices do not lie in one plane, to half a slice thickness.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def check_plane(moving: Volume, fixed: Volume) -> None:
     if distance > thickness / 2:
         raise GeometryError(
             f"{moving.name} and {fixed.name} are slices of different planes, up to {distance:.1f} "
-            f"mm apart (thickness {thickness:.1f} mm); give the volumes, or slices of one plane."
+            f"mm apart (thickness {thickness:.1f} mm); use the volumes, or slices of one plane."
         )
 
 
@@ -89,14 +89,14 @@ def inside_of(
 
 @dataclass(frozen=True)
 class CommonField:
-    """Where a moving image covers a fixed one.
+    """Part of a fixed image that a moving one covers.
 
     Parameters
     ----------
     part : float
-        Of the fixed image, in [0, 1].
+        Covered part of the fixed image, in [0, 1].
     box : tuple of slice
-        Part of the fixed image's array that holds what is covered.
+        Bounding box of the covered part in the fixed image's array.
     matrix : ndarray, shape (n, n)
     offset : ndarray, shape (n,)
         From indices of the fixed image to those of the moving one, see `index_map`.
@@ -109,9 +109,9 @@ class CommonField:
 
 
 def common_field(fixed: Volume, moving: Volume) -> CommonField:
-    """Return what of an image another one covers, looked up on every few voxels.
+    """Return the part of an image that another one covers, sampled every few voxels.
 
-    Without geometry on both sides, the two cover each other edge to edge.
+    Unless both have geometry, the two cover each other edge to edge.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def extent(volume: Volume) -> str:
 
 
 def _plane_distance(moving: Volume, fixed: Volume) -> float:
-    """Return how far, in mm, the corners of a fixed slice lie from the moving slice's plane."""
+    """Return the distance in mm of a fixed slice's corners from the moving slice's plane."""
     affine = affine_of(moving)
     normal = np.cross(affine[:3, 0], affine[:3, 1])
     normal /= np.linalg.norm(normal)
@@ -170,7 +170,7 @@ def affine_of(volume: Volume) -> Floats:
 
 
 def working_grid(volume: Volume) -> Volume:
-    """Return an orthogonal grid around a volume, coarse enough to be quick; without values."""
+    """Return a coarse orthogonal grid around a volume, without values."""
     n = volume.ndim
     affine = affine_of(volume)
     axes = orthonormal(affine)

@@ -1,7 +1,7 @@
 """Image layers as volumes, read from their public attributes; napari is never imported.
 
-napari shows all layers in one world whose axes are those of the arrays (z, y, x). This package
-takes that world as LPS millimetres, which is how its own reader places images.
+napari displays all layers in one world whose axes are those of the arrays (z, y, x). This package
+interprets that world as LPS millimetres; its own reader places images accordingly.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ Matrix = npt.NDArray[np.float64]
 
 
 def is_layer(source: Any) -> bool:
-    """Tell whether something can be read as an image layer."""
-    if isinstance(source, np.ndarray):  # whose data may be no buffer
+    """Return whether an object can be read as an image layer."""
+    if isinstance(source, np.ndarray):  # its data may be an unsupported buffer
         return False
     return all(hasattr(source, name) for name in ("data", "scale", "translate"))
 
 
 def stored_facts(layer: Any) -> dict[str, Any]:
-    """Return what this package stored in a layer: affine, unit, modality, window, notes ..."""
+    """Return the metadata of this package in a layer: affine, unit, modality, window, notes ..."""
     return dict((getattr(layer, "metadata", None) or {}).get(KEY, {}))
 
 
 def read_layer(layer: Any, role: str, time: int | None = None) -> Volume:
-    """Turn a layer into a volume, with its place and with no demands on its values.
+    """Convert a layer to a volume with its geometry; values are not checked.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def read_layer(layer: Any, role: str, time: int | None = None) -> Volume:
         A napari layer, or anything with ``data``, ``scale`` and ``translate``; only public
         attributes are read, and napari is not imported.
     role : str
-        Its name, if it has none.
+        Name to use if the layer has none.
     time : int, optional
         See `as_volume`.
 
@@ -78,7 +78,7 @@ def read_layer(layer: Any, role: str, time: int | None = None) -> Volume:
     notes = list(known.get("notes", ()))
     if affine is not None and unknown and "affine" not in known:
         notes.append(
-            f"The layer's unit is {' and '.join(unknown)}, no length; its place was taken as "
+            f"The layer's unit is {' and '.join(unknown)}, not a length; its position was taken as "
             "millimetres of the viewer's world."
         )
     sources = dict(known.get("sources", {}))
@@ -100,15 +100,15 @@ def read_layer(layer: Any, role: str, time: int | None = None) -> Volume:
 
 
 def read_on(layer: Any, image: Any) -> Volume:
-    """Read a layer whose place is where it is seen on another one.
+    """Read a layer that was drawn on another one as displayed.
 
-    A viewer shows oblique grids upright. What is drawn there has no affine of its own, so it takes
-    that of the image below it along; a layer that was read from a file keeps its own.
+    A viewer displays oblique grids upright. A drawing has no affine of its own, so it inherits that
+    of the image below it; a layer that was read from a file keeps its own.
 
     Parameters
     ----------
     layer, image : object
-        See `read_layer`; of series over time the first point.
+        See `read_layer`; for time series the first point.
     """
     volume, below = read_layer(layer, "mask", 0), read_layer(image, "image", 0)
     if "affine" in stored_facts(layer) or below.affine is None or below.ndim != volume.ndim:
@@ -127,7 +127,7 @@ def at_time(name: str, time: int) -> str:
 
 
 def _limits(layer: Any, rgb: bool) -> dict[str, tuple[float, float]]:
-    """Return what is shown from black to white, for ``windows="shown"``."""
+    """Return the contrast limits, for ``windows="shown"``."""
     limits = getattr(layer, "contrast_limits", None)
     if rgb or limits is None:
         return {}
@@ -140,14 +140,14 @@ def data_to_world(layer: Any) -> Matrix:
     Parameters
     ----------
     layer : object
-        With napari's ``data_to_world``, or with ``scale`` and ``translate`` and, where they
-        matter, ``rotate`` and ``shear`` (matrices, shear also as the upper triangle's values) and
+        With napari's ``data_to_world``, or with ``scale`` and ``translate`` and, where
+        present, ``rotate`` and ``shear`` (matrices, shear also as the upper triangle's values) and
         ``affine``, composed as napari does: affine * (rotate * shear * scale + translate).
 
     Returns
     -------
     ndarray, shape (n + 1, n + 1)
-        In the world's own units; n is the layer's number of axes.
+        In the world's units; n is the layer's number of axes.
 
     Raises
     ------
@@ -174,19 +174,19 @@ def data_to_world(layer: Any) -> Matrix:
 
 
 def in_millimetres(matrix: Matrix, units: Any) -> tuple[Matrix, tuple[str, ...]]:
-    """Convert the world of a layer's matrix to millimetres, as far as its units are lengths.
+    """Convert a layer's matrix to millimetres, as far as its units are lengths.
 
     Parameters
     ----------
     matrix : ndarray, shape (n + 1, n + 1)
     units : sequence, or None
-        One unit per axis: text, or objects (pint's) whose text names the unit.
+        One unit per axis: text, or objects (of pint) whose text names the unit.
 
     Returns
     -------
     matrix : ndarray, shape (n + 1, n + 1)
     unknown : tuple of str
-        Units that are no lengths; along their axes nothing was changed.
+        Units that are not lengths; their axes are unchanged.
     """
     n = len(matrix) - 1
     names = ["pixel"] * n if units is None else [str(unit) for unit in units][-n:]
@@ -207,7 +207,7 @@ def spatial_part(matrix: Matrix, n: int, time: int = 0) -> Matrix:
     n : int
         Number of spatial axes, at most m.
     time : int
-        Index along the axis before them, which may move the image.
+        Index along the axis before them, which may shift the image.
 
     Returns
     -------
@@ -223,13 +223,13 @@ def spatial_part(matrix: Matrix, n: int, time: int = 0) -> Matrix:
 
 
 def world_affine(matrix: Matrix) -> Matrix:
-    """Turn a layer's matrix (millimetres, array order) into a `Volume`'s affine (RAS, x y z)."""
+    """Convert a layer's matrix (millimetres, array order) to a `Volume`'s affine (RAS, x y z)."""
     affine: Matrix = RAS_LPS @ embed(matrix)
     return affine
 
 
 def current_affine(matrix: Matrix, known: Mapping[str, Any]) -> Matrix | None:
-    """Return the affine of a layer's array as the layer lies now.
+    """Return the affine of a layer's array in its current position.
 
     Parameters
     ----------
@@ -237,8 +237,8 @@ def current_affine(matrix: Matrix, known: Mapping[str, Any]) -> Matrix | None:
         Array indices to the world, in millimetres.
     known : mapping
         ``layer.metadata["textdifuse"]``: ``affine``, and ``placed``, the matrix when the layer was
-        made. A layer that was moved or cropped since takes its affine along. Without an affine,
-        the world is taken as LPS.
+        created. The affine follows a layer that was moved or cropped since. Without an affine,
+        the world is interpreted as LPS.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Two images as a pair: in one world, with one number of axes."""
+"""Two images as a pair: in one world, with the same number of axes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ..volume import Volume
 
 
 def share_world(a: Volume, b: Volume) -> tuple[Volume, Volume]:
-    """Give a layer at the origin the place that the viewer shows, if the other layer was placed.
+    """Place a layer at the origin as the viewer displays it, if the other layer was placed.
 
-    Scale 1 at the origin may be an image without geometry, or the grid that another one was
-    scaled onto; the second is the case if the other layer has a transform of its own.
+    Scale 1 at the origin may mean an image without geometry, or the grid to which another one was
+    scaled. The second is the case if the other layer has a transform of its own.
 
     Parameters
     ----------
@@ -28,10 +28,10 @@ def share_world(a: Volume, b: Volume) -> tuple[Volume, Volume]:
 
 
 def equal_axes(a: Volume, b: Volume) -> tuple[Volume, Volume]:
-    """Give two images one number of axes, where a slice meets a volume.
+    """Match the number of axes of a slice and a volume.
 
-    A volume of one slice becomes that slice, as other formats write it. A slice whose place is
-    known becomes a volume of one slice, as thick as the file says.
+    A volume of one slice becomes that slice, as other formats write it. A slice with a known
+    position becomes a volume of one slice, with the thickness that the file states.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Registration: the movement that lays one image of a patient onto another.
+"""Registration: the transform that aligns one image of a patient with another.
 
 Mattes mutual information (Mattes et al. 2003, PET-CT image registration in the chest using
 free-form deformations), coarse to fine, with ITK through SimpleITK (the extra ``register``). The
-result is a movement in world coordinates; nothing is resampled, only affines change.
+result is a transform in world coordinates; nothing is resampled, only affines change.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Matrix = npt.NDArray[np.float64]
 KINDS = ("rigid", "affine")
 #: Possible, but more often a failure.
 UPSIDE_DOWN_ANGLE, LARGE_SCALE = 120.0, 1.25
-#: Mutual information of another place, as a part of the best one's, from which the two cannot be
-#: distinguished; and where only a single search ended at the best.
+#: Mutual information of another place, as a part of the best one's, above which the two cannot be
+#: distinguished; the second value applies if only a single search ended at the best.
 CLOSE, LONE = 0.95, 0.85
 
 
 @dataclass(frozen=True)
 class Registration:
-    """A movement, and how far to trust it.
+    """A transform and its reliability.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Registration:
     metric_before, metric_after : float or None
         Mutual information in nats, higher is better; None before if the images did not overlap.
     shift_mm : float
-        How far the centre of the fixed image was moved.
+        Displacement of the centre of the fixed image.
     angle : float
         Degrees of rotation.
     scale : float
@@ -52,7 +52,7 @@ class Registration:
     warnings : tuple of str
         One sentence each.
     starts, agreeing : int
-        How many quick searches were started from different places and angles, and how many of them
+        Number of quick searches from different positions and angles, and number of those that
         ended here; 0 for a transform from a file.
     rival : float
         Mutual information of the best other place as a part of this one's; 0 if there is none.
@@ -71,12 +71,12 @@ class Registration:
     rival: float = 0.0
 
     def apply(self, moving: Volume) -> Volume:
-        """Return the moving image in its new place: the same values, another affine.
+        """Return the moving image in its new position: the same values, another affine.
 
         Raises
         ------
         InputError
-            If the image has no geometry that could change.
+            If the image has no geometry.
         """
         if moving.affine is None:
             raise InputError(f"{moving.name} has no geometry, so it cannot be moved in space.")
@@ -102,7 +102,7 @@ class Registration:
         Raises
         ------
         InputError
-            If the ending is another.
+            If the extension is another.
         WriteError
             If the file cannot be written.
         """
@@ -119,18 +119,20 @@ class Registration:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Registration:
-        """Read what `save` wrote, or an ITK affine transform of another program.
+        """Read a file of `save`, or an ITK affine transform of another program.
 
         Raises
         ------
         ReadError
-            If the file is missing or is no such transform.
+            If the file is missing or is not such a transform.
         """
         path = Path(path)
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError):
-            raise ReadError(f"{path.name}: there is no such file, or it is no text.") from None
+            raise ReadError(
+                f"{path.name}: the file does not exist or is not a text file."
+            ) from None
         if path.suffix != ".json":
             matrix = decode_tfm(text, path.name)
             size = _size(matrix, np.zeros(3))
@@ -146,13 +148,13 @@ class Registration:
             return cls(**values)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ReadError(
-                f"{path.name}: not a transform that this package wrote; register again."
+                f"{path.name}: this is not a transform of napari-textdifuse; register again."
             ) from None
 
 
 @dataclass(frozen=True)
 class Aligned:
-    """A moving image in its new place, with what the record should say.
+    """A moving image in its new position, with notes for the record.
 
     Parameters
     ----------
@@ -169,18 +171,18 @@ class Aligned:
 def register(
     fixed: Volume, moving: Volume, kind: str = "rigid", callback: Callback | None = None
 ) -> Registration:
-    """Find the movement of `moving` that lays it onto `fixed`.
+    """Find the transform that aligns `moving` with `fixed`.
 
-    Quick searches start from the best of three places (as the files say, centres on centres,
+    Quick searches start from the best of three positions (as in the files, centres on centres,
     centres of gravity on each other), also turned by 20 and by 180 degrees about each axis; the
-    best of them is refined. Whether the searches agree decides whether the result is trusted, see
-    ``warnings``. Where the search ends no better than the files say, nothing is moved. Equal
-    inputs give equal results: one thread, one seed.
+    best of them is refined. The result is trusted if the searches agree; see ``warnings``. If the
+    search finds nothing better than the files, nothing is moved. Equal inputs give equal results:
+    one thread, one seed.
 
     Parameters
     ----------
     fixed, moving : Volume
-        Both with geometry, both 3-D, or slices of one plane (which then move within the plane).
+        Both with geometry; both 3-D, or slices of one plane (which then move within the plane).
         Colours count as their brightness. Any contrast: CT, MR, PET.
     kind : {"rigid", "affine"}
         Affine adds scaling and shearing to rotation and translation: for two people, or wrong
@@ -200,7 +202,7 @@ def register(
     MissingDependencyError
         If SimpleITK is not installed.
     Cancelled
-        If the callback asked for it.
+        If the callback returned False.
     """
     from .registration_search import Search
 
@@ -245,8 +247,8 @@ def frame_of(fixed: Volume, moving: Volume) -> Matrix:
     for volume in (fixed, moving):
         if volume.affine is None:
             raise GeometryError(
-                f"{volume.name} has no geometry, which registration in mm needs; give it as DICOM "
-                "or NIfTI, or as a layer with a scale in mm."
+                f"{volume.name} has no geometry, which registration in mm needs; use a DICOM "
+                "or NIfTI file, or a layer with a scale in mm."
             )
         if min(volume.shape) < LEAST_SIDE:
             raise GeometryError(
@@ -264,12 +266,12 @@ def frame_of(fixed: Volume, moving: Volume) -> Matrix:
 def aligned(
     fixed: Volume, moving: Volume, kind: str = "rigid", callback: Callback | None = None
 ) -> Aligned:
-    """Register `moving` with `fixed` and put it in its new place; see `register`.
+    """Register `moving` with `fixed` and apply the transform; see `register`.
 
     Returns
     -------
     Aligned
-        ``notes`` says what was done and repeats the warnings.
+        ``notes`` describes the registration and includes the warnings.
     """
     found = register(fixed, moving, kind, callback)
     note = (
@@ -285,14 +287,14 @@ def move_onto(
     how: str | os.PathLike[str] | Registration,
     callback: Callback | None = None,
 ) -> Aligned:
-    """Put `moving` in its place by registration, or by a transform that is known.
+    """Move `moving` by registration or by a known transform.
 
     Parameters
     ----------
     fixed, moving : Volume
         Image A and image B.
     how : {"rigid", "affine"}, path or Registration
-        Register now, or use a saved transform.
+        Register, or use a saved transform.
     callback : callable, optional
         See `register`.
 
@@ -301,7 +303,7 @@ def move_onto(
     InputError
         If `how` is none of these, or `moving` cannot be moved.
     ReadError
-        If a file holds no transform.
+        If a file contains no transform.
     """
     if isinstance(how, str) and how in KINDS:
         return aligned(fixed, moving, how, callback)
@@ -324,7 +326,7 @@ def move_onto(
 
 
 def _size(matrix: Matrix, centre: Matrix) -> tuple[float, float, float]:
-    """Return how far a point is moved in mm, the rotation in degrees and the scale."""
+    """Return the displacement of a point in mm, the rotation in degrees and the scale."""
     left, stretches, right = np.linalg.svd(matrix[:3, :3])
     cosine = np.clip((np.trace(left @ right) - 1) / 2, -1, 1)
     shift = centre - (np.linalg.inv(matrix) @ np.r_[centre, 1])[:3]
@@ -338,19 +340,18 @@ def _size(matrix: Matrix, centre: Matrix) -> tuple[float, float, float]:
 def _warnings(found: Registration) -> tuple[str, ...]:
     warnings = []
     if found.metric_before is not None and found.metric_after <= found.metric_before:
-        warnings.append(
-            "Registration found no place where the images agree better, so nothing was moved."
-        )
+        warnings.append("Registration found no better position, so nothing was moved.")
     if found.agreeing == 0 or found.rival > CLOSE or (found.agreeing == 1 and found.rival > LONE):
         warnings.append(
-            f"Registration is not sure: {found.agreeing} of {found.starts} searches from different "
-            f"starts ended here, and the images agree {found.rival:.0%} as well in another place; "
-            "check the fit, or bring the images closer by hand first."
+            f"Registration is uncertain: {found.agreeing} of {found.starts} searches from "
+            "different "
+            f"starts ended here, and another position agrees {found.rival:.0%} as well; "
+            "check the fit, or align the images roughly by hand first."
         )
     if found.angle > UPSIDE_DOWN_ANGLE:
         warnings.append(
-            f"Registration turned the image by {found.angle:.0f} degrees, as if it had been upside "
-            "down or back to front; make sure that it is right."
+            f"Registration turned the image by {found.angle:.0f} degrees, as if it were upside "
+            "down or back to front; check that this is right."
         )
     if found.scale > LARGE_SCALE:
         warnings.append(

@@ -20,20 +20,20 @@ from .resample import resample_to
 
 Matrix = npt.NDArray[np.float64]
 
-#: The levels: how many working voxels are averaged along each axis.
+#: The levels: number of working voxels that are averaged along each axis.
 SHRINK = (4, 2, 1)
-#: Levels whose longest side has fewer voxels than this are skipped.
+#: Levels are skipped if their longest side has fewer voxels.
 LEAST_LEVEL = 20
-#: The metric looks at so many points of a level.
+#: Number of points of a level that the metric samples.
 POINTS = 80_000
 BINS, ITERATIONS = 32, 200
-#: Quick searches from other starts: their iterations, and how far they are turned, in degrees.
+#: Quick searches from other starts: iterations and rotations in degrees.
 QUICK_ITERATIONS, TURN = 60, 20.0
-#: The best of them are searched to their end.
+#: Number of the best ones that are refined.
 LOOKED_AT = 5
-#: What a place that is turned by 180 degrees counts for.
+#: Weight of a position that is turned by 180 degrees.
 UPSIDE_DOWN = 0.95
-#: An affine search starts where a rigid one ended; coarser levels would only blow it up.
+#: An affine search starts where a rigid one ended; at coarser levels it would diverge.
 AFFINE_COARSEST = 2
 _LOST = (
     "Registration lost the overlap of the two images; check that they show the same part of the "
@@ -43,18 +43,18 @@ _LOST = (
 
 @dataclass(frozen=True)
 class RegistrationProgress:
-    """Where a running registration stands.
+    """Progress of a registration.
 
     Parameters
     ----------
     level, levels : int
-        Resolution being worked at, from 1 (coarsest).
+        Current resolution, from 1 (coarsest).
     iteration : int
         Since the level's start.
     metric : float
-        Mutual information at the moment, in nats; grows.
+        Current mutual information, in nats; increases.
     fraction : float
-        A guess of what part is done, in [0, 1]; never falls.
+        Estimated finished part, in [0, 1]; never decreases.
     """
 
     level: int
@@ -70,7 +70,7 @@ Callback = Callable[[RegistrationProgress], bool | None]
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What the search came to, in its frame: moving to fixed; mutual information in nats.
+    """Result of a search in its frame: moving to fixed; mutual information in nats.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a quick search ended."""
+    """Result of a quick search."""
 
     score: float
     transform: Any
@@ -129,7 +129,7 @@ class Search:
         self.step, self.steps, self.fraction = 0.0, 1 + len(self.shrink), 0.0
 
     def run(self, kind: str) -> SearchResult:
-        """Search for a rigid movement, and from there for an affine one if that is wanted."""
+        """Search for a rigid transform, and from there for an affine one if requested."""
         with one_thread(self.sitk):
             return self._run(kind)
 
@@ -143,7 +143,7 @@ class Search:
         chosen = places[0].transform
         best = self._better(start, self._optimise(self._copy(chosen), self.shrink))
         if self._apart(best, chosen) > self.tolerance and self._apart(best, start) > 0:
-            agreeing = 0  # the finer levels went somewhere else
+            agreeing = 0  # the finer levels ended elsewhere
         else:
             agreeing = sum(self._apart(p.transform, chosen) <= self.tolerance for p in places)
         others = [p.score for p in places if self._apart(p.transform, chosen) > 2 * self.tolerance]
@@ -161,7 +161,7 @@ class Search:
         return SearchResult(self._matrix(best), before, after, centre, len(places), agreeing, rival)
 
     def _places(self) -> list[_Place]:
-        """Search quickly, at the coarsest level, from several starts; the best place first."""
+        """Search at the coarsest level from several starts; the best position first."""
         middle = self._best_start()
         starts = [(self._copy(middle), False), (self._euler(), False)]
         axes = range(3) if self.ndim == 3 else (2,)
@@ -180,7 +180,7 @@ class Search:
             self.step = 0.5 * k / len(starts)
             try:
                 found = self._optimise(transform, self.shrink[:1], quick=True, still=True)
-            except GeometryError:  # this start lost the image; others may not
+            except GeometryError:  # this start lost the overlap; others may not
                 continue
             score = self._agreement(found, self.shrink[0])
             if score is not None:
@@ -188,7 +188,7 @@ class Search:
         if not places:
             raise GeometryError(_LOST)
         self.step = 1
-        # hardly anybody is scanned upside down: such a place must be clearly better
+        # patients are hardly ever scanned upside down: such a position must be clearly better
         places.sort(key=_Place.worth, reverse=True)
         ends = []
         for k, place in enumerate(places[:LOOKED_AT]):
@@ -201,11 +201,11 @@ class Search:
 
     @property
     def tolerance(self) -> float:
-        """How far apart two ends of quick searches may be and mean the same place, in mm."""
+        """Largest distance in mm of two quick searches' results that count as the same position."""
         return max(self.fixed.GetSpacing()) * self.shrink[0]
 
     def _apart(self, one: Any, other: Any) -> float:
-        """Return how far apart two transforms put points in the fixed image, mm, on average."""
+        """Return the mean distance in mm of points of the fixed image under two transforms."""
         size = np.array(self.fixed.GetSize())
         corners = [
             self.fixed.TransformContinuousIndexToPhysicalPoint((size * at).tolist())
@@ -218,13 +218,13 @@ class Search:
         return type(transform)(transform)
 
     def _better(self, one: Any, other: Any) -> Any:
-        """Return the transform with more agreement; the first where the search brought none."""
+        """Return the transform with more agreement; the first if the search found nothing."""
         scores = [self._agreement(t) for t in (one, other)]
         first, second = (-np.inf if s is None else s for s in scores)
         return other if second > first else one
 
     def _image(self, volume: Volume, frame: Matrix) -> Any:
-        """Sample a volume on an orthogonal working grid that covers it; in the frame."""
+        """Sample a volume on an orthogonal working grid that covers it, in the frame."""
         if volume.rgb:
             brightness = np.asarray(volume.array)[..., :3].mean(axis=-1)
             volume = replace(volume, array=brightness, rgb=False)
@@ -233,7 +233,9 @@ class Search:
         if not np.isfinite(array).all():
             array = np.nan_to_num(array, nan=float(np.nanmin(array)))
         if array.min() == array.max():
-            raise InputError(f"{volume.name} has one value everywhere; nothing can be registered.")
+            raise InputError(
+                f"{volume.name} has the same value everywhere and cannot be registered."
+            )
         n = self.ndim
         affine = np.linalg.inv(frame) @ affine_of(grid)
         spacing = np.linalg.norm(affine[:3, :n], axis=0)
@@ -272,7 +274,7 @@ class Search:
         return starts[-max(ranked)[1]]
 
     def _gravity(self, image: Any) -> Matrix:
-        """Return the centre of what is brighter than the mean, which is mostly the body."""
+        """Return the centre of the voxels brighter than the mean, which is mostly the body."""
         array = self.sitk.GetArrayViewFromImage(image)
         where = np.argwhere(array > array.mean()).mean(axis=0)[::-1]
         return np.array(image.TransformContinuousIndexToPhysicalPoint(where.tolist()))
@@ -302,7 +304,7 @@ class Search:
     def _optimise(
         self, transform: Any, shrink: tuple[int, ...], *, quick: bool = False, still: bool = False
     ) -> Any:
-        """Follow the metric uphill, level by level; `still` does not count the levels."""
+        """Maximise the metric, level by level."""
         for factor in shrink:
             fixed, moving = (_shrunk(self.sitk, i, factor) for i in (self.fixed, self.moving))
             method = self._method(fixed.GetNumberOfPixels())
@@ -328,7 +330,7 @@ class Search:
         return transform
 
     def _report(self, method: Any) -> None:
-        """Tell the callback; an exception must not pass through ITK."""
+        """Call the callback; an exception must not pass through ITK."""
         if self.callback is None or self.failure is not None:
             return
         iteration = int(method.GetOptimizerIteration())
@@ -350,7 +352,7 @@ class Search:
             method.Abort()
 
     def _matrix(self, transform: Any) -> Matrix:
-        """Return the movement from moving to fixed; ITK's transforms go the other way."""
+        """Return the transform from moving to fixed; ITK's transforms have the other direction."""
         n = self.ndim
         linear = np.array(transform.GetMatrix()).reshape(n, n)
         centre, shift = (np.array(v) for v in (transform.GetCenter(), transform.GetTranslation()))
@@ -362,7 +364,7 @@ class Search:
 
 @contextmanager
 def one_thread(sitk: Any) -> Iterator[None]:
-    """Sum in one order, so that equal inputs give equal results.
+    """Use one thread, so that equal inputs give equal results.
 
     The metric's threads follow ITK's default only, not what a registration method is set to.
     """

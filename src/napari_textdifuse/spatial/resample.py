@@ -1,4 +1,4 @@
-"""Resample one image onto another's grid, through world coordinates in mm."""
+"""Resampling of one image onto another's grid, through world coordinates in mm."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .grid import check_plane, extent, index_map, inside_of, same_grid
 
 Floats = npt.NDArray[np.float64]
 
-#: Sampling more than this times coarser than the source is preceded by a low-pass filter.
+#: Sampling that is coarser than the source by more than this factor needs a low-pass filter.
 COARSER = 1.2
-#: A result covered by less than this part gets a note.
+#: A smaller covered part gets a note.
 LOW_OVERLAP = 0.5
-_TRUNCATE = 4.0  # standard deviations, where the filter's Gaussian ends
+_TRUNCATE = 4.0  # radius of the Gaussian in standard deviations
 #: Largest block that is resampled at once (Z, Y, X): 8 MiB in float32.
 BLOCK = (32, 256, 256)
-#: Images whose sides have one ratio within this are assumed to show the same field.
+#: Tolerance of the aspect ratio within which images are assumed to show the same field of view.
 SAME_ASPECT = 0.01
 
 
@@ -42,7 +42,7 @@ class Resampled:
     overlap : float
         Part of the grid that is inside, in [0, 1].
     notes : tuple of str
-        One sentence per assumption, or about a small overlap.
+        One sentence for each assumption and for a small overlap.
     """
 
     volume: Volume
@@ -61,19 +61,19 @@ def resample_to(
 ) -> Resampled:
     """Resample `moving` onto the grid of `fixed`.
 
-    With geometry on both sides, each voxel centre of `fixed` is looked up in `moving` through
-    world coordinates; oblique and flipped axes included. Where `fixed` is more than 1.2 times
+    If both have geometry, each voxel centre of `fixed` is sampled in `moving` through
+    world coordinates, including oblique and flipped axes. Where `fixed` is more than 1.2 times
     coarser along an axis of `moving`, a Gaussian first widens the resolution to that of the coarse
     voxel (Cardoso et al. 2015, Scale factor point spread function matching).
 
-    Works block by block: besides the result it holds only the part of `moving` for one block,
-    and of a lazy array (dask, zarr) it reads only those parts.
+    Works block by block: only the result and the part of `moving` for one block are in memory,
+    and only these parts of a lazy array (dask, zarr) are read.
 
     Parameters
     ----------
     moving : Volume
     fixed : Volume
-        Gives the grid; its values are not used.
+        Defines the grid; its values are not used.
     order : int
         1 for images (linear), 0 for labels (nearest; never smoothed).
     fill : float, optional
@@ -81,14 +81,14 @@ def resample_to(
         `moving` (air in CT, no uptake in PET; of a sample of its slices where the array is lazy),
         and 0 for labels and colour.
     check_overlap : bool
-        False for a part of a grid whose whole was checked with `overlap_notes`: it may lie outside
-        `moving` altogether.
+        False for a part of a grid that was checked as a whole with `overlap_notes`: the part may
+        lie outside `moving`.
 
     Returns
     -------
     Resampled
         float32, except that labels and colours keep their type. An image that already is on the
-        grid is returned as it is. Values that are not finite count as the smallest finite one.
+        grid is returned unchanged. Values that are not finite count as the smallest finite one.
 
     Raises
     ------
@@ -99,11 +99,11 @@ def resample_to(
         If one is two-dimensional and the other is not, or `order` is neither 0 nor 1.
     """
     if order not in (0, 1):
-        raise InputError(f"order {order} is not offered; use 1 for images and 0 for labels.")
+        raise InputError(f"order {order} is not supported; use 1 for images and 0 for labels.")
     if moving.ndim != fixed.ndim:
         raise InputError(
             f"{moving.name} is {moving.ndim}-D and {fixed.name} is {fixed.ndim}-D; "
-            "choose a slice of the volume, or give two volumes."
+            "choose a slice of the volume, or use two volumes."
         )
     if moving.affine is None or fixed.affine is None:
         return _without_geometry(moving, fixed, order)
@@ -120,12 +120,12 @@ def resample_to(
 
 
 def overlap_notes(moving: Volume, fixed: Volume) -> tuple[str, ...]:
-    """Say so if little of `fixed` is covered by `moving`; reads no values.
+    """Return a note if `moving` covers little of `fixed`; reads no values.
 
     Raises
     ------
     GeometryError
-        If nothing is.
+        If nothing is covered.
     """
     if moving.affine is None or fixed.affine is None:
         return ()
@@ -142,7 +142,7 @@ def _overlap_notes(overlap: float, moving: Volume, fixed: Volume) -> tuple[str, 
     if overlap == 0:
         raise GeometryError(
             f"{moving.name} and {fixed.name} do not overlap: {extent(moving)} against "
-            f"{extent(fixed)} mm (RAS); check that they are of the same patient and position, "
+            f"{extent(fixed)} mm (RAS); check that they show the same patient and position, "
             "or register them."
         )
     if overlap >= LOW_OVERLAP:
@@ -159,7 +159,7 @@ def _without_geometry(moving: Volume, fixed: Volume, order: int) -> Resampled:
         if moving.shape != fixed.shape:
             raise GeometryError(
                 f"{unknown.name} has no geometry and another size ({size_of(unknown.shape)}) than "
-                f"{known.name} ({size_of(known.shape)}); give it as DICOM or NIfTI, or resample "
+                f"{known.name} ({size_of(known.shape)}); use DICOM or NIfTI, or resample "
                 "it first."
             )
         note = f"{unknown.name} has no geometry; that of {known.name} was assumed for both."
@@ -171,7 +171,7 @@ def _without_geometry(moving: Volume, fixed: Volume, order: int) -> Resampled:
         raise GeometryError(
             f"{moving.name} ({size_of(moving.shape)}) and {fixed.name} ({size_of(fixed.shape)}) "
             "have "
-            "no geometry and other aspect ratios; crop or resample them to one field of view."
+            "no geometry and different aspect ratios; crop or resample them to one field of view."
         )
     # pixel edges coincide, not pixel centres
     array, _ = _sample(moving, np.diag(ratios), (ratios - 1) / 2, fixed.shape, order, 0.0)
@@ -195,7 +195,7 @@ def _sample(
     order: int,
     fill: float,
 ) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """Sample `moving` on a grid of `shape`, block by block; also return which voxels lie inside."""
+    """Sample `moving` on a grid of `shape` block by block; also return which voxels are inside."""
     colours = moving.array.shape[moving.ndim :]
     dtype = moving.array.dtype if order == 0 or moving.rgb else np.dtype(np.float32)
     result = np.full(shape + colours, fill, dtype)
@@ -237,7 +237,7 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
 def _needed(
     source: tuple[int, ...], matrix: Floats, start: Floats, size: tuple[int, ...], sigma: Floats
 ) -> tuple[tuple[slice, ...], npt.NDArray[np.int64]]:
-    """Return the part of a source that a block is made from, and its first index.
+    """Return the part of a source that a block needs, and its first index.
 
     A margin as wide as the filter makes the result independent of the blocks.
     """
@@ -251,7 +251,7 @@ def _needed(
 
 def _smoothing(matrix: Floats) -> Floats:
     """Return the standard deviation of the low-pass filter along each source axis, in voxels."""
-    # how many source voxels one step on the target spans
+    # size of a target step in source voxels
     coarser = np.linalg.norm(matrix, axis=1)
     wider = np.where(coarser > COARSER, coarser, 1.0)
     sigma: Floats = np.sqrt((wider**2 - 1) / (8 * np.log(2)))

@@ -41,7 +41,7 @@ def decode_tfm(text: str, name: str) -> Matrix:
     ----------
     text : str
     name : str
-        What to call the file in messages.
+        Name of the file in messages.
 
     Returns
     -------
@@ -71,7 +71,8 @@ def decode_tfm(text: str, name: str) -> Matrix:
         matrix: Matrix = RAS_LPS @ np.linalg.inv(itk) @ RAS_LPS
     except (KeyError, ValueError, np.linalg.LinAlgError):
         raise ReadError(
-            f"{name}: not an ITK text file with one 3-D affine transform; save it as such, or use "
-            "the transform.json written by this package."
+            f"{name}: this is not an ITK text file with one 3-D affine transform; export it as "
+            "such, or use "
+            "the transform.json of napari-textdifuse."
         ) from None
     return matrix

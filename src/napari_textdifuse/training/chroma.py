@@ -20,7 +20,7 @@ from .trainer import Trainer
 BOUND_WEIGHT = 1e-5
 #: The error is squared below this size and absolute above it (CbCr times `CHROMA_SCALE`).
 HUBER = 0.02
-#: Weight of the error of the cast's log gains, and how many extra small images learn it.
+#: Weight of the error of the cast's log gains, and number of extra small images for it.
 LIGHT_WEIGHT, LIGHT_EXTRA = 0.3, 24
 
 
@@ -52,12 +52,12 @@ def train_chroma(
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         batch = train.batch(step, n)
-        # random numbers are made on the CPU, so that they are the same on every device
+        # random numbers are drawn on the CPU, so that they are the same on every device
         draw = torch.Generator().manual_seed(train.seed * 10_000_019 + step)
         noise = torch.randn(batch.clean.shape, generator=draw).to(device)
         u = (torch.rand(n, generator=draw) + torch.randperm(n, generator=draw)) / n
         t = (u * 1000).long().clamp(max=999)
-        # what the first step gets wrong stays wrong: half of the batch starts from pure noise
+        # errors of the first step remain: half of the batch starts from pure noise
         t[torch.randperm(n, generator=draw)[: (n + 1) // 2]] = 999
         t = t.to(device)
         z = schedule.add_noise(batch.clean, noise, t)
@@ -103,7 +103,7 @@ def train_chroma(
         return values
 
     def samples() -> tuple[Tensor, ...]:
-        """Degraded input, estimate from pure noise, clean image, all with the seen brightness."""
+        """Degraded input, estimate from pure noise, clean image, all with the degraded brightness."""
         rows = (fixed.seen, estimate(999), fixed.clean)
         return tuple(to_rgb(torch.cat([fixed.luma, x], dim=1)).clamp(0, 1) * 2 - 1 for x in rows)
 

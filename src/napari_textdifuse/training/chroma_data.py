@@ -24,7 +24,7 @@ from .degrade import (
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
-#: Sides of the small whole images, from which a cast is judged.
+#: Side of the reduced whole images from which a cast is estimated.
 WHOLE, SMALL = 128, 64
 #: Red, green and blue in brightness (ITU-R BT.601).
 LUMA = np.array(BT601, np.float32)
@@ -44,7 +44,7 @@ def degrade_colour(rgb: Floats, rng: np.random.Generator) -> tuple[Floats, Float
     seen : ndarray of float32, shape (H, W, 3)
         In [0, 1]; with probability 0.15 the clean image.
     gains : ndarray of float32, shape (3,)
-        The cast: a gain per channel, as under light of another colour (von Kries 1902).
+        Gain of each channel, as under coloured light (von Kries 1902).
     """
     gains = np.ones(3, np.float32)
     if rng.random() < 0.15:
@@ -71,18 +71,18 @@ def degrade_colour(rgb: Floats, rng: np.random.Generator) -> tuple[Floats, Float
 
 @dataclass(frozen=True)
 class ColourBatch:
-    """Crops and the images they were cut from.
+    """Crops and their whole images.
 
     Parameters
     ----------
     luma : Tensor, shape (B, 1, H, W)
-        Seen brightness in [-1, 1].
+        Degraded brightness in [-1, 1].
     seen, clean : Tensor, shape (B, 2, H, W)
         Degraded and clean CbCr, times `CHROMA_SCALE`.
     whole_luma, whole_chroma : Tensor, shapes (B, 1, WHOLE, WHOLE) and (B, 2, WHOLE, WHOLE)
-        The whole degraded image, made small.
+        The whole degraded image, reduced.
     log_gains : Tensor, shape (B, 3)
-        What undoes the cast.
+        Logarithms of the gains that undo the cast.
     """
 
     luma: Tensor
@@ -94,17 +94,17 @@ class ColourBatch:
 
 
 class ColourSampler:
-    """Draws crops of degraded images; every draw is a function of seed and step alone.
+    """Draws crops of degraded images; every draw depends on seed and step alone.
 
     Parameters
     ----------
     sets : list of list of ndarray of uint8, shape (H, W, 3)
-        Images by set; sets are drawn in equal shares.
+        Images of each set; sets are drawn in equal shares.
     crop : int
         Side of the square crops in pixels.
     seed : int
     device : str
-        Where the batches go.
+        Device of the batches.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class ColourSampler:
         )
 
     def _scene(self, sets: list[list[Bytes]], least: int, rng: np.random.Generator) -> Floats:
-        """Cut a random part of at least half an image's sides, as if it were a whole image."""
+        """Crop a random part, at least half as wide and high, as if it were a whole image."""
         pictures = sets[rng.integers(len(sets))]
         rgb = pictures[rng.integers(len(pictures))]
         height, width = (max(least, int(n * rng.uniform(0.5, 1))) for n in rgb.shape[:2])
@@ -153,7 +153,7 @@ class ColourSampler:
         short = [(0, max(0, least - n)) for n in part.shape[:2]]
         part = np.pad(part, (*short, (0, 0)), mode="symmetric")
         clean = np.divide(part, np.float32(255), dtype=np.float32)
-        if rng.random() < 0.3:  # scenes of other saturation
+        if rng.random() < 0.3:  # scenes with other saturation
             grey = (clean @ LUMA)[..., None]
             clean = np.clip(grey + np.float32(rng.uniform(0.6, 1.6)) * (clean - grey), 0, 1)
         return clean

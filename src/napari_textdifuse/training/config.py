@@ -1,4 +1,4 @@
-"""What a training run is made of; stored in its checkpoint."""
+"""Configuration of a training run; stored in its checkpoint."""
 
 from __future__ import annotations
 
@@ -7,49 +7,49 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-#: Fields that a resumed run may change: when to stop and save, and where to compute.
+#: Fields that a resumed run may change: when to stop and save, and the device.
 FREE = ("minutes", "steps", "cooldown", "save_minutes", "device")
-#: Of these, the ones that are fixed once the rate has begun to fall.
+#: Those of them that are fixed during the cool-down.
 STOPPING = ("minutes", "steps", "cooldown")
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How long, how and on what to train.
+    """Duration, method and data of a training run.
 
     Parameters
     ----------
     minutes : float, optional
-        Time budget over all sessions of the run. It only decides at which step the cool-down
-        begins, which then takes `cooldown` steps more.
+        Time budget over all sessions of the run. It only determines the step at which the
+        cool-down of `cooldown` steps begins.
     steps : int, optional
-        Length of the run in steps, cool-down included. With `minutes` as well, whichever comes
-        first.
+        Length of the run in steps, including the cool-down. If `minutes` is also given, the
+        earlier limit applies.
     cooldown : int
-        Steps at the end over which the rate falls to 0 along a half cosine.
+        Final steps, during which the rate falls to 0 along a half cosine.
     learning_rate : float
         Rate of AdamW between warm-up and cool-down.
     warmup : int
         Steps of linear warm-up.
     ema : float
-        Decay of the averaged weights, which are the ones that are validated and written.
+        Decay of the averaged weights, which are validated and written.
     batch : int
-        Pairs (or images) per step; the diffusion stage sees both images of a pair one by one.
+        Pairs (or images) per step; the diffusion stage uses both images of a pair separately.
     crop : int
         Side of the square crops in pixels.
     seed : int
-        Of the first weights, the crops, their degradations and the noise.
+        For the initial weights, the crops, their degradations and the noise.
     validate_every : int
         Steps between validations.
     save_minutes : float
         Time between checkpoints.
     device : str
-        Where to compute: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        Device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
     compile : bool
-        Use ``torch.compile`` where the stage knows how.
+        Use ``torch.compile`` if the stage supports it.
     diffusion : bool
-        False trains a plain autoencoder, for comparison: it sees neither noise nor step. Stages
-        after the first take over what their start was.
+        False trains a plain autoencoder, for comparison, without noise and steps. Later stages
+        use the setting of their start.
     intensity : float
         Weight of the intensity term of the fusion loss (Eq. 10); 0 leaves it out.
     level : {"maximum", "salience", "adaptive"}
@@ -67,14 +67,14 @@ class TrainConfig:
     haze : float
         Weight of `losses.haze_loss`, which the paper does not have.
     joint : bool
-        Train encoder and decoder along with the fusion control, all towards the fusion loss; the
-        paper keeps them as the diffusion stage left them.
+        Train encoder and decoder together with the fusion control, with the fusion loss; the
+        paper freezes them after the diffusion stage.
     stage : str
         Name of the stage.
     start : str
-        SHA-256 of the weights that the run began with; empty for new ones.
+        SHA-256 of the initial weights; empty for new ones.
     network : dict
-        Shape of the network, as `UNetConfig.to_dict` gives it.
+        Shape of the network, from `UNetConfig.to_dict`.
     data : dict
         Names of training and held-out images, and a checksum of all values.
     """
@@ -108,19 +108,19 @@ class TrainConfig:
     data: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON would give them back."""
+        """Return plain values, as read back from JSON."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return values
 
     def rate(self, step: int, cooldown_start: int | None) -> float:
-        """Learning rate of a step: a function of step numbers, never of the clock.
+        """Return the learning rate of a step, which depends on step numbers, never on the clock.
 
         Parameters
         ----------
         step : int
             Counted from 0.
         cooldown_start : int or None
-            Step at which the rate begins to fall; None while that is not known.
+            Step at which the rate begins to fall; None if not yet known.
         """
         rate = self.learning_rate * min(1.0, (step + 1) / max(1, self.warmup))
         if cooldown_start is not None and step >= cooldown_start:
@@ -131,12 +131,12 @@ class TrainConfig:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], free: tuple[str, ...]) -> list[str]:
-    """Name the fields in which a run's stored configuration and a new one differ.
+    """Return the differences between a run's stored configuration and a new one.
 
     Returns
     -------
     list of str
-        Such as ``"crop 96 (now 128)"``; long lists are compared by what was added and removed.
+        Such as ``"crop 96 (now 128)"``; for long lists the numbers of added and removed items.
     """
     found = []
     for name in sorted((old.keys() | new.keys()) - set(free)):

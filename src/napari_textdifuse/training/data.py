@@ -1,4 +1,4 @@
-"""Random training crops; every draw is a function of the seed and the step number alone."""
+"""Random training crops; every draw depends on the seed and the step number alone."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .sources import Example, Pixels, as_floats
 
 Floats = npt.NDArray[np.float32]
 
-#: Crops darker than this are drawn again: medical images are mostly black.
+#: Darker crops are drawn again: medical images are mostly black.
 DARK = 12 / 255
-#: Share of pairs that are left as they are, besides what `degrade` leaves: most images that people
-#: fuse are good ones, and texture must not be taken for noise.
+#: Share of undegraded pairs, in addition to those of `degrade`: most images that users fuse are
+#: good, and texture must not be mistaken for noise.
 CLEAN_PAIRS = 0.3
-#: Share of pairs of an image with itself, which must come back as it is.
+#: Share of pairs of an image with itself, which must be returned unchanged.
 SAME = 0.1
-#: Shares of medical pairs with a functional image in which that is of another head, is shown by
-#: another colour map, and in which the anatomy is as bright as after an enhancing agent.
+#: Shares of medical pairs in which the functional image is of another head, is displayed in
+#: another colour map, and in which the anatomy is as bright as after a contrast agent.
 MIXED, REMAPPED, ENHANCED = 0.15, 0.4, 0.15
-#: Modalities with an up and down and a reading direction: only mirrored, never turned.
+#: Modalities with an upright orientation: only mirrored, never rotated.
 SCENES = ("VIS", "IR")
 
 
@@ -41,11 +41,11 @@ class Batch:
     seen_a, seen_b : Tensor
         Degraded.
     lit_a, lit_b : Tensor
-        With what was done to light and contrast, before blur and noise.
+        With the changes of light and contrast, before blur and noise.
     same : Tensor of bool, shape (B,)
-        Both images are one and the same.
+        Whether both images are the same.
     scene : Tensor of bool, shape (B,)
-        Visible light and infrared, as opposed to medical.
+        Whether the pair is visible light and infrared, as opposed to medical.
     """
 
     clean_a: Tensor
@@ -79,11 +79,11 @@ class CropSampler:
         Side of the square crops in pixels.
     seed : int
     device : str or torch.device
-        Where batches are put.
+        Device of the batches.
     degrade : callable
-        As `degrade_in_steps`.
+        A function like `degrade_in_steps`.
     clean : float
-        Share of pairs that are left as they are.
+        Share of undegraded pairs.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class CropSampler:
     def singles(self, step: int, size: int) -> tuple[Tensor, Tensor]:
         """Return `size` images of batch number `step`, clean and degraded.
 
-        Sets are drawn in equal shares; of a pair both images are taken.
+        Sets are drawn in equal shares; both images of a pair are used.
         """
         rng = np.random.default_rng((self.seed, step))
         clean: list[Floats] = []
@@ -123,7 +123,7 @@ class CropSampler:
         Raises
         ------
         InputError
-            If there are single images among the examples.
+            If an example is a single image.
         """
         if any(len(e.images) != 2 for e in self.examples):
             raise InputError("this stage needs pairs of images; use --pairs or --data.")
@@ -171,7 +171,7 @@ class CropSampler:
     def _mixed(
         self, example: Example, group: list[Example], rng: np.random.Generator
     ) -> tuple[Pixels, ...]:
-        """Return the example's images, the functional one now and then from another head."""
+        """Return the example's images, with the functional one sometimes from another head."""
         images = example.images
         if len(images) == 2 and example.modalities[0] in FUNCTIONAL and rng.random() < MIXED:
             other = group[rng.integers(len(group))].images[0]
@@ -194,11 +194,11 @@ class CropSampler:
 
 
 def _tone(x: Floats, modality: str, rng: np.random.Generator, pair: bool) -> Floats:
-    """Show a functional value by another map, or an anatomy as bright as an enhanced one."""
+    """Remap a functional image, or brighten an anatomy like an enhanced one."""
     if not pair:
         return x
     if modality in FUNCTIONAL and rng.random() < REMAPPED:
-        low = np.float32(rng.uniform(0, 1))  # from a map that is dark for long to one that is not
+        low = np.float32(rng.uniform(0, 1))  # from a map with a long dark part to one without
         return (low * x**2 + (1 - low) * np.sqrt(x)).astype(np.float32)
     if modality == "MR" and rng.random() < ENHANCED:
         return np.clip(x * np.float32(rng.uniform(1, 2)), 0, 1)

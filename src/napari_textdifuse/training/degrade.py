@@ -1,9 +1,8 @@
 """Degradations that the restoration prior learns to undo (Sec. 3.2).
 
-Every function takes and gives float32 ``(H, W)`` in [0, 1], or ``(H, W, 3)`` where it is about
-colour. What is drawn for an image depends on its modality: light can fail in a photograph, but a
-medical value has a meaning, so medical images only get the noise, blur and shading of their
-scanner.
+Every function accepts and returns float32 ``(H, W)`` in [0, 1], or ``(H, W, 3)`` for colour.
+Degradations depend on the modality: photographs may have bad light, but medical values have a
+meaning, so medical images only get the noise, blur and shading of their scanner.
 """
 
 from __future__ import annotations
@@ -18,29 +17,29 @@ from ..colour import BT601
 
 Image = npt.NDArray[np.float32]
 Rng = np.random.Generator
-#: Brightness, modality and random numbers to the image in wrong light, and the same with the rest.
+#: Brightness, modality and random numbers in; image in bad light, and fully degraded image, out.
 Degrade = Callable[[Image, str, Rng], tuple[Image, Image]]
 
 
 def gaussian_noise(x: Image, rng: Rng, sigma: float) -> Image:
-    """Additive noise of standard deviation `sigma`, as electronics make it."""
+    """Additive electronic noise of standard deviation `sigma`."""
     return x + rng.standard_normal(x.shape, dtype=np.float32) * np.float32(sigma)
 
 
 def rician_noise(x: Image, rng: Rng, sigma: float) -> Image:
-    """Magnitude of a complex signal with noise in both parts (Gudbjartsson & Patz 1995)."""
+    """Rician noise: magnitude of a noisy complex signal (Gudbjartsson & Patz 1995)."""
     real = gaussian_noise(x, rng, sigma)
     imaginary = gaussian_noise(np.zeros_like(x), rng, sigma)
     return np.hypot(real, imaginary)
 
 
 def poisson_noise(x: Image, rng: Rng, peak: float) -> Image:
-    """Noise of counting when full brightness is `peak` counts."""
+    """Poisson noise with `peak` counts at full brightness."""
     return (rng.poisson(np.clip(x, 0, 1) * peak) / peak).astype(np.float32)
 
 
 def low_counts(x: Image, rng: Rng, peak: float, width: float) -> Image:
-    """Few counts, then the smoothing of a reconstruction: the blobs of a short PET or SPECT.
+    """Low counts and the smoothing of a reconstruction, as in a short PET or SPECT.
 
     Counts are Poisson distributed (Shepp & Vardi 1982); clinical reconstructions end with a
     Gaussian filter (Boellaard et al., EANM guidelines 2015).
@@ -62,14 +61,14 @@ def quantum_noise(x: Image, rng: Rng, sigma: float) -> Image:
 
     Filtered back-projection gives quantum noise a spectrum that rises with frequency and is cut
     by the kernel (Riederer, Pelc & Chesler 1978): neighbouring pixels are correlated. Denser
-    surroundings let fewer photons through, so the variance grows with the smoothed brightness.
+    surroundings transmit fewer photons, so the variance grows with the smoothed brightness.
 
     Parameters
     ----------
     x : ndarray, shape (H, W)
     rng : numpy.random.Generator
     sigma : float
-        Standard deviation at full brightness; black has about half of it.
+        Standard deviation at full brightness; about half of it at black.
     """
     frequency = np.hypot(np.fft.fftfreq(x.shape[0])[:, None], np.fft.rfftfreq(x.shape[1])[None])
     kernel = frequency * (0.5 + 0.5 * np.cos(2 * np.pi * np.minimum(frequency, 0.5)))
@@ -88,7 +87,7 @@ def low_light(x: Image, rng: Rng) -> Image:
 
 
 def over_exposure(x: Image, rng: Rng) -> Image:
-    """Gain with clipping, up to two stops of a camera's latitude at the end."""
+    """Gain with clipping, of an over-exposed image."""
     return np.clip(x * np.float32(rng.uniform(1.1, 1.5 if rng.random() < 0.6 else 2.2)), 0, 1)
 
 
@@ -106,7 +105,7 @@ def bias_field(x: Image, rng: Rng) -> Image:
 
 
 def low_contrast(x: Image, rng: Rng) -> Image:
-    """Values squeezed towards a grey level."""
+    """Contrast reduced towards a grey level."""
     k = np.float32(rng.uniform(0.5, 0.9))
     return k * x + (1 - k) * np.float32(rng.uniform(0.2, 0.6))
 
@@ -118,7 +117,7 @@ def blur(x: Image, rng: Rng) -> Image:
 
 
 def colour_cast(rgb: Image, rng: Rng, strength: float = 0.25) -> tuple[Image, Image]:
-    """Light of another colour: one gain per channel (von Kries 1902).
+    """Colour cast: one gain per channel (von Kries 1902).
 
     Parameters
     ----------
@@ -137,7 +136,7 @@ def colour_cast(rgb: Image, rng: Rng, strength: float = 0.25) -> tuple[Image, Im
 
 
 def chroma_noise(rgb: Image, rng: Rng, sigma: float, width: float = 1.0) -> Image:
-    """Coloured blotches that leave the brightness (BT.601) as it is.
+    """Coloured blotches that keep the brightness (BT.601).
 
     Demosaicking spreads a sensor's colour noise over neighbouring pixels.
 
@@ -167,7 +166,7 @@ def degrade(x: Image, modality: str, rng: Rng) -> Image:
     x : ndarray of float32, shape (H, W)
         Clean brightness in [0, 1].
     modality : str
-        ``"VIS"``, ``"IR"``, ``"MR"``, ``"CT"``, ``"PT"``, ``"NM"``; any other gets Gaussian or
+        ``"VIS"``, ``"IR"``, ``"MR"``, ``"CT"``, ``"PT"``, ``"NM"``; others get Gaussian or
         Poisson noise and blur.
     rng : numpy.random.Generator
 
@@ -180,12 +179,12 @@ def degrade(x: Image, modality: str, rng: Rng) -> Image:
 
 
 def degrade_in_steps(x: Image, modality: str, rng: Rng) -> tuple[Image, Image]:
-    """As `degrade`, with the image after the light has failed and before blur and noise.
+    """Degrade, and also return the image before blur and noise.
 
     Returns
     -------
     lit, seen : ndarray of float32, shape (H, W)
-        In [0, 1]: `lit` has the wrong light and contrast only, `seen` everything.
+        In [0, 1]: `lit` with changed light and contrast only, `seen` fully degraded.
     """
     if rng.random() < 0.25:
         return x, x
@@ -210,12 +209,12 @@ def degrade_in_steps(x: Image, modality: str, rng: Rng) -> tuple[Image, Image]:
     return lit, np.clip(x, 0, 1).astype(np.float32)
 
 
-#: Shares of images with nothing, noise, blur, and both, where errors are learned.
+#: Shares of images with nothing, noise, blur, and both, for training the error head.
 ERROR_KINDS = (0.1, 0.45, 0.2, 0.25)
 
 
 def degrade_for_errors(x: Image, modality: str, rng: Rng) -> tuple[Image, Image]:
-    """As `degrade_in_steps`, with more blur: every kind of error is to be seen often enough."""
+    """Degrade like `degrade_in_steps`, with more blur, so that every kind of error is frequent."""
     light = rng.random()
     if modality == "VIS" and light < 0.15:
         x = low_light(x, rng)
@@ -256,7 +255,7 @@ def _nuclear(x: Image, rng: Rng, sigma: float) -> Image:
     return _counting(x, rng, sigma)
 
 
-#: Noise of a modality's own, and how often it is drawn instead of Gaussian noise.
+#: Specific noise of a modality, and its share; the rest is Gaussian noise.
 _SPECIAL: dict[str, tuple[Callable[[Image, Rng, float], Image], float]] = {
     "MR": (rician_noise, 0.4),
     "CT": (quantum_noise, 0.3),

@@ -46,8 +46,8 @@ def train_diffusion(
     folder : Path
         Checkpoint, curve and samples.
     config : TrainConfig
-        A batch holds twice as many single images as ``config.batch``. With ``config.compile``
-        the start takes minutes, and steps are faster then.
+        A batch contains twice as many single images as ``config.batch``. With ``config.compile``
+        the start takes minutes, and steps are faster.
     """
     schedule = Schedule("cosine")
     network.requires_grad_(False)
@@ -59,7 +59,7 @@ def train_diffusion(
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         clean, seen = train.singles(step, size)
-        # random numbers are made on the CPU, so that they are the same on every device
+        # random numbers are drawn on the CPU, so that they are the same on every device
         draw = torch.Generator().manual_seed(train.seed * 10_000_019 + step)
         noise = torch.randn(clean.shape, generator=draw).to(device)
         # stratified over the schedule, with every eighth sample at pure noise, where the few-step

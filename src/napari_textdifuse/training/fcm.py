@@ -1,6 +1,6 @@
-"""Stage 2: the fusion control module, encoder and decoder frozen or along (Eq. 9-11).
+"""Stage 2: the fusion control module, with encoder and decoder frozen or trained (Eq. 9-11).
 
-Along with it the network learns to leave restoration out when asked to.
+In joint training the network also learns the strength of restoration.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .losses import (
 from .restoration import draw_restoration, target_pair
 from .trainer import Trainer
 
-#: One step in so many starts between.
+#: One step in this many starts between the ends of the schedule.
 INTERMEDIATE_EVERY = 4
 
 
@@ -38,7 +38,7 @@ def chain_sample(
     t: Tensor,
     restore: Tensor | None = None,
 ) -> Tensor:
-    """Sample the fused chain at step `t` as a sampler would meet it.
+    """Return samples of the fused chain at step `t`, as in a sampler.
 
     The clean estimate from pure noise is noised again to step `t`. Items at the last step keep
     the noise itself.
@@ -58,10 +58,10 @@ def train_fcm(
     folder: Path,
     config: TrainConfig,
 ) -> None:
-    """Train the fusion control module, with ``config.joint`` the whole chain around it.
+    """Train the fusion control module; with ``config.joint`` also encoder and decoder.
 
-    Three steps in four all samples are pure noise, where every chain starts and short ones do most
-    of their work; the others are noised estimates from between.
+    In three steps of four all samples are pure noise, where every chain starts and short ones do
+    most of their work. The others are noised estimates in between.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from ..models.gradients import magnitude, sobel
 def variational_bound(
     schedule: Schedule, z: Tensor, x0_true: Tensor, x0: Tensor, variance: Tensor, t: Tensor
 ) -> Tensor:
-    """KL term that teaches the variance (Nichol & Dhariwal 2021, Sec. 3.1), in bits per pixel.
+    """KL term for the variance (Nichol & Dhariwal 2021, Sec. 3.1), in bits per pixel.
 
     Parameters
     ----------
@@ -59,23 +59,23 @@ def slopes(x: Tensor) -> Tensor:
 
 
 def correlation_loss(fused: Tensor, x: Tensor, y: Tensor, counted: Tensor | None = None) -> Tensor:
-    """How far the differences are from the sources: ``2 - corr(x, f - y) - corr(y, f - x)``.
+    """Correlation of differences as a loss: ``2 - corr(x, f - y) - corr(y, f - x)``.
 
     The maximum of both sources (Eq. 10) drops one of them wherever the other is brighter; this
-    term asks that what was added to one source looks like the other (the sum of correlations of
-    differences, Aslantas & Bendes 2015, as a loss).
+    term makes the difference to one source look like the other (sum of correlations of
+    differences, Aslantas & Bendes 2015).
 
     Parameters
     ----------
     fused, x, y : Tensor, shape (B, 1, H, W)
     counted : Tensor of bool, shape (B,), optional
-        Pairs that count; two equal images are best fused to that image, and differ in nothing.
+        Pairs that count; equal images have no difference.
     """
 
     def correlation(a: Tensor, b: Tensor) -> Tensor:
         a = a - a.mean(dim=(1, 2, 3), keepdim=True)
         b = b - b.mean(dim=(1, 2, 3), keepdim=True)
-        # a flat image has no correlation; the small constant keeps its gradient at rest
+        # a flat image has no correlation; the small constant keeps its gradient finite
         scale = (a.square().sum(dim=(1, 2, 3)) * b.square().sum(dim=(1, 2, 3)) + 1e-3).sqrt()
         return (a * b).sum(dim=(1, 2, 3)) / scale
 
@@ -108,7 +108,7 @@ def similarity(x: Tensor, y: Tensor) -> Tensor:
 
 
 def structure_loss(fused: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """How little the result looks like its sources: ``2 - ssim(x, f) - ssim(y, f)``.
+    """Structural dissimilarity to both sources: ``2 - ssim(x, f) - ssim(y, f)``.
 
     Parameters
     ----------
@@ -119,10 +119,10 @@ def structure_loss(fused: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 def overshoot_loss(fused: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """How far the result lies beyond both sources: above the brighter, below the darker one.
+    """Excess of the result above the brighter source and below the darker one.
 
     The correlation term is best met by a sum, which is brighter than either source where both are
-    bright. This term asks that no value is made that neither source holds.
+    bright. This term penalises values outside the interval of both sources.
 
     Parameters
     ----------
@@ -134,16 +134,16 @@ def overshoot_loss(fused: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 def haze_loss(fused: Tensor, x: Tensor, y: Tensor, share: float = 0.02) -> Tensor:
-    """How much brighter the darkest pixels of the result are than those of the darker source.
+    """Excess brightness of the result's darkest pixels over those of the darker source.
 
-    A weighted average of two images is darkest where both are dark, which may be nowhere; then it
-    looks hazy. This term asks for the contrast range of the darker source.
+    A weighted average of two images is darkest where both are dark. If there is no such place, it
+    looks hazy. This term demands the contrast range of the darker source.
 
     Parameters
     ----------
     fused, x, y : Tensor, shape (B, 1, H, W)
     share : float
-        Share of the pixels that are the darkest ones.
+        Share of the pixels that count as the darkest.
     """
 
     def darkest(v: Tensor) -> Tensor:
@@ -154,21 +154,21 @@ def haze_loss(fused: Tensor, x: Tensor, y: Tensor, share: float = 0.02) -> Tenso
     return F.relu(darkest(fused) - torch.minimum(darkest(x), darkest(y))).mean()
 
 
-#: Half a grey value of 8 bits: below it, errors do not differ.
+#: Half a grey value of 8 bits: smaller errors are equal.
 LEAST_ERROR = 0.5 / 255
 
 
 def quantile_loss(level: Tensor, error: Tensor, share: float) -> Tensor:
-    """Loss whose least value is where `share` of the errors lie below the level.
+    """Quantile loss: minimal if `share` of the errors lie below the level.
 
-    Of the logarithm, so that small errors count as much as large ones.
+    Computed on logarithms, so that small errors count as much as large ones.
 
     Parameters
     ----------
     level : Tensor
         Natural logarithms of the bounds.
     error : Tensor
-        Absolute errors that were made.
+        Absolute errors.
     share : float
         Between 0 and 1.
     """
@@ -177,7 +177,7 @@ def quantile_loss(level: Tensor, error: Tensor, share: float) -> Tensor:
 
 
 def salience(x: Tensor, width: int = 25) -> Tensor:
-    """How much an image varies around a pixel: mean distance from the mean in a window."""
+    """Local variation of an image: mean distance from the mean in a window."""
 
     def mean(v: Tensor) -> Tensor:
         return F.avg_pool2d(v, width, stride=1, padding=width // 2, count_include_pad=False)
@@ -187,13 +187,13 @@ def salience(x: Tensor, width: int = 25) -> Tensor:
 
 #: Targets of the intensity term.
 LEVELS = ("maximum", "salience", "adaptive")
-#: Mean brightness between dark and bright pairs, and how far bright ones go towards salience: all
-#: the way would turn a bright sky into the black one of the infrared image.
+#: Mean brightness that separates dark and bright pairs, and the share of salience for bright ones:
+#: full salience would replace a bright sky by the black one of the infrared image.
 BRIGHT, SHARE = 0.42, 0.6
 
 
 def level_target(x: Tensor, y: Tensor, kind: str = "maximum") -> Tensor:
-    """Brightness that the result should have.
+    """Target brightness of the result.
 
     Parameters
     ----------
@@ -201,12 +201,12 @@ def level_target(x: Tensor, y: Tensor, kind: str = "maximum") -> Tensor:
         In [0, 1].
     kind : {"maximum", "salience", "adaptive"}
         ``"maximum"``: the brighter source (Eq. 10). It lifts the dark parts of one source to the
-        grey of the other, which shows as haze, and a source that is bright all over hides the
+        grey of the other, which looks like haze, and a source that is bright everywhere hides the
         other. ``"salience"``: the average of both, weighted by the square of how much each varies
-        around the pixel, so that the level follows the source that shows something there.
-        ``"adaptive"``: the maximum for dark pairs (medical images, scenes by night), where nothing
-        grey is lifted, and salience for bright ones, by the mean of the maximum.
-        Two equal images give themselves with either.
+        around the pixel, so that the level follows the source with more structure.
+        ``"adaptive"``: the maximum for dark pairs (medical images, scenes by night) and salience
+        for bright ones, depending on the mean of the maximum.
+        Two equal images are their own target with either.
     """
     if kind not in LEVELS:
         raise ValueError(f"level must be one of {', '.join(LEVELS)}, not {kind!r}.")
@@ -237,9 +237,9 @@ def fusion_loss(
     fused, x, y : Tensor, shape (B, 1, H, W)
         Fused estimate and the two clean sources, in [0, 1].
     gradient : {"magnitude", "signed"}
-        ``"magnitude"`` is the paper's target, the larger Sobel magnitude. ``"signed"`` asks for
-        the gradient *vector* of the source that is stronger at the pixel, so that an edge keeps
-        its direction: the paper's target is also met by an edge of the wrong sign.
+        ``"magnitude"`` is the paper's target, the larger Sobel magnitude. ``"signed"`` is the
+        gradient *vector* of the stronger source at the pixel, so that an edge keeps its
+        direction; the paper's target also accepts an edge of the wrong sign.
     weight : float
         Weight of the gradient term; the paper has 0.2 for its own target.
     intensity : float

@@ -1,9 +1,9 @@
-"""Stage 3: the modulation block, everything else frozen (Eq. 12).
+"""Stage 3: the modulation block, with everything else frozen (Eq. 12).
 
 The contrast prior: inside a mask, the decoded brightness ``v`` should follow
 ``v ** (1 / (1 + s))`` (brighter) or ``1 - (1 - v) ** (1 / (1 + s))`` (darker) of the unmodulated
 estimate. A power law keeps the order of brightness, so texture inside the object survives, and
-leaves black and white where they are.
+keeps black and white.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .trainer import Trainer
 
 
 def random_gain(shape: tuple[int, int, int, int], rng: np.random.Generator) -> Tensor:
-    """Draw blob-shaped masks with a random signed strength each."""
+    """Draw blob-shaped masks, each with a random signed strength."""
     gain = np.zeros(shape, np.float32)
     for item in gain[:, 0]:
         field = ndimage.gaussian_filter(rng.standard_normal(item.shape), rng.uniform(3, 20))
@@ -62,7 +62,7 @@ def train_modulation(
     device = train.device
 
     def fused(sampler: CropSampler, step: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Fused estimates before and after modulation, in [0, 1], and the gain asked for."""
+        """Return fused estimates before and after modulation, in [0, 1], and the requested gain."""
         generator = torch.Generator().manual_seed(sampler.seed * 10_000_019 + step)
         rng = np.random.default_rng((sampler.seed, step, 7))
         batch = sampler.batch(step, count)
@@ -84,7 +84,7 @@ def train_modulation(
         before, after, gain = fused(sampler, step, count)
         target = apply_gain(before, gain)
         inside = (gain != 0).float()
-        # the sampler replaces everything outside the mask, so only the inside is judged
+        # the sampler replaces everything outside the mask, so only the inside counts
         area = inside.sum().clamp(min=1)
         level = ((after - target).abs() * inside).sum() / area
         slope = ((slopes(after) - slopes(target)).abs() * _eroded(inside)).sum() / area
@@ -100,7 +100,7 @@ def train_modulation(
         return {"loss": level + slope, "level": level, "slope": slope}
 
     def samples() -> tuple[Tensor, ...]:
-        """Before and after modulation, and what was asked for: brighter, darker or grey."""
+        """Before and after modulation, and the request: brighter, darker or grey."""
         before, after, gain = fused(held_out, 0, 8)
         return before * 2 - 1, after * 2 - 1, gain / 2
 

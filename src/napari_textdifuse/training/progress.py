@@ -1,4 +1,4 @@
-"""What a run says while it works, and how it is asked to stop."""
+"""Progress display and cancellation of a training run."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from .config import TrainConfig
 
 
 def note(message: str) -> None:
-    """Print one line for people."""
+    """Print one line."""
     print(f"textdifuse: {message}", file=sys.stderr, flush=True)
 
 
 class Progress:
-    """A bar on a terminal, else a line now and then.
+    """A progress bar on a terminal, else a line from time to time.
 
     Parameters
     ----------
     config : TrainConfig
     step : int
-        Where the run begins or continues.
+        First step of this session.
     interval : float
         Seconds between lines where stderr is not a terminal.
     """
@@ -42,7 +42,7 @@ class Progress:
             )
 
     def update(self, step: int, loss: float, seconds: float) -> None:
-        """Show that a step is done."""
+        """Report a finished step."""
         budget = f" of {self.config.minutes:g}" if self.config.minutes is not None else ""
         text = f"loss {loss:.4g}, {seconds / 60:.1f}{budget} min"
         if self.bar is not None:
@@ -54,7 +54,7 @@ class Progress:
             note(f"step {step}{total}: {text}")
 
     def row(self, row: dict[str, float]) -> None:
-        """Show a line of the curve."""
+        """Report a line of the curve."""
         text = " ".join(f"{k}={v:.5g}" for k, v in row.items())
         if self.bar is not None:
             self.bar.write(text, file=sys.stderr)
@@ -62,15 +62,15 @@ class Progress:
             print(text, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Leave the terminal's line."""
+        """Finish the terminal's line."""
         if self.bar is not None:
             self.bar.close()
 
 
 class StopRequest:
-    """Turns the first Ctrl-C or SIGTERM into a wish, so that a step is never cut in two.
+    """Defers the first Ctrl-C or SIGTERM to the end of the step.
 
-    A second Ctrl-C stops at once; the last checkpoint stays whole.
+    A second Ctrl-C stops at once; the last checkpoint stays intact.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""How much restoration a training pair asks for, and what the sources look like then."""
+"""Restoration strengths of training pairs, and the matching targets."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from torch import Tensor
 
 from .data import Batch
 
-#: Shares of pairs that ask for everything and for nothing; the others ask for some.
+#: Shares of pairs with full and without restoration; the others have partial restoration.
 ALL, NOTHING = 0.5, 0.25
 
 
 def draw_restoration(count: int, generator: torch.Generator) -> Tensor:
     """Draw strengths of `models.unet.RESTORATIONS`.
 
-    Half of the pairs ask for all of it, a quarter for nothing; the rest for whole kinds or for
-    fractions, half of these for another fraction in each image.
+    Half of the pairs have full restoration and a quarter none. The rest have single kinds or
+    fractions, half of these with another fraction for each image.
 
     Returns
     -------
@@ -37,15 +37,15 @@ def draw_restoration(count: int, generator: torch.Generator) -> Tensor:
 
 
 def restoration_target(clean: Tensor, lit: Tensor, seen: Tensor, restore: Tensor) -> Tensor:
-    """Return the image that is asked for.
+    """Return the target image.
 
     Parameters
     ----------
     clean, lit, seen : Tensor, shape (B, 1, H, W)
-        The image, the same in its wrong light, and that with blur and noise, in [-1, 1].
+        The clean image, the image in bad light, and that with blur and noise, in [-1, 1].
     restore : Tensor, shape (B, 2)
-        Strengths for noise and light: ``(1, 1)`` asks for the clean image, ``(0, 0)`` for the
-        seen one; what lies between is linear in both.
+        Strengths for noise and light: ``(1, 1)`` returns the clean image, ``(0, 0)`` the
+        degraded one; the result is linear in both.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def restoration_target(clean: Tensor, lit: Tensor, seen: Tensor, restore: Tensor
 
 
 def target_pair(batch: Batch, restore: Tensor) -> tuple[Tensor, Tensor]:
-    """Return both sources as asked for; `restore` as from `draw_restoration`."""
+    """Return the targets of both sources; `restore` as from `draw_restoration`."""
     first, second = restore.chunk(2)
     return (
         restoration_target(batch.clean_a, batch.lit_a, batch.seen_a, first),
@@ -66,10 +66,10 @@ def target_pair(batch: Batch, restore: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def reference_pair(batch: Batch, restore: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the noiseless sources that a result is judged against, and what to ask for then.
+    """Return the noiseless sources of the reference result, and their restoration strengths.
 
-    The uncertainty is the distance to what the same network would have made of perfect images in
-    the light that was asked for.
+    The uncertainty is the distance to the same network's result for perfect images in
+    the requested light.
 
     Returns
     -------
@@ -78,6 +78,6 @@ def reference_pair(batch: Batch, restore: Tensor) -> tuple[Tensor, Tensor, Tenso
     """
     full = torch.stack([torch.ones_like(restore[:, 0]), restore[:, 1]], dim=1)
     x, y = target_pair(batch, full)
-    # light that was mended in part must not be mended again
+    # partly corrected light must not be corrected again
     light = (restore[:, 1:] == 1).to(restore.dtype)
     return x, y, torch.cat([torch.ones_like(light), light], dim=1)

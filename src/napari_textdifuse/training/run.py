@@ -1,4 +1,4 @@
-"""One stage from folders to weights: what ``textdifuse train`` does."""
+"""One training stage from folders to weights, for ``textdifuse train``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .start import FULL, Start, build, open_chroma, open_start
 from .uncertainty import train_uncertainty
 
 #: A stage: network, training and held-out sampler, folder, configuration. It sets
-#: ``requires_grad``, makes its losses and hands them to a `Trainer`.
+#: ``requires_grad``, defines its losses and passes them to a `Trainer`.
 Train = Callable[[Any, Any, Any, Path, TrainConfig], None]
 
 
@@ -48,7 +48,7 @@ class Stage:
     colour : bool
         Whether it trains the chrominance network, on colour images.
     compiles : bool
-        Whether ``--compile`` does anything.
+        Whether ``--compile`` has an effect.
     """
 
     train: Train
@@ -66,14 +66,14 @@ STAGES: dict[str, Stage] = {
 }
 
 
-#: Parts of `TrainConfig` that are not written into weights: names of images can be names of
+#: Parts of `TrainConfig` that are not written into weights: names of images may contain names of
 #: patients.
 PRIVATE = ("data", "device", "network")
 
 
 @dataclass(frozen=True)
 class StageRequest:
-    """What to train.
+    """Request for a training run.
 
     Parameters
     ----------
@@ -81,14 +81,14 @@ class StageRequest:
         One of `STAGES`.
     sources : sequence of Source
     out : Path
-        Folder of the run; holds the weights in the end.
+        Folder of the run, which finally contains the weights.
     config : TrainConfig
         ``stage``, ``start``, ``network`` and ``data`` are filled in here.
     rule : SplitRule
     start : str, optional
-        Weights to begin with, see `open_start`.
+        Initial weights, see `open_start`.
     network : dict
-        Fields of `UNetConfig` that differ from the default, or from the start.
+        Fields of `UNetConfig` that differ from the default, or from the initial weights.
     name : str, optional
         Name of the weights for records; by default that of the folder.
     """
@@ -116,11 +116,11 @@ def run_stage(request: StageRequest) -> Path:
     TextDiFuseError
         If data, weights or options do not fit together.
     Cancelled
-        After Ctrl-C; the same request continues.
+        After Ctrl-C; the same request continues the run.
     """
     stage = STAGES[request.stage]
     if request.config.compile and not stage.compiles:
-        raise InputError(f"--compile does nothing in the stage {request.stage}; leave it out.")
+        raise InputError(f"--compile has no effect in the stage {request.stage}; leave it out.")
     device = choose_device(request.config.device)
     start = open_start(request.start) if request.start and not stage.colour else None
     network = _network(request, stage, start)
@@ -164,11 +164,11 @@ def export(
     name : str, optional
         For records; by default that of the folder.
     chroma : Path, optional
-        Folder of a run of the stage chroma, whose network is added, or a weights folder that
-        has one.
+        Folder of a run of the stage chroma, or a weights folder with a chrominance network,
+        which is added.
     calibration : Path, optional
         JSON file with the calibration of the error, see `weights.calibration`; without it
-        no uncertainty is shown.
+        there is no uncertainty image.
     """
     opened = open_start(start)
     network = build(opened, {}, 0)
@@ -176,7 +176,7 @@ def export(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteError(f"{out} cannot be made: {error.strerror or error}.") from error
+        raise WriteError(f"{out} cannot be created: {error.strerror or error}.") from error
     stages = [*opened.stages, *(() if colours is None else ("chroma",))]
     training = {"stages": list(dict.fromkeys(stages))}
     table = None if calibration is None else _read_table(calibration)
@@ -189,7 +189,9 @@ def _network(request: StageRequest, stage: Stage, start: Start | None) -> Any:
         wanted = request.config.diffusion if request.stage == "diffusion" else None
         return build(start, request.network, request.config.seed, wanted)
     if request.network:
-        raise InputError("the size of the chrominance network is fixed; leave --base and such out.")
+        raise InputError(
+            "the size of the chrominance network is fixed; leave out --base and similar options."
+        )
     if request.start:
         network = open_chroma(Path(request.start))
     else:
@@ -222,7 +224,7 @@ def _split(request: StageRequest, stage: Stage) -> tuple[list[Example], list[Exa
     cases = sorted(chosen)
     shown = ", ".join(cases[:12]) + (" ..." if len(cases) > 12 else "")
     note(
-        f"{len(train)} {'pairs' if stage.pairs else 'images or pairs'} to train on; held out: "
+        f"{len(train)} {'pairs' if stage.pairs else 'images or pairs'} for training; held out: "
         f"{len(held_out)} from {len(cases)} case{'s' if len(cases) > 1 else ''} ({shown})"
     )
     return train, held_out
@@ -239,7 +241,7 @@ def _sampler(examples: list[Example], config: TrainConfig, seed: int, colour: bo
             sets.setdefault(example.set_name, []).append(example.colour)
     if not sets:
         raise InputError(
-            "the stage chroma needs colour images of modality VIS among both the training and "
+            "the stage chroma needs colour images of modality VIS in both the training and "
             "the held-out cases; use --images VIS=DIR."
         )
     return ColourSampler(list(sets.values()), config.crop, seed, config.device)
@@ -271,7 +273,7 @@ def _write(network: Any, request: StageRequest, config: TrainConfig, start: Star
     known = start is None or bool(start.stages)
     if known and "fcm" not in stages:
         note(
-            "the fusion control of these weights is untrained: they show the average of both "
+            "the fusion control of these weights is untrained: the result is the average of both "
             f"images. Next: textdifuse train fcm --start {request.out}"
         )
 
@@ -287,7 +289,7 @@ def _write_folder(
     partial = out / ".weights.partial"
     try:
         save_light(network, partial, name, training, chroma, calibration)
-        # the description comes last: it names the checksums of the others
+        # the description comes last: it contains the checksums of the other files
         files = sorted(partial.iterdir(), key=lambda f: f.name == "config.json")
         publish([(file, out / file.name) for file in files])
     except OSError as error:
@@ -303,6 +305,6 @@ def _read_table(file: Path) -> dict[str, Any]:
         return kept | {"modalities": list(table.get("modalities", []))}
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(
-            f"{file} is no calibration; it must be a JSON file with the lists expected and "
+            f"{file} is not a calibration; it must be a JSON file with the lists expected and "
             "deviation."
         ) from None

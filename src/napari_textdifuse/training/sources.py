@@ -1,4 +1,4 @@
-"""Training images from folders: images and volumes, alone or in registered pairs."""
+"""Training images from folders: images and volumes, single or in registered pairs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .split import SplitRule
 
 #: Folder name to modality.
 FOLDERS = {"CT": "CT", "MRI": "MR", "PET": "PT", "SPECT": "NM", "VIS": "VIS", "IR": "IR"}
-#: Slices whose mean brightness is below this hold nothing to learn from.
+#: Slices with a lower mean brightness are skipped.
 EMPTY = 0.01
 
 #: Brightness: 8 bits from 8-bit images, float16 in [0, 1] from anything else.
@@ -38,9 +38,9 @@ class Source:
     Parameters
     ----------
     name : str
-        Sources of one name are one set; sets are drawn in equal shares.
+        Sources with the same name form one set; sets are drawn in equal shares.
     folders : tuple of Path
-        One folder of single images, or two that are paired by equal names.
+        One folder of single images, or two folders paired by equal file names.
     modalities : tuple of str
         One per folder.
     """
@@ -61,7 +61,7 @@ class Example:
         Equal shapes, `Pixels`.
     modalities : tuple of str
     colour : ndarray of uint8, shape (H, W, 3), optional
-        A visible-light image in colour, where one was asked for.
+        A visible-light image in colour, if requested.
     """
 
     set_name: str
@@ -73,42 +73,42 @@ class Example:
 
 
 def modality_of(name: str) -> str:
-    """Return the modality for a name that people use; unknown names are kept, in capitals."""
+    """Return the modality for a common name; unknown names are returned in capitals."""
     return FOLDERS.get(name.upper(), name.upper())
 
 
 def find_sets(root: Path, names: Sequence[str] | None = None) -> list[Source]:
-    """Find the sets ``root/SET/{A,B}/`` whose folders have known names.
+    """Find the sets ``root/SET/{A,B}/`` with folders of known names.
 
     Parameters
     ----------
     root : Path
     names : sequence of str, optional
-        Sets to take; by default all that have two such folders.
+        Sets to use; by default all that have two such folders.
 
     Raises
     ------
     InputError
-        If a named set lacks them, or there is no set.
+        If a named set lacks them, or no set exists.
     """
     if not root.is_dir():
-        raise InputError(f"{root} is not a folder; give a folder of SET/A and SET/B.")
+        raise InputError(f"{root} is not a folder; choose a folder that contains SET/A and SET/B.")
     sources = []
     for name in names or sorted(p.name for p in root.iterdir() if p.is_dir()):
         found = [d for d in FOLDERS if (root / name / d).is_dir()]
         if len(found) == 2:
-            # the image that lends its colour, or its bone, comes first
+            # the image with the colour, or the bone, comes first
             first, second = sorted(found, key=lambda d: d in ("MRI", "IR"))
             folders = root / name / first, root / name / second
             sources.append(Source(name, folders, (FOLDERS[first], FOLDERS[second])))
         elif names:
             raise InputError(
-                f"{root / name} must hold two of the folders {', '.join(FOLDERS)}; "
+                f"{root / name} must contain two of the folders {', '.join(FOLDERS)}; "
                 f"found {', '.join(found) or 'none'}."
             )
     if not sources:
         raise InputError(
-            f"{root} holds no folder with two of the folders {', '.join(FOLDERS)}; "
+            f"{root} contains no folder with two of the folders {', '.join(FOLDERS)}; "
             "for other layouts use --images or --pairs."
         )
     return sources
@@ -119,21 +119,21 @@ def load_examples(
 ) -> list[Example]:
     """Read every image of the sources; volumes give one example per slice of their first axis.
 
-    The values are those that fusion sees: in the default window, functional images as the
-    brightness of their colour map, the second image of a pair on the grid of the first.
+    The values are those of fusion: in the default window, functional images as the
+    brightness of their colour map, and the second image of a pair on the grid of the first.
 
     Parameters
     ----------
     sources : sequence of Source
     rule : SplitRule
-        Says what a case is.
+        Defines the cases.
     colour : bool
-        Keep the colours of visible-light images.
+        Whether to keep the colours of visible-light images.
 
     Raises
     ------
     InputError
-        If there is nothing to read or an image cannot be used.
+        If there are no images or an image cannot be used.
     """
     examples = [e for source in sources for e in _load(source, rule, colour)]
     if not examples:
@@ -159,7 +159,7 @@ def _load(source: Source, rule: SplitRule, colour: bool) -> Iterator[Example]:
     files = [images_by_stem(folder) for folder in source.folders]
     stems = sorted(set(files[0]).intersection(*files[1:]))
     if not stems:
-        what = "images" if len(files) == 1 else "images of equal names"
+        what = "images" if len(files) == 1 else "images with equal names"
         raise InputError(f"no {what} in {' and '.join(map(str, source.folders))}.")
     for stem in stems:
         case = rule.case(source.name, stem)
@@ -184,14 +184,14 @@ def _colour(volumes: list[Volume], modalities: tuple[str, ...]) -> npt.NDArray[n
 
 
 def _aligned(volumes: list[Volume]) -> list[Volume]:
-    """Put the second volume onto the grid of the first, in the first's window."""
+    """Resample the second volume onto the grid of the first."""
     if len(volumes) == 1 or _same_place(*volumes):
         return volumes
     first, second = volumes
     window = default_window(second)  # belongs to the values before resampling
     moved = resample_to(second, first).volume
     if moved.shape != first.shape:
-        raise GeometryError(f"{second.name} could not be put onto the grid of {first.name}.")
+        raise GeometryError(f"{second.name} could not be resampled onto the grid of {first.name}.")
     return [first, moved.with_array(moved.array, window=(window.low, window.high))]
 
 
@@ -202,7 +202,7 @@ def _same_place(a: Volume, b: Volume) -> bool:
 
 
 def _slices(volume: Volume) -> Pixels:
-    """Brightness ``(Z, H, W)`` of a volume, as fusion sees it."""
+    """Brightness ``(Z, H, W)`` of a volume, as for fusion."""
     shown = default_window(volume).normalise(volume.array)
     if volume.rgb:
         shown = rgb_to_ycbcr(shown[..., :3])[0]
@@ -215,7 +215,7 @@ def _slices(volume: Volume) -> Pixels:
 
 
 def as_floats(image: Pixels) -> npt.NDArray[np.float32]:
-    """Brightness in [0, 1] of what an `Example` holds."""
+    """Brightness in [0, 1] of the pixels of an `Example`."""
     if image.dtype == np.uint8:
         return np.divide(image, np.float32(255), dtype=np.float32)
     return image.astype(np.float32)

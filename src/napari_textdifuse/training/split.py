@@ -1,4 +1,4 @@
-"""Which images are never trained on: whole cases, chosen before the first step."""
+"""The held-out images: whole cases, chosen before the first step."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from zlib import crc32
 
 from ..errors import InputError
 
-#: Harvard case numbers kept out of every training set: a case may appear under several
+#: Harvard case numbers held out of every training set: a case may exist in several
 #: modalities, so a number is held out everywhere.
 HELD_OUT_CASES = frozenset({"11", "28", "40", "41"})
-#: Frame numbers of MSRS kept out: the drives are filmed, so neighbouring frames look alike.
+#: Held-out frame numbers of MSRS: the drives are filmed, so neighbouring frames look alike.
 HELD_OUT_FRAMES = ((310, 350), (695, 760), (1195, 1260))
 #: Sets that are named by Harvard case number.
 HARVARD = ("CT-MRI", "PET-MRI", "SPECT-MRI")
@@ -26,7 +26,7 @@ def case_of(stem: str) -> str:
 
 
 def in_held_out_block(stem: str) -> bool:
-    """Tell whether an MSRS name is a frame of a block that is held out."""
+    """Return whether an MSRS name is a frame of a held-out block."""
     digits = re.match(r"\d+", stem)
     return digits is not None and any(
         low <= int(digits.group()) <= high for low, high in HELD_OUT_FRAMES
@@ -34,7 +34,7 @@ def in_held_out_block(stem: str) -> bool:
 
 
 def is_held_out(set_name: str, stem: str) -> bool:
-    """Tell whether a pair belongs to the held-out part of the published split.
+    """Return whether a pair belongs to the held-out part of the published split.
 
     Parameters
     ----------
@@ -57,17 +57,17 @@ def is_held_out(set_name: str, stem: str) -> bool:
 
 @dataclass(frozen=True)
 class SplitRule:
-    """How to find the case of an image, and which cases to hold out.
+    """Rule for the case of an image and for the held-out cases.
 
     Parameters
     ----------
     pattern : str, optional
-        Regular expression with one group, searched in the file name without ending; by default
-        the Harvard rule for the sets of that name and else the whole name.
+        Regular expression with one group, searched in the file name without extension; by default
+        the Harvard rule for its sets, and the whole name for others.
     held_out : tuple of str
         Cases to hold out; empty for the published rule, or one case in `every`.
     every : int
-        Hold out one case in so many, by a checksum of its name.
+        Hold out one case in this many, by a checksum of its name.
     """
 
     pattern: str | None = None
@@ -80,7 +80,7 @@ class SplitRule:
         Raises
         ------
         InputError
-            If the pattern has not one group, or does not fit the name.
+            If the pattern does not have exactly one group, or does not match the name.
         """
         if self.pattern is None:
             return case_of(stem) if set_name in HARVARD else stem
@@ -88,7 +88,7 @@ class SplitRule:
             expression = re.compile(self.pattern)
         except re.error as error:
             raise InputError(
-                f"--case-pattern {self.pattern!r} is no regular expression: {error}."
+                f"--case-pattern {self.pattern!r} is not a regular expression: {error}."
             ) from None
         if expression.groups != 1:
             raise InputError(
@@ -97,7 +97,9 @@ class SplitRule:
             )
         match = expression.search(stem)
         if match is None or match.group(1) is None:
-            raise InputError(f"--case-pattern {self.pattern!r} does not fit the image name {stem}.")
+            raise InputError(
+                f"--case-pattern {self.pattern!r} does not match the image name {stem}."
+            )
         return match.group(1)
 
     def choose(self, cases: Iterable[tuple[str, str]]) -> frozenset[str]:
@@ -111,29 +113,30 @@ class SplitRule:
         Raises
         ------
         InputError
-            If a named case is not there, or nothing would be left to train or validate with.
+            If a named case does not exist, or no case is left for training or validation.
         """
         known = {case: name for name, case in cases}
         if len(known) < 2:
             raise InputError(
-                f"there is only the case {', '.join(known)}: one to train on and one to hold out "
-                "are needed; add images, or say with --case-pattern what a case is."
+                f"there is only the case {', '.join(known)}, but one for training and one to hold "
+                "out "
+                "are needed; add images, or define the cases with --case-pattern."
             )
         if self.held_out:
             absent = sorted(set(self.held_out) - known.keys())
             if absent:
                 raise InputError(
-                    f"--held-out names cases that are not there: {', '.join(absent)}; "
-                    f"there are {', '.join(sorted(known)[:8])}{' ...' if len(known) > 8 else ''}."
+                    f"--held-out names cases that do not exist: {', '.join(absent)}; "
+                    f"choose from {', '.join(sorted(known)[:8])}{' ...' if len(known) > 8 else ''}."
                 )
             chosen = frozenset(self.held_out)
         else:
             chosen = frozenset(c for c, name in known.items() if self._by_rule(name, c))
-            # so few cases that the rule takes none or all: hold out one
+            # so few cases that the rule selects none or all: hold out one
             if len(chosen) in (0, len(known)):
                 chosen = frozenset(sorted(known, key=_checksum)[:1])
         if len(chosen) == len(known):
-            raise InputError("--held-out names every case; leave some to train on.")
+            raise InputError("--held-out names every case; leave some for training.")
         return chosen
 
     def _by_rule(self, set_name: str, case: str) -> bool:

@@ -1,4 +1,4 @@
-"""The network that a stage begins with: new, or from weights."""
+"""The initial network of a stage: new, or from weights."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ..weights import ReleasedFolder, embedded_names, load_chroma, open_folder
 from ..weights.tensors import check_values
 from .progress import note
 
-#: Weights in full precision, which the next stage begins with.
+#: Weights in full precision, with which the next stage begins.
 FULL = "weights.safetensors"
-#: Parts of the network that can be added or left out without changing the rest.
+#: Parts of the network that can be added or removed without changing the rest.
 OPTIONAL = ("refine", "control_fine", "control_cell", "restore", "uncertainty")
 
 
 @dataclass(frozen=True)
 class Start:
-    """Weights to begin with.
+    """Initial weights.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ class Start:
     shape : UNetConfig
     sha256 : str
     stages : tuple of str
-        Stages they went through, where their folder says so.
+        Completed stages, if the folder states them.
     diffusion : bool
         False for a plain autoencoder.
     origin : str
-        For messages.
+        Name for messages.
     """
 
     state: dict[str, Tensor]
@@ -50,7 +50,7 @@ class Start:
 
 
 def open_start(name: str) -> Start:
-    """Read the weights to begin with.
+    """Read the initial weights.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def open_start(name: str) -> Start:
     Raises
     ------
     WeightsError
-        If there are none, or they are of another network.
+        If they do not exist, or belong to another network.
     """
     path = Path(name)
     if path.is_file():
@@ -70,13 +70,13 @@ def open_start(name: str) -> Start:
             return _from_file(path / FULL)
         if (path / "checkpoint.pt").is_file():
             raise WeightsError(
-                f"the run in {path} is not finished; run its command again, with a shorter "
+                f"the run in {path} is not finished; run its command again, with a smaller "
                 "--minutes to end it soon."
             )
     folder = open_folder(name)
     if isinstance(folder, ReleasedFolder):
         raise WeightsError(
-            f"{name} holds the authors' released checkpoints; training begins with weights of the "
+            f"{name} contains the authors' released checkpoints; training needs weights of the "
             "light network."
         )
     stages = tuple((folder.config.get("training") or {}).get("stages") or ())
@@ -90,7 +90,7 @@ def open_start(name: str) -> Start:
 
 
 def open_chroma(folder: Path) -> ChromaNetwork:
-    """Read what the stage chroma has trained.
+    """Read the network of the stage chroma.
 
     Parameters
     ----------
@@ -115,25 +115,25 @@ def open_chroma(folder: Path) -> ChromaNetwork:
         network = ChromaNetwork(UNetConfig.from_dict(json.loads(_metadata(data)["unet"])))
         network.load_state_dict(_tensors(data, str(path)), strict=True)
     except (KeyError, TypeError, ValueError, RuntimeError):
-        raise WeightsError(f"{path} does not hold a chrominance network.") from None
+        raise WeightsError(f"{path} does not contain a chrominance network.") from None
     return network
 
 
 def build(
     start: Start | None, changes: dict[str, Any], seed: int, diffusion: bool | None = None
 ) -> LightNetwork:
-    """Make a network and fill it with the weights to begin with.
+    """Create a network with the initial weights.
 
     Parameters
     ----------
     start : Start or None
     changes : dict
-        Fields of `UNetConfig` that were asked for. Beside a start only the `OPTIONAL` ones may
-        differ; layers that this adds begin with no effect.
+        Requested fields of `UNetConfig`. With initial weights only the `OPTIONAL` ones may
+        differ; layers that this adds have no effect at first.
     seed : int
-        Of new layers.
+        For new layers.
     diffusion : bool, optional
-        False for a plain autoencoder; by default what the start is.
+        False for a plain autoencoder; by default as in the initial weights.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def _fill(network: LightNetwork, start: Start, strict: bool) -> None:
     if new:
         note(f"new layers, without effect at first: {_parts(new)}")
     if left:
-        note(f"left out of the weights to begin with: {_parts(left)}")
+        note(f"left out of the initial weights: {_parts(left)}")
 
 
 def _parts(names: list[str]) -> str:
@@ -194,7 +194,7 @@ def _from_file(path: Path) -> Start:
         stored = metadata.get("unet")
         shape = UNetConfig.from_dict(json.loads(stored)) if stored else infer_shape(state)
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError):
-        raise WeightsError(f"{path} does not hold weights of the light network.") from None
+        raise WeightsError(f"{path} does not contain weights of the light network.") from None
     diffusion = metadata.get("diffusion", "true") == "true"
     return Start(state, shape, hashlib.sha256(data).hexdigest(), (), str(path), diffusion)
 
@@ -208,21 +208,23 @@ def _tensors(data: bytes, origin: str) -> dict[str, Tensor]:
         check_values(Path(origin), state)
         return state
     except SafetensorError:
-        raise WeightsError(f"{origin} is not a whole safetensors file; get it again.") from None
+        raise WeightsError(
+            f"{origin} is not a complete safetensors file; copy or download it again."
+        ) from None
 
 
 def _metadata(data: bytes) -> dict[str, str]:
-    """Read the text that a safetensors file carries in its header."""
+    """Read the metadata in the header of a safetensors file."""
     size = int.from_bytes(data[:8], "little")
     stored: dict[str, str] = json.loads(data[8 : 8 + size]).get("__metadata__", {})
     return stored
 
 
 def infer_shape(state: dict[str, Tensor]) -> UNetConfig:
-    """Tell the shape of a light network from its tensors.
+    """Infer the shape of a light network from its tensors.
 
-    The cells of the fusion control leave no trace in the tensors: they are taken to be there
-    where its layers at full resolution are.
+    The tensors do not show whether the fusion control has cells: they are assumed
+    if it has layers at full resolution.
     """
     stem = state["encoder.stem.weight"]
     base = stem.shape[0]

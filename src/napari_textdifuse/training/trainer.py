@@ -1,7 +1,7 @@
-"""A resumable training loop: EMA, checkpoints, curves; the stages bring their losses.
+"""A resumable training loop: EMA, checkpoints, curves; the stages define their losses.
 
-Everything but the moment of stopping is a function of the step number and of what the checkpoint
-holds, so that a run that was killed and resumed gives the curve and weights of one that was not.
+Everything except the moment of stopping depends on the step number and the checkpoint alone, so
+that a run that was killed and resumed has the curve and weights of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .progress import Progress, StopRequest, note
 
 __all__ = ["Loss", "Samples", "TrainConfig", "Trainer", "Validate"]
 
-#: A stage's loss: the step's number in, the loss and the values to log out.
+#: A stage's loss: step number in; loss and values for the log out.
 Loss = Callable[[int], tuple[Tensor, dict[str, float]]]
 #: A stage's validation on fixed held-out crops.
 Validate = Callable[[], dict[str, float]]
@@ -36,21 +36,21 @@ Samples = Callable[[], Sequence[Tensor]]
 
 
 class Trainer:
-    """Trains some parameters of a network and survives being killed.
+    """Trains parameters of a network; can be killed and resumed.
 
     Parameters
     ----------
     network : nn.Module
         Only parameters with ``requires_grad`` are trained and averaged.
     folder : Path
-        Where ``checkpoint.pt``, ``curve.csv`` and ``samples/`` live; an existing checkpoint is
+        Folder of ``checkpoint.pt``, ``curve.csv`` and ``samples/``; an existing checkpoint is
         resumed.
     config : TrainConfig
 
     Raises
     ------
     InputError
-        If the checkpoint is of a run with another configuration.
+        If the checkpoint belongs to a run with another configuration.
     ReadError
         If the checkpoint is damaged.
     """
@@ -72,7 +72,7 @@ class Trainer:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise WriteError(f"{folder} cannot be made: {error.strerror or error}.") from error
+            raise WriteError(f"{folder} cannot be created: {error.strerror or error}.") from error
         self.path = folder / "checkpoint.pt"
         if self.path.exists():
             self._load()
@@ -85,8 +85,8 @@ class Trainer:
         changed = differences(state["config"], self.config.to_dict(), free)
         if changed:
             raise InputError(
-                f"the run in {self.folder} was begun with other settings: {'; '.join(changed)}; "
-                "use the same, or another --out."
+                f"the run in {self.folder} has other settings: {'; '.join(changed)}; "
+                "use the same settings, or another --out."
             )
         with torch.no_grad():
             for name, value in state["weights"].items():
@@ -98,13 +98,13 @@ class Trainer:
         note(f"resumed at step {self.step} after {self.seconds / 60:.1f} min")
         if (state["version"], state["torch"]) != (__version__, torch.__version__):
             note(
-                f"the run was begun with version {state['version']} and torch {state['torch']}; "
+                f"the run was started with version {state['version']} and torch {state['torch']}; "
                 "its curve may differ slightly from here on"
             )
-        self._write_curve()  # without lines that are newer than the checkpoint
+        self._write_curve()  # drop lines that are newer than the checkpoint
 
     def save(self) -> None:
-        """Write the checkpoint; a crash leaves the previous one whole."""
+        """Write the checkpoint; a crash leaves the previous one intact."""
         state = {
             "weights": {n: p.detach() for n, p in self.parameters.items()},
             "average": self.average,
@@ -121,7 +121,7 @@ class Trainer:
         save_checkpoint(self.path, state)
 
     def run(self, loss: Loss, validate: Validate, samples: Samples | None = None) -> None:
-        """Train until steps or time are used up, then leave the averaged weights in place.
+        """Train until steps or time are used up; the network then has the averaged weights.
 
         Parameters
         ----------
@@ -193,14 +193,14 @@ class Trainer:
         return number, parts
 
     def _finished(self) -> bool:
-        """Tell whether the run is over; begin the cool-down when it is due."""
+        """Return whether the run is finished; begin the cool-down when it is due."""
         config = self.config
         if self.cooldown_start is None:
             if config.steps is not None and self.step >= max(0, config.steps - config.cooldown):
                 self.cooldown_start = self.step
             elif config.minutes is not None and self.seconds >= config.minutes * 60:
                 self.cooldown_start = self.step
-                self.save()  # the clock chose this step; a resumed run must not choose again
+                self.save()  # the clock chose this step; a resumed run must keep it
         if self.cooldown_start is None:
             return False
         end = self.cooldown_start + config.cooldown
@@ -209,13 +209,13 @@ class Trainer:
         return self.step >= end
 
     def _update_average(self) -> None:
-        # a young average would remember the initial weights
+        # a new average would contain the initial weights
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
         values = [p.detach() for p in self.parameters.values()]
         torch._foreach_lerp_(list(self.average.values()), values, 1 - decay)
 
     def use_average(self) -> None:
-        """Put the averaged weights into the network."""
+        """Load the averaged weights into the network."""
         with torch.no_grad():
             for name, value in self.average.items():
                 self.parameters[name].copy_(value)
@@ -256,11 +256,11 @@ def write_grid(path: Path, columns: Sequence[Tensor], rows: int = 4) -> Path:
     Parameters
     ----------
     path : Path
-        The folder is made if missing.
+        The folder is created if missing.
     columns : sequence of Tensor, each (B, C, H, W)
         In [-1, 1], C 1 or 3; one image of each per row.
     rows : int
-        At most so many items are shown.
+        Largest number of items.
     """
     from PIL import Image
 
@@ -276,14 +276,14 @@ def write_grid(path: Path, columns: Sequence[Tensor], rows: int = 4) -> Path:
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` so that a crash at any moment leaves the previous checkpoint or this one.
+    """Write `state` atomically: a crash leaves the previous checkpoint or this one.
 
     Raises
     ------
     WriteError
         If the disk is full or the folder cannot be written to.
     """
-    # one fixed name: what a killed run leaves behind is replaced by the next
+    # one fixed name: the next run replaces leftovers of a killed run
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
@@ -311,6 +311,6 @@ def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
         state["step"], state["config"], state["cooldown_start"]
     except Exception as error:
         raise ReadError(
-            f"{path} is damaged or no checkpoint of this version; choose another --out."
+            f"{path} is damaged or not a checkpoint of this version; choose another --out."
         ) from error
     return state

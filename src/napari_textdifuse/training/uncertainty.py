@@ -1,12 +1,12 @@
-"""Stage 4: the head for the bound of the error, everything else frozen.
+"""Stage 4: the head for the bound of the error, with everything else frozen.
 
-The error of a result is its distance to what the same network makes of the same pair without noise
-and blur, and in the right light, from the same starting noise. The head learns the bound below
-which nine in ten errors lie, by the quantile's own loss on the logarithm (Koenker & Bassett 1978);
+The error of a result is its distance to the same network's result for the same pair without noise
+and blur, in the right light, from the same starting noise. The head learns the bound below which
+nine in ten errors lie, with the quantile loss on the logarithm (Koenker & Bassett 1978);
 `benchmarks/uncertainty.py` checks and calibrates it.
 
-Nothing that the head sees changes while it is trained, so the network runs once for each of
-`BANK` batches, and every step takes one of these.
+The inputs of the head do not change during training, so the network runs once for each of
+`BANK` batches, and every step uses one of these.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from .losses import quantile_loss
 from .restoration import draw_restoration, reference_pair
 from .trainer import Trainer
 
-#: Batches of crops that are drawn; the head sees each of them again and again.
+#: Number of batches that are drawn and used repeatedly.
 BANK = 300
-#: Share of pairs that are left as they are.
+#: Share of undegraded pairs.
 CLEAN = 0.1
 
 
 @dataclass(frozen=True)
 class ErrorBatch:
-    """What the head sees of a batch, and the errors that were made.
+    """Inputs of the head for a batch, and the errors.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def train_uncertainty(
 
     @torch.no_grad()
     def look(sampler: CropSampler, number: int, count: int) -> ErrorBatch:
-        """Fuse a batch as it is seen and as it should have been."""
+        """Fuse a degraded batch and its clean counterpart."""
         generator = torch.Generator().manual_seed(sampler.seed * 10_000_019 + number)
         batch = sampler.batch(number, count)
         noise = torch.randn(batch.seen_a.shape, generator=generator).to(device)
@@ -144,7 +144,7 @@ def train_uncertainty(
 
     @torch.no_grad()
     def samples() -> tuple[Tensor, ...]:
-        """Return the estimate, its error and the bound, both ten times as bright."""
+        """Return the estimate, and its error and bound ten times as bright."""
         seen = checked()
         shown = ((10 * v).clamp(max=1) * 2 - 1 for v in (seen.error, bound(seen).exp()))
         return tuple(v[:8] for v in (seen.fused + seen.residual, *shown))
