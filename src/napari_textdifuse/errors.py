@@ -59,8 +59,8 @@ class MissingDependencyError(TextDiFuseError):
 
 _KINDS = {
     "b": "truth values",
-    "i": "whole numbers",
-    "u": "whole numbers",
+    "i": "integers",
+    "u": "integers",
     "f": "floating-point numbers",
     "c": "complex numbers",
     "M": "dates",

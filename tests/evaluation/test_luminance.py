@@ -69,7 +69,7 @@ def test_result_is_never_stretched():
     [
         (np.array([[0.0, 7.5]]), r"0 to 7\.5 are not in \[0, 1\]"),
         (np.array([[0.0, np.nan]]), "not finite"),
-        (np.array([[0, 5]], dtype=np.int16), "signed whole numbers have no defined"),
+        (np.array([[0, 5]], dtype=np.int16), "signed integers have no defined"),
         (np.array([[0j]]), "complex numbers have no defined"),
     ],
 )

@@ -327,7 +327,7 @@ def checkerboard(a: Array, b: Array, tiles: int = 8) -> Array:
     Raises
     ------
     InputError
-        If the shapes differ or `tiles` is not a positive whole number.
+        If the shapes differ or `tiles` is not a positive integer.
     """
     if isinstance(tiles, bool) or not isinstance(tiles, (int, np.integer)) or tiles < 1:
         raise InputError(f"tiles must be a positive integer, not {tiles!r}.")

@@ -103,7 +103,7 @@ def train_chroma(
         return values
 
     def samples() -> tuple[Tensor, ...]:
-        """Degraded input, estimate from pure noise, clean image, all with the degraded brightness."""
+        """Degraded input, estimate from pure noise, clean image, all in degraded brightness."""
         rows = (fixed.seen, estimate(999), fixed.clean)
         return tuple(to_rgb(torch.cat([fixed.luma, x], dim=1)).clamp(0, 1) * 2 - 1 for x in rows)
 
