@@ -77,7 +77,7 @@ def test_windows_as_shown():
     windows, _ = choose_windows(*volumes, "shown")
     assert (windows["a"].low, windows["a"].high) == (20, 60)
     assert windows["a"].origin == "layer's contrast limits"
-    with pytest.raises(InputError, match="image B is no layer"):
+    with pytest.raises(InputError, match="image B is not a layer"):
         choose_windows(volumes[0], Volume(np.ones((4, 4))), {"b": "shown"})
 
 

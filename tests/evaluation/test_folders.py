@@ -117,7 +117,7 @@ def test_missing_folder_is_named(trio, tmp_path):
 
 def test_one_name_twice_is_refused(trio):
     Image.fromarray(picture(0)).save(trio[1] / "9.jpg")
-    with pytest.raises(InputError, match=r"holds both 9\.jpg and 9\.png"):
+    with pytest.raises(InputError, match=r"contains both 9\.jpg and 9\.png"):
         evaluate_folders(*trio)
 
 

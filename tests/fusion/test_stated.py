@@ -30,7 +30,7 @@ def test_what_is_stated_wins_over_the_file(tiny_pipeline):
     said = Volume(picture(0), modality="MR", sources={"modality": "file"})
     result = tiny_pipeline(said, picture(1), steps=1, modality={"a": "CT"})
     assert result.record["inputs"]["a"]["modality"] == "CT"
-    assert any("stated as CT; the file says MR" in note for note in result.record["warnings"])
+    assert any("stated as CT; the file states MR" in note for note in result.record["warnings"])
 
 
 @pytest.mark.parametrize("option", [{"modality": "banana"}, {"unit": {"c": "HU"}}, {"modality": 3}])

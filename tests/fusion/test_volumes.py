@@ -236,7 +236,7 @@ def test_a_lazy_volume_is_sampled_and_that_is_said():
     window, notes = whole_window(lazy)
     exact, _ = whole_window(Volume(ramp))
     assert window.high == pytest.approx(exact.high, rel=0.02)
-    assert notes == ("The display window of B rests on 32 of 200 slices, evenly spaced.",)
+    assert notes == ("The display window of B is based on 32 of 200 slices, evenly spaced.",)
     assert whole_window(Volume(lazy.array, unit="HU"))[1] == ()
 
 

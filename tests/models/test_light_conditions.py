@@ -65,7 +65,7 @@ def test_older_networks_have_no_condition():
     old = {k: v for k, v in CONFIG.to_dict().items() if k not in ("restore", "uncertainty")}
     network = LightNetwork(UNetConfig.from_dict(old))
     assert not any(name.startswith(("restore", "error")) for name in network.state_dict())
-    with pytest.raises(ValueError, match="how much to restore"):
+    with pytest.raises(ValueError, match="always restore fully"):
         fused(network, torch.ones(4, 2))
 
 

@@ -315,7 +315,7 @@ def test_what_cannot_be_registered_gets_one_sentence():
     picture = Volume(volume.array[0], affine=volume.affine, name="picture")
     nowhere = Volume(volume.array, name="nowhere")
     for moving, words, kind in (
-        (flat, "flat has one value", InputError),
+        (flat, "flat has the same value", InputError),
         (thin, r"thin \(.* x .*\) is too thin", GeometryError),
         (picture, "picture is 2-D|and picture is 2-D", InputError),
         (nowhere, "nowhere has no geometry", GeometryError),

@@ -52,7 +52,7 @@ def test_cases_by_pattern_stay_together():
 @pytest.mark.parametrize(
     ("rule", "cases", "words"),
     [
-        (SplitRule(held_out=("z",)), "ab", "not there: z"),
+        (SplitRule(held_out=("z",)), "ab", "do not exist: z"),
         (SplitRule(held_out=("a", "b")), "ab", "every case"),
         (SplitRule(), "a", "only the case a"),
     ],
@@ -64,7 +64,7 @@ def test_impossible_splits_are_one_sentence(rule, cases, words):
 
 @pytest.mark.parametrize(
     ("pattern", "words"),
-    [("(", "not a regular expression"), ("abc", "one group"), (r"^(\d+)$", "does not fit")],
+    [("(", "not a regular expression"), ("abc", "one group"), (r"^(\d+)$", "does not match")],
 )
 def test_bad_patterns_are_one_sentence(pattern, words):
     with pytest.raises(InputError, match=words):

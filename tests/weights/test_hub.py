@@ -143,7 +143,7 @@ def test_weights_that_do_not_fit_their_description_are_not_kept(stored):
 def test_a_file_changed_on_the_way_is_refused(stored):
     real = stored.commits[REPO][stored.newest(REPO)]["model.safetensors"]
     stored.swapped["model.safetensors"] = real[:-1] + bytes([real[-1] ^ 1])
-    with pytest.raises(WeightsError, match=r"model.safetensors of someone/tiny came with"):
+    with pytest.raises(WeightsError, match=r"model.safetensors of someone/tiny has the checksum"):
         fetch(HubWeights(REPO))
     assert downloaded() == []
 
