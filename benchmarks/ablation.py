@@ -1,4 +1,4 @@
-"""What each part of the method is worth: the rows of the paper's Table 6; see README.md."""
+"""Contribution of each part of the method: the rows of the paper's Table 6; see README.md."""
 
 from __future__ import annotations
 

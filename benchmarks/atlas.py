@@ -1,4 +1,4 @@
-"""Does the atlas locator put structures where they are: Dice after known deformations.
+"""Accuracy of the atlas locator: Dice after known deformations.
 
 The atlas is a T1 template (or a head made from its tissue maps, `_bench.made_heads`) with
 synthetic structures: ellipsoids where deep grey matter lies, and parcels cut from the maps. The

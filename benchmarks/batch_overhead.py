@@ -1,4 +1,4 @@
-"""What ``textdifuse batch`` costs besides the fusions, here and on a dask cluster.
+"""Overhead of ``textdifuse batch`` beyond the fusions, locally and on a dask cluster.
 
     python benchmarks/batch_overhead.py [--pairs 100] [--side 64] [--cluster]
 

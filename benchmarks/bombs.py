@@ -1,4 +1,4 @@
-"""What small files that claim or unpack to far more cost: time, memory, and the answer.
+"""Cost of small files that claim or unpack to far more: time, memory, and the message.
 
 Each is read by a process of its own; memory is its peak beyond that of reading a small image.
 Printed as a Markdown table.
@@ -43,7 +43,7 @@ class Outcome:
     Parameters
     ----------
     size : int
-        Of the file, in bytes; 0 of what is no file.
+        Of the file, in bytes; 0 if it is not a file.
     seconds, megabytes : float
     answer : str
     """

@@ -1,4 +1,4 @@
-"""How much longer a fusion takes next to as many busy processes as cores; asked: 3 times at most.
+"""Slowdown of a fusion with as many busy processes as cores; the limit is 3.
 
     python benchmarks/busy.py [--side 320] [--repeats 3]
 

@@ -1,4 +1,4 @@
-"""Chart of MRI levels by PET levels: can either be read whatever the other is? CIEDE2000."""
+"""Chart of MRI levels by PET levels: CIEDE2000 of each at any level of the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether casts are corrected, and only casts: decisions and what they do to the colours.
+"""Correction of colour casts: decisions, and their effect on colours with and without a cast.
 
 Half of the images, by a checksum of their names, chose the levels of `fusion.colour_cast`; the
 figures of the other half are the ones that count. Images are thinned to about 240 (decisions) and

@@ -1,4 +1,4 @@
-"""Whether soft tissue of the MRI is seen inside a brain-window CT, and bone stays bone.
+"""Visibility of the MRI's soft tissue inside a brain-window CT, and of the CT's bone.
 
 Mean local correlation (Gaussian window of 3 pixels) of the fused image
 

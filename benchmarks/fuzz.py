@@ -1,4 +1,4 @@
-"""Read files that are damaged at random, and count what comes of it.
+"""Read randomly damaged files and count the outcomes.
 
 Every file is read, or refused with one sentence. Anything else is a fault: another exception, a
 sentence in Python's own terms, a folder's or patient's name in it, output of a library, a file

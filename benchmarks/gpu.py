@@ -1,4 +1,4 @@
-"""What a GPU gives in one call: slices and training steps per second, share of peak, precision.
+"""GPU measurements in one call: slices and training steps per second, share of peak, precision.
 
 On a machine without one it runs on the CPU (use small sizes) and says so in its first line; what
 needs CUDA is then left out by name.

@@ -1,4 +1,4 @@
-"""Measure prompts on the bundled samples: what is found, and how far it stands out.
+"""Measure prompts on the bundled samples: objects found and their contrast.
 
 Contrast is the mean brightness of the true object less that of its surround. The saliency rank is
 the mean percentile of the true object's pixels in a saliency map of the whole image, here the

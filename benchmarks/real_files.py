@@ -1,4 +1,4 @@
-"""Read every file that pydicom and nibabel bundle for their tests, and print what became of it.
+"""Read every file that pydicom and nibabel bundle for their tests, and print the result.
 
 Each file is opened in a process of its own, with a time limit, as the viewer's reader would: it
 becomes a layer, or one clear sentence says why not. A crash, a time-out, a warning or a log message

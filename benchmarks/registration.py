@@ -1,4 +1,4 @@
-"""Do hard starts end where they should? Rigid registration of the sample pairs from 106 places.
+"""Rigid registration of the sample pairs from 106 difficult starts.
 
 Each pair is moved by a known rigid movement (shifts to 40 mm, turns to 25 degrees; ten starts are
 upside down or back to front besides), registered, and the largest error of eight points 50 mm

@@ -1,4 +1,4 @@
-"""How far results are off, and how well the network knows: calibration and coverage.
+"""Error of results and accuracy of the predicted uncertainty: calibration and coverage.
 
 The error is the distance of a result from degraded images to that from the clean ones, one step
 each. The table is fitted on every other held-out pair and checked on the rest.

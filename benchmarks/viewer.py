@@ -1,4 +1,4 @@
-"""How the viewer feels: opening the panel, the longest stall in a run, Cancel.
+"""Responsiveness of the viewer: opening the panel, the longest stall in a run, Cancel.
 
 In a real napari window (``xvfb-run -a python benchmarks/viewer.py`` where there is no screen). A
 timer ticks every 5 ms in the event loop; the longest time between two ticks is how long the viewer

@@ -1,6 +1,6 @@
-"""What the lexicon marks in head volumes: mL, and Dice against what is known of them.
+"""Marks of the lexicon in head volumes: mL, and Dice against known structures.
 
-The folder holds NIfTI volumes: SPM's templates (``spm_*`` with the probability maps ``spm_grey``,
+The folder contains NIfTI volumes: SPM's templates (``spm_*``, probability maps ``spm_grey``,
 ``spm_white``, ``spm_csf``), a CT template in HU (``headhu_ct``, against 300 HU) and single scans. A
 volume that is not there is left out. Tissue maps count from a probability of 0.5; of ventricles the
 fluid between the hemispheres' middle and 40 mm to the side, where lateral and third ventricles lie.

@@ -1,4 +1,4 @@
-"""What the lexicon marks in head volumes that were turned, resampled, shaded, noisy or cut.
+"""Marks of the lexicon in head volumes that were rotated, resampled, shaded, noisy or cut.
 
     python benchmarks/volumes_variants.py --data DIR --out benchmarks/results/volumes_variants.md
 

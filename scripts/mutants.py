@@ -56,7 +56,7 @@ class Mutant:
     def compared(self, checkout: Path) -> Mutant | None:
         """Return it with the lines that it changes, or None if the program stays the same.
 
-        That is so if the changed source is no Python, or differs in type annotations only.
+        None if the changed source is not valid Python, or differs in type annotations only.
         """
         source = (checkout / self.path).read_text(encoding="utf-8")
         changed = self.apply(source)

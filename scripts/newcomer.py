@@ -38,7 +38,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
 
-    settings = tempfile.TemporaryDirectory()  # not those of whoever takes the pictures
+    settings = tempfile.TemporaryDirectory()  # not the settings of the user
     os.environ["TEXTDIFUSE_CONFIG"] = settings.name
     viewer = napari.Viewer()
     viewer.window.resize(*options.size)

@@ -40,7 +40,7 @@ def main() -> None:
     add("--timeout", type=float, default=900, help="seconds for the fusion")
     options = parser.parse_args()
 
-    settings = tempfile.TemporaryDirectory()  # not those of whoever takes the pictures
+    settings = tempfile.TemporaryDirectory()  # not the settings of the user
     os.environ["TEXTDIFUSE_CONFIG"] = settings.name
     viewer = napari.Viewer()
     viewer.window.resize(*SIZES[0])

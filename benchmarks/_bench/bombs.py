@@ -115,7 +115,7 @@ def nifti_extension(folder: Path) -> Path:
 
 
 def png(folder: Path, width: int = 60_000, height: int = 60_000) -> Path:
-    """Write a PNG of 3.6 gigapixels, of which the first rows are there."""
+    """Write a PNG that claims 3.6 gigapixels and contains the first rows."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         body = kind + data

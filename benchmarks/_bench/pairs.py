@@ -38,7 +38,7 @@ class Pair:
 
     @property
     def case(self) -> str:
-        """What intervals are drawn over: a patient's case, of which slices look alike, or a scene.
+        """Unit of the bootstrap: a patient's case, whose slices are similar, or a scene.
 
         Medical names are ``<case><slice, 3 digits>``, as in the Harvard Whole Brain Atlas.
         """

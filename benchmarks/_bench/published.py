@@ -1,10 +1,10 @@
-"""Rows that a user brings: figures of other methods, from a CSV file.
+"""Figures of other methods, from a user's CSV file.
 
 Columns: ``set``, ``method``, the nine metrics, and optionally ``name`` (the pair's stem),
 ``condition`` (default ``none``) and ``kind`` (``learned``, the default, ``classical`` or
-``oracle``). Rows with a name are results per image and are ranked with ours where they cover the
-same pairs. Rows without are means over pairs that may be others: set beside ours, never ranked
-with the measured rows.
+``oracle``). Rows with a name are results per image and are ranked with ours if they cover the
+same pairs. Rows without a name are means over unknown pairs: they are listed separately, never
+ranked with the measured rows.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Picture:
 
 
 def held_out(name: str) -> bool:
-    """Tell whether ``SET/stem`` is measured and never trained on."""
+    """Return whether ``SET/stem`` is held out and measured."""
     return is_held_out(*name.split("/"))
 
 

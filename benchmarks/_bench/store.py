@@ -53,7 +53,7 @@ class Store:
         self._rewrite()
 
     def holds(self, key: Key, version: str) -> bool:
-        """Tell whether a result is there, made by the same version of the method."""
+        """Return whether a result of the same version of the method exists."""
         return key in self.rows and self.rows[key].version == version
 
     def add(self, row: Row) -> None:

@@ -101,7 +101,7 @@ def sample(values: Floats, head: Head, grid: Grid, outside: float = 0.0) -> Floa
 
 
 def mix(head: Head, table: Mapping[str, float], rest: float = 0.0) -> Floats:
-    """Return the sum of fractions times values; what is no tissue gets `rest`."""
+    """Return the sum of fractions times values; the remaining fraction gets `rest`."""
     total = np.full(head.t1.shape, rest, np.float32)
     for name, value in table.items():
         total += head.tissue[name] * np.float32(value - rest)

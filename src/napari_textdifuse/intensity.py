@@ -149,7 +149,7 @@ def default_window(volume: Volume) -> Window:
         return Window(*volume.window, volume.unit, "file")
     if volume.unit == "HU":
         return PRESETS["soft tissue to bone"]
-    array = volume.array[..., :3] if volume.rgb else volume.array  # alpha is no brightness
+    array = volume.array[..., :3] if volume.rgb else volume.array  # alpha is not brightness
     if array.dtype == np.bool_:
         return Window(0, 1, volume.unit, "type")
     if array.dtype == np.uint8:

@@ -109,7 +109,7 @@ class Volume:
     modality : str, optional
         ``"CT"``, ``"MR"``, ``"PT"``, ``"NM"``, ``"VIS"``, ``"IR"``, or None when unknown.
     rgb : bool
-        True when the last axis holds colour channels.
+        True if the last axis contains colour channels.
     name : str
         A short name for messages and layers; never a patient's.
     window : tuple of float, optional

@@ -158,7 +158,7 @@ def _fingerprint(volume: Volume) -> str:
 
 
 def _smaller(picture: Image.Image) -> Image.Image:
-    """Return a picture with one byte per pixel; of a grey one nothing is lost."""
+    """Return an image with one byte per pixel; grey images are preserved exactly."""
     from PIL import Image, ImageChops
 
     red, green, blue = picture.split()

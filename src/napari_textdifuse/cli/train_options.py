@@ -122,7 +122,7 @@ def _course(stage: argparse.ArgumentParser) -> None:
     course = stage.add_argument_group("course")
     add = course.add_argument
     add("--out", type=Path, required=True, metavar="DIR", help="folder of the run; continued if "
-        "it holds a checkpoint")  # fmt: skip
+        "it contains a checkpoint")  # fmt: skip
     add("--minutes", type=positive, metavar="X", help="time budget over all sessions; default 60 "
         "without --steps")  # fmt: skip
     add("--steps", type=whole(1, 10**9), metavar="N", help="length in steps")

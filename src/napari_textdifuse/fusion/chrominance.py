@@ -111,7 +111,7 @@ def _restored(
 
 
 def _middle_picture(ready: Prepared) -> Floats:
-    """Return the coloured image, or the middle slice of several, as it was seen."""
+    """Return the coloured image, or the middle slice of several, before restoration."""
     assert ready.chroma is not None
     luma, chroma = luma_of_coloured(ready), ready.chroma
     if luma.ndim == 3:
@@ -181,7 +181,7 @@ class ChromaEngine:
         Parameters
         ----------
         luma : ndarray of float32, shape (Y, X)
-            Brightness of the coloured source as it was seen, in [0, 1].
+            Brightness of the coloured source before restoration, in [0, 1].
         chroma : ndarray of float32, shape (Y, X, 2)
             Its CbCr in [-0.5, 0.5].
         seed : int

@@ -44,7 +44,7 @@ class BaseSlice:
     chains : dict of int to list of ChainStep
         By number of the tile, those that were kept.
     error : ndarray of float32, shape (Y, X), or None
-        Bound of the error of `luma`, where the network knows it.
+        Bound of the error of `luma`, if the network predicts it.
     """
 
     x: Floats

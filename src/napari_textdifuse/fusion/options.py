@@ -122,7 +122,7 @@ class FusionOptions:
         Parameters
         ----------
         arguments : mapping of str to object
-            Names that are no option are left out.
+            Other names are left out.
         """
         return cls(**_options_among(arguments))
 

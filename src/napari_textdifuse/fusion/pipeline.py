@@ -376,7 +376,7 @@ def fuse(
     WeightsError
         If the weights are missing, damaged or of another architecture.
     Cancelled
-        If the callback returned False; ``partial`` holds the finished slices of a volume.
+        If the callback returned False; ``partial`` contains the finished slices of a volume.
     """
     options = FusionOptions.from_arguments(locals())
     pipeline = FusionPipeline.from_pretrained(weights, device)

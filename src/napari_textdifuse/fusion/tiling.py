@@ -42,7 +42,7 @@ class Tile:
 GRID = 64
 
 
-#: Pixels of air that are kept around the body: at its edge the network sees what it saw before.
+#: Pixels of air that are kept around the body, so that its edge is computed as in the whole image.
 MARGIN = 32
 
 

@@ -40,7 +40,7 @@ def write(
     ------
     WriteError
         If the extension is unknown, the folder is missing or not writable, or the format cannot
-        hold the values.
+        store the values.
     """
     path = Path(path).expanduser()
     name = path.name.lower()

@@ -65,7 +65,7 @@ class BidsFile:
         return "_".join([*own, self.suffix])
 
     def derived(self, description: str, suffix: str | None = None) -> str:
-        """Return the name of a derivative, without an ending.
+        """Return the name of a derivative, without extension.
 
         Parameters
         ----------

@@ -88,7 +88,7 @@ def sidecar_scale(content: Mapping[str, Any]) -> SidecarScale:
 
 def _to_suv(content: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
     if content.get("AttenuationCorrection") in (False, "none", "None", "NONE"):
-        raise _Missing("the sidecar says that attenuation was not corrected")
+        raise _Missing("attenuation was not corrected, according to the sidecar")
     if content.get("ImageDecayCorrected") is not True:
         raise _Missing("the sidecar does not say that decay was corrected (ImageDecayCorrected)")
     weight = _number(content, "BodyWeight")

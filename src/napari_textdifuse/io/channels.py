@@ -78,7 +78,7 @@ def without_equal_channels(volume: Volume) -> Volume:
 
 
 def is_grey(array: Array) -> tuple[bool, bool]:
-    """Tell whether colour channels show grey only.
+    """Return whether colour channels show grey only.
 
     Parameters
     ----------

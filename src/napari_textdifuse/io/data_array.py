@@ -34,7 +34,7 @@ def from_data_array(source: Any, name: str, time: int | None = None) -> Volume:
         (colours) and t (time); dimensions without such names count in the order of the array.
         Coordinates are millimetres in RAS, or in the unit of their attribute ``units``; with an
         attribute ``direction``, as `itk.xarray_from_image` writes it, they are LPS. Integers
-        from 0 without a unit are indices and give no position. ``attrs`` may hold ``units`` (of the
+        from 0 without a unit are indices without position. ``attrs`` may contain ``units`` (of the
         values) and ``modality``.
     name : str
         For messages, and of the volume.

@@ -75,7 +75,7 @@ def open_folder(folder: Path, series: str | None = None) -> TimeSeries:
     notes: tuple[str, ...] = ()
     if series is None and others:
         notes = (
-            f"The folder holds {len(groups)} image series; the largest, {info.title} with "
+            f"The folder contains {len(groups)} image series; the largest, {info.title} with "
             f"{_images(info)}, was read.",
         )
     opened = _open(found, info, notes)

@@ -59,7 +59,7 @@ def decode(path: Path) -> tuple[Array, Dataset]:
     ------
     ReadError
         If the pixels are missing, truncated, damaged, or compressed in a way that no installed
-        decoder knows.
+        decoder supports.
     """
     dataset = _load(path)
     try:

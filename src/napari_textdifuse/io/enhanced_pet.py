@@ -15,7 +15,7 @@ _MOST_MBQ = 1e5
 
 
 def is_enhanced(header: Dataset) -> bool:
-    """Tell whether a header, or that of a frame, is one of enhanced PET."""
+    """Return whether a header, or that of a frame, is one of enhanced PET."""
     return bool(header.get("SOPClassUID") == EnhancedPETImageStorage)
 
 

@@ -26,7 +26,7 @@ def max_bytes() -> int:
     Returns
     -------
     int
-        The environment variable ``TEXTDIFUSE_MAX_BYTES`` (an integer; ``0`` is no limit), else
+        The environment variable ``TEXTDIFUSE_MAX_BYTES`` (an integer; ``0`` means no limit), else
         4 GiB.
 
     Raises

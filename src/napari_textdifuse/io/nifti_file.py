@@ -72,7 +72,7 @@ def _opened(path: Path, compressed: bool) -> IO[bytes]:
 def _load(kind: Any, path: Path, compressed: bool) -> Any:
     if compressed == path.name.lower().endswith(".gz"):
         return kind.from_filename(path)
-    # the name says otherwise; in memory, so that no file stays open
+    # the name states otherwise; in memory, so that no file stays open
     check_size(path.name, (path.stat().st_size,), 1)
     data = path.read_bytes()
     return kind.from_bytes(_inflate(data, path.name) if compressed else data)

@@ -68,7 +68,7 @@ def clip(boxes: Boxes, shape: tuple[int, int]) -> tuple[Boxes, npt.NDArray[np.bo
     -------
     boxes : ndarray of float32, shape (N, 4)
     usable : ndarray of bool, shape (N,)
-        False for boxes that are not finite, or of which less than a pixel is in the image.
+        False for boxes that are not finite, or have less than a pixel in the image.
     """
     finite = np.isfinite(boxes).all(axis=1)
     limits = np.array([shape[1], shape[0]] * 2, np.float32)

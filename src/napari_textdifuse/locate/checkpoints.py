@@ -34,7 +34,7 @@ MODEL_TYPES: dict[str, Role] = {
     "sam2": "segmenter",
     "sam2_video": "segmenter",
 }
-#: Endings of segment-anything's own checkpoints.
+#: Extensions of segment-anything's own checkpoints.
 CHECKPOINTS = (".pth", ".pt")
 #: Weights of a folder, in the order of preference.
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -180,7 +180,7 @@ def sha256(path: Path) -> str:
     Parameters
     ----------
     path : Path
-        A checkpoint file, or a folder (of which the file with the weights counts).
+        A checkpoint file, or a folder with one.
     """
     with (weight_file(path) if path.is_dir() else path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -241,7 +241,7 @@ def load_tokenizer(
     tokenizer_class : type
     folder : Path
     vocabulary : int
-        Words that the model knows.
+        Vocabulary of the model.
     files : sequence of str
         One of them must be there: without any, transformers makes a tokenizer of no words.
     special : int

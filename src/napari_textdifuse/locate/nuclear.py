@@ -28,7 +28,7 @@ PET_RATIO = 1.6
 SPECT_RATIO = 1.5
 #: An outline never goes below this multiple of normal uptake.
 LOWEST = 1.15
-#: Tissue of which a smaller share exceeds its mean is even but for hot spots.
+#: Tissue is even, except for hot spots, if a smaller share of it exceeds its mean.
 EVEN = 0.1
 #: Share of the way from background to the lesion's maximum: Boellaard et al. 2015.
 CONTOUR = 0.41
@@ -107,7 +107,7 @@ def _above_reference(view: RuleImage, ratio: float, floor: float) -> Mask:
     reference = reference_uptake(array)
     seeds = drop_small(array > max(ratio * reference, floor), 5.0, view.mm)
     if array.ndim == 2 and seeds.any():
-        # near the vertex one slice holds too little brain to know its normal uptake by
+        # near the vertex one slice contains too little brain to estimate its normal uptake
         seeds = _one_sided(view, array, seeds, array > 0.3 * reference)
     return _contour(view, array, seeds, lowest=LOWEST * reference)
 

@@ -226,7 +226,7 @@ def _respelt(
     words : list of str
         The same if there is none.
     written, known : str or None
-        The user's words, and the name that they were taken for.
+        The user's words, and the name that they were read as.
 
     Raises
     ------
@@ -252,7 +252,7 @@ def _respelt(
 
 
 def _is_slip(part: tuple[str, ...], name: tuple[str, ...], alone: set[str]) -> bool:
-    """Tell whether each word is the name's, or a misspelling of it and no known word itself."""
+    """Return whether each word is the name's, or a misspelling of it and no known word itself."""
     return all(
         said == word or (said not in alone and bool(nearest(said, (word,))))
         for said, word in zip(part, name, strict=True)

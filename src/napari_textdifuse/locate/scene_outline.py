@@ -26,7 +26,7 @@ _FILLS = {"person": 0.2, "car": 0.45}
 
 
 class Outliner:
-    """Finds the outlines of objects in a pair of images, of which one may be absent.
+    """Finds the outlines of objects in a pair of images; one of them may be absent.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _window(box: Floats, shape: tuple[int, ...]) -> Box:
 
 
 def _of_the_box(mask: Mask, window: Box) -> Mask:
-    """Keep the parts of which most lies in the box."""
+    """Keep the parts that lie mostly in the box."""
     result = empty(mask)
     labels, count = components(mask)
     if not count:

@@ -14,7 +14,7 @@ from .regions import Floats, Mask
 #: Voxel size of the grid on which the field is estimated, and its smoothness.
 WORK_MM, WIDTH_MM = 4.0, 30.0
 ROUNDS = 12
-#: Residuals beyond so many standard deviations of a class count as so many: a lesion is no shading.
+#: Residuals are clipped to this many standard deviations of a class: a lesion is not shading.
 MOST_OFF = 2.0
 #: A field that varies less (standard deviation of its logarithm) is left: white matter lies deeper
 #: than grey, and in the average of many heads that looks like shading.

@@ -43,7 +43,7 @@ def import_segment_anything() -> ModuleType:
     if "segment_anything" in sys.modules:
         return sys.modules["segment_anything"]
     # another library may have tried before, without torchvision: what is left of that attempt would
-    # be taken for loaded, and missing in the package
+    # be mistaken for loaded, and missing in the package
     for name in [n for n in sys.modules if n.startswith("segment_anything.")]:
         del sys.modules[name]
     try:

@@ -49,7 +49,7 @@ class RuleImage:
     contrast : str or None
         Of an MR image, see `contrast.stated_contrast`.
     contrast_source : str
-        What says so.
+        Source of the fact.
     colours : ndarray of float32, shape (Y, X, 3) or (Z, Y, X, 3), or None
         Of a colour image of a scene.
     partner : RuleImage or None

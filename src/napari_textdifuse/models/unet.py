@@ -1,6 +1,6 @@
 """The light conditional diffusion U-Net: an encoder and a decoder that can run separately.
 
-The encoder sees the noisy sample and the (degraded) condition; the decoder sees only features.
+The encoder receives the noisy sample and the (degraded) condition, the decoder only features.
 Between the two, the fusion control module mixes the features of two encoder runs (Eq. 2-4).
 
 Differences from the authors' network, for interaction on a CPU: the image is folded into

@@ -15,7 +15,7 @@ correctly, therefore
   whatever their spacing, origin and flips. An oblique grid keeps its spacing and its centre, and
   its true affine is kept in the metadata.
 
-``layer.metadata["textdifuse"]`` holds ``affine`` (RAS millimetres, for the array as it is in the
+``layer.metadata["textdifuse"]`` contains ``affine`` (RAS millimetres, for the array as it is in the
 layer, in the index order of `Volume`) and ``placed`` (the layer's own matrix when it was made), so
 that a layer that was moved or cropped later still has a correct affine; further ``unit``,
 ``modality``, ``contrast``, ``sources`` (see `Volume`), ``window``, ``notes`` and ``acquisition``;
@@ -163,7 +163,7 @@ def file_name(name: str) -> str:
 
 
 def _is_named_by_record(found: str, called: str) -> bool:
-    """Tell whether a file still has the name of its layer; DICOM files have none of their own."""
+    """Return whether a file still has the name of its layer; DICOM files have none of their own."""
     return found == file_name(called) or re.fullmatch(r"[A-Z]+ series( \d+)?", found) is not None
 
 

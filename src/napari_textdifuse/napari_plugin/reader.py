@@ -153,7 +153,7 @@ def _can_read(path: Path) -> bool:
 
 
 def is_dicom_source(path: Path) -> bool:
-    """Tell whether a file is DICOM, or a folder holds such files."""
+    """Return whether a file is DICOM, or a folder contains such files."""
     try:
         return (path.is_dir() and _can_read(path)) or _is_dicom(path)
     except OSError:

@@ -1,7 +1,7 @@
 """A fusion's result as layer data: its identity, its names and its geometry.
 
 A result belongs to its two images, the chosen slices, the terms that were emphasised and the
-settings. ``layer.metadata["textdifuse"]["result"]`` holds ``id`` (the same for the same result),
+settings. ``layer.metadata["textdifuse"]["result"]`` contains ``id`` (the same for the same result),
 ``role`` (which of its layers this is) and ``complete``.
 """
 
@@ -159,7 +159,7 @@ def result_of(layer: Any) -> dict[str, Any]:
 
 
 def is_result(layer: Any) -> bool:
-    """Tell whether a fusion made this layer, now or before it was saved."""
+    """Return whether a fusion made this layer, now or before it was saved."""
     known = layer.metadata.get(KEY, {})
     return "record" in known or RESULT in known
 
@@ -197,7 +197,7 @@ def result_layers(
     Returns
     -------
     list of (ndarray, dict, str)
-        ``metadata["textdifuse"]`` holds ``affine``, ``record``, ``objects`` (label: name),
+        ``metadata["textdifuse"]`` contains ``affine``, ``record``, ``objects`` (label: name),
         ``sources`` (names of the layers) and ``result``.
     """
     geometry = cut_geometry(a, *start)

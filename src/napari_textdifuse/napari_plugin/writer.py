@@ -16,7 +16,7 @@ from ..volume import LABEL_UNIT, Volume
 from .layers import GEOMETRY, KEY, file_name
 from .looks import saved_look
 
-#: Endings, the longest first, and what is said where a file has none of them.
+#: Extensions, the longest first, and their description in messages.
 _NIFTI, _DICOM = (".nii.gz", ".nii"), (".dcm",)
 _CHOICE = {_NIFTI: ".nii and .nii.gz; choose one of the two", _DICOM: ".dcm here; choose it"}
 
@@ -111,7 +111,7 @@ def write_together_dicom(path: str, layers: Sequence[tuple[Any, dict[str, Any], 
     Parameters
     ----------
     path : str
-        Ends in ``.dcm``; the folder is named without it, what it holds by the layers.
+        Ends in ``.dcm``; the folder is named without it, its files after the layers.
     layers : sequence of (array, dict, str)
         As napari passes them to writers.
 
@@ -167,7 +167,7 @@ def write_together(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]])
 
 
 def _ending(path: str, endings: tuple[str, ...]) -> str:
-    """Return which of these endings a path has."""
+    """Return the extension of a path, one of these."""
     for ending in endings:
         if path.lower().endswith(ending):
             return ending

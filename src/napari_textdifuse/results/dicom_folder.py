@@ -152,13 +152,13 @@ def matching_series(source: Path, image: Volume) -> str | None:
         if _same_grid(found, image):
             return uid
     raise WriteError(
-        f"{source.name} holds no DICOM series on the grid of image A, so the result cannot be "
+        f"{source.name} contains no DICOM series on the grid of image A, so the result cannot be "
         "linked to its patient; choose the series that image A was read from, or de-identified."
     )
 
 
 def _same_grid(one: Volume, other: Volume) -> bool:
-    """Tell whether two grids have the same corners, however their axes run."""
+    """Return whether two grids have the same corners, however their axes run."""
     if one.affine is None or other.affine is None or one.ndim != other.ndim:
         return False
     if sorted(one.shape) != sorted(other.shape):

@@ -47,7 +47,7 @@ def format_for(source: Path, volume: Volume) -> str:
     -------
     str
         ``".nii.gz"`` for NIfTI and DICOM, ``".png"`` for 2-D images, ``".tif"`` for a stack of
-        images, which PNG cannot hold.
+        images, which PNG cannot store.
     """
     if source.is_dir() or source.suffix.lower() not in PICTURES:
         return ".nii.gz"
@@ -120,7 +120,7 @@ def save_result(
 
 
 def preview_of(result: FusionResult, pair: Pair, *, anatomical: bool) -> Image:
-    """Return a picture of both images and the result; see `preview.montage`."""
+    """Return an image of both sources and the result; see `preview.montage`."""
     from .preview import montage
 
     shape_of = pair.grid(len(pair.selection))

@@ -63,7 +63,7 @@ class CBAM(nn.Module):
 class ReferenceControl(nn.Module):
     """Weights of two packed feature maps (Eq. 3), independent of each other and not normalised.
 
-    The checkpoints hold a third branch (``middleBlock4``, ``CBMA4``, ``outBlock3``) whose output
+    The checkpoints contain a third branch (``middleBlock4``, ``CBMA4``, ``outBlock3``) whose output
     the release never uses; it is loaded so that the keys fit, and not evaluated.
     """
 

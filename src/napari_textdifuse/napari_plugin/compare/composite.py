@@ -1,4 +1,4 @@
-"""Several layers in one image: curtain and checkerboard, computed for the slice on show."""
+"""Several layers in one image: curtain and checkerboard, computed for the displayed slice."""
 
 from __future__ import annotations
 

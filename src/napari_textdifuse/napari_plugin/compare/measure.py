@@ -101,7 +101,7 @@ def measure(
     fused : Volume
         Unsigned integers or floats in [0, 1].
     labels : Volume, optional
-        Whole numbers, 0 for the background.
+        Integers, 0 for the background.
     names : mapping of int to str, optional
         The names of the labels.
     report : callable, optional

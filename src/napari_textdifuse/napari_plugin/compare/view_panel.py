@@ -78,7 +78,7 @@ class ViewPanel(QWidget):  # type: ignore[misc]
             row.addWidget(part)
         self.hint = QLabel()
         self.hint.setWordWrap(True)
-        self.hint.setTextFormat(Qt.TextFormat.PlainText)  # names of layers are no markup
+        self.hint.setTextFormat(Qt.TextFormat.PlainText)  # names of layers are not markup
 
         layout = QVBoxLayout(self)
         layout.addWidget(QLabel("Images"))

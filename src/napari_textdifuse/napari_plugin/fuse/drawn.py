@@ -83,7 +83,7 @@ def _pixels(layer: Any, image: Any, points: Floats, where: Sequence[float] = ())
         world = np.asarray(layer.data_to_world(point), float)
         world = np.r_[before, world][-image.ndim :]
         index = np.asarray(image.world_to_data(world), float)
-        index[:missing] = np.round(index[:missing])  # the slice on show
+        index[:missing] = np.round(index[:missing])  # the displayed slice
         placed.append(index[-n:])
     # a slice's number is a whole one; what remains is rounding
     return np.asarray(np.round(np.array(placed), 6)[:, ::-1] + 0.5)

@@ -65,7 +65,7 @@ class ExtentBox(Container):  # type: ignore[type-arg]
         Parameters
         ----------
         viewer : napari.Viewer
-            Its point and order of axes say which slice is on show.
+            Its point and order of axes determine the displayed slice.
         """
         layer = self._layer
         if layer is None or not self._deep:

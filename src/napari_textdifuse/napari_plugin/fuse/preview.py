@@ -66,7 +66,7 @@ class Preview:
 
     @staticmethod
     def _fits(estimate: npt.NDArray[np.float32], shape: tuple[int, ...]) -> bool:
-        """Tell whether it is a whole slice, padded to the network's multiple, and no tile."""
+        """Return whether it is a whole slice, padded to the network's multiple, not a tile."""
         return all(0 <= e - n < 64 for e, n in zip(estimate.shape[:2], shape[-2:], strict=True))
 
     def _begin(self, shape: tuple[int, ...]) -> None:

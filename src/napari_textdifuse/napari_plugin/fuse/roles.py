@@ -61,7 +61,7 @@ def guess_pair(layers: Sequence[Any]) -> tuple[Any | None, Any | None]:
 def show_both(images: Sequence[Any], seen: Collection[Any] = ()) -> None:
     """Let the upper of two images show the lower one, where both would be opaque.
 
-    Files that this package reads are opened like that. This is for pictures that napari or
+    Files that this package reads are opened like that. This is for images that napari or
     another reader opened; an image that was seen before is left as the user has it.
 
     Parameters

@@ -34,7 +34,7 @@ _MEANING = {
     FILES: "The files that the command line writes: images, objects, preview and the record of how "
     "they were made. No patient is named.",
     LINKED: "DICOM of the same patient, study and frame of reference as image A, whose images it "
-    "refers to: for the archive that holds them.",
+    "refers to: for the archive that contains them.",
     ANONYMOUS: "DICOM of an anonymous patient in a new study; nothing refers to the source.",
 }
 

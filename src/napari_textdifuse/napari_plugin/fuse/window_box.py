@@ -20,7 +20,7 @@ CHOICE_TIP = (
 )
 #: In ``metadata["textdifuse"]``: the contrast limits that the layer was opened with.
 OPENED_WITH = "shown"
-#: Largest number that can be entered; float32 holds it.
+#: Largest number that can be entered; it fits into float32.
 LARGEST = 3e38
 
 

@@ -89,7 +89,7 @@ def is_default(entry: Entry) -> bool:
 
 
 def is_chosen(entry: Entry, chosen: Path | None) -> bool:
-    """Tell whether fusion uses an entry; `chosen` as in `ModelStore`."""
+    """Return whether fusion uses an entry; `chosen` as in `ModelStore`."""
     if entry.kind not in ("embedded", "folder"):
         return False
     return is_default(entry) if chosen is None else entry.path == chosen

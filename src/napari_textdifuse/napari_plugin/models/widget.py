@@ -235,7 +235,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
             return
         weights = parse(name.strip())
         if weights is None:
-            show_error(f"{name!r} is no repository of the hub; write it as owner/name.")
+            show_error(f"{name!r} is not a repository of the hub; write it as owner/name.")
         elif confirm(
             self, "Download", question(weights) + ".\n\nNothing about your images is sent."
         ):
