@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
+from qtpy.QtCore import QPoint
+from qtpy.QtWidgets import QLabel
 
 from napari_textdifuse import Volume
 from napari_textdifuse.errors import InputError, TextDiFuseError
@@ -20,6 +22,8 @@ from napari_textdifuse.napari_plugin.fuse.values import SourceValues
 from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
 from napari_textdifuse.napari_plugin.fuse.window_box import AS_SHOWN, AUTOMATIC
 from napari_textdifuse.napari_plugin.layers import to_layer
+
+LABELS = {"Image A", "Image B", "Prompt", "Quality", "Register", "Seed", "Samples", "Device"}
 
 
 def scan(modality, seed, unit="a.u."):
@@ -91,6 +95,25 @@ def test_nothing_of_the_panel_is_off_screen(make_napari_viewer, tiny_pipeline, q
     area = widget._area
     assert widget._fields.native.width() <= area.viewport().width(), "only rows scroll"
     assert area.verticalScrollBar().maximum() > 0
+
+
+def test_folded_settings_are_laid_out_when_they_are_first_shown(panel, qtbot):
+    _, widget = panel
+    native = [field.native for field in widget._folded]
+    assert not any(widget.native.isAncestorOf(field) for field in native), "opening is quicker"
+    widget.native.show()
+    widget.more.value = True
+    assert all(field.isVisible() for field in native)
+    labels = [v for v in widget._fields.native.findChildren(QLabel) if v.text() in LABELS]
+    assert len(labels) == len(LABELS)
+    assert len({label.mapTo(widget._fields.native, QPoint()).x() for label in labels}) == 1
+    assert len({label.width() for label in labels}) == 1, "one column"
+    after, focus = [], widget.more.native
+    while (focus := focus.nextInFocusChain()) is not widget.fuse.native:
+        after.append(focus)
+    assert set(native[-2:]) <= set(after), "the Tab key goes down the rows, then to the footer"
+    widget.more.value = False
+    assert not any(field.isVisible() for field in native)
 
 
 def test_first_run_in_3d_and_values_of_both_sources(panel, qtbot, notifications):

@@ -107,24 +107,38 @@ class Scroll(QScrollArea):  # type: ignore[misc]
         return bool(super().eventFilter(content, event))
 
 
-def align_labels(container: Any) -> None:
-    """Make the labels of a container's rows equally wide.
+def align_labels(*containers: Any) -> None:
+    """Make the labels of the containers' rows equally wide.
 
     magicgui measures them in the application's font; napari writes them in a larger one.
 
     Parameters
     ----------
-    container : magicgui.widgets.Container
+    *containers : magicgui.widgets.Container
         With labels.
     """
-    texts = {field.label for field in container}
-    layout = container.native.layout()
-    rows = [layout.itemAt(k).widget().layout() for k in range(layout.count())]
+    texts = {field.label for container in containers for field in container}
+    layouts = [container.native.layout() for container in containers]
+    rows = [v.itemAt(k).widget().layout() for v in layouts for k in range(v.count())]
     first = [row.itemAt(0).widget() for row in rows if row is not None]
     labels = [label for label in first if isinstance(label, QLabel) and label.text() in texts]
     widest = max((label.sizeHint().width() for label in labels), default=0)
     for label in labels:
         label.setMinimumWidth(widest)
+
+
+def tab_after(before: QWidget, added: QWidget) -> None:
+    """Let the Tab key go from one widget to those of another that was added later.
+
+    Parameters
+    ----------
+    before, added : QWidget
+    """
+    for widget in added.findChildren(QWidget):
+        popup = widget.window() is not added.window()
+        if not popup and widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+            QWidget.setTabOrder(before, widget)
+            before = widget
 
 
 def unwrapped(viewer: Any) -> Any:

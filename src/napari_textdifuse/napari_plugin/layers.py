@@ -33,7 +33,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..exports import RAS_LPS
-from ..measure import columns_of
 from ..spatial.layers import (
     at_time,
     data_to_world,
@@ -179,6 +178,8 @@ def label_features(
     rows : sequence of dict
         From `measure.measure_objects`; columns that they fill are added.
     """
+    from ..measure import columns_of
+
     labels = [0, *map(int, objects)]
     table: dict[str, list[Any]] = {"index": labels, "object": ["background", *objects.values()]}
     measured = {int(row["label"]): row for row in rows}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Qt, QTimer, Signal
@@ -11,11 +11,14 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from ...errors import TextDiFuseError
-from ...spatial.agreement import Alignment, check_alignment
 from ...spatial.layers import read_layer
 from ...spatial.pairing import share_world
 from ..compare.composed import CheckerboardMode
 from ..task import Task
+
+if TYPE_CHECKING:
+    from ...spatial.agreement import Alignment
+    from ...volume import Volume
 
 #: Milliseconds after the last change of the pair before it is checked.
 PATIENCE = 300
@@ -162,7 +165,7 @@ class AlignmentCheck:
             self._badge.show_state("Position not checked", text)
             return
         self._badge.show_state("Checking the position ...", "")
-        self._task = Task(lambda _: check_alignment(first, second))
+        self._task = Task(lambda _: _checked(first, second))
         self._task.finished.connect(self._show)
         self._task.start()
 
@@ -191,6 +194,13 @@ class AlignmentCheck:
         if self._viewer.dims.ndisplay == 3:
             self.stop_board()
         self.follow()
+
+
+def _checked(first: Volume, second: Volume) -> Alignment:
+    """Check a pair; in the worker, which also loads what is needed."""
+    from ...spatial.agreement import check_alignment
+
+    return check_alignment(first, second)
 
 
 def in_words(outcome: Alignment | Exception) -> tuple[str, str, str]:

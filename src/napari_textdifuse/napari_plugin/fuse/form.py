@@ -23,7 +23,7 @@ from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QComboBox
 
 from ...locate import locator_names
-from ..docking import Scroll, align_labels
+from ..docking import Scroll, align_labels, tab_after
 from ..results import EXTRAS
 from .alignment import AlignmentBadge
 from .candidates import CandidateList
@@ -235,9 +235,10 @@ class Form(Container):  # type: ignore[type-arg]
                 self.strengths,
                 self.view.fade,
                 self.more,
-                *self._folded,
             ]
         )
+        self._more_fields: Container[Any] = Container()
+        self._more_fields.margins = (0, 0, 0, 0)
         self._lay_out()
         self._defaults = self.settings
         self.more.changed.connect(self._fold)
@@ -250,7 +251,7 @@ class Form(Container):  # type: ignore[type-arg]
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
             box.native.setMinimumContentsLength(10)
-        for field in self._fields:
+        for field in (*self._fields, *self._folded):
             field.label_changed.connect(self._align)
         self.alignment.shown.connect(self._align)
         self._fold()
@@ -311,11 +312,18 @@ class Form(Container):  # type: ignore[type-arg]
         self.progress.native.setFormat("")
 
     def _fold(self, *_: Any) -> None:
-        for widget in self._folded:
-            widget.visible = self.more.value
+        """Show or hide the folded fields; they are laid out when they are first shown."""
+        if not len(self._more_fields):
+            if not self.more.value:
+                return
+            self._more_fields.extend(self._folded)
+            self._fields.native.layout().addWidget(self._more_fields.native)
+            tab_after(self.more.native, self._more_fields.native)
+            self._align()
+        self._more_fields.visible = self.more.value
 
     def _align(self, *_: Any) -> None:
-        align_labels(self._fields)
+        align_labels(self._fields, self._more_fields)
 
     def _show_strength(self, value: float) -> None:
         self.strength.label = f"Strength {value:.2f}"

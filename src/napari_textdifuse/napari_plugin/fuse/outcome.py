@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ...errors import Cancelled, PromptError
-from ...measure import in_words
 from ..results import extent_words
 from ..task import message_of
 from .values import with_unit
@@ -132,6 +131,8 @@ def _plain(result: FusionResult, names: tuple[str, str]) -> str:
 
 def _objects(result: FusionResult) -> tuple[list[str], list[str]]:
     """Return a line for each object of the mask, and the names of those not found."""
+    from ...measure import in_words
+
     missing = [str(row["term"]) for row in result.objects if not row["voxels"]]
     return [in_words(row) for row in result.objects if row["voxels"]], missing
 

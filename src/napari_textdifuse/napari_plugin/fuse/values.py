@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...spatial.grid import index_map
 from ...volume import MODALITY_NAMES, Array, Volume
 
 Floats = npt.NDArray[np.float64]
@@ -34,6 +33,8 @@ class SourceValues:
         self._first[start[0] if n == 3 else 0] = start[1] if n == 3 else 0
         self._maps: dict[str, tuple[Floats, Floats]] = {"a": (np.eye(n), np.zeros(n))}
         if a.affine is not None and b.affine is not None:
+            from ...spatial.grid import index_map
+
             self._maps["b"] = index_map(b, a)
         else:  # without a place in space, images cover each other edge to edge
             scale = np.array(b.shape) / np.array(a.shape)
