@@ -159,10 +159,23 @@ def test_only_a_source_on_the_grid_of_image_a_is_taken(dicom, tmp_path):
         matching_series(tmp_path, image)
 
 
-def test_saved_files_are_those_of_the_command_line(qtbot, tiny_weights, tmp_path, notifications):
+#: How the index axes x, y, z of a file run in RAS, in mm; the viewer turns all but the first.
+ORDERS = {
+    "LPS": [[-1.0, 0, 0], [0, -1, 0], [0, 0, 2]],
+    "RAS": [[1.0, 0, 0], [0, 1, 0], [0, 0, 2]],
+    "PIR": [[0.0, 0, 1], [-1, 0, 0], [0, -2, 0]],
+    "oblique": [[0.9, 0.3, 0], [0.3, -0.9, 0], [0, 0, -2]],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_saved_files_are_those_of_the_command_line(
+    qtbot, tiny_weights, tmp_path, notifications, order
+):
     from napari_textdifuse import FusionPipeline, Volume
 
-    affine = np.diag([-1.0, -1, 2, 1])  # as the viewer shows it
+    affine = np.eye(4)
+    affine[:3, :3] = ORDERS[order]
     files = []
     for seed, (name, modality) in enumerate([("smith_t1", "MR"), ("smith_pet", "PT")]):
         values = np.random.default_rng(seed).random((3, 20, 24)).astype(np.float32) * 4 + 1
@@ -174,6 +187,7 @@ def test_saved_files_are_those_of_the_command_line(qtbot, tiny_weights, tmp_path
     mask = io.write(tmp_path / "m.nii.gz", Volume(labels, affine=affine, unit="label"))
     by_command = tmp_path / "command"
     arguments = ["fuse", *files, "--out", by_command, "--weights", tiny_weights, "--device", "cpu"]
+    arguments += ["--axis", "axial"]  # what the viewer shows
     assert main([str(v) for v in [*arguments, "--mask", mask, "--quality", "fast"]]) == 0
 
     model = ViewerModel()

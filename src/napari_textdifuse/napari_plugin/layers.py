@@ -19,6 +19,7 @@ correctly, therefore
 layer, in the index order of `Volume`) and ``placed`` (the layer's own matrix when it was made), so
 that a layer that was moved or cropped later still has a correct affine; further ``unit``,
 ``modality``, ``contrast``, ``sources`` (see `Volume`), ``window``, ``notes`` and ``acquisition``;
+``file_order`` if the file has other axes (see `file_order.Turn`), in which it is fused and saved;
 ``record`` and ``objects`` if a fusion made the layer.
 """
 
@@ -41,6 +42,7 @@ from ..spatial.layers import (
 )
 from ..volume import KEY as KEY
 from ..volume import Array, Volume
+from .file_order import FILE_ORDER, Turn
 from .looks import as_saved, display, label_colours
 
 LayerData = tuple[Array, dict[str, Any], str]
@@ -106,7 +108,7 @@ def to_layer(volume: Volume, name: str | None = None, kind: str = "image") -> La
     tuple of (ndarray, dict, str)
         Data, attributes and layer type; see the module for the axes.
     """
-    array, affine, scale, translate = _to_screen_axes(volume)
+    array, affine, scale, translate, turn = _to_screen_axes(volume)
     n = volume.ndim
     facts = dict(volume.metadata)
     known: dict[str, Any] = {
@@ -128,6 +130,8 @@ def to_layer(volume: Volume, name: str | None = None, kind: str = "image") -> La
         matrix[range(n), range(n)] = scale
         matrix[:n, n] = translate
         known |= {"affine": affine.tolist(), "placed": matrix.tolist()}
+        if turn is not None and turn.changes:
+            known[FILE_ORDER] = turn.known
         attributes |= {"scale": scale, "translate": translate, "units": ("mm",) * n}
     if objects := facts.pop("objects", None):
         known["objects"] = objects
@@ -221,11 +225,11 @@ def to_series_layer(volumes: Sequence[Volume], kind: str = "image") -> LayerData
 
 def _to_screen_axes(
     volume: Volume,
-) -> tuple[Array, Matrix | None, tuple[float, ...], tuple[float, ...]]:
+) -> tuple[Array, Matrix | None, tuple[float, ...], tuple[float, ...], Turn | None]:
     """Turn the array to napari's axes; affine, scale and translate belong to the turned array."""
     n = volume.ndim
     if volume.affine is None:
-        return volume.array, None, (1.0,) * n, (0.0,) * n
+        return volume.array, None, (1.0,) * n, (0.0,) * n, None
     from nibabel.orientations import io_orientation
 
     closest = io_orientation(RAS_LPS @ volume.affine)  # per index x, y, z: patient axis, sign
@@ -235,15 +239,16 @@ def _to_screen_axes(
 
     new_to_old = np.eye(4)
     new_to_old[:n, :n] = 0
-    array = volume.array.transpose(
-        *(n - 1 - i for i in reversed(order)), *range(n, volume.array.ndim)
-    )
+    axes = tuple(n - 1 - i for i in reversed(order))
+    array = volume.array.transpose(*axes, *range(n, volume.array.ndim))
+    flipped = [False] * n
     for k, i in enumerate(order):
         sign = closest[i, 1] * wanted[k]
         new_to_old[i, k] = sign
         if sign < 0:
             new_to_old[i, 3] = volume.shape[n - 1 - i] - 1
             array = np.flip(array, n - 1 - k)
+            flipped[n - 1 - k] = True
     affine = volume.affine @ new_to_old
 
     size = np.array(array.shape[:n][::-1], dtype=float)
@@ -256,6 +261,7 @@ def _to_screen_axes(
         affine,
         tuple(scale[::-1].tolist()),
         tuple(translate[::-1].tolist()),
+        Turn(axes, tuple(flipped), volume.affine),
     )
 
 

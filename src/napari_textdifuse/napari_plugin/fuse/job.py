@@ -11,6 +11,7 @@ from ...errors import Cancelled
 from ..layers import Placement
 from .candidates import Candidate, candidates_of, rejection_note
 from .outcome import Message, clipping_notes, describe
+from .turned_session import TurnedSession, place_of
 from .values import SourceValues, source_values
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from ...fusion import FusionPipeline, FusionResult, FusionSession, Progress
     from ...volume import Volume
+    from ..file_order import Turn
 
 #: From this number of slices on, the current one is fused first.
 LOOK_FIRST = 4
@@ -92,6 +94,10 @@ class Job:
         The user's decisions on those of a corrected mask, for the record.
     opened : str or None
         File or folder that image A was opened from.
+    turns : tuple of Turn or None
+        The order of the axes in the files of both images, where the layers have another.
+    stored : FusionResult or None
+        The result in that order; set by `run`.
     only : int or None
         The single slice of image A that is fused as a preview of such a result.
     """
@@ -105,7 +111,7 @@ class Job:
     pipeline: Callable[[], FusionPipeline]
     shown: tuple[str, ...] = ()
     replace: bool = True
-    session: FusionSession | None = None
+    session: FusionSession | TurnedSession | None = None
     corrects: Labels | None = None
     drawn: str | None = None
     settings_words: tuple[str, ...] = ()
@@ -115,12 +121,14 @@ class Job:
     result: FusionResult | None = None
     start: tuple[int, int] = (0, 0)
     place: tuple[str, str | None] = ("auto", None)
-    origin: FusionSession | None = None
+    origin: FusionSession | TurnedSession | None = None
     replaces: str | None = None
     opened: str | None = None
+    turns: tuple[Turn | None, Turn | None] = (None, None)
+    stored: FusionResult | None = None
     only: int | None = None
     in_sight: int | None = None
-    _looks: FusionSession | None = None
+    _looks: FusionSession | TurnedSession | None = None
     candidates: list[Candidate] = field(default_factory=list)
     decisions: tuple[dict[str, Any], ...] = ()
 
@@ -141,12 +149,18 @@ class Job:
         try:
             result = self.session.fuse(self.prompt, callback=report, **self.asked)
         except Cancelled as cancelled:
+            self.stored = getattr(self.session, "latest", None)
+            if cancelled.partial is not None and self.stored is not None:
+                self.start = place_of(cancelled.partial) or self.start
             self.message, self.result = self.describe(cancelled), cancelled.partial
             raise
+        self.stored = getattr(self.session, "latest", None)
         if self.decisions:
             said = rejection_note(self.decisions)
-            result.record["candidates"] = list(self.decisions)
-            result.record["warnings"] = [*result.record["warnings"], *([said] if said else [])]
+            records = [v.record for v in (result, self.stored) if v is not None]
+            for record in records:
+                record["candidates"] = list(self.decisions)
+                record["warnings"] = [*record["warnings"], *([said] if said else [])]
         self.candidates = candidates_of(result)
         self.message, self.result = self.describe(result), result
         if self.corrects is None:
@@ -181,15 +195,21 @@ class Job:
         finally:
             self._looks = None
 
-    def _open(self, report: Report) -> FusionSession:
+    def _open(self, report: Report) -> FusionSession | TurnedSession:
         if self.origin is not None:
             origin, self.origin = self.origin, None
             return origin.with_balance(self.options.get("balance", 0.0), self.only)
         # values are read anywhere under the pointer, so a lazy image is read completely here
         one = {} if self.only is None else {"slices": self.only}
-        return self.pipeline().session(
-            self.a.loaded(), self.b.loaded(), callback=report, **(self.options | one)
-        )
+        a, b = self.a.loaded(), self.b.loaded()
+        options, (first, second) = self.options | one, self.turns
+        if second is not None and a.affine is not None:  # else both lie edge to edge, as shown
+            b = second.volume_to_file(b)
+        if first is None:
+            return self.pipeline().session(a, b, callback=report, **options)
+        options = first.extent_to_file(options, a.shape)
+        a = first.volume_to_file(a)
+        return TurnedSession(self.pipeline().session(a, b, callback=report, **options), first)
 
     def can_reuse(self, other: Job) -> bool:
         """Return whether another job's session can be reused: same images and options."""
@@ -222,13 +242,18 @@ class Job:
         """
         from ...results.folder import save_result
 
-        result, folder = self.result, choice.folder
+        result, folder, image = self.stored or self.result, choice.folder, self.a
         assert result is not None, "Only a job that has run has a result."
-        pair = None if self.session is None else self.session.pair
+        session = self.session
+        if isinstance(session, TurnedSession):
+            session = session.stored
+        pair = None if session is None else session.pair
         if choice.dicom:
             from ...results.dicom_folder import save_dicom
 
-            return save_dicom(result, folder, pair, source=choice.source, image=self.a)
+            if self.turns[0] is not None:
+                image = self.turns[0].volume_to_file(image.loaded())
+            return save_dicom(result, folder, pair, source=choice.source, image=image)
         flat = result.contribution.ndim == 2
         ending = ".nii.gz" if result.affine is not None else ".png" if flat else ".tif"
         return save_result(result, folder, ending, pair)

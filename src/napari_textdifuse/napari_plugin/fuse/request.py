@@ -11,6 +11,7 @@ from napari.layers import Image
 from ...errors import InputError
 from ...spatial.layers import read_layer
 from ..compare.choice import shown_time
+from ..file_order import turn_of
 from ..layers import Placement
 from ..models.store import chosen_weights
 from .drawn import prompt_of
@@ -59,6 +60,7 @@ def make_job(form: Form, viewer: Any, pipelines: Pipelines) -> Job:
         place=(device, weights),
         opened=None if a.source.path is None else str(a.source.path),
         in_sight=form.extent.in_sight(viewer),
+        turns=(turn_of(a), turn_of(b)),
     )
 
 

@@ -134,7 +134,7 @@ class ShownResults:
         job.options["balance"] = balance
         job.origin, job.replaces, job.only = last.session, result_of(fused)["id"], only
         job.place, job.layers, job.drawn = last.place, last.layers, last.drawn
-        job.opened = last.opened
+        job.opened, job.turns = last.opened, last.turns
         job.shown, job.settings_words = last.shown, with_balance(last.settings_words, balance)
         if only is not None:
             mask = next((v for v in self._masks if result_of(v).get("id") == job.replaces), None)
@@ -214,6 +214,6 @@ class ShownResults:
         job = Job(last.a, last.b, last.placement, None, asked, last.options, last.pipeline)
         job.session, job.corrects = last.session, mask
         job.place, job.layers, job.drawn = last.place, last.layers, last.drawn
-        job.opened = last.opened
+        job.opened, job.turns = last.opened, last.turns
         job.settings_words = last.settings_words
         return job
