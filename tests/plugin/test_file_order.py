@@ -6,11 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Layer
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 
 from napari_textdifuse import Volume
 from napari_textdifuse.napari_plugin.file_order import turn_of
+from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
 from napari_textdifuse.napari_plugin.layers import to_layer
 from napari_textdifuse.spatial.layers import read_layer
 
@@ -160,3 +162,49 @@ def test_a_layer_of_other_axes_has_no_order_of_a_file(stored):
     assert turn_of(SimpleNamespace(metadata=known, ndim=2)) is None
     flat = Volume(np.zeros((4, 5)), affine=np.eye(4))
     assert turn_of(Layer.create(*to_layer(flat))).axes == (0, 1)
+
+
+@pytest.mark.parametrize("codes", ["RAS", "PIR"])
+def test_a_panel_on_files_of_another_order(qtbot, tiny_pipeline, notifications, codes):
+    model = ViewerModel()
+    for seed, (name, modality) in enumerate([("t1", "MR"), ("t2", "MR")]):
+        values = np.random.default_rng(seed).random(SHAPE).astype(np.float32) + 1
+        volume = Volume(values, affine=stored_as(codes), modality=modality, name=name)
+        model.add_layer(Layer.create(*to_layer(volume)))
+    panel = FusionWidget(model, make_pipeline=lambda device: tiny_pipeline)
+    qtbot.addWidget(panel.native)
+    panel.quality.value = "fast"
+    a = panel.image_a.value
+    depth, height, width = a.data.shape
+    low, high, left, right = 0.6, 2.4, -0.4, 1.4
+    corners = np.array([[1, low, left], [1, low, right], [1, high, right], [1, high, left]])
+    model.add_shapes([corners], shape_type="rectangle", scale=a.scale, translate=a.translate)
+    panel.reset_choices()
+    panel.drawn.value = model.layers[-1]
+    panel.follow.value = False
+    panel.extent.what.value = "range"
+    panel.extent.first.value, panel.extent.last.value = 1, depth - 1
+    panel.fuse.native.click()
+    qtbot.waitUntil(lambda: not panel.running, timeout=120_000)
+    fused, mask = model.layers[-3], model.layers[-2]  # below the drawing
+    assert mask.data.shape == (depth - 1, height, width)
+    found = np.argwhere(mask.data)
+    assert set(found[:, 0]) == {0}, "the box lies in slice 1, the first of the range"
+    assert found[:, 1:].min(axis=0).tolist() == [1, 0]
+    assert found[:, 1:].max(axis=0).tolist() == [2, 1]
+    np.testing.assert_allclose(mask.data_to_world((0, 0, 0)), a.data_to_world((1, 0, 0)))
+    assert f"slices 1-{depth - 1}" in fused.name
+    # one slice of the displayed result with another balance, and all of them
+    one, all_of_them = (panel._shown.rebalanced(fused, 0.4, only) for only in (2, None))
+    slices = [job.run(lambda state: True).fused for job in (one, all_of_them)]
+    assert slices[0].shape == (1, height, width)
+    np.testing.assert_array_equal(slices[0][0], slices[1][1])
+    # a correction on the mask
+    mask.data[1, 0, 0] = 1
+    before = fused.data.copy()
+    model.layers.selection.active = mask
+    panel.update_from_mask.native.click()
+    qtbot.waitUntil(lambda: not panel.running, timeout=120_000)
+    changed = np.abs(fused.data - before).reshape(depth - 1, -1).max(axis=1) > 0
+    assert np.flatnonzero(changed).tolist() == [1]
+    assert notifications == []

@@ -201,6 +201,7 @@ def test_saved_files_are_those_of_the_command_line(
     panel.drawn.value = model.layers["m"]
     panel.fuse.native.click()
     qtbot.waitUntil(lambda: not panel.running, timeout=120_000)
+    np.testing.assert_array_equal(model.layers[-1].data, model.layers["m"].data)
     by_panel = tmp_path / "panel"
     save(panel, SaveChoice(by_panel), qtbot)
     names = sorted(path.name for path in by_command.iterdir())
