@@ -200,7 +200,7 @@ def test_a_panel_on_files_of_another_order(qtbot, tiny_pipeline, notifications, 
     assert slices[0].shape == (1, height, width)
     np.testing.assert_array_equal(slices[0][0], slices[1][1])
     # a correction on the mask
-    mask.data[1, 0, 0] = 1
+    mask.data[1, :2, :2] = 1
     before = fused.data.copy()
     model.layers.selection.active = mask
     panel.update_from_mask.native.click()
