@@ -148,15 +148,21 @@ class TurnedSession:
             record["slices"] = chosen.to_dict()
         if affine is not None:
             affine = turn.volume_to_layer(result.volume("contribution")).affine
-        images = {
-            name: None if (array := getattr(result, name)) is None else turn.to_layer(array)
-            for name in ("fused", "mask", "contribution", "uncertainty")
-        }
-        found = result.detections
+        share = turn.to_layer(result.contribution)
+        uncertainty, mask, found = result.uncertainty, result.mask, result.detections
         if len(found):
-            boxes = turn.boxes_to_layer(found.boxes, images["contribution"].shape)
+            boxes = turn.boxes_to_layer(found.boxes, share.shape)
             found = replace(found, boxes=boxes.astype(found.boxes.dtype))
-        return replace(result, **images, record=record, affine=affine, detections=found)
+        return replace(
+            result,
+            fused=turn.to_layer(result.fused),
+            mask=None if mask is None else turn.to_layer(mask),
+            contribution=share,
+            uncertainty=None if uncertainty is None else turn.to_layer(uncertainty),
+            record=record,
+            affine=affine,
+            detections=found,
+        )
 
 
 def place_of(result: FusionResult) -> tuple[int, int] | None:
