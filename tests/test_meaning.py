@@ -73,6 +73,16 @@ def test_a_statement_against_the_file_is_a_note():
     assert state(volume, modality="CT").metadata["notes"] == ()
 
 
+def test_a_modality_that_follows_from_the_stated_unit_is_a_note(tmp_path):
+    volume = read(save(tmp_path / "case_pet.nii.gz", ct(-3)))
+    stated = state(volume, unit="HU")
+    assert stated.modality == "CT"
+    assert stated.metadata["notes"][-1:] == (
+        "The unit was stated as HU, so the image is taken as CT, not as PT (from the file's name).",
+    )
+    assert not any("taken as" in note for note in state(volume, unit="SUV").metadata["notes"])
+
+
 def test_words_of_modalities_and_units():
     volume = Volume(ct(0))
     flair = state(volume, modality="FLAIR")

@@ -20,7 +20,7 @@ BANNED = {
     r"beside": "next to, in addition to",
     r"anew": "again",
     r"hears?": "is notified, honours",
-    r"whereof|of which (?!at least|at most)": "an own sentence",
+    r"whereof": "of which",
     r"(?:lie|lies|lay) on (?:each other|one another|top)": "are aligned",
     r"(?:what|which) is said": "reported",
     r"(?:is|are) (?:read|corrected|noted|refused), and (?:said|told)": "is corrected and reported",

@@ -129,6 +129,7 @@ def state(
     if not changes:
         return volume
     belongs = _UNIT_OF.get(changes.get("unit", ""))
+    implied = belongs is not None and "modality" not in changes
     if belongs is not None:
         changes.setdefault("modality", belongs)
     if belongs is not None and changes["modality"] != belongs:
@@ -142,6 +143,11 @@ def state(
         if (old := getattr(volume, name)) not in (None, "a.u.", value)
         and volume.facts[name].source in ("file", "sidecar")
     ]
+    if implied and volume.modality not in (None, belongs) and not notes:
+        notes.append(
+            f"The unit was stated as {changes['unit']}, so the image is taken as {belongs}, not as "
+            f"{volume.facts['modality']}."
+        )
     if changes.get("modality", "MR") != "MR" and volume.contrast is not None:
         volume = replace(volume, contrast=None)
     said = {**volume.sources, **dict.fromkeys(changes, source)}

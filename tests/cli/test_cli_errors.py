@@ -12,6 +12,9 @@ import pytest
 from cli_images import write_grey, write_nifti
 from PIL import Image
 
+from napari_textdifuse.cli import main
+from napari_textdifuse.cli.report import say
+
 
 def _nifti(path, data, affine=None):
     nib.save(nib.Nifti1Image(data, np.eye(4) if affine is None else affine), path)
@@ -217,3 +220,43 @@ def test_names_on_the_hub_are_kept():
     assert without_folders("/data/Doe/x.nii is bad", ["/data/Doe/x.nii"]) == "x.nii is bad"
     assert without_folders("no /data/Doe/run/a.pt", ["MR=/data/Doe/run"]) == "no run/a.pt"
     assert without_folders("/data/Doe/y.nii is bad", ["/data/Doe/x.nii"]) == "y.nii is bad"
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("'x' is unknown; draw a mask, or pass mask= or boxes=.", "; pass a mask with --mask."),
+        ("use device='auto' or 'cpu'.", "use --device auto or 'cpu'."),
+        ("choose one with time=0 to 3.", "choose one with --time 0 to 3."),
+        ("name a folder with --locator-weights (detector= in Python).", "--locator-weights."),
+        (
+            "state the modality (modality=, such as {'a': 'CT'}, --modality-a and --modality-b, or "
+            "State... in the panel), or",
+            "state the modality with --modality-a and --modality-b, or",
+        ),
+    ],
+)
+def test_messages_name_the_options_of_the_command_line(message, shown, capsys):
+    say(message)
+    assert capsys.readouterr().err.rstrip().endswith(shown)
+
+
+def test_a_prompt_that_cannot_be_found_names_options_only(tmp_path, capsys):
+    for name in ("x1.nii.gz", "x2.nii.gz"):
+        nib.save(
+            nib.Nifti1Image(np.eye(8, dtype=np.float32)[..., None], np.eye(4)), tmp_path / name
+        )
+    words = ["fuse", str(tmp_path / "x1.nii.gz"), str(tmp_path / "x2.nii.gz"), "--out"]
+    assert main([*words, str(tmp_path / "out"), "--prompt", "tumour"]) == 2
+    said = capsys.readouterr().err
+    assert "--modality-a" in said
+    assert "--mask" in said
+    assert not re.search(r"\b\w+=|Python|panel", said)
+
+
+def test_a_folder_without_images_is_named(tmp_path, capsys):
+    (tmp_path / "mri").mkdir()
+    (tmp_path / "pet").mkdir()
+    words = ["batch", str(tmp_path / "mri"), str(tmp_path / "pet"), "--out", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert "mri contains no images" in capsys.readouterr().err

@@ -255,6 +255,35 @@ def test_messages_speak_of_the_panel():
     assert in_panel_words(note).endswith("draw it, or choose another way under Find with.")
 
 
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        (
+            "run 'textdifuse weights download owlvit --yes' (615 MB), or name a folder with "
+            "--locator-weights (detector= in Python).",
+            "download owlvit (615 MB) in the Models panel.",
+        ),
+        (
+            "state the modality (modality=, such as {'a': 'CT'}, --modality-a and --modality-b, or "
+            "State... in the panel), or draw a mask, or pass mask= or boxes=.",
+            "state the modality with State..., or draw a mask and choose it under Drawn.",
+        ),
+        (
+            "This machine has no device 'cuda'; use device='auto' or 'cpu'.",
+            "set Device to auto or cpu.",
+        ),
+        (
+            "No weights named 'o/n' were found. If they are on the Hugging Face hub, download them "
+            "first with 'textdifuse weights download o/n --yes' or from_pretrained(..., "
+            "download=True).",
+            "were found. Add weights in the Models panel.",
+        ),
+    ],
+)
+def test_messages_name_the_controls_of_the_panel(message, shown):
+    assert in_panel_words(message).endswith(shown)
+
+
 @pytest.mark.parametrize("name", ["atlas", "command"])
 def test_messages_name_no_options_of_the_command_line(monkeypatch, name):
     monkeypatch.delenv(f"TEXTDIFUSE_{'LOCATOR_COMMAND' if name == 'command' else 'ATLAS'}", False)

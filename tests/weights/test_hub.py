@@ -62,7 +62,7 @@ def test_without_consent_the_hub_is_not_asked(stored, capsys):
         lambda: FusionPipeline.from_pretrained(REPO, "cpu"),
         lambda: fuse(A, B, weights=REPO, device="cpu"),
     ):
-        with pytest.raises(WeightsError, match=r"nothing is downloaded unasked.*download=True"):
+        with pytest.raises(WeightsError, match=r"download them first.*download=True"):
             call()
     status, _, err = run(capsys, "weights", "download", REPO)
     assert status == 2

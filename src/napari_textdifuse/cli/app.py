@@ -21,7 +21,7 @@ from .extent_options import add_extent
 from .interrupt import terminable
 from .locator_options import add_locator
 from .numbers import balance, restore, strength, whole
-from .report import quiet, shown, without_folders
+from .report import quiet, say, shown, without_folders
 from .train_options import add_train
 
 DONE, UNEXPECTED, WRONG, CANCELLED = 0, 1, 2, 130
@@ -89,7 +89,7 @@ def _fail(message: str, status: int, debug: bool) -> int:
         import traceback
 
         traceback.print_exc()
-    print("textdifuse:", " ".join(message.split()), file=sys.stderr)
+    say(" ".join(message.split()))
     return status
 
 

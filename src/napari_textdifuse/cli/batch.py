@@ -17,7 +17,7 @@ from ..io.staging import sweep
 from .batch_report import PAGE, TABLE, Case, short_notes, write_objects, write_report
 from .layout import Layout, describe_dataset, layout_of
 from .pair_fuser import PairFuser
-from .report import print_json, say
+from .report import in_options, print_json, say
 
 DONE, UNEXPECTED, WRONG = 0, 1, 2
 
@@ -37,7 +37,7 @@ class Summary:
         case = self.cases[name]
         expected = isinstance(error, TextDiFuseError)
         line = str(error) if expected else f"unexpected {type(error).__name__}: {error}"
-        case.error = " ".join(line.split())
+        case.error = in_options(" ".join(line.split()))
         case.state = "refused" if isinstance(error, PromptError) else "failed"
         if self.status != UNEXPECTED:
             self.status = WRONG if expected else UNEXPECTED
@@ -147,6 +147,9 @@ def _pairs(options: argparse.Namespace) -> Pairs:
         raise InputError("--a and --b choose images of a BIDS data set; give --bids as well.")
     a, b = _images(options.a, options.out), _images(options.b, options.out)
     names = sorted(a.keys() & b.keys())
+    for folder, images in ((options.a, a), (options.b, b)):
+        if not images:
+            raise InputError(f"{folder} contains no images; choose a folder of images.")
     if not names:
         raise InputError(
             f"no image in {options.a} has the same name as one in {options.b}, without extensions; "

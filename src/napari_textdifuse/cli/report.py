@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import time
 import warnings
@@ -17,11 +18,33 @@ if TYPE_CHECKING:
 
 #: The logger above all modules of this package.
 OURS = __name__.split(".")[0]
+#: Parameters of the library in messages, and the options of the command line.
+_OPTIONS = (
+    (r"draw a mask, or pass mask= or boxes=", "pass a mask with --mask"),
+    (r"\(modality=.*?(--modality-a and --modality-b), or State\.\.\. in the panel\)", r"with \1"),
+    (r" \(\w+=(?:True)? in Python\)", ""),
+    (r" or from_pretrained\(\.\.\., download=True\)", ""),
+    (r"\b(chroma|colour|device|tint)='(\w+)'", r"--\1 \2"),
+    (r"\b(restore|time)=(?=\d)", r"--\1 "),
+)
+
+
+def in_options(message: str) -> str:
+    """Replace parameters of the library in a message by options of the command line.
+
+    Examples
+    --------
+    >>> in_options("This machine has no device 'cuda'; use device='auto' or 'cpu'.")
+    "This machine has no device 'cuda'; use --device auto or 'cpu'."
+    """
+    for pattern, words in _OPTIONS:
+        message = re.sub(pattern, words, message)
+    return message
 
 
 def say(message: str) -> None:
-    """Print one line on stderr."""
-    print(f"textdifuse: {message}", file=sys.stderr, flush=True)
+    """Print one line on stderr, in terms of the command line."""
+    print(f"textdifuse: {in_options(message)}", file=sys.stderr, flush=True)
 
 
 def without_folders(message: str, arguments: Sequence[str]) -> str:

@@ -40,10 +40,12 @@ def image_header(path: Path) -> Dataset:
     """
     header = read_header(path)
     if header is None:
-        kind = path.suffix or "without an extension"
-        raise ReadError(f"{path.name}: a file {kind} that is not DICOM; known are {CAN_READ}.")
+        raise ReadError(
+            f"{path.name} is neither DICOM nor another image format that can be read; "
+            f"use {CAN_READ}."
+        )
     if "DirectoryRecordSequence" in header:
-        raise ReadError(f"{path.name} is a DICOMDIR, an index; give the folder of a series.")
+        raise ReadError(f"{path.name} is a DICOMDIR, an index; choose the folder of a series.")
     if not _is_image(header):
         raise ReadError(
             f"{path.name}: the DICOM file contains no image (truncated, or a document)."

@@ -59,11 +59,10 @@ def _of_the_hub(name: str, download: bool) -> Path:
         if path is not None:
             return path
     known = ", ".join(embedded_names()) or "none"
-    message = f"No weights named or in the folder {name!r}; embedded: {known}."
+    message = f"No weights named {name!r} were found, nor a folder of that name; embedded: {known}."
     if weights is not None:
         message += (
-            " If they are on the Hugging Face hub, they are not on this machine, and nothing is "
-            f"downloaded unasked; 'textdifuse weights download {weights} --yes' or "
-            "from_pretrained(..., download=True) gets them."
+            " If they are on the Hugging Face hub, download them first with "
+            f"'textdifuse weights download {weights} --yes' or from_pretrained(..., download=True)."
         )
     raise WeightsError(message)

@@ -23,6 +23,17 @@ Level = Literal["info", "warning", "error"]
 RESTORATIONS = ("noise", "light", "colour")
 #: Options of the library and the command line, and their names in the panel.
 _CONTROLS = (
+    (r"\(modality=.*?or (State\.\.\.) in the panel\)", r"with \1"),
+    (
+        r"run 'textdifuse weights download (\S+) --yes' (\(\d+ MB\))"
+        r"(, or name a folder with --locator-weights)?",
+        r"download \1 \2 in the Models panel",
+    ),
+    (r" \(\w+=(?:True)? in Python\)", ""),
+    (r" If they are on the Hugging Face hub.*", " Add weights in the Models panel."),
+    (r"use device='auto' or 'cpu'", "set Device to auto or cpu"),
+    (r" \(colour='b' takes that of image B\)", ""),
+    (r"chroma='keep' leaves the colours unchanged", "set Restoration of colour to 0 to keep them"),
     (r",? or pass mask= or boxes=", " and choose it under Drawn"),
     (r"\b(?:mask|boxes|drawing)=", "Drawn"),
     (r"(?:use )?--locator-weights\b", "the Models panel"),
