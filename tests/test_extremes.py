@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_textdifuse.errors import InputError
-from napari_textdifuse.fusion.inputs import as_volume
+from napari_textdifuse.inputs import as_volume
 from napari_textdifuse.spatial import resample_to
 from napari_textdifuse.volume import Volume
 

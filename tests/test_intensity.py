@@ -9,7 +9,7 @@ from napari.layers import Image
 
 from napari_textdifuse import Volume
 from napari_textdifuse.errors import InputError
-from napari_textdifuse.fusion.inputs import as_volume
+from napari_textdifuse.inputs import as_volume
 from napari_textdifuse.intensity import (
     PRESETS,
     Window,

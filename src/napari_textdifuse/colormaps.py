@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .colour import rgb_to_ycbcr
 from .errors import InputError
-from .volume import FUNCTIONAL, Volume
 
 Floats = npt.NDArray[np.float32]
 
@@ -200,40 +198,3 @@ def choose_colours(
     """
     colormap = DEFAULT if colormap is None else colormap
     return ColourChoice(colour_table(colormap), colormap_name(colormap), tint, source)
-
-
-def separate(
-    shown: Floats, volume: Volume, role: str, colours: ColourChoice
-) -> tuple[Floats, Floats | None]:
-    """Split a displayed image into brightness and colour.
-
-    Parameters
-    ----------
-    shown : ndarray of float32, shape of the image's array
-        In [0, 1].
-    volume : Volume
-        What the values are.
-    role : {"a", "b"}
-    colours : ColourChoice
-        Of functional and tinted images.
-
-    Returns
-    -------
-    luma : ndarray of float32, shape of the grid
-    chroma : ndarray of float32, shape (*grid, 2), or None
-        CbCr; None for a grey image.
-
-    Raises
-    ------
-    InputError
-        If a colour image is to be tinted.
-    """
-    tinted = colours.tint == role
-    if not volume.rgb and not tinted and volume.modality not in FUNCTIONAL:
-        return shown, None
-    if volume.rgb and tinted:
-        raise InputError(
-            f"image {role.upper()} is a colour image and cannot be tinted; leave out tint."
-        )
-    rgb = shown[..., :3] if volume.rgb else apply_colours(colours.table, shown)
-    return rgb_to_ycbcr(rgb)

@@ -12,7 +12,8 @@ from napari_textdifuse import FusionPipeline, Volume
 from napari_textdifuse.diffusion import Schedule
 from napari_textdifuse.errors import InputError, WeightsError
 from napari_textdifuse.fusion import chrominance
-from napari_textdifuse.fusion.chrominance import ChromaEngine, decide
+from napari_textdifuse.fusion.chrominance import ChromaEngine
+from napari_textdifuse.fusion.colour_cast import decide
 from napari_textdifuse.fusion.pair import make_pair
 from napari_textdifuse.fusion.prepare import prepare_slab
 from napari_textdifuse.models import ChromaNetwork, LightNetwork, UNetConfig

@@ -6,7 +6,7 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_textdifuse.errors import InputError
-from napari_textdifuse.fusion.inputs import as_volume, as_volumes
+from napari_textdifuse.inputs import as_volume, as_volumes
 from napari_textdifuse.napari_plugin.layers import to_layer
 from napari_textdifuse.spatial import resample_to
 from napari_textdifuse.volume import Volume

@@ -8,8 +8,8 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from napari_textdifuse.fusion.inputs import as_volumes
 from napari_textdifuse.fusion.slices import slice_holding
+from napari_textdifuse.inputs import as_volumes
 from napari_textdifuse.volume import Volume
 
 AFFINE = np.diag([0.75, 1.5, 2.5, 1.0])

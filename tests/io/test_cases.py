@@ -94,7 +94,7 @@ def test_real_world_values():
 
 
 def test_one_slice_in_nifti_and_dicom():
-    from napari_textdifuse.fusion.inputs import as_volumes
+    from napari_textdifuse.inputs import as_volumes
 
     folder = CASES / "11_one_slice_nifti_and_dicom"
     for names in (("slice.dcm", "slice.nii"), ("slice.nii", "slice.dcm")):

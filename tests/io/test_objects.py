@@ -19,7 +19,7 @@ from monai.transforms import EnsureChannelFirst, LoadImage
 
 import napari_textdifuse
 from napari_textdifuse.errors import InputError, MissingDependencyError
-from napari_textdifuse.fusion.inputs import as_volume
+from napari_textdifuse.inputs import as_volume
 from napari_textdifuse.io.objects import from_object, is_object
 from napari_textdifuse.volume import Volume
 

@@ -187,7 +187,7 @@ def test_a_series_over_time_is_one_layer_with_a_time_axis(tmp_path):
 
 
 def test_a_series_over_time_is_fused_by_time_point(tmp_path):
-    from napari_textdifuse.fusion.inputs import as_volume
+    from napari_textdifuse.inputs import as_volume
 
     array = np.arange(4 * 5 * 6 * 3, dtype=np.int16).reshape(4, 5, 6, 3)
     nib.save(nib.Nifti1Image(array, FLIPPED), tmp_path / "x.nii")

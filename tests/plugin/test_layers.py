@@ -9,10 +9,10 @@ import pytest
 from napari.layers import Image, Layer
 
 from napari_textdifuse import Volume
+from napari_textdifuse.inputs import share_world
 from napari_textdifuse.napari_plugin.layers import KEY, Placement, to_layer
 from napari_textdifuse.napari_plugin.writer import _volume
 from napari_textdifuse.spatial.layers import read_layer
-from napari_textdifuse.spatial.pairing import share_world
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 

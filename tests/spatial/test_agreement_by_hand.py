@@ -22,10 +22,7 @@ from napari_textdifuse.spatial.agreement import (
     _sentence,
     check_alignment,
 )
-from napari_textdifuse.spatial.coarse_pair import _sampled
-from napari_textdifuse.spatial.grid import (
-    common_field,
-)
+from napari_textdifuse.spatial.coarse_pair import _sampled, common_field
 from napari_textdifuse.spatial.registration import Registration, _size, _warnings
 from napari_textdifuse.spatial.transform_files import decode_tfm, encode_tfm
 from napari_textdifuse.volume import Volume

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from napari_textdifuse.errors import GeometryError, InputError
+from napari_textdifuse.inputs import share_world
 from napari_textdifuse.spatial import resample, resample_to
+from napari_textdifuse.spatial.coarse_pair import common_field
 from napari_textdifuse.spatial.grid import (
     check_plane,
-    common_field,
     extent,
     index_map,
     inside_of,
@@ -25,7 +26,6 @@ from napari_textdifuse.spatial.layers import (
     read_layer,
     spatial_part,
 )
-from napari_textdifuse.spatial.pairing import share_world
 from napari_textdifuse.volume import Volume
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -10,9 +10,9 @@ from typing import Any
 
 from ..errors import Cancelled, InputError
 from ..fusion import FusionPipeline, FusionResult, Progress
-from ..fusion.inputs import as_volume
 from ..fusion.options import FusionOptions
 from ..fusion.pair import Pair
+from ..inputs import as_volume
 from ..io import list_series, read
 from ..locate import Locator
 from ..results.folder import (

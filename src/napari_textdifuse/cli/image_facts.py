@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ReadError, TextDiFuseError
 from ..evaluation.folders import images_by_stem
-from ..fusion.inputs import as_volume
+from ..inputs import as_volume
 from ..intensity import default_window
 from ..io import list_series, read
 from ..meaning import facts_record, state

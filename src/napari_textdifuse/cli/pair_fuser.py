@@ -68,7 +68,7 @@ class PairFuser:
 
         loading = time.perf_counter()
         from ..fusion import FusionPipeline
-        from ..fusion.inputs import as_volume
+        from ..inputs import as_volume
         from ..results.preview import montage
         from .fuse import fuse_pair
 

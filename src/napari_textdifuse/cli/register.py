@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import GeometryError
-from ..fusion.inputs import as_volume
+from ..inputs import as_volume
 from ..intensity import Window, default_window
 from ..io import write
 from ..io.staging import publish, staging

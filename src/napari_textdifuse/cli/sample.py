@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
-from ..fusion.inputs import as_volume
+from ..inputs import as_volume
 from ..results.folder import format_for
 from ..samples import SAMPLES, load_sample
 from .fuse import fuse_into

@@ -1,4 +1,4 @@
-"""Detection and correction of a colour cast, a colour that the light adds to a whole image.
+"""Whether the colours of a pair are kept, or the cast that the light adds to them is removed.
 
 A cast multiplies the channels of every pixel, so it shows in all parts of an image, whereas the
 colours of objects differ from part to part. Each of 8 x 8 blocks votes with the ratios of its
@@ -14,9 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..colour import BT601, rgb_to_ycbcr, ycbcr_to_rgb
+from ..errors import InputError
+from ..volume import NATURAL
+from .prepare import Prepared
 
 Floats = npt.NDArray[np.float32]
 
+#: CbCr below this (of a range of 1) everywhere is a grey image stored as RGB.
+GREY = 1.5 / 255
 #: Blocks per side, and pixels per side that an image is thinned to.
 BLOCKS, SIDE = 8, 240
 #: Added to every channel before ratios are taken: the black level of cameras, in 8 bits.
@@ -36,6 +41,109 @@ LAMP, LAMP_GREEN = 0.07, 0.06
 WHITE = 0.97
 #: Largest correction of a channel against green, either way.
 LARGEST_GAIN = 3.0
+
+
+@dataclass(frozen=True)
+class ChromaDecision:
+    """The treatment of the colours of a pair.
+
+    Parameters
+    ----------
+    restore : bool
+    reason : str
+        One clause, for the record.
+    colour_from : {"a", "b"} or None
+        Which image the colours come from; None for a grey result.
+    measured : bool
+        Whether the colours encode measured values, which must stay readable.
+    """
+
+    restore: bool
+    reason: str
+    colour_from: str | None
+    measured: bool = False
+
+    @property
+    def anatomy(self) -> str | None:
+        """The image whose structure must remain visible under colours that encode values."""
+        if not self.measured:
+            return None
+        return "b" if self.colour_from == "a" else "a"
+
+
+def decide(ready: Prepared, choice: str, available: bool) -> ChromaDecision:
+    """Decide whether the colours of a pair are restored.
+
+    Colour that encodes a measured value (a PET or SPECT colour map) is never changed.
+
+    Parameters
+    ----------
+    ready : Prepared
+    choice : {"auto", "restore", "keep"}
+        "auto" restores natural images (modality visible light, or unknown and not on the black
+        ground that displayed measurements have) whose light has a cast, see `find_cast`.
+    available : bool
+        Whether the weights contain a chrominance network.
+
+    Raises
+    ------
+    InputError
+        If "restore" is requested for colours that must not or cannot be restored.
+    """
+    if ready.colour_from is None:
+        return ChromaDecision(False, "no image has colour", None)
+    why = _measured(ready)
+    restore, reason = _restored(ready, choice, available, why)
+    return ChromaDecision(restore, reason, ready.colour_from, why is not None and not restore)
+
+
+def _restored(
+    ready: Prepared, choice: str, available: bool, measured: str | None
+) -> tuple[bool, str]:
+    if choice == "restore":
+        coloured = ready.a if ready.colour_from == "a" else ready.b
+        if not coloured.rgb or (coloured.modality or NATURAL[0]) not in NATURAL:
+            raise InputError(
+                f"The colours of a {coloured.modality or 'tinted'} image encode measured values "
+                "and are not restored; use chroma='keep' or 'auto'."
+            )
+        if not available:
+            raise InputError(
+                "These weights contain no chrominance network; use chroma='keep' or 'auto'."
+            )
+        return True, "asked for"
+    if choice == "keep":
+        return False, "asked for"
+    if measured is not None:
+        return False, measured
+    if ready.chroma is None or np.abs(ready.chroma).max() < GREY:
+        return False, "the image is grey"
+    if not available:
+        return False, "these weights contain no chrominance network"
+    light = find_cast(_middle_picture(ready))
+    return light.kind is not None, str(light)
+
+
+def _middle_picture(ready: Prepared) -> Floats:
+    """Return the coloured image, or the middle slice of several, before restoration."""
+    assert ready.chroma is not None
+    luma, chroma = ready.coloured_luma, ready.chroma
+    if luma.ndim == 3:
+        luma, chroma = luma[len(luma) // 2], chroma[len(chroma) // 2]
+    return ycbcr_to_rgb(luma, chroma)
+
+
+def _measured(ready: Prepared) -> str | None:
+    """Return why the colours are assumed to encode measured values; None if they are not."""
+    pair = (ready.a, ready.b)
+    coloured, other = pair if ready.colour_from == "a" else pair[::-1]
+    if not coloured.rgb or (coloured.modality or NATURAL[0]) not in NATURAL:
+        return "the colours encode measured values"
+    if other.modality is not None and other.modality not in NATURAL:
+        return f"the other image is {other.modality}"
+    if coloured.modality is None and ready.on_black_ground:
+        return "the pair has a black background, as displayed measurements do"
+    return None
 
 
 @dataclass(frozen=True)

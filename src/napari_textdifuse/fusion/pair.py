@@ -9,7 +9,7 @@ from ..colormaps import ColourChoice, choose_colours
 from ..intensity import Window, choose_windows
 from ..spatial import Registration, RegistrationProgress, resample_to
 from ..spatial.agreement import check_alignment
-from ..spatial.registration import move_onto
+from ..spatial.registration import aligned
 from ..spatial.resample import overlap_notes
 from ..volume import Volume
 from .options import FusionOptions
@@ -146,7 +146,7 @@ def make_pair(
             report(callback, Progress(int(100 * state.fraction), 100, 0, 1, None, "registration"))
             return True
 
-        moved = move_onto(a, b, options.register, on_progress)
+        moved = aligned(a, b, options.register, on_progress)
         b, registration = moved.volume, moved.registration
         notes += moved.notes
     elif not (a.is_lazy or b.is_lazy):  # of a lazy image, only what is fused is read

@@ -11,13 +11,13 @@ from typing import Any
 import numpy.typing as npt
 
 from ..device import choose_device
+from ..inputs import as_volumes
 from ..locate import Locator
 from ..locate.drawn import Drawing, Refiner
 from ..spatial import Registration
 from ..weights import ReleasedFolder, WeightsFolder, open_folder
 from .backend import open_backend
-from .chrominance import decide
-from .inputs import as_volumes
+from .colour_cast import decide
 from .options import Facts, FusionOptions, Strength, TimePoints, WindowChoice
 from .pair import make_pair
 from .prepare import prepare_slab

@@ -8,10 +8,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ..colormaps import separate
+from ..colormaps import ColourChoice, apply_colours
+from ..colour import rgb_to_ycbcr
 from ..errors import InputError
 from ..spatial import resample_to
-from ..volume import Volume
+from ..volume import FUNCTIONAL, Volume
 from .pair import Pair
 from .slices import Selection, cut_pair
 
@@ -52,6 +53,11 @@ class Prepared:
     notes: tuple[str, ...]
     alone: bool
 
+    @property
+    def coloured_luma(self) -> Floats:
+        """Brightness of the image that the colour comes from, in [0, 1]."""
+        return self.luma_a if self.colour_from == "a" else self.luma_b
+
     @cached_property
     def on_black_ground(self) -> bool:
         """Whether the borders (4 % of each side) are black, as around a displayed body."""
@@ -89,8 +95,8 @@ def prepare_slab(pair: Pair, slab: Selection) -> Prepared:
     b = aligned.volume
     shown_a = pair.windows["a"].normalise(a.array)
     shown_b = pair.windows["b"].normalise(b.array)
-    luma_a, chroma_a = separate(shown_a, a, "a", colours)
-    luma_b, chroma_b = separate(shown_b, b, "b", colours)
+    luma_a, chroma_a = _separated(shown_a, a, "a", colours)
+    luma_b, chroma_b = _separated(shown_b, b, "b", colours)
     chroma, colour_from = (chroma_a, "a") if chroma_a is not None else (chroma_b, "b")
     wanted = colours.source or colours.tint
     if wanted is not None:
@@ -116,6 +122,43 @@ def prepare_slab(pair: Pair, slab: Selection) -> Prepared:
         tuple(notes),
         slab.count == 1,
     )
+
+
+def _separated(
+    shown: Floats, volume: Volume, role: str, colours: ColourChoice
+) -> tuple[Floats, Floats | None]:
+    """Split a displayed image into brightness and colour.
+
+    Parameters
+    ----------
+    shown : ndarray of float32, shape of the image's array
+        In [0, 1].
+    volume : Volume
+        What the values are.
+    role : {"a", "b"}
+    colours : ColourChoice
+        Of functional and tinted images.
+
+    Returns
+    -------
+    luma : ndarray of float32, shape of the grid
+    chroma : ndarray of float32, shape (*grid, 2), or None
+        CbCr; None for a grey image.
+
+    Raises
+    ------
+    InputError
+        If a colour image is to be tinted.
+    """
+    tinted = colours.tint == role
+    if not volume.rgb and not tinted and volume.modality not in FUNCTIONAL:
+        return shown, None
+    if volume.rgb and tinted:
+        raise InputError(
+            f"image {role.upper()} is a colour image and cannot be tinted; leave out tint."
+        )
+    rgb = shown[..., :3] if volume.rgb else apply_colours(colours.table, shown)
+    return rgb_to_ycbcr(rgb)
 
 
 def _value_notes(volume: Volume, role: str, whole: bool = True) -> list[str]:

@@ -16,7 +16,7 @@ from ..locate import Location
 from ..meaning import facts_record
 from ..volume import NOTICE, Volume
 from .backend import Backend, NetworkChoice
-from .chrominance import ChromaDecision
+from .colour_cast import ChromaDecision
 from .options import FusionOptions
 from .pair import Pair
 

@@ -15,7 +15,7 @@ from ..locate import Locator, get_locator
 from ..locate.drawn import Drawing, Refiner, get_refiner
 from ..volume import Volume
 from .backend import Backend, NetworkChoice
-from .chrominance import ChromaDecision
+from .colour_cast import ChromaDecision
 from .masks import locate_objects, needs_images
 from .options import FusionOptions, Strength
 from .pair import Pair

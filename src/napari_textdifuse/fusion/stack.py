@@ -16,8 +16,8 @@ from ..colour import (
     ycbcr_to_rgb,
 )
 from .backend import Backend, NetworkChoice
-from .chrominance import ChromaDecision, ChromaEngine, luma_of_coloured
-from .colour_cast import undo_cast
+from .chrominance import ChromaEngine
+from .colour_cast import ChromaDecision, undo_cast
 from .emphasis import ensure_visible
 from .engine import BaseSlice, SliceEngine
 from .options import FusionOptions, Strength
@@ -326,7 +326,7 @@ class StackFuser:
         seen = ready.chroma.reshape(-1, *ready.chroma.shape[-3:])[part]
         if self.restorer is None:
             return seen
-        brightness = _stack(luma_of_coloured(ready))[part]
+        brightness = _stack(ready.coloured_luma)[part]
         restored = np.empty_like(seen)
         for i, number in enumerate(numbers):
             if number in self._colours:

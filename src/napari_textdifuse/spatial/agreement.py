@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from ..errors import GeometryError, InputError, size_of
 from ..volume import LABEL_UNIT, Array, Volume
-from .coarse_pair import CoarsePair
-from .grid import check_plane, common_field
+from .coarse_pair import CoarsePair, common_field
+from .grid import check_plane
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

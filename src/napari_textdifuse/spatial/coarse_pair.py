@@ -1,12 +1,14 @@
-"""Two images on one coarse grid, for comparison by `agreement`."""
+"""The common field of two images, and both of them on one coarse grid of it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ..volume import Volume
-from .grid import CommonField
+from .grid import index_map, inside_of
 
 Floats = npt.NDArray[np.float64]
 Image = npt.NDArray[np.float32]
@@ -17,6 +19,54 @@ VOXELS = {2: 65_000, 3: 250_000}
 REACH = {2: 10, 3: 8}
 #: Largest number of slices that are read of a large volume.
 SLICES = 160
+
+
+@dataclass(frozen=True)
+class CommonField:
+    """Part of a fixed image that a moving one covers.
+
+    Parameters
+    ----------
+    part : float
+        Covered part of the fixed image, in [0, 1].
+    box : tuple of slice
+        Bounding box of the covered part in the fixed image's array.
+    matrix : ndarray, shape (n, n)
+    offset : ndarray, shape (n,)
+        From indices of the fixed image to those of the moving one, see `index_map`.
+    """
+
+    part: float
+    box: tuple[slice, ...]
+    matrix: Floats
+    offset: Floats
+
+
+def common_field(fixed: Volume, moving: Volume) -> CommonField:
+    """Return the part of an image that another one covers, sampled every few voxels.
+
+    Unless both have geometry, the two cover each other edge to edge.
+
+    Parameters
+    ----------
+    fixed, moving : Volume
+        Of equal numbers of axes.
+    """
+    whole = tuple(slice(0, n) for n in fixed.shape)
+    if fixed.affine is None or moving.affine is None:
+        ratio = np.array(moving.shape) / fixed.shape
+        return CommonField(1.0, whole, np.diag(ratio), (ratio - 1) / 2)
+    matrix, offset = index_map(moving, fixed)
+    step = [max(1, n // 48) for n in fixed.shape]
+    shape = tuple(-(-n // s) for n, s in zip(fixed.shape, step, strict=True))
+    inside = inside_of(matrix * step, offset, shape, moving.shape)
+    if not inside.any():
+        return CommonField(0.0, whole, matrix, offset)
+    box = tuple(
+        slice(max(0, int(w.min() - 1) * s), min(n, int(w.max() + 2) * s))
+        for w, s, n in zip(np.nonzero(inside), step, fixed.shape, strict=True)
+    )
+    return CommonField(float(inside.mean()), box, matrix, offset)
 
 
 class CoarsePair:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -85,54 +84,6 @@ def inside_of(
         index: Array = sum((float(m) * g for m, g in zip(row, grid, strict=True)), np.array(start))
         inside &= (index > -0.5 - SAME_GRID) & (index < size - 0.5 + SAME_GRID)
     return inside
-
-
-@dataclass(frozen=True)
-class CommonField:
-    """Part of a fixed image that a moving one covers.
-
-    Parameters
-    ----------
-    part : float
-        Covered part of the fixed image, in [0, 1].
-    box : tuple of slice
-        Bounding box of the covered part in the fixed image's array.
-    matrix : ndarray, shape (n, n)
-    offset : ndarray, shape (n,)
-        From indices of the fixed image to those of the moving one, see `index_map`.
-    """
-
-    part: float
-    box: tuple[slice, ...]
-    matrix: Floats
-    offset: Floats
-
-
-def common_field(fixed: Volume, moving: Volume) -> CommonField:
-    """Return the part of an image that another one covers, sampled every few voxels.
-
-    Unless both have geometry, the two cover each other edge to edge.
-
-    Parameters
-    ----------
-    fixed, moving : Volume
-        Of equal numbers of axes.
-    """
-    whole = tuple(slice(0, n) for n in fixed.shape)
-    if fixed.affine is None or moving.affine is None:
-        ratio = np.array(moving.shape) / fixed.shape
-        return CommonField(1.0, whole, np.diag(ratio), (ratio - 1) / 2)
-    matrix, offset = index_map(moving, fixed)
-    step = [max(1, n // 48) for n in fixed.shape]
-    shape = tuple(-(-n // s) for n, s in zip(fixed.shape, step, strict=True))
-    inside = inside_of(matrix * step, offset, shape, moving.shape)
-    if not inside.any():
-        return CommonField(0.0, whole, matrix, offset)
-    box = tuple(
-        slice(max(0, int(w.min() - 1) * s), min(n, int(w.max() + 2) * s))
-        for w, s, n in zip(np.nonzero(inside), step, fixed.shape, strict=True)
-    )
-    return CommonField(float(inside.mean()), box, matrix, offset)
 
 
 def extent(volume: Volume) -> str:

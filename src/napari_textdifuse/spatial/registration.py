@@ -264,27 +264,9 @@ def frame_of(fixed: Volume, moving: Volume) -> Matrix:
 
 
 def aligned(
-    fixed: Volume, moving: Volume, kind: str = "rigid", callback: Callback | None = None
-) -> Aligned:
-    """Register `moving` with `fixed` and apply the transform; see `register`.
-
-    Returns
-    -------
-    Aligned
-        ``notes`` describes the registration and includes the warnings.
-    """
-    found = register(fixed, moving, kind, callback)
-    note = (
-        f"Image B was moved onto image A by {kind} registration (mutual information): "
-        f"{found.shift_mm:.1f} mm and {found.angle:.1f} degrees; check the fit."
-    )
-    return Aligned(found.apply(moving), found, (note, *found.warnings))
-
-
-def move_onto(
     fixed: Volume,
     moving: Volume,
-    how: str | os.PathLike[str] | Registration,
+    how: str | os.PathLike[str] | Registration = "rigid",
     callback: Callback | None = None,
 ) -> Aligned:
     """Move `moving` by registration or by a known transform.
@@ -294,9 +276,14 @@ def move_onto(
     fixed, moving : Volume
         Image A and image B.
     how : {"rigid", "affine"}, path or Registration
-        Register, or use a saved transform.
+        Register, see `register`, or use a saved transform.
     callback : callable, optional
         See `register`.
+
+    Returns
+    -------
+    Aligned
+        ``notes`` describes the movement and includes the warnings.
 
     Raises
     ------
@@ -306,23 +293,28 @@ def move_onto(
         If a file contains no transform.
     """
     if isinstance(how, str) and how in KINDS:
-        return aligned(fixed, moving, how, callback)
-    if isinstance(how, Registration):
-        found = how
-    elif isinstance(how, (str, os.PathLike)):
-        if isinstance(how, str) and not Path(how).suffix:
-            raise InputError(
-                f"register must be {', '.join(KINDS)} or a saved transform (.json, .tfm), not "
-                f"{how!r}."
-            )
-        found = Registration.load(how)
+        found = register(fixed, moving, how, callback)
+        done = f"onto image A by {how} registration (mutual information)"
     else:
-        raise InputError(f"register must be {', '.join(KINDS)} or a transform, not {how!r}.")
+        found = _given(how)
+        done = f"by a given {found.kind} transform"
     note = (
-        f"Image B was moved by a given {found.kind} transform ({found.shift_mm:.1f} mm, "
-        f"{found.angle:.1f} degrees); check the fit."
+        f"Image B was moved {done}: {found.shift_mm:.1f} mm and {found.angle:.1f} degrees; check "
+        "the fit."
     )
     return Aligned(found.apply(moving), found, (note, *found.warnings))
+
+
+def _given(how: Any) -> Registration:
+    if isinstance(how, Registration):
+        return how
+    if not isinstance(how, (str, os.PathLike)):
+        raise InputError(f"register must be {', '.join(KINDS)} or a transform, not {how!r}.")
+    if isinstance(how, str) and not Path(how).suffix:
+        raise InputError(
+            f"register must be {', '.join(KINDS)} or a saved transform (.json, .tfm), not {how!r}."
+        )
+    return Registration.load(how)
 
 
 def _size(matrix: Matrix, centre: Matrix) -> tuple[float, float, float]:

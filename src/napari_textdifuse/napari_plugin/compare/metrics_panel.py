@@ -25,7 +25,6 @@ from qtpy.QtWidgets import (
 
 from ...errors import TextDiFuseError
 from ...spatial.layers import read_layer
-from ...spatial.pairing import share_world
 from ..layers import KEY
 from ..task import Report, Task, message_of
 from .choice import guess_sources, images_of, is_fused, recorded_window, shown_time
@@ -197,6 +196,7 @@ class MetricsPanel(QWidget):  # type: ignore[misc]
 
     def _start(self) -> None:
         """Copy the required data of the layers, then measure in a worker thread."""
+        from ...inputs import share_world
         from .measure import measure
 
         fused, labels = self.fused.layer, self.labels.layer

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidge
 
 from ...errors import TextDiFuseError
 from ...spatial.layers import read_layer
-from ...spatial.pairing import share_world
 from ..compare.composed import CheckerboardMode
 from ..task import Task
 
@@ -137,6 +136,8 @@ class AlignmentCheck:
             board.stop()
 
     def _check(self) -> None:
+        from ...inputs import share_world
+
         if not self._badge.isVisible():
             return
         a, b = self._images()

@@ -1,21 +1,22 @@
-"""Convert every supported input to a checked `Volume`."""
+"""Convert every supported input to a checked `Volume`, and two of them to a pair in one world."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..arrays import array_volume
-from ..errors import InputError, kind_of_values, size_of
-from ..io.channels import without_equal_channels
-from ..io.objects import object_volume
-from ..meaning import by_role, state
-from ..spatial.layers import is_layer, read_layer
-from ..spatial.pairing import equal_axes, share_world
-from ..volume import Volume
+from .arrays import array_volume
+from .errors import InputError, kind_of_values, size_of
+from .exports import RAS_LPS
+from .io.channels import without_equal_channels
+from .io.objects import object_volume
+from .meaning import by_role, state
+from .spatial.layers import is_layer, read_layer
+from .volume import Volume
 
 #: Means and squares of larger values overflow in 32 bits.
 LARGEST = 1e18
@@ -61,7 +62,7 @@ def as_volume(
     if isinstance(source, Volume):
         volume = source
     elif isinstance(source, (str, os.PathLike)):
-        from ..io import read
+        from .io import read
 
         volume = read(os.fspath(source), time=time)
     elif is_layer(source):
@@ -69,11 +70,14 @@ def as_volume(
     else:
         found = object_volume(source, role, time)
         volume = array_volume(source, role, time) if found is None else found
-    volume = without_equal_channels(volume)
+    if volume.rgb:
+        volume = without_equal_channels(volume)
     if not lazy:
         volume = volume.loaded()
     _check_values(volume, role)
-    return state(volume, modality=modality, unit=unit)
+    if modality is not None or unit is not None:
+        volume = state(volume, modality=modality, unit=unit)
+    return volume
 
 
 def as_volumes(
@@ -90,8 +94,8 @@ def as_volumes(
     Parameters
     ----------
     a, b : array, Volume, path or layer
-        Two layers share the viewer's world, see `spatial.pairing.share_world`. A slice and a volume
-        get one number of axes, see `spatial.pairing.equal_axes`.
+        Two layers share the viewer's world, see `share_world`. A slice and a volume
+        get one number of axes, see `equal_axes`.
     time : int or pair of int, optional
         Time point of every series among them, or one for each image.
     modality, unit : str or mapping of {"a", "b"} to str, optional
@@ -108,6 +112,53 @@ def as_volumes(
     volume_a = as_volume(a, "image A", time=times[0], lazy=lazy, **stated_a)
     volume_b = as_volume(b, "image B", time=times[1], lazy=lazy, **stated_b)
     return equal_axes(*share_world(volume_a, volume_b))
+
+
+def share_world(a: Volume, b: Volume) -> tuple[Volume, Volume]:
+    """Place a layer at the origin as the viewer displays it, if the other layer was placed.
+
+    Scale 1 at the origin may mean an image without geometry, or the grid to which another one was
+    scaled. The second is the case if the other layer has a transform of its own.
+
+    Parameters
+    ----------
+    a, b : Volume
+        From `spatial.layers.read_layer`; other volumes are returned as they are.
+    """
+    in_viewer = all(volume.sources.get("space") == "viewer" for volume in (a, b))
+    if in_viewer and a.ndim == b.ndim and (a.affine is None) != (b.affine is None):
+        if a.affine is None:
+            return replace(a, affine=RAS_LPS), b
+        return a, replace(b, affine=RAS_LPS)
+    return a, b
+
+
+def equal_axes(a: Volume, b: Volume) -> tuple[Volume, Volume]:
+    """Match the number of axes of a slice and a volume.
+
+    A volume of one slice becomes that slice, as other formats write it. A slice with a known
+    position becomes a volume of one slice, with the thickness that the file states.
+
+    Parameters
+    ----------
+    a, b : Volume
+
+    Returns
+    -------
+    a, b : Volume
+        Unchanged where their axes are equal or the slice has no position.
+    """
+    if a.ndim == b.ndim:
+        return a, b
+    if 1 in (a.shape[0] * (a.ndim == 3), b.shape[0] * (b.ndim == 3)):
+        volume = (a if a.ndim == 3 else b).loaded()
+        flat = replace(volume, array=volume.array[0])
+        return (flat, b) if a.ndim == 3 else (a, flat)
+    if a.affine is None or b.affine is None:
+        return a, b
+    slice_ = (a if a.ndim == 2 else b).loaded()
+    thick = replace(slice_, array=slice_.array[None])
+    return (thick, b) if a.ndim == 2 else (a, thick)
 
 
 def _check_values(volume: Volume, role: str) -> None:
