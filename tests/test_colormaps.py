@@ -63,7 +63,7 @@ def test_names_of_napari():
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ("no such map", "built in are functional"),
+        ("no such map", "use functional"),
         (np.zeros((4, 2)), r"\(N, 3\)"),
         ([[0, 0, 0]], "at least two"),
         ([[0, 0, 0], [2, 0, 0]], "lie in"),
