@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
 from napari.layers import Image, Labels, Layer
 
 from napari_textdifuse import Volume, read, write
-from napari_textdifuse.errors import ReadError, WriteError
+from napari_textdifuse.errors import ReadError, TextDiFuseError, WriteError
 from napari_textdifuse.napari_plugin.layers import KEY, Placement, to_layer
 from napari_textdifuse.napari_plugin.reader import napari_get_reader
-from napari_textdifuse.napari_plugin.writer import write_dicom, write_nifti
+from napari_textdifuse.napari_plugin.writer import (
+    write_dicom,
+    write_nifti,
+    write_together,
+    write_together_dicom,
+)
 from napari_textdifuse.spatial.layers import read_layer
 
 FLIPPED = np.array([[-2.0, 0, 0, 40], [0, 0, 3, -10], [0, -1.5, 0, 7], [0, 0, 0, 1]])
@@ -256,3 +264,35 @@ def test_a_fused_image_and_its_mask_are_saved_together(make_napari_viewer, tmp_p
     viewer.layers.selection = {viewer.layers[0]}
     alone = viewer.layers.save(str(tmp_path / "one.nii.gz"), selected=True)
     assert alone == [str(tmp_path / "one.nii.gz")]
+
+
+@pytest.mark.parametrize("save_all", [write_together, write_together_dicom])
+@pytest.mark.parametrize("there", [False, True])
+def test_several_layers_are_saved_all_or_none(tmp_path, save_all, there):
+    suffix = ".dcm" if save_all is write_together_dicom else ".nii.gz"
+    target, folder = str(tmp_path / f"both{suffix}"), tmp_path / "both"
+    affine = np.diag([-2.0, -2, 3, 1])
+    values = Volume(np.ones((3, 4, 5), np.float32), affine=affine)
+    image = Layer.create(*to_layer(values, "fused")).as_layer_data_tuple()
+    good, empty = (
+        Layer.create(*to_layer(replace(values, array=labels), "m", "labels")).as_layer_data_tuple()
+        for labels in np.array([[[[1]]], [[[0]]]], np.uint8).repeat(3, 1).repeat(4, 2).repeat(5, 3)
+    )
+    bad = empty if suffix == ".dcm" else (empty[0] + 1j, *empty[1:])  # DICOM has no empty mask
+    if there:
+        folder.mkdir()
+        (folder / "notes.txt").write_text("mine")
+    with pytest.raises(TextDiFuseError, match="m"):
+        save_all(target, [image, bad])
+    assert [path.name for path in tmp_path.rglob("*")] == (["both", "notes.txt"] if there else [])
+    written = save_all(target, [image, good])
+    assert len(written) == (4 if suffix == ".dcm" else 2)
+    assert all(Path(path).is_file() for path in written)
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    assert not any(name.startswith(".") for name in before)
+    if suffix == ".dcm":
+        with pytest.raises(WriteError, match="fused already exists; choose another name"):
+            save_all(target, [image, good])
+    else:
+        assert save_all(target, [image, good]) == written
+    assert sorted(path.name for path in tmp_path.rglob("*")) == before

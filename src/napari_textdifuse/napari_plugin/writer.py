@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import WriteError
+from ..io.staging import publish, staging
 from ..spatial.layers import read_layer
 from ..volume import LABEL_UNIT, Volume
 from .layers import GEOMETRY, KEY, file_name
@@ -123,18 +124,21 @@ def write_together_dicom(path: str, layers: Sequence[tuple[Any, dict[str, Any], 
     Raises
     ------
     WriteError
-        If one of them cannot be written.
+        If one of them cannot be written, or a series is there already; nothing is left behind.
     """
     folder, study = Path(path[: -len(_ending(path, _DICOM))]), None
-    written: list[Path] = []
     ordered = sorted(zip(_stems(layers), layers, strict=True), key=lambda v: v[1][2] == "labels")
-    for stem, (data, attributes, _) in ordered:
-        _make(folder)
-        files = _write_dicom(folder / f"{stem}.dcm", data, attributes, study)
-        if study is None:
-            study = files[0] if len(files) == 1 else files[0].parent
-        written += files
-    return [str(file) for file in written]
+    with staging(folder) as temporary:
+        written: list[Path] = []
+        for stem, (data, attributes, _) in ordered:
+            files = _write_dicom(temporary / f"{stem}.dcm", data, attributes, study)
+            series = files[0].parent
+            if series != temporary and (folder / series.name).exists():
+                raise WriteError(f"{series.name} already exists; choose another name.")
+            if study is None:
+                study = files[0] if series == temporary else series
+            written += files
+        return _published(written, temporary, folder)
 
 
 def write_together(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]]) -> list[str]:
@@ -155,15 +159,26 @@ def write_together(path: str, layers: Sequence[tuple[Any, dict[str, Any], str]])
     Raises
     ------
     WriteError
-        If one of them cannot be written.
+        If one of them cannot be written; nothing is left behind.
     """
     ending = _ending(path, _NIFTI)
     folder = Path(path[: -len(ending)])
-    written: list[str] = []
-    for stem, (data, attributes, _) in zip(_stems(layers), layers, strict=True):
-        _make(folder)
-        written += write_nifti(str(folder / f"{stem}{ending}"), data, attributes)
-    return written
+    with staging(folder) as temporary:
+        written = [
+            Path(write_nifti(str(temporary / f"{stem}{ending}"), data, attributes)[0])
+            for stem, (data, attributes, _) in zip(_stems(layers), layers, strict=True)
+        ]
+        return _published(written, temporary, folder)
+
+
+def _published(written: Sequence[Path], temporary: Path, folder: Path) -> list[str]:
+    """Move all staged files into their folder, or none; return their final names."""
+    moves = [(file, folder / file.relative_to(temporary)) for file in written]
+    for _, final in moves:
+        if final.is_dir():
+            raise WriteError(f"{final.name} is a folder; choose another name.")
+    publish(moves)
+    return [str(final) for _, final in moves]
 
 
 def _ending(path: str, endings: tuple[str, ...]) -> str:
@@ -187,13 +202,6 @@ def _stems(layers: Sequence[tuple[Any, dict[str, Any], str]]) -> list[str]:
         taken.add(name.casefold())
         stems.append(name)
     return stems
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"{folder.name} cannot be created ({error.strerror}).") from None
 
 
 def _volume(data: Any, attributes: dict[str, Any]) -> tuple[Volume, dict[str, Any]]:
