@@ -58,7 +58,7 @@ def test_candidates_are_listed_reached_rejected_and_taken_back(
     assert box.isVisible()
     rows = [box.tree.topLevelItem(k) for k in range(box.tree.topLevelItemCount())]
     assert [row.text(0) for row in rows] == ["tumour 1", "tumour 2"]
-    assert all(0 < float(row.text(1)) <= 1 and "SUVbw" in row.text(3) for row in rows)
+    assert all(0 < float(row.text(1)) <= 1 and "SUV " in row.text(3) for row in rows)
     # a click goes there
     low = next(k for k, row in enumerate(rows) if "14" in row.text(3))
     box.tree.itemClicked.emit(rows[low], 0)
@@ -159,14 +159,14 @@ def test_facts_are_shown_with_their_source_and_can_be_stated(
     qtbot.addWidget(dialog)
     dialog.accepted.connect(widget.facts_b._stated)
     dialog.boxes["modality"].setCurrentText("CT")
-    dialog.boxes["unit"].setCurrentText("SUVbw")
+    dialog.boxes["unit"].setCurrentText("SUV (by body weight)")
     dialog.accept()
     assert "belong to PT" in dialog.problem.text()
     assert "modality" not in other.metadata["textdifuse"]["sources"], "nothing was written"
     dialog.boxes["modality"].setCurrentText("PET")
     dialog.accept()
-    assert widget.facts_b.text == "PET, SUVbw (stated by you)"
-    assert "SUVbw" in widget.window_b.label
+    assert widget.facts_b.text == "PET, SUV (stated by you)"
+    assert widget.window_b.label == "Range B (SUV)"
     # the fusion takes it, and the record says who said so
     widget.prompt.value = "tumour"
     run(widget, qtbot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -114,7 +115,10 @@ class Stored:
         )
         record = {"slices": chosen.to_dict(), "complete": self.done == len(chosen)}
         grid = self.pair.grid(self.done)
-        result = FusionResult(part, None, Detections(), part, None, record, affine=grid.affine)
+        rows = [{"centroid_voxel": [0, part.shape[1] - 1, 0]}]
+        result = FusionResult(
+            part, None, Detections(), part, None, record, affine=grid.affine, objects=rows
+        )
         if self.done < len(chosen):
             raise Cancelled("stopped", partial=result)
         return result
@@ -125,6 +129,7 @@ def test_a_session_of_a_file_is_seen_in_the_order_of_its_layer(stored, axis, don
     from napari_textdifuse.errors import Cancelled
     from napari_textdifuse.fusion.pair import Pair
     from napari_textdifuse.fusion.slices import Selection
+    from napari_textdifuse.napari_plugin.fuse.outcome import describe
     from napari_textdifuse.napari_plugin.fuse.turned_session import TurnedSession, place_of
 
     layer = Layer.create(*to_layer(stored))
@@ -150,6 +155,13 @@ def test_a_session_of_a_file_is_seen_in_the_order_of_its_layer(stored, axis, don
     assert found_axis == axis
     part = np.moveaxis(shown[first : first + done], 0, axis)
     np.testing.assert_array_equal(result.fused, part)
+    index = result.objects[0]["centroid_voxel"]
+    assert result.fused[tuple(index)] == session.latest.fused[0, -1, 0]
+    assert result.record["objects"] == result.objects
+    if done < 3:
+        message = describe(Cancelled("stopped", partial=result), ("a", "b"), place_of(result), 3)
+        assert message.text.startswith(f"Cancelled: {done} of 3 slices kept, slice")
+        assert re.search(rf"slices? {first}\b", message.text)
     world = read_layer(layer, "a").affine @ np.eye(4)
     corner = np.eye(4)
     corner[2 - axis, 3] = first

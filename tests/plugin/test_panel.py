@@ -10,11 +10,11 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QPoint
-from qtpy.QtWidgets import QLabel
+from qtpy.QtWidgets import QComboBox, QLabel, QWidget
 
 from napari_textdifuse import Volume
 from napari_textdifuse.errors import InputError, TextDiFuseError
-from napari_textdifuse.locate import get_locator
+from napari_textdifuse.locate import get_locator, locator_names
 from napari_textdifuse.napari_plugin.fuse.drawn import prompt_of
 from napari_textdifuse.napari_plugin.fuse.outcome import in_panel_words
 from napari_textdifuse.napari_plugin.fuse.prompt_completion import ranked
@@ -282,6 +282,26 @@ def test_messages_speak_of_the_panel():
 )
 def test_messages_name_the_controls_of_the_panel(message, shown):
     assert in_panel_words(message).endswith(shown)
+
+
+def test_no_text_of_the_panel_needs_a_glossary(panel, qtbot):
+    _, widget = panel
+    widget.more.value = True
+    widget.prompt.value = "tumour"
+    run(widget, qtbot)
+    widget.facts_b.ask()
+    texts = [(widget.message.text, "")]
+    for part in widget.native.findChildren(QWidget):
+        text = getattr(part, "text", "")
+        said = [text() if callable(text) else text]
+        if isinstance(part, QComboBox) and part.currentText() not in locator_names():
+            said += [part.itemText(k) for k in range(part.count())]
+        texts += [(text, part.toolTip()) for text in (*said, part.toolTip())]
+    assert len(texts) > 100
+    for text, tip in texts:
+        assert not re.search(r"\bSUVbw\b|\ba\.u\.|\blocators?\b", text), text
+        explained = tip if text == "lexicon" else text
+        assert "lexicon" not in text or "lexicon: a list of terms" in explained
 
 
 @pytest.mark.parametrize("name", ["atlas", "command"])

@@ -82,7 +82,7 @@ def test_names_tell_roles_where_nothing_else_does(make, names, a, b):
 
 def test_windows_belong_to_the_unit(make, viewer, qtbot, notifications):
     widget = make(viewer)
-    assert widget.window_b.label == "Range B (SUVbw)"
+    assert widget.window_b.label == "Range B (SUV)"
     assert "PET 0-5 SUV" in widget.window_b.choice.choices
     assert "brain" not in widget.window_b.choice.choices
     widget.window_b.choice.value = "PET 0-10 SUV"
@@ -95,7 +95,7 @@ def test_windows_belong_to_the_unit(make, viewer, qtbot, notifications):
     assert inputs["a"]["window"] == [2, 4.5]
     assert inputs["b"]["window"] == [0, 10]
     widget.swap.native.click()
-    assert widget.window_a.label == "Range A (SUVbw)"
+    assert widget.window_a.label == "Range A (SUV)"
     assert widget.window_b.choice.value == "own"
 
 

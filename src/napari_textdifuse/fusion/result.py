@@ -223,8 +223,8 @@ class FusedSlices:
     uncertainty : ndarray of float32, shape (N, Y, X), or None
     done : int
         How many slices are finished.
-    notes : set of str
-        One sentence per object that had to be shown in another colour.
+    recoloured : set of int
+        Labels of the objects that had to be shown in another colour.
     """
 
     def __init__(self, shape: tuple[int, int, int], coloured: bool, uncertain: bool) -> None:
@@ -232,7 +232,7 @@ class FusedSlices:
         self.contribution = np.empty(shape, np.float32)
         self.uncertainty = np.empty(shape, np.float32) if uncertain else None
         self.done = 0
-        self.notes: set[str] = set()
+        self.recoloured: set[int] = set()
 
     def __len__(self) -> int:
         return len(self.fused)

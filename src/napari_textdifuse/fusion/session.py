@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -153,7 +154,7 @@ class FusionSession:
                 self._choice,
                 self._colours,
                 location,
-                [*notes, *sorted(out.notes)],
+                [*notes, *_recoloured(out, {} if location is None else location.names)],
             )
             record |= {
                 "locator": locator.name if locator else None,
@@ -273,6 +274,15 @@ class FusionSession:
         if refiner not in self._refiners:
             self._refiners[refiner] = get_refiner(refiner)
         return self._refiners[refiner]
+
+
+def _recoloured(out: FusedSlices, names: Mapping[int, str]) -> list[str]:
+    """Return a sentence for each object that had to be shown in another colour."""
+    return [
+        f"{names.get(label, f'label {label}')!r} cannot stand out by brightness; it is shown in "
+        "another colour."
+        for label in sorted(out.recoloured)
+    ]
 
 
 def _settings(locator: Locator) -> dict[str, Any] | None:

@@ -170,7 +170,8 @@ class StackFuser:
             for i, number in enumerate(numbers):
                 before = self.composed(plain[i], None if chroma is None else chroma[i])
                 out.put(
-                    number, self._ensure_visible(before, fused[i], objects[i], strength, out.notes)
+                    number,
+                    self._ensure_visible(before, fused[i], objects[i], strength, out.recoloured),
                 )
             place = slice(numbers.start, numbers.stop)
             out.contribution[place] = 1 - shares[0] if self.swapped else shares[0]
@@ -212,7 +213,7 @@ class StackFuser:
         fused: Floats,
         labels: Labels | None,
         strength: Strength,
-        notes: set[str],
+        changed: set[int],
     ) -> Floats:
         """Ensure that every object of a slice stands out."""
         if not _any(labels):
@@ -220,10 +221,7 @@ class StackFuser:
         assert labels is not None
         measured = self.anatomy is not None
         picture, recoloured = ensure_visible(plain, fused, labels, strength, measured)
-        for label in recoloured:
-            notes.add(
-                f"Label {label} cannot stand out by brightness; it is shown in another colour."
-            )
+        changed.update(int(label) for label in recoloured)
         return picture
 
     def _sample(

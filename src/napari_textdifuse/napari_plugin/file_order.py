@@ -7,7 +7,7 @@ result is turned back after it. Nothing is resampled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -120,6 +120,14 @@ class Turn:
             if flip:
                 given[:, axis] = shape[axis] - given[:, axis]
         return _boxes(given[:, ::-1].reshape(-1, 2, n))
+
+    def index_to_layer(self, index: Sequence[float], shape: tuple[int, ...]) -> list[float]:
+        """Turn an index of the file's grid, z first; the shape is that of the layer's grid."""
+        found = [index[source] for source in self.axes]
+        return [
+            n - 1 - value if flip else value
+            for value, flip, n in zip(found, self.flipped, shape, strict=True)
+        ]
 
     def slice_to_file(self, axis: int, index: int, count: int) -> int:
         """Turn the number of a slice along an axis of the layer, of so many."""

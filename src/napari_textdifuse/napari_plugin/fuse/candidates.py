@@ -23,6 +23,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from .outcome import in_panel_words
+
 if TYPE_CHECKING:
     from ...fusion import FusionResult
 
@@ -172,7 +174,7 @@ class CandidateList(QWidget):  # type: ignore[misc]
                 candidate.name,
                 f"{candidate.score:.2f}",
                 candidate.decision,
-                candidate.reason,
+                in_panel_words(candidate.reason),
             ]
             item = QTreeWidgetItem(self.tree, texts)
             for column, text in enumerate(texts):

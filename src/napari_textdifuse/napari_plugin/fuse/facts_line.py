@@ -26,7 +26,11 @@ from ...names import CONTRASTS
 from ...spatial.layers import read_layer
 from ...volume import MODALITIES, MODALITY_NAMES, Volume
 from ..layers import KEY
+from .outcome import in_panel_words
+from .values import unit_words
 
+#: Units as the dialog names them.
+_TITLES = {"SUVbw": "SUV (by body weight)", "a.u.": "no unit"}
 KEEP = "as it is"
 
 
@@ -118,7 +122,7 @@ class FactsDialog(QDialog):  # type: ignore[misc]
             box = self.boxes[name] = QComboBox()
             box.addItem(KEEP, None)
             for value in values:
-                box.addItem(MODALITY_NAMES.get(value, value), value)
+                box.addItem(_TITLES.get(value, MODALITY_NAMES.get(value, value)), value)
             box.setToolTip(facts.get(name, "unknown"))
             form.addRow(f"{name.capitalize()} ({facts.get(name, 'unknown')})", box)
         self.boxes["contrast"].setToolTip("How an MR image is weighted.")
@@ -166,7 +170,7 @@ def short_facts(volume: Volume) -> str:
     if facts["contrast"].value:
         words.append(facts["contrast"].value)
     unit = facts["unit"].value
-    words.append("no unit" if unit in (None, "a.u.") else unit)
+    words.append("no unit" if unit in (None, "a.u.") else unit_words(unit))
     read = modality.source in ("file", "sidecar")
     how = "" if read else str(modality).removeprefix(modality.value)
     return ", ".join(words) + how
@@ -175,7 +179,7 @@ def short_facts(volume: Volume) -> str:
 def long_facts(volume: Volume) -> dict[str, str]:
     """Return every known fact with its source, in words."""
     return {
-        name: str(fact)
+        name: in_panel_words(str(fact))
         for name, fact in volume.facts.items()
         if fact.value or name in ("modality", "contrast", "unit")
     }

@@ -169,7 +169,9 @@ class Job:
 
     def describe(self, outcome: FusionResult | Exception) -> Message:
         """Set the message for the outcome."""
-        return describe(outcome, (self.a.name, self.b.name), self.start)
+        selection = getattr(getattr(self.session, "pair", None), "selection", None)
+        chosen = len(selection) if hasattr(selection, "__len__") else None
+        return describe(outcome, (self.a.name, self.b.name), self.start, chosen)
 
     def in_colour(self, index: int, estimate: Any) -> Any:
         """Add colours to a running estimate if the session can; in the worker."""

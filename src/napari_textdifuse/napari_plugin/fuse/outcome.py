@@ -39,6 +39,8 @@ _CONTROLS = (
     (r"(?:use )?--locator-weights\b", "the Models panel"),
     (r"'?textdifuse [^']*download[^']*'", "the Models panel"),
     (r"\b[Tt]he locator (?='|has|needs|gave)", "Find with: "),
+    (r"\bSUVbw\b", "SUV"),
+    (r"\ba\.u\.", "arbitrary units"),
     (r"choose another locator\b", "choose another way under Find with"),
     (r"\b[Tt]here is no locator\b", "Find with has no"),
     (r"[^;.]*--(?:atlas|locator-command)\b[^,.]*, or set (\w+)", r" set \1 before napari starts"),
@@ -93,7 +95,10 @@ def in_panel_words(text: str) -> str:
 
 
 def describe(
-    outcome: FusionResult | Exception, names: tuple[str, str], start: tuple[int, int]
+    outcome: FusionResult | Exception,
+    names: tuple[str, str],
+    start: tuple[int, int],
+    chosen: int | None = None,
 ) -> Message:
     """Describe the outcome of a fusion.
 
@@ -103,10 +108,12 @@ def describe(
     names : tuple of str
         Of image A and image B.
     start : tuple of int
-        Axis of the chosen slices and the first of them.
+        Axis of the chosen slices and the first of them, or of those that were finished.
+    chosen : int, optional
+        How many slices were to be fused.
     """
     if isinstance(outcome, Cancelled):
-        return _cancelled(outcome, start)
+        return _cancelled(outcome, start, chosen)
     if isinstance(outcome, Exception):
         level: Level = "warning" if isinstance(outcome, PromptError) else "error"
         return Message(in_panel_words(message_of(outcome, "The fusion")), level)
@@ -121,13 +128,13 @@ def describe(
     return Message(text, "warning" if missing else "info", details)
 
 
-def _cancelled(outcome: Cancelled, start: tuple[int, int]) -> Message:
+def _cancelled(outcome: Cancelled, start: tuple[int, int], chosen: int | None) -> Message:
     part = outcome.partial
     if part is None:
         return Message("Cancelled: nothing was kept.")
     axis, first = start
     done = part.contribution.shape[axis]
-    total = (part.record.get("slices") or {}).get("last", first + done - 1) - first + 1
+    total = done if chosen is None else chosen
     which = f"slice {first}" if done == 1 else f"slices {first}-{first + done - 1}"
     details = tuple(in_panel_words(note) for note in part.record.get("warnings", ()))
     return Message(f"Cancelled: {done} of {total} slices kept, {which}.", details=details)
@@ -145,7 +152,8 @@ def _objects(result: FusionResult) -> tuple[list[str], list[str]]:
     from ...measure import in_words
 
     missing = [str(row["term"]) for row in result.objects if not row["voxels"]]
-    return [in_words(row) for row in result.objects if row["voxels"]], missing
+    found = [in_panel_words(in_words(row)) for row in result.objects if row["voxels"]]
+    return found, missing
 
 
 #: Smaller parts than this are not reported.

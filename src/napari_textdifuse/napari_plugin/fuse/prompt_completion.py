@@ -19,9 +19,7 @@ _BREAK = re.compile(r"[,;.:\s]+")
 #: Most words of a term before the one that is being typed.
 _LONGEST = 3
 #: Why a word is greyed out.
-UNABLE = (
-    "These two images cannot show this; draw it, or choose another locator under More settings."
-)
+UNABLE = "These two images cannot show this; draw it, or choose another way under Find with."
 LANGUAGES = ("en", "de", "fr", "es", "zh")
 
 

@@ -153,6 +153,8 @@ class TurnedSession:
         if len(found):
             boxes = turn.boxes_to_layer(found.boxes, share.shape)
             found = replace(found, boxes=boxes.astype(found.boxes.dtype))
+        rows = [self._row(row, share.shape) for row in result.objects]
+        record["objects"] = rows
         return replace(
             result,
             fused=turn.to_layer(result.fused),
@@ -162,7 +164,15 @@ class TurnedSession:
             record=record,
             affine=affine,
             detections=found,
+            objects=rows,
         )
+
+    def _row(self, row: dict[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
+        """Turn the position of a measured object."""
+        index = row.get("centroid_voxel")
+        if not index:
+            return row
+        return row | {"centroid_voxel": self._turn.index_to_layer(index, shape)}
 
 
 def place_of(result: FusionResult) -> tuple[int, int] | None:

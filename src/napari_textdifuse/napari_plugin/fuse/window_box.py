@@ -11,6 +11,7 @@ from napari.utils.colormaps import AVAILABLE_COLORMAPS
 from ...intensity import PRESETS, presets
 from ...volume import FUNCTIONAL
 from ..layers import KEY
+from .values import unit_words
 
 AUTOMATIC, AS_SHOWN, OWN = "automatic", "as shown", "own"
 CHOICE_TIP = (
@@ -46,7 +47,7 @@ class WindowBox(Container):  # type: ignore[type-arg]
         )
         self._numbers.margins = (0, 0, 0, 0)
         super().__init__(
-            widgets=[self.choice, self._numbers], labels=False, label=f"Range {role} (SUVbw)"
+            widgets=[self.choice, self._numbers], labels=False, label=f"Range {role} (SUV)"
         )
         self.margins = (0, 0, 0, 0)
         self._layer: Any | None = None
@@ -116,7 +117,7 @@ class WindowBox(Container):  # type: ignore[type-arg]
     def follow(self, layer: Any | None) -> None:
         """Offer the presets of a layer's unit; a choice that is still valid is kept."""
         unit = "a.u." if layer is None else layer.metadata.get(KEY, {}).get("unit", "a.u.")
-        self.label = f"Range {self.role}" + (f" ({unit})" if unit != "a.u." else "")
+        self.label = f"Range {self.role}" + (f" ({unit_words(unit)})" if unit != "a.u." else "")
         tip = "The values have no physical unit. " if unit == "a.u." else ""
         self.choice.tooltip = tip + CHOICE_TIP
         before = self.choice.value
