@@ -94,7 +94,7 @@ def test_candidates_are_listed_reached_rejected_and_taken_back(
     box.reject.click()
     qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
     mask.undo()
-    widget._candidates.follow()
+    widget._correction.candidates.follow()
     assert box.title.text() == "2 to accept or reject"
     # another result without candidates has no list
     widget.prompt.value = ""
