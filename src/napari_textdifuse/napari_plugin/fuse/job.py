@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,7 +170,7 @@ class Job:
     def describe(self, outcome: FusionResult | Exception) -> Message:
         """Set the message for the outcome."""
         selection = getattr(getattr(self.session, "pair", None), "selection", None)
-        chosen = len(selection) if hasattr(selection, "__len__") else None
+        chosen = len(selection) if isinstance(selection, Sized) else None
         return describe(outcome, (self.a.name, self.b.name), self.start, chosen)
 
     def in_colour(self, index: int, estimate: Any) -> Any:
