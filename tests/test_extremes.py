@@ -70,7 +70,7 @@ JARGON = re.compile(
         (None, "nothing was given"),
     ],
 )
-def test_what_is_no_image_is_refused_in_plain_words(array, words):
+def test_what_is_not_an_image_is_refused_in_plain_words(array, words):
     with pytest.raises(InputError) as refused:
         as_volume(array, "image A")
     assert words in str(refused.value)

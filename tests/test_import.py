@@ -40,7 +40,7 @@ def test_the_core_knows_nothing_of_napari():
 
 
 def test_threads_wait_passively_unless_the_policy_is_set():
-    """Spinning threads make a fusion many times slower beside other busy programs."""
+    """Spinning threads make a fusion many times slower next to other busy programs."""
     code = "import os, napari_textdifuse; print(os.environ['OMP_WAIT_POLICY'])"
     assert (
         in_a_new_process(f"import os; os.environ.pop('OMP_WAIT_POLICY', None); {code}")

@@ -33,7 +33,7 @@ def test_a_ct_is_in_hu_only_where_it_reaches_air(tmp_path, low, high, unit):
     assert any("Hounsfield" in n for n in volume.metadata["notes"]) == (unit == "HU")
 
 
-def test_padding_below_air_is_no_value():
+def test_padding_below_air_is_not_a_value():
     array = ct(-1000)
     array[0, 0] = -3024
     assert infer(Volume(array, modality="CT")).unit == "HU"
@@ -97,7 +97,7 @@ def test_words_of_modalities_and_units():
             state(volume, **wrong)
 
 
-def test_colour_is_told_apart():
+def test_colour_is_distinguished():
     rng = np.random.default_rng(0)
     picture = rng.integers(40, 255, (50, 60, 3), np.uint8)
     assert Volume(picture, rgb=True).facts["colour"].value == "natural colour"

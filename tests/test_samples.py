@@ -236,7 +236,7 @@ def test_persons_and_car_are_warm_and_hard_to_see() -> None:
     assert red > 1.2 * blue  # sodium light
 
 
-def test_unknown_names_are_told_apart() -> None:
+def test_unknown_names_are_distinguished() -> None:
     with pytest.raises(InputError, match="no sample 'brain'; choose pet-mri"):
         load_sample("brain")
     with pytest.raises(InputError, match="no mask of 'tree'; choose person, car"):

@@ -60,7 +60,7 @@ def without_circle(graph):
 
 
 def room(name):
-    """Return the subpackage, or the module beside the subpackages, that a module belongs to."""
+    """Return the subpackage, or the module next to the subpackages, that a module belongs to."""
     return name.split(".")[1] if "." in name else name
 
 

@@ -64,7 +64,7 @@ def test_impossible_volumes_are_refused(array, fields, words):
         Volume(array, **fields)
 
 
-def test_voxels_of_a_micrometre_are_no_flat_grid():
+def test_voxels_of_a_micrometre_are_not_a_flat_grid():
     fine = Volume(np.ones((2, 2, 2)), affine=np.diag([1e-5, 1e-5, 1e-5, 1]))
     assert fine.spacing == pytest.approx((1e-5, 1e-5, 1e-5))
 

@@ -177,7 +177,7 @@ def _check_values(volume: Volume, role: str) -> None:
     if array.shape != volume.array.shape:
         return  # a sample proves nothing about the rest
     if array.dtype.kind == "f" and not np.isfinite(array).any():
-        raise InputError(f"{label}: no value is a finite number; check how it was exported.")
+        raise InputError(f"{label}: no value is a finite number; export the image again.")
     if array.dtype.kind == "f" and array.dtype.itemsize >= 4:
         largest = float(np.max(np.abs(array), initial=0, where=np.isfinite(array)))
         if largest > LARGEST:

@@ -1,4 +1,4 @@
-"""The benchmark scripts are no package: they run from their own folder."""
+"""The benchmark scripts are not a package: they run from their own folder."""
 
 import sys
 from pathlib import Path

@@ -9,7 +9,7 @@ def patches(colours: np.ndarray) -> np.ndarray:
     return np.repeat(np.repeat(colours, chart.SIDE, 0), chart.SIDE, 1)
 
 
-def test_a_grey_picture_of_the_mri_tells_no_pet():
+def test_a_grey_image_of_the_mri_tells_no_pet():
     mri, _ = chart.sources()
     wide, step, anatomy = chart.measure(np.repeat(mri.array[..., None], 3, -1))
     assert wide == pytest.approx(0, abs=0.5)

@@ -50,7 +50,7 @@ def test_noise_differs_from_pair_to_pair():
     assert (degrade(MEDICAL, "noise10")[0] != degrade(other, "noise10")[0]).mean() > 0.9
 
 
-def test_gamma_and_over_exposure_change_the_visible_picture_only():
+def test_gamma_and_over_exposure_change_the_visible_image_only():
     dark, infrared = degrade(SCENE, "gamma2")
     np.testing.assert_array_equal(dark, np.rint(COLOUR.astype(float) ** 2 / 255))
     np.testing.assert_array_equal(infrared, FLAT)

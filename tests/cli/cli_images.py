@@ -20,7 +20,7 @@ def write_grey(path: Path, shape: tuple[int, int] = (37, 50), seed: int = 0) -> 
 
 
 def write_colour(path: Path, shape: tuple[int, int] = (37, 50)) -> Path:
-    """A picture that is clearly red on the left and blue on the right."""
+    """An image that is clearly red on the left and blue on the right."""
     grey = scene(shape, 3) // 2
     rgb = np.stack([grey, grey, grey], axis=-1)
     rgb[:, : shape[1] // 2, 0] += 120

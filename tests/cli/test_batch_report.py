@@ -132,7 +132,7 @@ def test_objects_are_in_the_table(batch, cohort, tmp_path):
 
 
 def test_a_refused_prompt_is_a_class_of_its_own(textdifuse, fast, tmp_path):
-    """Grey pictures of which nothing is known: a finding is refused, never searched for."""
+    """Grey images of which nothing is known: a finding is refused, never searched for."""
     for k in range(4):
         for folder, seed in (("one", k), ("two", k + 10)):
             (tmp_path / folder).mkdir(exist_ok=True)
@@ -199,7 +199,7 @@ def test_a_cancelled_batch_leaves_a_report(batch, cohort, tmp_path, monkeypatch)
     assert "1 fused, 1 not reached" in (tmp_path / "out/report.html").read_text("utf-8")
 
 
-def test_objects_on_the_page_fit_beside_each_other():
+def test_objects_on_the_page_fit_next_to_each_other():
     row = {
         "label": 2,
         "term": "tumour",

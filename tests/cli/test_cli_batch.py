@@ -123,7 +123,7 @@ def test_a_bad_pair_does_not_stop_the_others(batch, folders, tmp_path):
     assert (ran.status, summary["done"], summary["skipped"]) == (0, 1, 1)
 
 
-def test_an_unexpected_error_is_told_apart(batch, monkeypatch):
+def test_an_unexpected_error_is_distinguished(batch, monkeypatch):
     def broken(*_):
         raise RuntimeError("boom")
 
@@ -205,7 +205,7 @@ def test_ctrl_c_keeps_what_is_done(batch, tmp_path, monkeypatch):
 
 
 def test_previews_have_one_byte_per_pixel_and_grey_ones_lose_nothing(batch, folders, tmp_path):
-    """The first pair has a colour picture, the new one is grey."""
+    """The first pair has a colour image, the new one is grey."""
     for k, folder in enumerate(folders):
         write_grey(folder / "grey.png", seed=k)
     assert batch()[0].status == 0

@@ -82,7 +82,7 @@ def test_a_time_point(textdifuse, fast, volumes, tmp_path):
     np.testing.assert_array_equal(one, other)
 
 
-def test_a_batch_is_made_anew_when_its_windows_change(textdifuse, fast, tmp_path):
+def test_a_batch_is_made_again_when_its_windows_change(textdifuse, fast, tmp_path):
     for side in "ab":
         (tmp_path / side).mkdir()
         write_nifti(tmp_path / side / "x.nii.gz")

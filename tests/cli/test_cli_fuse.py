@@ -19,7 +19,7 @@ def files_in(folder):
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
-def test_pictures_give_png_with_the_colour_of_the_source(textdifuse, fast, pictures, tmp_path):
+def test_images_give_png_with_the_colour_of_the_source(textdifuse, fast, pictures, tmp_path):
     out = tmp_path / "made" / "out"
     ran = textdifuse("fuse", *pictures, "--out", out, *fast)
     assert ran.status == 0
@@ -34,7 +34,7 @@ def test_pictures_give_png_with_the_colour_of_the_source(textdifuse, fast, pictu
     assert str(out / "fused.png") in ran.out
 
 
-def test_the_first_picture_gives_the_size(textdifuse, fast, pictures, tmp_path):
+def test_the_first_image_gives_the_size(textdifuse, fast, pictures, tmp_path):
     grey, colour = pictures
     Image.open(colour).resize((100, 74)).save(colour)
     assert textdifuse("fuse", grey, colour, "--out", tmp_path / "o", *fast).status == 0

@@ -103,7 +103,7 @@ def test_b_that_ends_before_the_slice_is_black():
     assert b.min(axis=-1).max() == 0
 
 
-def test_pictures_are_not_turned():
+def test_images_are_not_turned():
     array = np.zeros((30, 60), np.float32)
     array[:10, :20] = 1
     picture = Volume(array, affine=np.diag([0.1, 0.1, 1, 1]))

@@ -127,7 +127,7 @@ def test_from_folders_to_a_fused_image(textdifuse, scans, tmp_path):
     assert textdifuse("weights", "verify", tmp_path / "w").status == 0
 
 
-def test_chroma_is_trained_on_colour_pictures(textdifuse, tmp_path):
+def test_chroma_is_trained_on_colour_images(textdifuse, tmp_path):
     for number in range(3):
         rng = np.random.default_rng(number)
         picture = rng.integers(0, 255, (70, 80, 3), dtype=np.uint8)

@@ -62,7 +62,7 @@ def test_json(pair, tmp_path, capsys):
     assert content["registration"]["shift_mm"] == pytest.approx(6, abs=1)
 
 
-def test_pictures_without_geometry_get_one_line(tmp_path, capsys):
+def test_images_without_geometry_get_one_line(tmp_path, capsys):
     path = tmp_path / "a.png"
     Image.fromarray(np.arange(100, dtype=np.uint8).reshape(10, 10)).save(path)
     out = tmp_path / "out"

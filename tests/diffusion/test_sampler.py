@@ -73,7 +73,7 @@ def test_the_second_order_solver_needs_fewer_steps():
 
 @pytest.mark.parametrize("name", ["ddim", "dpm++", "ancestral", "mean"])
 def test_numbers_recorded_from_diffusers(name):
-    """See record_diffusers.py beside the recorded numbers."""
+    """See record_diffusers.py next to the recorded numbers."""
     recorded = np.load(RECORDED)
     steps = recorded["timesteps"].tolist()
     schedule = Schedule("linear")

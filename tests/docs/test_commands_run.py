@@ -31,7 +31,7 @@ NOT_RUN = {
     "tests/models and tests/fusion load files of that layout",
     "--scheduler": "needs a cluster; tests/cli/test_cluster.py has one in its own process",
 }
-#: Commands whose first part is run: the whole takes minutes with tests running beside it.
+#: Commands whose first part is run: the whole takes minutes with tests running next to it.
 SHORTENED = {"textdifuse sample": ("--slices", "26:29")}
 
 

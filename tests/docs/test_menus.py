@@ -40,7 +40,7 @@ def test_samples_are_where_the_pages_say(manifest):
             assert not name or name in there
 
 
-def test_pictures_are_there_and_small():
+def test_images_are_there_and_small():
     for page in PAGES:
         for link in re.findall(r"!\[[^\]]*\]\(([^)]+\.png)\)", page.read_text("utf-8")):
             picture = (page.parent / link).resolve()

@@ -17,7 +17,7 @@ def picture():
     return (0.35 + 0.3 * rng.random((20, 24, 3))).astype(np.float32)
 
 
-def test_brightness_alone_is_no_difference(picture):
+def test_brightness_alone_is_not_a_difference(picture):
     y, chroma = rgb_to_ycbcr(picture)
     assert colour_difference(ycbcr_to_rgb(0.9 * y, chroma), picture) < 0.05
     assert colour_difference(picture, picture) == pytest.approx(0, abs=1e-6)

@@ -52,7 +52,7 @@ def test_missing_partners_are_listed_with_where(trio):
     }
 
 
-def test_files_that_are_no_images_do_not_count(trio):
+def test_files_that_are_not_images_do_not_count(trio):
     for folder in trio:
         (folder / "record.json").write_text("{}")
         (folder / ".9.png").write_text("hidden")

@@ -80,7 +80,7 @@ def test_multiscale_similarity_equals_pytorch_msssim():
 
 @pytest.fixture
 def texture():
-    """A smooth random picture of 176 x 176."""
+    """A smooth random image of 176 x 176."""
     from scipy import ndimage
 
     noise = ndimage.gaussian_filter(np.random.default_rng(3).normal(size=(176, 176)), 1.5)

@@ -26,7 +26,7 @@ def test_equals_the_y_of_pillow(colours):
     assert (luminance8(colours) == y).mean() > 0.999
 
 
-def test_types_of_one_picture_give_one_brightness(colours):
+def test_types_of_one_image_give_one_brightness(colours):
     grey = colours[..., 0]
     for same in (grey / 255, (grey / 255).astype(np.float32), grey.astype(np.uint16) * 257):
         np.testing.assert_array_equal(luminance8(same), grey)
@@ -35,7 +35,7 @@ def test_types_of_one_picture_give_one_brightness(colours):
     assert (difference == 0).mean() > 0.99
 
 
-def test_grey_colour_picture_keeps_its_values(colours):
+def test_grey_colour_image_keeps_its_values(colours):
     grey = colours[..., 0]
     np.testing.assert_array_equal(luminance8(np.stack([grey] * 3, axis=-1)), grey)
 

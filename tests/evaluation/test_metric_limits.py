@@ -111,7 +111,7 @@ def test_new_structure_is_the_residual_of_least_squares_in_9_by_9():
 
 @pytest.mark.parametrize(("shift", "refused"), [(0.19, False), (0.21, True)])
 def test_grids_agree_to_a_tenth_of_a_voxel(shift, refused):
-    """2 mm voxels beside 3 mm ones: the finer side decides."""
+    """2 mm voxels next to 3 mm ones: the finer side decides."""
     here = np.diag([2.0, 3.0, 2.0, 1.0])
     there = here.copy()
     there[1, 3] += shift
@@ -224,7 +224,7 @@ def test_opposite_hues_are_180_degrees_apart():
 
 
 def test_readback_learns_and_reads_on_squares_of_16():
-    """What is told on the squares that are learned alone cannot be read on the others."""
+    """Values of the training squares cannot be read on the others."""
     y, x = np.indices((96, 96))
     learned = (y // 16 + x // 16) % 2 == 0
     a = np.random.default_rng(1).uniform(0.1, 1, (96, 96))

@@ -12,7 +12,7 @@ from napari_textdifuse.evaluation import METRICS, metrics
 
 @pytest.fixture
 def texture():
-    """A picture with all grey levels in equal number: 64 x 64, 16 pixels each."""
+    """An image with all grey levels in equal number: 64 x 64, 16 pixels each."""
     rng = np.random.default_rng(7)
     return rng.permutation(np.repeat(np.arange(256, dtype=np.uint8), 16)).reshape(64, 64)
 

@@ -1,4 +1,4 @@
-"""A fusion says when image B lies beside its place."""
+"""A fusion says when image B lies next to its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""More of one image or of the other, in the whole picture."""
+"""More of one image or of the other, in the whole image."""
 
 from __future__ import annotations
 
@@ -122,6 +122,6 @@ def test_the_chain_leans_at_every_step(pipe, pair):
 
 
 @pytest.mark.parametrize("bad", [-1.1, 2, float("nan"), "more", True, None])
-def test_what_is_no_balance(pipe, pair, bad):
+def test_what_is_not_a_balance(pipe, pair, bad):
     with pytest.raises(InputError, match="balance must be between -1 and 1"):
         pipe(*pair, steps=1, balance=bad)

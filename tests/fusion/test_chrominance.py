@@ -77,20 +77,20 @@ def picture(rgb=True, ground=90, modality=None, shape=(40, 48), light=(1, 1, 1))
         ({"rgb": False}, {"rgb": False}, False, "no image has colour"),
     ],
 )
-def test_only_natural_pictures_are_restored_by_default(a, b, restored, reason):
+def test_only_natural_images_are_restored_by_default(a, b, restored, reason):
     decision = decide(prepare(picture(**a), picture(**b)), "auto", available=True)
     assert decision.restore == restored
     assert reason in decision.reason
 
 
-def test_a_grey_picture_stored_as_rgb_stays_grey(pipeline):
+def test_a_grey_image_stored_as_rgb_stays_grey(pipeline):
     grey = np.repeat(picture(rgb=False).array[..., None], 3, axis=-1)
     run = pipeline(Volume(grey, rgb=True, modality="VIS"), picture(rgb=False, ground=50))
     assert run.record["chroma"] == {"restored": False, "reason": "no image has colour"}
     assert run.fused.shape == grey.shape[:2]
 
 
-def test_noise_on_black_ground_does_not_make_it_a_natural_picture():
+def test_noise_on_black_ground_does_not_make_it_a_natural_image():
     rng = np.random.default_rng(0)
     pair = []
     for rgb in (True, False):
@@ -115,7 +115,7 @@ def test_colours_of_measured_values_pass_through_bit_for_bit(pipeline):
     assert not auto.record["chroma"]["restored"]
 
 
-def test_natural_pictures_go_through_the_network_and_the_record_says_so(pipeline):
+def test_natural_images_go_through_the_network_and_the_record_says_so(pipeline):
     seen = []
     yellow = picture(light=SODIUM)
     run = pipeline(yellow, picture(rgb=False), steps=2, callback=seen.append)
@@ -153,7 +153,7 @@ def test_an_untrained_network_changes_nothing():
     np.testing.assert_allclose(restored, chroma, atol=1e-6)
 
 
-def test_a_cast_is_undone_by_gains_for_the_whole_picture():
+def test_a_cast_is_undone_by_gains_for_the_whole_image():
     network = chroma_network(random=False)
     network.light.bias.copy_(torch.tensor([0.8, 1.0, 1.25]).log())
     rng = np.random.default_rng(1)
@@ -169,14 +169,14 @@ def test_a_cast_is_undone_by_gains_for_the_whole_picture():
     torch.testing.assert_close(there_and_back, seen, atol=1e-4, rtol=0)
 
 
-def test_tiles_agree_with_the_whole_picture(monkeypatch):
+def test_tiles_agree_with_the_whole_image(monkeypatch):
     luma, chroma = colours((150, 150))
     network = chroma_network()
     whole = engine(network).restore(luma, chroma, 0, lambda: None)
     monkeypatch.setattr(chrominance, "TILE", 112)
     assert engine(network).evaluations((150, 150)) == 4 * 3
     tiled = engine(network).restore(luma, chroma, 0, lambda: None)
-    # the picture as a whole is judged once, so only the tiles' rims differ, and they are blended
+    # the image as a whole is judged once, so only the tiles' rims differ, and they are blended
     assert np.abs(tiled - whole).mean() < 0.06 * np.abs(whole - chroma).mean()
 
 

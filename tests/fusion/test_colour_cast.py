@@ -51,21 +51,21 @@ def test_lamps_at_night(seed):
 
 @pytest.mark.parametrize("dark", [1, 0.25])
 @pytest.mark.parametrize("seed", range(5))
-def test_things_of_many_colours_are_no_cast(seed, dark):
+def test_things_of_many_colours_are_not_a_cast(seed, dark):
     assert find_cast(scene(seed, dark)).kind is None
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_weak_blue_cast_unless_something_is_white(seed):
-    """Open shade under a sunlit sky is blue, but the light of the picture is not."""
+    """Open shade under a sunlit sky is blue, but the light of the image is not."""
     blue = lit(scene(seed), (0.8, 0.92, 1.15))
     assert find_cast(blue).kind == "blue"
     blue[:20, :30] = 1
     assert find_cast(blue).kind is None
 
 
-def test_one_large_coloured_thing_is_no_cast():
-    """Half of the picture is sky, or lawn, or brick."""
+def test_one_large_coloured_thing_is_not_a_cast():
+    """Half of the image is sky, or lawn, or brick."""
     for colour in ((0.4, 0.6, 0.9), (0.25, 0.5, 0.15), (0.6, 0.3, 0.2)):
         picture = scene(1)
         picture[:100] = colour
@@ -73,7 +73,7 @@ def test_one_large_coloured_thing_is_no_cast():
 
 
 @pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
-def test_real_pictures_get_a_cast_when_they_are_lit(name):
+def test_real_images_get_a_cast_when_they_are_lit(name):
     """Photographs of scikit-image; a cat and coffee are brown themselves, an astronaut is not."""
     picture = getattr(data, name)() / np.float32(255)
     if name == "astronaut":
@@ -82,7 +82,7 @@ def test_real_pictures_get_a_cast_when_they_are_lit(name):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 300), (40, 40)])
-def test_small_and_white_pictures(shape):
+def test_small_and_white_images(shape):
     assert find_cast(np.ones((*shape, 3), np.float32)).kind is None
 
 
@@ -109,7 +109,7 @@ def test_a_made_up_cast_is_undone(kind):
     assert after < 0.2 * before
 
 
-def test_a_grey_picture_and_a_white_one_stay_as_they_are():
+def test_a_grey_image_and_a_white_one_stay_as_they_are():
     for level in (0.3, 1.0):
         luma, chroma = np.full((20, 20), level, np.float32), np.zeros((20, 20, 2), np.float32)
         np.testing.assert_allclose(undo_cast(luma, chroma), chroma, atol=1e-6)

@@ -39,7 +39,7 @@ def lesions(fused) -> tuple[np.ndarray, np.ndarray]:
     return lab[44:53, 28:37].mean((0, 1)), lab[44:53, 60:69].mean((0, 1))
 
 
-def test_hot_and_cold_lesions_are_told_apart_where_mri_is_bright(pipe, pair):
+def test_hot_and_cold_lesions_are_distinguished_where_mri_is_bright(pipe, pair):
     result = pipe(*pair, steps=1)
     assert deltaE_ciede2000(*lesions(result.fused)) >= 15
     assert result.record["colour_from"] == "b"
@@ -95,7 +95,7 @@ def test_what_cannot_be_coloured(pipe, pair, options, words):
         pipe(*pair, steps=1, **options)
 
 
-def test_a_coloured_picture_is_not_tinted(pipe):
+def test_a_coloured_image_is_not_tinted(pipe):
     picture = np.zeros((32, 32, 3), np.float32)
     picture[8:24, 8:24, 0] = 1
     with pytest.raises(InputError, match="cannot be tinted"):
@@ -103,7 +103,7 @@ def test_a_coloured_picture_is_not_tinted(pipe):
 
 
 def _scene() -> tuple[np.ndarray, np.ndarray]:
-    """An infrared picture, and a coloured one of the same place."""
+    """An infrared image, and a coloured one of the same place."""
     y, x = np.mgrid[:SIZE, :SIZE]
     infrared = (40 + 180 * (np.hypot(y - 30, x - 60) < 12)).astype(np.uint8)
     visible = np.stack([200 - y, 60 + x, 90 + y // 2], axis=-1).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What the embedded weights must do; small pictures, so that the tests stay quick."""
+"""What the embedded weights must do; small images, so that the tests stay quick."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_restoration_is_the_users_choice(pipeline, pair):
     assert roughness(kept) > 0.8 * roughness(dark)
 
 
-def test_exchanging_the_images_gives_the_same_picture(pipeline, pair):
+def test_exchanging_the_images_gives_the_same_image(pipeline, pair):
     one, two = pipeline(*pair), pipeline(*pair[::-1])
     assert np.abs(one.fused - two.fused).max() < 0.02
     assert np.abs(one.contribution + two.contribution - 1).max() < 0.02

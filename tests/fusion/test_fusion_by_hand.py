@@ -103,7 +103,7 @@ def test_an_object_of_the_brightness_of_its_surround_gets_brighter():
 
 
 def light(warm, green, level=0.5, shape=(64, 64)):
-    """A picture of one colour with these log ratios; `level` is its green channel."""
+    """An image of one colour with these log ratios; `level` is its green channel."""
     base = level + BLACK
     colour = base * np.exp([warm - green, 0, -warm - green]) - BLACK
     return np.broadcast_to(colour, (*shape, 3)).astype(np.float32)
@@ -131,7 +131,7 @@ def test_limits_of_a_cast_by_day(warm, green, kind):
 
 @pytest.mark.parametrize(("warm", "kind"), [(-SHADE - 0.005, "blue"), (-SHADE + 0.005, None)])
 def test_with_something_white_the_light_is_bluer(warm, kind):
-    """Open shade beside sunlit white is no cast."""
+    """Open shade next to sunlit white is not a cast."""
     picture = light(warm, 0).copy()
     picture[:, :8] = 1
     assert find_cast(picture).kind == kind
@@ -185,12 +185,12 @@ def test_over_exposed_blocks_do_not_count():
     assert find_cast(partly).kind is None
 
 
-def test_pictures_of_15_pixels_are_too_small():
+def test_images_of_15_pixels_are_too_small():
     assert find_cast(light(0.2, 0, shape=(15, 40))).kind is None
     assert find_cast(light(0.2, 0, shape=(16, 40))).kind == "yellow to red"
 
 
-def test_large_pictures_are_thinned():
+def test_large_images_are_thinned():
     """Of 480 rows and columns every second is seen."""
     picture = light(0, 0, shape=(480, 500)).copy()
     picture[::2, ::2] = light(0.2, 0)[0, 0]
@@ -264,7 +264,7 @@ def test_the_first_and_the_last_slice_by_number(index):
         select(whole, 6 if index > 0 else -7)
 
 
-def test_empty_ranges_and_whole_numbers():
+def test_empty_ranges_and_integers():
     whole = Volume(np.zeros((6, 7, 8)), name="PET")
     for empty in ((3, 3), (4, 2), (6, None)):
         with pytest.raises(InputError, match="is empty: PET has slices 0 to 5"):
@@ -377,7 +377,7 @@ def test_restoration_that_is_not_named_is_full():
     assert named == {"noise": 1, "light": 0, "colour": 1}
 
 
-# --- pictures
+# --- images
 
 
 class Shown(ResultPictures):

@@ -61,13 +61,13 @@ def test_a_place_without_a_unit_is_said():
     assert "unit is pixel" in volume.metadata["notes"][0]
 
 
-def test_a_picture_in_pixels_has_no_geometry_and_no_note():
+def test_an_image_in_pixels_has_no_geometry_and_no_note():
     volume = as_volume(Image(values((5, 6))), "image A")
     assert volume.affine is None
     assert volume.metadata["notes"] == []
 
 
-def test_beside_a_placed_layer_the_origin_is_a_place():
+def test_next_to_a_placed_layer_the_origin_is_a_place():
     plain, scaled = Image(values((20, 20))), Image(values((10, 10)), scale=(2, 2), translate=(5, 0))
     for pair in ((plain, scaled), (scaled, plain)):
         a, b = as_volumes(*pair)

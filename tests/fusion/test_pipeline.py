@@ -90,7 +90,7 @@ def test_outside_the_mask_nothing_changes_and_inside_it_does(tiny_pipeline):
     np.testing.assert_array_equal(prompted.mask, mask)
 
 
-def test_strength_zero_is_no_prompt_bit_for_bit(tiny_pipeline):
+def test_strength_zero_equals_no_prompt_bit_for_bit(tiny_pipeline):
     a, b = picture(), picture(seed=1)
     plain = tiny_pipeline(a, b).fused
     np.testing.assert_array_equal(tiny_pipeline(a, b, mask=a > 100, strength=0).fused, plain)

@@ -51,7 +51,7 @@ def test_soft_mask_is_zero_outside_and_full_inside(scene):
     assert 0 < mask[10, 15] < 1
 
 
-def test_the_picture_border_is_no_edge_of_an_object():
+def test_the_image_border_is_not_an_edge_of_an_object():
     labels = np.zeros((20, 20), np.uint8)
     labels[:, :10] = 1
     mask = soft_mask(labels)

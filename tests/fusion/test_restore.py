@@ -70,7 +70,7 @@ def test_less_reaches_the_network_and_the_record(tiny_pipeline, pair, restore):
     assert {k: result.record["restore"][k] for k in wanted} == wanted
 
 
-def test_both_kinds_are_told_apart(tiny_pipeline, pair):
+def test_both_kinds_are_distinguished(tiny_pipeline, pair):
     dark, noisy = (
         tiny_pipeline(*pair, steps=1, restore={kind: 0}).fused for kind in ("light", "noise")
     )
@@ -97,7 +97,7 @@ def test_objects_stand_out_whatever_is_mended(tiny_pipeline, pair):
         (float("nan"), "between 0 and 1"),
     ],
 )
-def test_what_is_no_restoration(tiny_pipeline, pair, bad, message):
+def test_what_is_not_a_restoration(tiny_pipeline, pair, bad, message):
     with pytest.raises(InputError, match=message):
         tiny_pipeline(*pair, restore=bad)
 

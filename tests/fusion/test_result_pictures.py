@@ -14,7 +14,7 @@ def picture(result):
     return np.asarray(Image.open(BytesIO(result._repr_png_())))
 
 
-def test_a_picture_and_its_outline(tiny_pipeline):
+def test_an_image_and_its_outline(tiny_pipeline):
     a, b = np.random.default_rng(0).random((2, 24, 32))
     plain = tiny_pipeline(a, b)
     assert np.array_equal(picture(plain), np.rint(plain.fused * 255).astype(np.uint8))

@@ -74,7 +74,7 @@ def test_a_mask_that_is_painted_on_later_does_not_change_what_is_kept(tiny_pipel
 
 
 @pytest.mark.parametrize("memory", [0, 60_000])
-def test_without_memory_everything_is_computed_anew(tiny_pipeline, memory):
+def test_without_memory_everything_is_computed_again(tiny_pipeline, memory):
     a, b = scan(), scan(seed=1)
     mask = square(a.shape)
     session = tiny_pipeline.session(a, b, memory=memory)
@@ -270,7 +270,7 @@ def test_time_points_are_chosen(tiny_pipeline):
         tiny_pipeline(series, b)
 
 
-def test_windows_change_the_picture_and_are_recorded(tiny_pipeline):
+def test_windows_change_the_image_and_are_recorded(tiny_pipeline):
     a, b = scan((20, 24)), scan((20, 24), seed=1)
     result = tiny_pipeline(a, b, windows={"b": (0.5, 0.9)})
     assert not np.array_equal(result.fused, tiny_pipeline(a, b).fused)
@@ -278,7 +278,7 @@ def test_windows_change_the_picture_and_are_recorded(tiny_pipeline):
     assert result.record["inputs"]["b"]["window_from"] == "asked for"
 
 
-def test_pictures_have_no_slices(tiny_pipeline):
+def test_images_have_no_slices(tiny_pipeline):
     with pytest.raises(InputError, match="2-D image"):
         tiny_pipeline(scan((20, 24)), scan((20, 24)), slices=3)
 
@@ -332,7 +332,7 @@ def test_one_kind_of_drawing_at_a_time(tiny_pipeline):
         tiny_pipeline(a, b, mask=square(), drawing=Drawing(boxes=[1, 1, 5, 5]))
 
 
-def test_the_same_mask_by_any_way_gives_the_same_picture(tiny_pipeline):
+def test_the_same_mask_by_any_way_gives_the_same_image(tiny_pipeline):
     a, b = scan((20, 24)), scan((20, 24), seed=1)
     box = [6, 6, 14, 12]
     by_mask = tiny_pipeline(a, b, mask=square())

@@ -9,7 +9,7 @@ from napari_textdifuse.fusion.tiling import frame_of, pad_to_multiple, tiles
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (16, 16), (17, 3), (255, 257)])
-def test_padding_keeps_the_picture_and_reaches_the_multiple(shape):
+def test_padding_keeps_the_image_and_reaches_the_multiple(shape):
     image = np.random.default_rng(0).random(shape, dtype=np.float32)
     padded = pad_to_multiple(image, 16)
     assert all(n % 16 == 0 for n in padded.shape)

@@ -110,7 +110,7 @@ def test_planes_need_geometry():
         select(volume(affine=None), axis="axial")
 
 
-def test_pictures_have_no_slices():
+def test_images_have_no_slices():
     picture = Volume(np.ones((5, 6)), name="picture")
     chosen = select(picture)
     assert cut(picture, chosen) is picture

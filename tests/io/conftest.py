@@ -189,7 +189,7 @@ def _csa(tags: dict[str, list[str]]) -> bytes:
 
 @pytest.fixture
 def make_mosaic() -> Make:
-    """A Siemens mosaic of a (Z, Y, X) array; its position is that of the whole picture."""
+    """A Siemens mosaic of a (Z, Y, X) array; its position is that of the whole image."""
 
     def make(array: np.ndarray, normal: tuple[float, float, float], **tags: Any) -> Dataset:
         count, rows, columns = array.shape

@@ -51,7 +51,7 @@ def test_frames_at_stated_locations(tmp_path, make_dicom, save_dicom, modality):
 
 
 @pytest.mark.parametrize("tags", [{"FrameTime": 40}, {"Modality": "MR"}, {"SliceThickness": None}])
-def test_frames_that_may_be_times_are_no_stack(tmp_path, make_dicom, save_dicom, tags):
+def test_frames_that_may_be_times_are_not_a_stack(tmp_path, make_dicom, save_dicom, tags):
     place = {k: v for k, v in PLACE.items() if k not in tags}
     made = make_dicom(FRAMES, "CT", **place, **{k: v for k, v in tags.items() if v is not None})
     found = io.read_times(save_dicom(made, tmp_path / "x.dcm"))

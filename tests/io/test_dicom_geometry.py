@@ -68,7 +68,7 @@ def test_every_orientation(tmp_path, place_phantom, cosines):
     assert volume.shape == SHAPE
     assert volume.metadata["notes"] == ()
     np.testing.assert_allclose(volume.spacing, (2.5, 1.5, 0.75), atol=1e-6)
-    assert misplaced(volume) <= 0.51  # stored as whole numbers: 0.01 mm
+    assert misplaced(volume) <= 0.51  # stored as integers: 0.01 mm
 
 
 def test_there_are_24_straight_orientations():
@@ -136,7 +136,7 @@ def test_uneven_slices_are_put_on_the_finest_distance(tmp_path, place_phantom):
     assert "to 13 slices 1.46 mm apart" in note
 
 
-def test_thick_slices_below_thin_ones_are_no_gap(tmp_path, place_phantom):
+def test_thick_slices_below_thin_ones_are_not_a_gap(tmp_path, place_phantom):
     at = np.array([0, 2.5, 5, 7.5, 10, 15, 20, 25, 30])
     thickness = [2.5] * 5 + [5.0] * 4
     volume = place_phantom(

@@ -240,7 +240,7 @@ def test_a_dose_is_scaled_to_gray(tmp_path, make_dicom, save_dicom):
     np.testing.assert_allclose((volume.affine @ [0, 0, 2, 1])[:3], (-1, -2, 9))
 
 
-def test_pictures_of_a_cine_have_no_geometry(tmp_path, make_dicom, save_dicom):
+def test_images_of_a_cine_have_no_geometry(tmp_path, make_dicom, save_dicom):
     array = np.arange(4 * 5 * 6 * 3, dtype=np.uint8).reshape(4, 5, 6, 3)
     cine = make_dicom(array, "OT", SamplesPerPixel=3, ImagePositionPatient=[0, 0, 0])
     found = io.read_times(save_dicom(cine, tmp_path / "x"))
@@ -252,7 +252,7 @@ def test_pictures_of_a_cine_have_no_geometry(tmp_path, make_dicom, save_dicom):
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_siemens_mosaics(tmp_path, make_mosaic, save_dicom, sign):
-    """The picture's corner is where one slice of the picture's size would begin."""
+    """The image's corner is where one slice of the image's size would begin."""
     (tmp_path / "s").mkdir()
     arrays = volumes(2, (5, 8, 6))  # 5 slices in 3 x 3 tiles
     for t, array in enumerate(arrays):

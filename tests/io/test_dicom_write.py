@@ -66,7 +66,7 @@ def test_colours_round_trip(tmp_path):
 
 
 @pytest.mark.parametrize("array", [[[-1000, 3000]], [[0, 65535]], [[0, 1]]])
-def test_whole_numbers_are_written_as_they_are(tmp_path, array):
+def test_integers_are_written_as_they_are(tmp_path, array):
     io.write_dicom(tmp_path / "x.dcm", Volume(np.array(array)))
     back = io.read(tmp_path / "x.dcm")
     assert back.array.tolist() == array
@@ -223,7 +223,7 @@ def test_what_dicom_cannot_hold(tmp_path, volume, message):
         (Volume(np.zeros((2, 2), int), affine=OBLIQUE), "all background"),
     ],
 )
-def test_what_is_no_segmentation(tmp_path, volume, message):
+def test_what_is_not_a_segmentation(tmp_path, volume, message):
     with pytest.raises(WriteError, match=message):
         io.write_segmentation(tmp_path / "x.dcm", volume)
     assert list(tmp_path.iterdir()) == []

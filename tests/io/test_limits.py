@@ -53,7 +53,7 @@ def test_frames_that_the_file_cannot_hold(tmp_path, make_dicom, save_dicom, fram
         io.read(save_dicom(dataset, tmp_path / "x.dcm"))
 
 
-def test_what_is_no_file_is_refused(tmp_path):
+def test_what_is_not_a_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "x.nii")
     with pytest.raises(ReadError, match=r"^x\.nii is a pipe or a device"):
         io.read(tmp_path / "x.nii")

@@ -85,7 +85,7 @@ def test_out_and_in_again(method, affine):
 
 
 @pytest.mark.parametrize("method", OUT_AND_IN[1:])
-def test_a_picture_without_a_place(method):
+def test_an_image_without_a_place(method):
     picture = Volume(ARRAY[0])
     assert from_object(getattr(picture, method)()).affine is None
     same(from_object(getattr(picture, method)()), ARRAY[0], None)
@@ -134,7 +134,7 @@ def test_a_slice_of_simpleitk_keeps_its_pixel_size():
     assert from_object(SimpleITK.GetImageFromArray(ARRAY[0])).affine is None
 
 
-def test_monai_pictures_and_tensors_without_a_place(tmp_path):
+def test_monai_images_and_tensors_without_a_place(tmp_path):
     PIL.Image.fromarray(COLOURS).save(tmp_path / "vis.png")
     for first in (False, True):
         image = LoadImage(image_only=True, ensure_channel_first=first)(str(tmp_path / "vis.png"))
@@ -261,7 +261,7 @@ def test_a_palette_is_colours_and_a_tensor_with_gradients_is_read():
     same(as_volume(torch.tensor(ARRAY, requires_grad=True), "image A"), affine=None)
 
 
-def test_masked_values_are_no_numbers():
+def test_masked_values_are_not_numbers():
     masked = np.ma.masked_greater(ARRAY.astype(np.int16), 100)
     array = as_volume(masked, "image A").array
     np.testing.assert_array_equal(np.isnan(array), ARRAY > 100)

@@ -244,7 +244,7 @@ def test_temperatures_of_a_thermal_camera_are_said_to_be_unread(tmp_path, make):
     assert volume.shape == (16, 24)
 
 
-def test_a_picture_about_heat_is_no_thermal_camera_s(tmp_path):
+def test_an_image_about_heat_is_not_from_a_thermal_camera(tmp_path):
     Image.fromarray(grey((16, 16))).save(tmp_path / "x.jpg", comment=b"FLIR ThermalData")
     volume = io.read(tmp_path / "x.jpg")
     assert (volume.modality, volume.metadata["notes"]) == (None, ())

@@ -18,7 +18,7 @@ from napari_textdifuse.io.staging import own_prefix, publish, sweep
 
 @pytest.fixture
 def moves(tmp_path):
-    """Two new files beside older ones; `gone` belongs to the older result only."""
+    """Two new files next to older ones; `gone` belongs to the older result only."""
     (tmp_path / "staged").mkdir()
     found = []
     for name in ("image", "record"):
@@ -57,7 +57,7 @@ def test_when_a_move_fails_everything_is_as_before(moves, tmp_path, monkeypatch,
 
 @pytest.mark.parametrize("killed", range(1, 6))
 def test_a_killed_process_leaves_no_mixture(moves, tmp_path, killed):
-    """Killed after any of its moves; the record is there only beside all of its images."""
+    """Killed after any of its moves; the record is there only next to all of its images."""
     program = f"""
 import os, signal
 from pathlib import Path

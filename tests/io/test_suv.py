@@ -335,7 +335,7 @@ def test_injection_at_the_scan_and_ten_half_lives_before_count(header):
     assert "1100 minutes from injection to scan" in pet_scale([header]).note
 
 
-def test_a_time_of_day_at_the_scan_is_no_day_before(header):
+def test_a_time_of_day_at_the_scan_is_not_a_day_before(header):
     tracer(header).RadiopharmaceuticalStartTime = "100000"
     assert pet_scale([header]).factor == pytest.approx(70000 / 350e6)
 

@@ -77,7 +77,7 @@ def test_ome_voxel_size(tmp_path):
 
 
 @pytest.mark.parametrize("unit", ["CENTIMETER", "INCH", "NONE"])
-def test_the_resolution_of_a_picture_is_one_of_printing(tmp_path, unit):
+def test_the_resolution_of_an_image_is_one_of_printing(tmp_path, unit):
     tifffile.imwrite(tmp_path / "x.tif", ramp((5, 6)), resolution=(20, 40), resolutionunit=unit)
     volume = io.read(tmp_path / "x.tif")
     assert volume.affine is None
@@ -255,7 +255,7 @@ def test_no_data_that_no_pixel_has_changes_nothing(tmp_path, text):
     assert not volume.metadata["notes"]
 
 
-def test_no_data_that_is_no_number_is_noted(tmp_path):
+def test_no_data_that_is_not_a_number_is_noted(tmp_path):
     tag = (42113, "s", 0, "none", True)
     tifffile.imwrite(tmp_path / "x.tif", ramp((5, 6)), extratags=[tag])
     note = io.read(tmp_path / "x.tif").metadata["notes"][0]
@@ -456,7 +456,7 @@ def test_gdal_s_scale_and_offset_behind_no_data(tmp_path):
     assert volume.array[5, 7] == 47 * 0.5 - 10
 
 
-def test_a_calibration_that_is_no_line_is_noted(tmp_path):
+def test_a_calibration_that_is_not_a_line_is_noted(tmp_path):
     stored = np.arange(48, dtype=np.uint16).reshape(6, 8)
     text = "ImageJ=1.54f\ncf=1\nc0=0\nc1=1\nc2=0.1\nvunit=OD\n"
     tifffile.imwrite(

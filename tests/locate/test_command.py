@@ -125,7 +125,7 @@ def test_a_mask_on_another_grid_is_laid_onto_the_images(program):
     assert 2 * (truth & (found.mask > 0)).sum() / (truth.sum() + (found.mask > 0).sum()) > 0.9
 
 
-def test_pictures_without_geometry(program):
+def test_images_without_geometry(program):
     picture = np.zeros((30, 40), np.float32)
     picture[5:10, 8:20] = 1
     found = program().locate([Volume(picture)], "thing")

@@ -41,7 +41,7 @@ def picture(shape=(60, 90)):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_boxes_lie_in_the_picture_and_phrases_do_not_matter_to_each_other(models, kind):
+def test_boxes_lie_in_the_image_and_phrases_do_not_matter_to_each_other(models, kind):
     detector = load_detector(models / kind, CPU)
     image = detector.encode(picture())
     assert image.nbytes > 0
@@ -120,7 +120,7 @@ def test_sam2_outlines_boxes_and_points(models):
     assert mask.shape == (60, 90)
 
 
-def test_pictures_are_scaled_as_the_models_were_trained(tmp_path):
+def test_images_are_scaled_as_the_models_were_trained(tmp_path):
     """PIL's bilinear filter, then ImageNet's mean and SD, or the folder's."""
     flat = np.full((10, 20, 3), 51, np.uint8)  # 0.2
     values = preprocessing(tmp_path, 8, (0.1, 0.2, 0.3), (0.5, 1.0, 0.1))(flat)

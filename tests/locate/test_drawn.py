@@ -245,7 +245,7 @@ def test_what_ends_is_not_followed():
     found = refine(alone, None, drawing, "classical")
     assert np.flatnonzero(found.mask.any(axis=(1, 2))).tolist() == [12]
     assert found.notes[-1] == "box 1: does not continue in the neighbouring slices."
-    plane = image.with_array(image.array[12])  # in a picture there is nowhere to go
+    plane = image.with_array(image.array[12])  # in an image there is nowhere to go
     flat = refine(plane, None, Drawing(boxes=[18, 13, 43, 38], follow=True), "classical")
     assert not any("slices" in note for note in flat.notes)
 

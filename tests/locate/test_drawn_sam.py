@@ -96,7 +96,7 @@ def test_prompts_reach_the_network_in_its_own_pixels(tiny_models, format_, shape
 
 
 class Planted:
-    """A segmenter that draws what it is told and estimates its overlap by the brightness."""
+    """A segmenter that draws the given shape and estimates its overlap by the brightness."""
 
     name, sha256 = "planted", "0" * 64
 

@@ -23,7 +23,7 @@ def plane(volume, index):
 
 
 def load(name, term):
-    """Two pictures and the truth: the slice with most of the object."""
+    """Two images and the truth: the slice with most of the object."""
     a, b = load_sample(name)
     truth = sample_mask(name, term).array > 0
     if a.ndim == 2:

@@ -178,7 +178,7 @@ def test_words_of_a_scene_are_refused_in_a_head():
 
 
 @pytest.mark.parametrize(("long_mm", "marked"), [(88, True), (36, False)])
-def test_on_pd_a_cistern_is_no_ventricle(long_mm, marked):
+def test_on_pd_a_cistern_is_not_a_ventricle(long_mm, marked):
     head = ball_head(0, 350, 60, 450, "a.u.", "MR", "PD")
     z, y, x = 4 * (np.indices(head.shape) - np.array([24, 28, 24])[:, None, None, None])
     fluid = (z / 12) ** 2 + (y / (long_mm / 2)) ** 2 + (x / 12) ** 2 < 1
@@ -196,7 +196,7 @@ def test_classes_that_lie_within_one_another_still_have_levels():
     assert means[0] < levels[0] < levels[1] < means[2]
 
 
-def test_an_eye_that_the_border_let_in_is_no_hyperintensity():
+def test_an_eye_that_the_border_let_in_is_not_a_hyperintensity():
     """A bulge of the brain's mask is not surrounded by it; a lesion near its surface is."""
     z, y, x = 2.0 * (np.indices((70, 90, 70)) - np.array([35, 35, 35])[:, None, None, None])
 

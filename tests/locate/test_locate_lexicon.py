@@ -181,13 +181,13 @@ def test_a_finding_in_images_of_which_nothing_is_known_is_refused(prompt):
             LOCATOR.locate([Volume(head_picture()), other], prompt)
 
 
-def test_a_grey_picture_is_never_taken_for_a_pet():
+def test_a_grey_image_is_never_taken_for_a_pet():
     functional = ndimage.gaussian_filter(np.where(blob(), 220.0, head_picture()), 2)
     with pytest.raises(PromptError, match="'tumour' needs a PET"):
         LOCATOR.locate([Volume(head_picture(), modality="MR"), Volume(functional)], "tumour")
 
 
-def test_false_colour_beside_an_mri_is_used_with_a_warning(dice):
+def test_false_colour_next_to_an_mri_is_used_with_a_warning(dice):
     lesion = blob()
     functional = ndimage.gaussian_filter(np.where(lesion, 220.0, head_picture()), 2)
     rgb = np.stack([functional, functional * 0.6, functional * 0.1], -1).astype(np.uint8)
@@ -198,7 +198,7 @@ def test_false_colour_beside_an_mri_is_used_with_a_warning(dice):
     assert any("uncalibrated" in note for note in location.notes)
 
 
-def test_a_rainbow_picture_is_ranked_by_hue(dice):
+def test_a_rainbow_image_is_ranked_by_hue(dice):
     from skimage.color import hsv2rgb
 
     lesion = blob()
@@ -232,7 +232,7 @@ def test_an_implausible_structure_is_not_marked(head):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_grey_beside_colour_is_taken_as_infrared(channels):
+def test_grey_next_to_colour_is_taken_as_infrared(channels):
     rng = np.random.default_rng(0)
     warm = rng.normal(50, 4, (120, 160))
     warm[40:90, 70:86] = 200

@@ -137,7 +137,7 @@ def test_a_typo_of_two_terms_is_an_error_that_names_both():
         parse("mebal", terms)
 
 
-def test_a_typo_beside_a_known_word_stays_unused():
+def test_a_typo_next_to_a_known_word_stays_unused():
     requests, _ = parse("big tumour of the ventricel", TERMS)
     assert [r.term.name for r in requests] == ["tumour"]
     assert requests[0].misspelt is None

@@ -229,7 +229,7 @@ def test_what_a_slice_of_unknown_contrast_was_taken_for(head, contrast, prompt, 
     assert not any("its contrast is not stated" in n for n in find([stated], prompt).notes)
 
 
-def test_spongy_bone_is_no_vessel(head):
+def test_spongy_bone_is_not_a_vessel(head):
     ct = head.make("CT")
     plain = ct.array.copy()
     plain[ndimage.binary_dilation(head.vessel, iterations=2) & (plain > 60) & ~head.skull] = 40
@@ -281,7 +281,7 @@ def test_people_and_cars_in_infrared(dice, noise):
     assert location.detections.sources == ("IR",) * 3
 
 
-def test_lamps_in_a_colour_picture(dice):
+def test_lamps_in_a_colour_image(dice):
     rng = np.random.default_rng(0)
     picture = rng.normal(30, 5, (120, 160, 3))
     lamp = np.zeros((120, 160), bool)

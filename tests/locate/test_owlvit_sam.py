@@ -80,7 +80,7 @@ def test_boxes_and_masks_are_in_image_pixels(tiny_models, detector, segmenter, s
 
 
 def test_a_smaller_image_is_found_in_the_larger_ones_pixels(tiny_models, monkeypatch):
-    """Recorded numbers: infrared of half the size, brought onto the visible picture's grid."""
+    """Recorded numbers: infrared of half the size, brought onto the visible image's grid."""
     _, infrared = bright((22, 34), (8, 6, 20, 15))
     large = Volume(np.full((44, 68, 3), 90, np.uint8), rgb=True, modality="VIS")
     pair = make_pair(large, infrared).on_one_grid()
@@ -91,7 +91,7 @@ def test_a_smaller_image_is_found_in_the_larger_ones_pixels(tiny_models, monkeyp
 
 
 def bright(shape, edges):
-    """A visible picture of one value, and an infrared one with a bright block."""
+    """A visible image of one value, and an infrared one with a bright block."""
     x0, y0, x1, y1 = edges
     infrared = np.zeros(shape, np.float32)
     infrared[y0:y1, x0:x1] = 1
@@ -150,7 +150,7 @@ def test_a_second_prompt_costs_no_image_encoder(locator, monkeypatch):
     np.testing.assert_array_equal(same.mask, first.mask)
     np.testing.assert_array_equal(same.detections.scores, first.detections.scores)
 
-    pair[0].array[0, 0, 0] ^= 255  # another content: the visible image is seen anew
+    pair[0].array[0, 0, 0] ^= 255  # another content: the visible image is seen again
     locator.locate(pair, "person")
     assert calls["detector"] == 3
 
@@ -186,7 +186,7 @@ def test_the_cache_forgets_the_oldest_first():
 
 
 class PlantedDetector:
-    """Answers by the picture's top left pixel: `boxes[value][phrase]` is (box, score) rows."""
+    """Answers by the image's top left pixel: `boxes[value][phrase]` is (box, score) rows."""
 
     name, sha256 = "planted", "0" * 64
 
@@ -217,7 +217,7 @@ class PlantedDetector:
 
 
 class BoxFiller:
-    """Outlines a box by itself; remembers in which picture."""
+    """Outlines a box by itself; remembers in which image."""
 
     name, sha256 = "filler", "1" * 64
 
@@ -313,7 +313,7 @@ def test_nothing_found_is_a_result():
     assert any("English" in note for note in found.notes)
 
 
-def test_equal_modalities_are_told_apart_by_name():
+def test_equal_modalities_are_distinguished_by_name():
     pair = [
         Volume(v.array, rgb=True, modality="MR", name=f"image {k}")
         for k, v in zip("AB", pictures(1, 2), strict=True)

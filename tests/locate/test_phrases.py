@@ -1,4 +1,4 @@
-"""A prompt becomes plain phrases for a detector, whatever it is wrapped in."""
+"""A prompt becomes plain phrases for a detector, without its filler words."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ def test_an_import_that_another_library_tried_in_vain():
 
 
 def test_torchvision_broken_and_healthy(tmp_path, monkeypatch):
-    """PyPI's torchvision beside a torch without CUDA raises RuntimeError on import."""
+    """PyPI's torchvision next to a torch without CUDA raises RuntimeError on import."""
     broken, healthy = tmp_path / "broken", tmp_path / "healthy"
     (broken / "torchvision").mkdir(parents=True)
     (healthy / "torchvision").mkdir(parents=True)

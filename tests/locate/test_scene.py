@@ -1,4 +1,4 @@
-"""Persons and cars in infrared and visible pictures together."""
+"""Persons and cars in infrared and visible images together."""
 
 import numpy as np
 import pytest
@@ -91,7 +91,7 @@ def test_an_empty_street_holds_nobody(clutter, seed):
 
 
 @pytest.mark.parametrize("kind", ["blank", "noise", "ramp"])
-def test_pictures_of_nothing_hold_nothing(kind):
+def test_images_of_nothing_hold_nothing(kind):
     y = np.mgrid[:120, :160][0]
     plane = {
         "blank": np.full((120, 160), 7.0),
@@ -103,7 +103,7 @@ def test_pictures_of_nothing_hold_nothing(kind):
     assert not location.mask.any()
 
 
-def test_either_picture_alone_will_do():
+def test_either_image_alone_will_do():
     infrared, visible, true = scene()
     alone = LOCATOR.locate([Volume(infrared, modality="IR")], "person")
     assert len(alone.detections) == 2
@@ -134,7 +134,7 @@ def test_units_do_not_matter_and_the_same_again_is_the_same():
     assert [f.score for f in first] == [f.score for f in detect(visible, infrared, 0.3)]
 
 
-def test_an_object_of_several_pictures_of_a_stack_is_one():
+def test_an_object_of_several_images_of_a_stack_is_one():
     pictures = [scene(persons=((150, 60 + 4 * z, 1.2),), seed=z) for z in range(3)]
     infrared, visible = (np.stack([p[i] for p in pictures]) for i in (0, 1))
     location = LOCATOR.locate(pair(infrared, visible), "person")
@@ -164,7 +164,7 @@ def test_an_outline_falls_back_to_the_box_with_round_corners():
     assert (x.min(), x.max(), y.min(), y.max()) == (20, 39, 10, 49)
 
 
-def test_corners_of_a_car_are_no_outline_of_it():
+def test_corners_of_a_car_are_not_an_outline_of_it():
     plane = np.random.default_rng(0).normal(40, 2, (120, 160)).astype(np.float32)
     plane[40:48, 40:50] = plane[72:80, 100:110] = 200  # two corners touch all sides of the box
     mask, how = Outliner(None, plane).outline(np.array([40, 40, 110, 80], np.float32), "car")
@@ -174,7 +174,7 @@ def test_corners_of_a_car_are_no_outline_of_it():
 
 
 def lamps(day, gap=False):
-    """A picture with two lamps, and the infrared in which the sky is cold."""
+    """An image with two lamps, and the infrared in which the sky is cold."""
     light = np.full((120, 160), 150.0 if day else 20.0)
     warmth = np.full((120, 160), 90.0)
     warmth[:40] = 5  # sky
@@ -196,7 +196,7 @@ def test_lamps_shine_in_the_dark_and_are_not_sky(dice):
     assert not LOCATOR.locate(images, "street lamps").mask.any()
 
 
-def test_a_part_of_a_car_is_no_car():
+def test_a_part_of_a_car_is_not_a_car():
     boxes = np.array([[0, 0, 100, 40], [60, 5, 100, 40], [90, 0, 190, 40]], np.float32)
     # the second lies in the first; the third shares a tenth of its width
     assert _without_parts(boxes, np.array([0, 1, 2])).tolist() == [0, 2]

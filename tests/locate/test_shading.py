@@ -50,7 +50,7 @@ def test_an_even_image_stays_as_it_is():
 
 
 @pytest.mark.parametrize("kind", ["T2", "FLAIR", "DWI"])
-def test_shading_is_no_lesion_and_hides_none(kind):
+def test_shading_is_not_a_lesion_and_hides_none(kind):
     locator = LexiconLocator()
     head = HEADS[kind]
     shaded = head.with_array(head.array * coil(head.shape))

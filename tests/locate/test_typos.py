@@ -88,7 +88,7 @@ def test_a_slip_in_one_of_several_words(said, term):
 
 
 @pytest.mark.parametrize("said", ["bone lesion", "brain lesion", "left lesion", "water lesion"])
-def test_words_that_are_known_are_no_slips(said):
+def test_words_that_are_known_are_not_slips(said):
     requests, _ = parse(said, TERMS)
     assert [(r.term.name, r.misspelt) for r in requests] == [("lesion", None)]
 

@@ -46,7 +46,7 @@ def test_untrained_control_gives_the_average():
 
 
 @pytest.mark.parametrize(("cell", "same"), [(32, True), (0, False)])
-def test_attention_over_cells_does_not_look_across_the_picture(cell, same):
+def test_attention_over_cells_does_not_look_across_the_image(cell, same):
     torch.manual_seed(0)
     control = FusionControl(UNetConfig(base=8, multipliers=(1,), blocks=(1,), control_cell=cell))
     for parameter in control.parameters():

@@ -40,7 +40,7 @@ def test_full_restoration_is_what_it_was_without_the_condition_bit_for_bit(netwo
 
 
 @pytest.mark.parametrize("kind", [0, 1])
-def test_each_kind_reaches_the_picture(network, kind):
+def test_each_kind_reaches_the_image(network, kind):
     restore = torch.ones(4, 2)
     restore[:, kind] = 0
     assert not torch.allclose(fused(network, restore), fused(network, None), atol=1e-3)
@@ -69,7 +69,7 @@ def test_older_networks_have_no_condition():
         fused(network, torch.ones(4, 2))
 
 
-def test_the_expected_error_comes_with_the_same_picture(network):
+def test_the_expected_error_comes_with_the_same_image(network):
     z, x, y, t = inputs()
     weighted = network.encode_and_weight(z, x, y, t)
     estimate, variance, error = network.decode_with_error(weighted, t)
@@ -82,7 +82,7 @@ def test_the_expected_error_comes_with_the_same_picture(network):
     assert bare.decode_with_error(bare.encode_and_weight(z, x, y, t), t)[2] is None
 
 
-def test_the_error_sends_no_gradient_into_the_picture(network):
+def test_the_error_sends_no_gradient_into_the_image(network):
     z, x, y, t = inputs()
     network.decode_with_error(network.encode_and_weight(z, x, y, t), t)[2].log().mean().backward()
     moved = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None}

@@ -1,4 +1,4 @@
-"""The authors' FCM in bands of rows gives what it gives on the whole picture."""
+"""The authors' FCM in bands of rows gives what it gives on the whole image."""
 
 from __future__ import annotations
 

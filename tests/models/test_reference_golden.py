@@ -113,7 +113,7 @@ def test_every_stage_of_one_step(reference_network, goldens, index, dead_branch)
     case.near("mean", sampler.step(24 - index, case.z, estimate, variance), OUTPUT)
 
 
-def test_a_picture_that_is_not_square(reference_network, goldens):
+def test_an_image_that_is_not_square(reference_network, goldens):
     case = Case(goldens, "64x48")
     weighted = reference_network.encode_and_weight(case.z, case.x, case.y, case.t)
     check_features(case, reference_network, weighted)
@@ -125,7 +125,7 @@ def test_share_is_the_channels_mean_of_the_weights(reference_network, goldens):
     weighted = reference_network.encode_and_weight(case.z, case.x, case.y, case.t)
     own, other = case["w_src1_chan_mean"].mean(), case["w_src2_chan_mean"].mean()
     assert weighted.share.shape == case.z.shape
-    # the mean of a ratio is not the ratio of means, but these weights hardly vary over the picture
+    # the mean of a ratio is not the ratio of means, but these weights hardly vary over the image
     assert weighted.share.mean().item() == pytest.approx(own / (own + other), abs=2e-3)
 
 

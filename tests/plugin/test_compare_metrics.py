@@ -289,7 +289,7 @@ def test_errors_are_one_sentence(panel, viewer, qtbot, notifications):
     assert panel.measurement is None
 
 
-def test_a_time_series_is_measured_at_the_point_on_show(viewer):
+def test_a_time_series_is_measured_at_the_point_displayed(viewer):
     a = volumes()[0]
     series = Image(np.stack([a.array, a.array]), name="series", scale=(2.5, 1, 1, 1))
     viewer.add_layer(series)

@@ -484,7 +484,7 @@ def test_the_line_is_dragged_in_the_image(make, viewer):
     assert panel._mode.pattern.position == pytest.approx((middle - 6 - left) / 30)
     assert panel.slider.value() == round(200 * (middle - 6 - left) / 30)
     assert panel.value.text() == "30 %"
-    # beside the line the picture is moved, not the line
+    # next to the line the image is moved, not the line
     move(middle + 6, middle)
     assert panel.value.text() == "30 %"
     # beyond the edge it stops there

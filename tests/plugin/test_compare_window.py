@@ -100,7 +100,7 @@ def test_flicker_ends_when_another_tab_is_shown(docked, qtbot):
     widget.tabs.setCurrentIndex(0)
     widget.view.buttons[CurtainMode].click()
     widget.tabs.setCurrentIndex(1)
-    assert widget.view.mode is CurtainMode  # measured while it is on show
+    assert widget.view.mode is CurtainMode  # measured while it is displayed
     widget.view.stop()
 
 

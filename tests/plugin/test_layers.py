@@ -123,7 +123,7 @@ def test_an_oblique_volume_keeps_spacing_centre_and_true_affine(phantom):
     np.testing.assert_allclose(phantom(true).array, layer.data, atol=1e-3)
 
 
-def test_colour_and_pictures(phantom):
+def test_colour_and_images(phantom):
     rgb = np.random.default_rng(0).random((4, 5, 3)).astype(np.float32)
     picture = Layer.create(*to_layer(Volume(rgb, rgb=True, modality="VIS")))
     assert picture.rgb
@@ -179,7 +179,7 @@ def test_other_peoples_layers_lie_in_the_viewers_world():
     np.testing.assert_allclose(affine, expected)
 
 
-def test_plain_pictures_have_no_geometry_unless_one_was_scaled_onto_the_other():
+def test_plain_images_have_no_geometry_unless_one_was_scaled_onto_the_other():
     plain = read(Image(np.zeros((4, 4))))
     assert [c.affine for c in share_world(plain, plain)] == [None, None]
     scaled = read(Image(np.zeros((2, 2)), scale=(2, 2)))

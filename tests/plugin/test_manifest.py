@@ -1,4 +1,4 @@
-"""What napari is told about this plugin, and that it is true."""
+"""The manifest for napari: complete and true."""
 
 from __future__ import annotations
 

@@ -480,7 +480,7 @@ def test_deleting_refuses_what_was_not_downloaded(home):
     assert elsewhere.is_dir()
 
 
-def test_names_and_paths_are_no_markup(tiny_weights, home):
+def test_names_and_paths_are_not_markup(tiny_weights, home):
     folder = home / "my_own_*weights*"
     shutil.copytree(tiny_weights, folder)
     entry = next(e for e in collect([folder]) if e.kind == "folder")
@@ -517,7 +517,7 @@ def test_the_store_lies_in_the_users_configuration(monkeypatch):
     assert path.is_absolute()
 
 
-def test_the_default_is_what_fusion_takes_without_being_told():
+def test_the_default_is_what_fusion_takes_without_instructions():
     from napari_textdifuse.napari_plugin.models.entries import is_chosen, is_default
 
     (entry,) = [e for e in collect() if e.kind == "embedded"]

@@ -145,7 +145,7 @@ def test_clipping_is_said(tiny_pipeline):
     )
 
 
-def test_the_preview_is_in_colour_and_begins_with_the_slice_on_show(window, qtbot, monkeypatch):
+def test_the_preview_is_in_colour_and_begins_with_the_slice_displayed(window, qtbot, monkeypatch):
     viewer, widget = window
     shown = []
     plain = Preview.show
@@ -215,9 +215,7 @@ def test_a_result_keeps_its_names_and_colours_when_it_is_opened_again(window, qt
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 @pytest.mark.parametrize("panel_first", [True, False])
-def test_pictures_that_napari_opens_are_both_seen(
-    make_napari_viewer, tmp_path, suffix, panel_first
-):
+def test_images_that_napari_opens_are_both_seen(make_napari_viewer, tmp_path, suffix, panel_first):
     from imageio.v3 import imwrite
 
     viewer = make_napari_viewer()

@@ -178,7 +178,7 @@ def test_buttons_make_the_layer_to_draw_on(panel, qtbot):
     assert paint.data.any()
 
 
-def test_a_flat_drawing_lies_on_the_slice_on_show(panel):
+def test_a_flat_drawing_lies_on_the_slice_displayed(panel):
     viewer, widget = panel
     image = widget.image_a.value
     flat = viewer.add_shapes([np.array([[4, 5], [4, 12], [10, 12], [10, 5]], float)], ndim=2)

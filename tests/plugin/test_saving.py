@@ -138,7 +138,7 @@ def test_the_dialog_refuses_a_link_without_its_source(opened, dicom):
     assert SaveDialog(opened.native, result, "t1.nii.gz").source.text() == ""
 
 
-def test_a_picture_is_not_offered_as_dicom(opened, tiny_pipeline):
+def test_an_image_is_not_offered_as_dicom(opened, tiny_pipeline):
     flat = tiny_pipeline(np.eye(16), np.ones((16, 16)), steps=1)
     dialog = SaveDialog(opened.native, flat, None)
     assert "PNG" in dialog.how.itemText(0)

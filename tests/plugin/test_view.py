@@ -114,7 +114,7 @@ def test_planes_show_what_the_viewer_shows(window):
     assert not outlined[middle].any(), "an outline lets through what it marks"
 
 
-def test_the_balance_acts_on_the_slice_on_show_first(window, qtbot, tiny_pipeline):
+def test_the_balance_acts_on_the_slice_displayed_first(window, qtbot, tiny_pipeline):
     viewer, widget = window
     widget.prompt.value = "tumour"
     run(widget, qtbot)

@@ -175,7 +175,7 @@ def test_a_layer_of_the_user_with_a_results_name_is_left_alone(
     assert viewer.layers[3].name == "Fused: t1 + pet [1]"
 
 
-def test_results_are_no_inputs_and_other_images_make_another_result(
+def test_results_are_not_inputs_and_other_images_make_another_result(
     make, viewer, images, tiny_pipeline, notifications, qtbot
 ):
     widget = make(viewer, tiny_pipeline)
@@ -314,7 +314,7 @@ def test_the_same_layer_twice_is_refused(make, viewer, slow_pipeline, notificati
     assert slow_pipeline.calls == []
 
 
-def test_the_time_point_on_show_is_fused(make, viewer, tiny_pipeline, notifications, qtbot):
+def test_the_time_point_displayed_is_fused(make, viewer, tiny_pipeline, notifications, qtbot):
     series = np.random.default_rng(0).random((3, 2, 24, 24), dtype=np.float32)
     viewer.layers.clear()
     movie = viewer.add_image(series, name="movie")
@@ -329,7 +329,7 @@ def test_the_time_point_on_show_is_fused(make, viewer, tiny_pipeline, notificati
     np.testing.assert_allclose(np.asarray(fused.data), expected, atol=0.02)
 
 
-def test_a_layer_that_is_no_volume_is_named(make, viewer, tiny_pipeline, notifications, qtbot):
+def test_a_layer_that_is_not_a_volume_is_named(make, viewer, tiny_pipeline, notifications, qtbot):
     widget = make(viewer, tiny_pipeline)
     widget.image_b.value = viewer.add_image(np.zeros((2, 2, 3, 4, 5)), name="movie")
     run(widget, qtbot)

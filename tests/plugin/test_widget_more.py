@@ -100,7 +100,7 @@ def test_windows_belong_to_the_unit(make, viewer, qtbot, notifications):
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 0, 1)])
-def test_the_slice_on_show_is_fused_where_it_lies(make, viewer, qtbot, order, notifications):
+def test_the_slice_displayed_is_fused_where_it_lies(make, viewer, qtbot, order, notifications):
     widget = make(viewer)
     viewer.dims.order = order
     axis = order[0]
@@ -133,7 +133,7 @@ def test_a_range_and_its_geometry_in_files(make, viewer, qtbot, notifications, t
     np.testing.assert_allclose(update_from_mask.affine, fused.metadata[KEY]["affine"])
 
 
-def test_pictures_have_no_slices_to_choose(make):
+def test_images_have_no_slices_to_choose(make):
     model = ViewerModel()
     for seed in (0, 1):
         model.add_image(np.random.default_rng(seed).random((16, 16)))
@@ -320,9 +320,13 @@ def test_an_ellipse_and_a_polygon_are_taken_as_drawn(make, qtbot, notifications)
     assert mask[34, 32] == 2
 
 
-def test_an_empty_drawing_is_one_sentence(make, viewer, notifications):
+@pytest.mark.parametrize("kind", ["points", "labels"])
+def test_an_empty_drawing_is_one_sentence(make, viewer, notifications, kind):
     widget = make(viewer)
-    viewer.add_points(np.zeros((0, 3)), name="nothing")
+    if kind == "points":
+        viewer.add_points(np.zeros((0, 3)), name="nothing")
+    else:
+        viewer.add_labels(np.zeros(viewer.layers[0].data.shape, np.uint8), name="nothing")
     widget.drawn.value = viewer.layers["nothing"]
     widget.fuse.native.click()
     assert notifications == ["Layer 'nothing' is empty; draw on it, or choose no layer."]

@@ -83,7 +83,7 @@ def street(shift=(0, 0)):
     )
 
 
-def test_pictures_are_compared_in_pixels():
+def test_images_are_compared_in_pixels():
     found = check_alignment(*street())
     assert (found.message, found.unit, found.shift_mm) == (None, "px", None)
     found = check_alignment(*street((0, 9)))
@@ -95,7 +95,7 @@ def test_pictures_are_compared_in_pixels():
     assert "left" not in found.message
 
 
-def test_a_picture_of_another_size_that_shows_the_same():
+def test_an_image_of_another_size_that_shows_the_same():
     visible, infrared = load_sample("street")
     half = infrared.with_array(infrared.array[::2, ::2])
     assert check_alignment(visible, half).message is None

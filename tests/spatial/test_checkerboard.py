@@ -30,7 +30,7 @@ def test_pixels_come_from_their_own_place():
     assert (board[:2, 2:4] <= 0).all()
 
 
-def test_grey_beside_colour():
+def test_grey_next_to_colour():
     colour = np.zeros((4, 4, 3))
     colour[..., 0] = 1
     for board in (

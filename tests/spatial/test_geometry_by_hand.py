@@ -92,7 +92,7 @@ def test_a_plane_of_a_placed_volume_takes_the_part_of_the_place():
 
 
 def test_a_place_of_fewer_axes_says_nothing():
-    """The layer was made of a picture and is a volume now: its transform is what is left."""
+    """The layer was made of an image and is a volume now: its transform is what is left."""
     known = {"affine": np.diag([9.0, 9, 9, 1]), "placed": np.eye(3)}
     np.testing.assert_array_equal(
         current_affine(np.diag([4.0, 3, 2, 1]), known), np.diag([-2.0, -3, 4, 1])
@@ -265,7 +265,7 @@ def test_less_than_half_covered_is_said(covered, said):
 
 
 @pytest.mark.parametrize(("width", "refused"), [(101, False), (102, True)])
-def test_pictures_of_other_proportions_are_refused(width, refused):
+def test_images_of_other_proportions_are_refused(width, refused):
     a, b = Volume(np.ones((100, width)), name="A"), Volume(np.ones((50, 50)), name="B")
     if refused:
         with pytest.raises(GeometryError, match="different aspect ratios"):
@@ -303,7 +303,7 @@ def test_blocks_cover_a_grid_once():
     assert sizes == {(32, 256, 10), (8, 256, 10), (32, 44, 10), (8, 44, 10)}
 
 
-def test_a_colour_picture_is_rounded():
+def test_a_colour_image_is_rounded():
     rgb = np.zeros((1, 4, 3), np.uint8)
     rgb[0, :, 0] = [0, 10, 21, 255]
     moving = Volume(rgb, rgb=True, affine=np.eye(4))

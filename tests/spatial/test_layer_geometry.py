@@ -80,7 +80,7 @@ def test_units_of_single_axes():
     np.testing.assert_allclose(np.diag(matrix), [1, 1e-3, 1e-3, 1])
 
 
-def test_what_is_no_length_is_named():
+def test_what_is_not_a_length_is_named():
     layer = Image(np.zeros((3, 4, 5)), scale=(3, 2, 1))
     matrix, unknown = in_millimetres(data_to_world(layer), layer.units)
     np.testing.assert_array_equal(np.diag(matrix), [3, 2, 1, 1])

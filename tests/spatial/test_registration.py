@@ -143,7 +143,7 @@ def test_the_number_of_threads_is_given_back():
     assert SimpleITK.ProcessObject.GetGlobalDefaultNumberOfThreads() == threads
 
 
-def test_a_sheared_grid_is_no_obstacle():
+def test_a_sheared_grid_is_not_an_obstacle():
     """Gantry tilt: the slices of the moving image are shifted against each other."""
     fixed, upright = phantom(), phantom(invert=True)
     tilt = np.eye(4)

@@ -161,7 +161,7 @@ def test_no_overlap_names_both_extents():
     matrix[:3, 3] = [100, 0, 0]
     fixed = Volume(np.ones((4, 4, 4)), affine=matrix, name="CT")
     with pytest.raises(
-        GeometryError, match=r"PET and CT do not overlap: x -0 to 4, .* against x 100 to 104"
+        GeometryError, match=r"PET and CT do not overlap: x 0 to 4, .* against x 100 to 104"
     ):
         resample_to(moving, fixed)
 

@@ -17,7 +17,7 @@ from napari_textdifuse.training.split import SplitRule
 
 
 def draw(path: Path, seed: int, shape: tuple[int, int] = (40, 48)) -> Path:
-    """Write smooth blobs: a picture in which noise can be told from content."""
+    """Write smooth blobs: an image in which noise can be distinguished from content."""
     field = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal(shape), 4)
     field = (field - field.min()) / np.ptp(field)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -45,7 +45,7 @@ def test_fusion_loss_targets():
     x, y = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8)
     x[..., 4:] = 1
     assert sum(fusion_loss(x, x, y)) == pytest.approx(0)
-    # the maximum of both is x: with y as the result, half the picture is off by 1
+    # the maximum of both is x: with y as the result, half the image is off by 1
     assert float(fusion_loss(y, x, y)[0]) == pytest.approx(0.5)
     without = fusion_loss(y, x, y, intensity=0)
     assert float(without[0]) == 0

@@ -29,7 +29,7 @@ CLEAN, LIT, SEEN = picture(0.5), picture(-0.1), picture(-0.3)
 @pytest.mark.parametrize(
     ("noise", "light", "value"),
     [
-        (1, 1, 0.5),  # the clean picture
+        (1, 1, 0.5),  # the clean image
         (0, 0, -0.3),  # what was measured
         (1, 0, -0.1),  # its light without its noise
         (0, 1, 0.3),  # the noise, 0.2 below, in the right light
@@ -41,7 +41,7 @@ def test_what_is_asked_for(noise, light, value):
     torch.testing.assert_close(restoration_target(CLEAN, LIT, SEEN, restore), picture(value))
 
 
-def test_what_is_asked_for_is_a_picture():
+def test_what_is_asked_for_is_an_image():
     restore = torch.tensor([[0.0, 1.0]])
     assert restoration_target(picture(0.9), picture(0.0), picture(0.8), restore).max() == 1
 

@@ -155,7 +155,7 @@ def test_both_images_of_a_pair_are_cut_and_turned_alike(tmp_path):
             (tmp_path / folder).mkdir(exist_ok=True)
             Image.fromarray(picture).save(tmp_path / folder / f"{name}.png")
     source = Source("A-B", (tmp_path / "a", tmp_path / "b"), ("A", "B"))
-    sampler = CropSampler(load_examples([source], SplitRule()), 64)  # larger than the pictures
+    sampler = CropSampler(load_examples([source], SplitRule()), 64)  # larger than the images
     batch = sampler.batch(0, 8)
     assert batch.clean_a.equal(batch.clean_b)
     assert not batch.seen_a.equal(batch.seen_b)
@@ -190,7 +190,7 @@ def test_scenes_are_never_upside_down(tmp_path):
     assert falls("MR") == {True, False}
 
 
-def test_single_images_are_no_pairs(tmp_path):
+def test_single_images_are_not_pairs(tmp_path):
     Image.fromarray(np.full((40, 40), 99, np.uint8)).save(tmp_path / "1.png")
     examples = load_examples([Source("MR", (tmp_path,), ("MR",))], SplitRule())
     with pytest.raises(InputError, match="pairs"):

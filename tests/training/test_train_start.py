@@ -73,7 +73,7 @@ def test_embedded_weights_by_name():
     assert build(start, {}, 0).config == start.shape
 
 
-def test_what_is_no_weights_is_one_sentence(tmp_path):
+def test_what_is_not_weights_is_one_sentence(tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0nonsense")
     with pytest.raises(WeightsError, match="safetensors"):
         open_start(str(tmp_path / "bad.safetensors"))

@@ -129,7 +129,7 @@ def test_a_wrong_value_is_named(folder, keys, value, words):
         '{"a": ' + "9" * 5000 + "}",
     ],
 )
-def test_what_is_no_description_is_refused(folder, text):
+def test_what_is_not_a_description_is_refused(folder, text):
     (folder / "config.json").write_text(text, "utf-8")
     assert "not a weights folder" in refusal(folder)
 
@@ -198,7 +198,7 @@ def test_other_tensors_are_counted_and_named(folder):
     assert "misshaped: 1 (decoder.norm.bias)" in message
 
 
-def test_whole_numbers_are_no_weights(folder):
+def test_integers_are_not_weights(folder):
     replace(folder, "model.safetensors", lambda s: {k: v.to(torch.int32) for k, v in s.items()})
     assert "floating-point" in refusal(folder)
 
@@ -212,7 +212,7 @@ def test_a_file_that_is_cut_off_is_damaged_though_its_checksum_is_right(folder):
 
 @pytest.mark.parametrize("prompted", [False, True])
 def test_a_result_that_is_not_finite_is_an_error(folder, prompted, tmp_path):
-    """Finite weights can still overflow; clamped, that would be a black picture."""
+    """Finite weights can still overflow; clamped, that would be a black image."""
 
     def change(state):
         part = "modulation" if prompted else "decoder.head"

@@ -108,7 +108,7 @@ def test_a_pickled_network_is_refused(folder):
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04" + bytes(99)])
-def test_what_is_no_checkpoint_is_refused(folder, content):
+def test_what_is_not_a_checkpoint_is_refused(folder, content):
     (folder / VIS_IR).write_bytes(content)
     refusal(folder)
 

@@ -90,7 +90,7 @@ def extent(volume: Volume) -> str:
     """Return the bounding box in RAS mm, as text."""
     corners = _world_corners(volume, edge=0.5)
     spans = zip("xyz", corners.min(axis=0), corners.max(axis=0), strict=True)
-    return ", ".join(f"{axis} {low:.0f} to {high:.0f}" for axis, low, high in spans)
+    return ", ".join(f"{axis} {round(low)} to {round(high)}" for axis, low, high in spans)
 
 
 def _plane_distance(moving: Volume, fixed: Volume) -> float:

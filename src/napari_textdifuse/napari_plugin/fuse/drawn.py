@@ -54,10 +54,10 @@ def prompt_of(
     """
     from ...locate.drawn import Drawing
 
+    if _is_empty(layer):
+        raise InputError(f"Layer {layer.name!r} is empty; draw on it, or choose no layer.")
     if isinstance(layer, Labels):
         return {"mask": read_on(layer, image)}
-    if not len(layer.data):
-        raise InputError(f"Layer {layer.name!r} is empty; draw on it, or choose no layer.")
     if isinstance(layer, Points):
         points = _pixels(layer, image, np.asarray(layer.data), point)
         signs = layer.features.get("label")
@@ -71,6 +71,13 @@ def prompt_of(
         else:
             polygons.append(placed)
     return {"drawing": Drawing(boxes=boxes or None, polygons=polygons, follow=follow)}
+
+
+def _is_empty(layer: Any) -> bool:
+    """Return whether nothing is drawn; lazy labels are not read."""
+    if isinstance(layer, Labels):
+        return isinstance(layer.data, np.ndarray) and not layer.data.any()
+    return not len(layer.data)
 
 
 def _pixels(layer: Any, image: Any, points: Floats, where: Sequence[float] = ()) -> Floats:

@@ -46,6 +46,7 @@ _CONTROLS = (
     (r"[^;.]*--(?:atlas|locator-command)\b[^,.]*, or set (\w+)", r" set \1 before napari starts"),
     (r"use restore=1\b", "set Restoration to 100 %"),
     (r"\bregister\b(?= must)", "Register"),
+    (r"\bor register them\b", "or set Register to rigid"),
     (r"\bwindows? (?=must|\()", "Range "),
 )
 
