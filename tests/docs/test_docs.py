@@ -58,6 +58,19 @@ def test_commands_are_real(command, tmp_path, monkeypatch):
     assert "invalid choice" not in message
 
 
+def test_every_option_is_on_the_page_of_the_command_line():
+    commands = next(a.choices for a in build_parser()._actions if isinstance(a.choices, dict))
+    options = {
+        option
+        for command in ("fuse", "batch", "sample", "evaluate", "register", "weights", "info")
+        for action in commands[command]._actions
+        for option in action.option_strings[:1]
+    }
+    page = (ROOT / "docs" / "command-line.md").read_text("utf-8")
+    named = set(re.findall(r"--?[a-z][a-z-]*", page))
+    assert sorted(options - named - {"-h", "-v"}) == []
+
+
 RUNNABLE = ("tutorials/python.md", "how-to/prompts.md", "how-to/correct.md", "how-to/locator.md")
 
 

@@ -127,9 +127,13 @@ def build_parser() -> argparse.ArgumentParser:
     images = "PNG, JPEG, TIFF, NIfTI, DICOM file or DICOM series folder"
     fuse = add("fuse", "fuse two images", fusion, json)
     fuse.add_argument("a", metavar="A", type=_existing, help=images)
-    fuse.add_argument("b", metavar="B", type=_existing, help="resampled onto the grid of A")
+    fuse.add_argument(
+        "b", metavar="B", type=_existing, help="second image, resampled onto the grid of A"
+    )
     for role in "ab":
-        text = f"of folder {role.upper()}, by number or UID; default: the one with most images"
+        text = (
+            f"series of folder {role.upper()}, by number or UID; default: that with the most images"
+        )
         fuse.add_argument(f"--series-{role}", metavar="N|UID", help=text)
 
     text = "fuse two folders, paired by file name, or a BIDS data set; resumes"
@@ -141,22 +145,27 @@ def build_parser() -> argparse.ArgumentParser:
     for role, example in (("a", "T1w, ce-gadolinium_T1w"), ("b", "pet, trc-FDG_pet")):
         text = f"with --bids: suffix of image {role.upper()}, such as {example}"
         batch.add_argument(f"--{role}", dest=f"bids_{role}", metavar="SUFFIX", help=text)
-    batch.add_argument("--scheduler", metavar="ADDRESS", help="of a dask cluster to run on")
+    batch.add_argument("--scheduler", metavar="ADDRESS", help="address of a dask cluster")
 
     sample = add("sample", "fuse a bundled sample pair", fusion, json)
     sample.add_argument("name", metavar="NAME", help="pet-mri, ct-mri, spect-mri, street ...")
 
     register = add("register", "align one image with another, by mutual information", json)
     register.add_argument("fixed", metavar="FIXED", type=_existing, help=images)
-    register.add_argument("moving", metavar="MOVING", type=_existing, help="is moved onto FIXED")
-    register.add_argument("--out", metavar="DIR", type=_output_folder, required=True)
-    register.add_argument("--kind", choices=("rigid", "affine"), default="rigid")
+    register.add_argument(
+        "moving", metavar="MOVING", type=_existing, help="image to align with FIXED"
+    )
+    register.add_argument(
+        "--out", metavar="DIR", type=_output_folder, required=True, help="created if missing"
+    )
+    text = "transform to search for; default rigid"
+    register.add_argument("--kind", choices=("rigid", "affine"), default="rigid", help=text)
     add_meaning(register, "FIXED", "MOVING")
 
     evaluate = add("evaluate", "measure fused images against their sources", json)
     for role in ("a", "b", "fused"):
         evaluate.add_argument(f"--{role}", metavar="DIR", type=_folder, required=True)
-    evaluate.add_argument("--csv", metavar="FILE", type=Path, help="also write the table here")
+    evaluate.add_argument("--csv", metavar="FILE", type=Path, help="also write the table to a file")
     text = "'all', or names such as SSIM MS-SSIM CC Nabf FMI_pixel FMI_gradient Qcb Qcv; default: "
     text += "the ten standard ones"
     evaluate.add_argument("--metrics", nargs="+", metavar="NAME", help=text)
@@ -179,51 +188,59 @@ def build_parser() -> argparse.ArgumentParser:
     text = "show what is known about images; without FILE: versions, devices, weights "
     info = add("info", text + "and the terms for prompts", json)
     info.add_argument("files", nargs="*", metavar="FILE", type=Path, help=images + ", or folder")
-    info.add_argument("--modality", metavar="M", help="state what they are, to see the effect")
-    info.add_argument("--unit", metavar="U", help="state the unit of their values")
+    info.add_argument("--modality", metavar="M", help="state the modality of the images")
+    info.add_argument("--unit", metavar="U", help="state the unit of the values")
     return parser
 
 
 def _fusion_options(out_required: bool = True) -> _Parser:
     options = _Parser(add_help=False)
     add = options.add_argument
-    text = "created if missing"
+    text = "output folder; created if missing"
     if not out_required:
         text += "; default with --bids: derivatives/textdifuse"
     add("--out", metavar="DIR", type=_output_folder, required=out_required, help=text)
-    text = "what should stand out, such as 'tumour'; also what to restore, such as 'keep the light'"
+    text = "objects to emphasise, such as 'tumour', and restoration, such as 'keep the light'"
     add("--prompt", metavar="TEXT", help=text)
-    add("--mask", metavar="FILE", type=_existing, help="labels instead of a prompt; batch: or DIR")
+    text = "integer labels instead of a prompt; for batch also a folder of such files"
+    add("--mask", metavar="FILE", type=_existing, help=text)
     effort = options.add_mutually_exclusive_group()
-    text = "1, 4 (standard, the default) or 25 network evaluations; authors' weights: 10, 25, 100"
+    text = "1, 4 (standard, the default) or 25 network evaluations per slice; "
+    text += "10, 25 or 100 with the authors' weights"
     effort.add_argument("--quality", choices=("fast", "standard", "best"), help=text)
-    text = "network evaluations instead of a quality"
+    text = "network evaluations per slice, instead of --quality"
     effort.add_argument("--steps", type=whole(1, 1000), metavar="N", help=text)
-    add("--seed", type=whole(0, 2**62), default=0, metavar="N", help="starting noise; default 0")
+    add("--seed", type=whole(0, 2**62), default=0, metavar="N", help="of the noise; default 0")
     add("--device", type=_device, default="auto", help="auto (default), cpu, cuda or mps")
-    text = "or owner/name[@revision] that was downloaded; default: the embedded weights"
+    text = "embedded name, weights folder, or owner/name[@revision] downloaded from the hub; "
+    text += "default: the embedded weights"
     add("--weights", metavar="NAME|DIR", help=text)
-    add("--strength", type=strength, default=1.0, metavar="X", help="0 to 2; default 1")
+    text = "strength of the emphasis, 0 to 2; default 1"
+    add("--strength", type=strength, default=1.0, metavar="X", help=text)
     text = "-1 to 1: more of image A (negative) or of image B (positive); default 0"
     add("--balance", type=balance, default=0.0, metavar="X", help=text)
-    text = "0 to 1: how much is restored, or noise=X,light=X,colour=X; 0: nothing; "
-    text += "default: what the prompt says, else 1"
+    text = "strength of the restoration, 0 to 1, or noise=X,light=X,colour=X; "
+    text += "default: as in the prompt, else 1"
     add("--restore", type=restore, metavar="X", help=text)
     add(
         "--samples",
         type=whole(1, 100),
         default=1,
         metavar="N",
-        help="number of seeds; their spread adds to the uncertainty",
+        help="number of seeds; the result is their mean; default 1",
     )
-    add("--sampler", choices=SAMPLERS, help="default: that of the weights")
-    text = "restore the colours of natural images (auto), always, or never"
+    add("--sampler", choices=SAMPLERS, help="of the diffusion; default: that of the weights")
+    text = "correct the colours of natural images with a cast (auto), always, or never"
     add("--chroma", choices=("auto", "restore", "keep"), default="auto", help=text)
     text = "colour map of PET, SPECT or a tinted image: functional (default), hot, ... or one of "
     add("--colormap", metavar="NAME", help=text + "matplotlib or napari, where installed")
     add_meaning(options)
-    add("--tint", choices=("a", "b"), help="show this grey image in colour over the other")
-    add("--colour", choices=("a", "b"), help="the image that gives the colours if both have some")
+    add("--tint", choices=("a", "b"), help="show this grey image in colour")
+    add(
+        "--colour",
+        choices=("a", "b"),
+        help="image with the colours of the result if both have some",
+    )
     add_extent(options)
     add_locator(options, _folder, whole)
     return options
@@ -263,7 +280,7 @@ def _output_folder(text: str) -> Path:
     path = Path(text)
     present = next(p for p in (path, *path.absolute().parents) if p.exists())
     if not present.is_dir():
-        raise argparse.ArgumentTypeError(f"{str(present)!r} is a file; give a folder")
+        raise argparse.ArgumentTypeError(f"{str(present)!r} is a file; choose a folder")
     return path
 
 

@@ -23,7 +23,8 @@ def add_extent(parser: argparse.ArgumentParser) -> None:
     add("--register", type=register, metavar="KIND|FILE", help=text)
     for role in "ab":
         text = (
-            f"of {role.upper()}, in its unit, or a preset such as brain or bone; default: by unit"
+            f"window of {role.upper()} in its unit, or a preset such as brain or bone; "
+            "default: by unit"
         )
         add(f"--window-{role}", type=window, metavar="LOW:HIGH|PRESET", help=text)
 
@@ -56,7 +57,7 @@ def register(text: str) -> str | Path:
     path = Path(text)
     if path.suffix not in (".json", ".tfm") or not path.is_file():
         raise argparse.ArgumentTypeError(
-            f"must be rigid, affine or a transform file (.json, .tfm), and {text!r} is none"
+            f"must be rigid, affine or a transform file (.json, .tfm), not {text!r}"
         )
     return path
 

@@ -42,26 +42,27 @@ def add_locator(
         "--locator",
         metavar="NAME",
         default="lexicon",
-        help="what finds the prompt: lexicon (default, built in), owlvit-sam or owlv2-sam (free "
-        "text, needs weights), atlas, command, or a plugin's",
+        help="method that finds the objects of the prompt: lexicon (default, built in), free-text, "
+        "owlvit-sam, owlv2-sam, grounding-dino-sam or sam3 (need models), atlas, command, or one "
+        "of a plugin",
     )
     add("--locator-weights", metavar="DIR", type=folder, help="folder with a locator's weights")
     add(
         "--locator-command",
         metavar="COMMAND",
-        help="what the locator 'command' runs: a program with {image_a} {image_b} {prompt} "
-        "{output} among its arguments, or voxtell, totalsegmentator",
+        help="program of the locator 'command', with {image_a} {image_b} {prompt} {output} among "
+        "its arguments, or voxtell, or totalsegmentator",
     )
     add(
         "--accept-licence",
         action="store_true",
         default=None,
-        help="agree to the licence of a program that --locator-command names",
+        help="accept the licence of the program of --locator-command",
     )
-    add("--atlas", metavar="DIR", type=folder, help="the folder of the locator 'atlas'")
+    add("--atlas", metavar="DIR", type=folder, help="folder of the locator 'atlas'")
     add("--threshold", type=_score, metavar="X", help="lowest score of a detection, 0 to 1")
-    add("--top-k", type=whole(1, 1000), metavar="N", help="most objects per term of the prompt")
-    add("--look-at", choices=("a", "b", "both"), help="the image to search; default both")
+    add("--top-k", type=whole(1, 1000), metavar="N", help="largest number of objects per term")
+    add("--look-at", choices=("a", "b", "both"), help="image to search; default both")
 
 
 def make_locator(options: argparse.Namespace) -> Locator:

@@ -28,7 +28,7 @@ def add_train(train: argparse.ArgumentParser, debug: argparse.ArgumentParser) ->
         _data(stage, single=name in ("diffusion", "chroma"))
         _course(stage)
         if name == "diffusion":
-            stage.add_argument("--compile", action="store_true", help="slow start, faster steps")
+            stage.add_argument("--compile", action="store_true", help="use torch.compile")
             text = "train a plain autoencoder instead, for comparison"
             stage.add_argument("--no-diffusion", action="store_true", help=text)
         if name == "fcm":
@@ -46,7 +46,7 @@ def add_train(train: argparse.ArgumentParser, debug: argparse.ArgumentParser) ->
     add("--name", help="name and version for records; default: that of the folder")
     text = "folder of a run of the stage chroma, to restore the colours of natural images"
     add("--chroma", metavar="DIR", type=Path, help=text)
-    text = "calibration of the error, as benchmarks/uncertainty.py writes it"
+    text = "calibration of the error, from benchmarks/uncertainty.py"
     add("--calibration", metavar="FILE", type=Path, help=text)
 
 
@@ -64,7 +64,8 @@ def _loss(stage: argparse.ArgumentParser) -> None:
         "varies more; adaptive: the first for dark pairs, the second for bright ones")  # fmt: skip
     add("--gradient", choices=("signed", "magnitude"), default="signed", help="target of the "
         "gradient term; default signed: the vector of the stronger source")  # fmt: skip
-    add("--gradient-weight", type=not_negative, default=4.0, metavar="X", help="default 4")
+    text = "weight of the gradient term; default 4"
+    add("--gradient-weight", type=not_negative, default=4.0, metavar="X", help=text)
     add("--correlation", type=not_negative, default=0.05, metavar="X", help="weight of the "
         "correlation term; default 0.05")  # fmt: skip
     add("--structure", type=not_negative, default=0.0, metavar="X", help="weight of the structural "
@@ -119,13 +120,13 @@ def _data(stage: argparse.ArgumentParser, single: bool) -> None:
 
 
 def _course(stage: argparse.ArgumentParser) -> None:
-    course = stage.add_argument_group("course")
+    course = stage.add_argument_group("schedule")
     add = course.add_argument
     add("--out", type=Path, required=True, metavar="DIR", help="folder of the run; continued if "
         "it contains a checkpoint")  # fmt: skip
     add("--minutes", type=positive, metavar="X", help="time budget over all sessions; default 60 "
         "without --steps")  # fmt: skip
-    add("--steps", type=whole(1, 10**9), metavar="N", help="length in steps")
+    add("--steps", type=whole(1, 10**9), metavar="N", help="length of the run in steps")
     add(
         "--cooldown",
         type=whole(0, 10**9),
@@ -137,13 +138,15 @@ def _course(stage: argparse.ArgumentParser) -> None:
     add("--rate", type=positive, default=4e-4, metavar="X", help="learning rate; default 4e-4")
     add("--warmup", type=whole(0, 10**6), default=100, metavar="N", help="first steps, in which "
         "the rate rises; default 100")  # fmt: skip
-    add("--crop", type=whole(8, 4096), default=128, metavar="N", help="side in pixels; default 128")
+    text = "side of the crops in pixels; default 128"
+    add("--crop", type=whole(8, 4096), default=128, metavar="N", help=text)
     add("--batch", type=whole(1, 4096), default=4, metavar="N", help="pairs per step; default 4")
-    add("--seed", type=whole(0, 2**62), default=0, metavar="N", help="default 0")
-    add("--validate-every", type=whole(1, 10**9), default=250, metavar="N", help="steps; "
-        "default 250")  # fmt: skip
-    add("--save-minutes", type=not_negative, default=3.0, metavar="X", help="between checkpoints; "
-        "default 3")  # fmt: skip
+    text = "of the initial weights, the crops and the noise; default 0"
+    add("--seed", type=whole(0, 2**62), default=0, metavar="N", help=text)
+    text = "steps between validations; default 250"
+    add("--validate-every", type=whole(1, 10**9), default=250, metavar="N", help=text)
+    text = "minutes between checkpoints; default 3"
+    add("--save-minutes", type=not_negative, default=3.0, metavar="X", help=text)
     add("--device", default="auto", help="auto (default), cpu, cuda or mps")
     add("--name", help="name of the weights for records; default: that of the folder")
 
