@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import subprocess
@@ -125,6 +126,44 @@ def test_from_folders_to_a_fused_image(textdifuse, scans, tmp_path):
     copied = textdifuse("train", "export", "--start", tmp_path / "3", "--out", tmp_path / "w")
     assert copied.status == 0, copied.err
     assert textdifuse("weights", "verify", tmp_path / "w").status == 0
+
+
+def test_a_distilled_network_serves_the_preset_fast(textdifuse, scans, tmp_path):
+    pairs = ("--pairs", f"US={scans / 'us'}", f"MR={scans / 'mr'}")
+    short = ("--steps", 2, "--cooldown", 1, "--crop", 32, "--batch", 2, "--device", "cpu")
+    small = (*TINY, "--blocks", 1, 1)
+    run = textdifuse(
+        *("train", "distill", *pairs, "--start", "light", *small, *short),
+        *("--out", tmp_path / "run"),
+    )
+    assert run.status == 0, run.err
+    export = ("train", "export", "--start", "light", "--out", tmp_path / "w")
+    done = textdifuse(*export, "--fast", tmp_path / "run")
+    assert done.status == 0, done.err
+    assert textdifuse("weights", "verify", tmp_path / "w").status == 0
+    files = scans / "us" / "case1.png", scans / "mr" / "case1.png"
+
+    def fused(*options):
+        done = textdifuse("fuse", *files, "--device", "cpu", *options, "--out", tmp_path / "f")
+        assert done.status == 0, done.err
+        record = json.loads((tmp_path / "f" / "record.json").read_text())
+        with Image.open(tmp_path / "f" / "fused.png") as image:
+            return np.asarray(image).astype(int), record
+
+    both, alone = ("--weights", tmp_path / "w"), ("--weights", tmp_path / "run")
+    fast, record = fused(*both, "--quality", "fast")
+    student, _ = fused(*alone, "--steps", 1)
+    np.testing.assert_array_equal(fast, student)
+    digest = hashlib.sha256((tmp_path / "w" / "fast.safetensors").read_bytes()).hexdigest()
+    assert record["network"] == {"name": "fast", "sha256": digest}
+    assert record["steps"] == 1
+    one, record = fused(*both, "--steps", 1)
+    assert "network" not in record
+    np.testing.assert_array_equal(one, fused("--quality", "fast", "--weights", "light")[0])
+    assert np.abs(one - fast).mean() > 1
+    wrong = textdifuse(*export, "--fast", "light")
+    assert wrong.status == 2
+    assert "stage distill" in wrong.err
 
 
 def test_chroma_is_trained_on_colour_images(textdifuse, tmp_path):

@@ -8,8 +8,10 @@ import torch
 from PIL import Image
 
 from napari_textdifuse.errors import InputError
+from napari_textdifuse.models import LightNetwork, UNetConfig
 from napari_textdifuse.training.config import TrainConfig
 from napari_textdifuse.training.run import STAGES
+from napari_textdifuse.weights import load_light, open_folder
 
 CONFIG = TrainConfig(
     minutes=None, steps=4, cooldown=0, warmup=1, batch=2, crop=32, validate_every=2
@@ -42,6 +44,24 @@ def test_each_stage_trains_its_part_alone(name, joint, moves, samplers, tiny, tm
     with Image.open(tmp_path / "samples" / "step-000004.png") as picture:
         assert picture.size == (3 * 34, 4 * 34)
         assert np.asarray(picture).std() > 5
+
+
+def test_a_student_learns_its_teacher(samplers, tmp_path):
+    teacher = load_light(open_folder("light"))
+    before = {k: v.clone() for k, v in teacher.state_dict().items()}
+    shape = UNetConfig(
+        base=8, multipliers=(1, 2), blocks=(1, 1), time_dim=16, refine=4, uncertainty=0
+    )
+    losses = []
+    for steps in (2, 100):
+        student = LightNetwork(shape, diffusion=False)
+        config = replace(CONFIG, steps=steps, batch=4, learning_rate=1e-2, validate_every=100)
+        run = tmp_path / str(steps)
+        STAGES["distill"].train(student, *samplers, run, config, teacher=teacher)
+        header, *rows = (run / "curve.csv").read_text().splitlines()
+        losses.append(float(rows[-1].split(",")[header.split(",").index("val_loss")]))
+    assert losses[1] < 0.8 * losses[0]
+    assert all(v.equal(before[k]) for k, v in teacher.state_dict().items())
 
 
 def test_restoration_learns_to_remove_noise(samplers, tiny, tmp_path):

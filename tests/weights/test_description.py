@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from napari_textdifuse import FusionPipeline
 from napari_textdifuse.errors import WeightsError
 from napari_textdifuse.models import ChromaNetwork, LightNetwork, UNetConfig
-from napari_textdifuse.weights import load_chroma, load_light, open_folder, save_light
+from napari_textdifuse.weights import load_chroma, load_fast, load_light, open_folder, save_light
 
 SHAPE = UNetConfig(base=8, multipliers=(1, 2), blocks=(1, 1), time_dim=16)
 
@@ -27,7 +27,10 @@ def whole(tmp_path_factory):
     chroma = ChromaNetwork(UNetConfig(patch=4, base=8, multipliers=(1,), blocks=(1,), time_dim=16))
     table = {"expected": [-5.0, -3.0], "deviation": [-4.0, -2]}
     folder = tmp_path_factory.mktemp("whole")
-    save_light(LightNetwork(SHAPE), folder, "whole", {"stages": ["fcm"]}, chroma, table)
+    fast = LightNetwork(SHAPE, diffusion=False)
+    save_light(
+        LightNetwork(SHAPE), folder, "whole", {"stages": ["fcm"]}, chroma, table, fast, table
+    )
     return folder
 
 
@@ -91,6 +94,9 @@ WRONG += [(("chroma",), v, "chroma") for v in (None, 3, [], "x", {}, {"unet": {}
 WRONG += [(("chroma", "sha256"), v, "sha256") for v in (None, 3, "abc")]
 WRONG += [(("chroma", "unet"), v, "unet of chroma") for v in (None, 3, [], {"patch": 2})]
 WRONG += [(("chroma", "unet", "blocks"), [64, 64], "blocks")]
+WRONG += [(("fast",), v, "fast") for v in (None, 3, [], {}, {"unet": {}})]
+WRONG += [(("fast", "sha256"), "abc", "sha256 of fast"), (("fast", "unet"), {}, "unet of fast")]
+WRONG += [(("fast", "calibration"), {"expected": [1]}, "calibration of fast")]
 WRONG += [
     (("calibration",), v, "calibration")
     for v in (
@@ -147,6 +153,9 @@ def test_the_whole_folder_loads(folder):
     opened = open_folder(folder)
     assert load_light(opened).config == SHAPE
     assert load_chroma(opened) is not None
+    fast = load_fast(opened)
+    assert fast is not None
+    assert (fast.config, fast.diffusion) == (SHAPE, False)
     assert not any(p.is_meta or p.requires_grad for p in load_light(opened).parameters())
 
 
@@ -169,10 +178,11 @@ def replace(folder, name, change, key="sha256"):
     state = change(load_file(folder / name))
     save_file(state, folder / name)
     digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    describe(folder, ("sha256",) if name == "model.safetensors" else ("chroma", "sha256"), digest)
+    part = name.partition(".")[0]
+    describe(folder, ("sha256",) if part == "model" else (part, "sha256"), digest)
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "chroma.safetensors"])
+@pytest.mark.parametrize("file", [f"{p}.safetensors" for p in ("model", "fast", "chroma")])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_weights_that_are_not_finite_are_refused(folder, file, value):
     def change(state):

@@ -19,7 +19,13 @@ def run(options: argparse.Namespace) -> int:
         from ..training.run import export
 
         folder = export(
-            options.start, options.out, options.name, options.chroma, options.calibration
+            options.start,
+            options.out,
+            options.name,
+            options.chroma,
+            options.calibration,
+            options.fast,
+            options.fast_calibration,
         )
     else:
         folder = _train(options)
@@ -106,4 +112,7 @@ def _network(options: argparse.Namespace) -> dict[str, Any]:
     multipliers = getattr(options, "multipliers", None)
     if multipliers:
         changes |= {"multipliers": tuple(multipliers), "blocks": (2,) * len(multipliers)}
+    blocks = getattr(options, "blocks", None)
+    if blocks:
+        changes["blocks"] = tuple(blocks)
     return changes

@@ -13,6 +13,7 @@ STAGES = {
     "fcm": "train the fusion control on pairs (stage 2)",
     "modulation": "train the modulation by prompt or mask on pairs (stage 3)",
     "uncertainty": "train the head for the bound of the error on pairs (stage 4)",
+    "distill": "train a small network towards a trained one, for one step on pairs",
     "chroma": "train the chrominance diffusion on colour images",
 }
 
@@ -34,7 +35,7 @@ def add_train(train: argparse.ArgumentParser, debug: argparse.ArgumentParser) ->
         if name == "fcm":
             _loss(stage)
         if name != "chroma":
-            _network(stage, new=name == "diffusion")
+            _network(stage, new=name in ("diffusion", "distill"), teacher=name == "distill")
         else:
             text = "folder of a finished run of this stage to continue from; default: new weights"
             stage.add_argument("--start", metavar="DIR", help=text)
@@ -48,6 +49,10 @@ def add_train(train: argparse.ArgumentParser, debug: argparse.ArgumentParser) ->
     add("--chroma", metavar="DIR", type=Path, help=text)
     text = "calibration of the error, from benchmarks/uncertainty.py"
     add("--calibration", metavar="FILE", type=Path, help=text)
+    text = "folder of a run of the stage distill, for --quality fast"
+    add("--fast", metavar="DIR|FILE", help=text)
+    text = "calibration of the error of --fast"
+    add("--fast-calibration", metavar="FILE", type=Path, help=text)
 
 
 def _loss(stage: argparse.ArgumentParser) -> None:
@@ -151,15 +156,16 @@ def _course(stage: argparse.ArgumentParser) -> None:
     add("--name", help="name of the weights for records; default: that of the folder")
 
 
-def _network(stage: argparse.ArgumentParser, new: bool) -> None:
+def _network(stage: argparse.ArgumentParser, new: bool, teacher: bool) -> None:
     network = stage.add_argument_group("network")
     add = network.add_argument
     add(
         "--start",
         metavar="NAME|DIR|FILE",
-        required=not new,
-        help="initial weights: an embedded name such as 'light', a weights folder, the "
-        "folder of a run, or a safetensors file" + ("; default: new ones" if new else ""),
+        required=teacher or not new,
+        help=f"{'weights of the teacher' if teacher else 'initial weights'}: an embedded name such "
+        "as 'light', a weights folder, the folder of a run, or a safetensors file"
+        + ("; default: new ones" if new and not teacher else ""),
     )
     if new:
         add("--base", type=whole(8, 1024), metavar="N", help="channels of the finest level")
@@ -170,6 +176,8 @@ def _network(stage: argparse.ArgumentParser, new: bool) -> None:
             metavar="N",
             help="channels of each level, as multiples of --base",
         )
+        text = "residual blocks of each level; default 2"
+        add("--blocks", type=whole(1, 64), nargs="+", metavar="N", help=text)
     zero = "0 for none; with --start it adds them without effect, or removes them"
     add("--refine", type=whole(0, 256), metavar="N", help=f"channels of the last layers; {zero}")
     add(

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..device import choose_precision
 from ..diffusion import Schedule, even_timesteps, trailing_timesteps
 from ..errors import InputError
-from ..models import ChromaNetwork, cast
+from ..models import ChromaNetwork, LightNetwork, cast
 from ..models.modulation import apply_gain
 from ..models.protocol import FusionNetwork
 from ..models.reference import ReferenceNetwork
@@ -29,6 +29,7 @@ from ..weights import (
     calibration,
     load_chroma,
     load_control,
+    load_fast,
     load_light,
     load_released,
 )
@@ -93,8 +94,8 @@ class Backend(Protocol):
     def timesteps(self, steps: int) -> list[int]:
         """Return the steps of the full schedule to visit, noisiest first."""
 
-    def choose_network(self, ready: Prepared) -> NetworkChoice:
-        """Choose network and roles for a pair."""
+    def choose_network(self, ready: Prepared, quality: str | None = None) -> NetworkChoice:
+        """Choose network and roles for a pair and a preset."""
 
     def restoration(self, wanted: Mapping[str, float]) -> tuple[float, ...] | None:
         """Return the condition of the network; None for full restoration.
@@ -164,27 +165,34 @@ class LightBackend:
         self.chroma = (
             None if chroma is None else interruptible(cast(chroma, self.precision).to(device))
         )
-        self.network = interruptible(cast(load_light(weights), self.precision).to(device))
-        table = None if self.network.error is None else calibration(weights)
-        self._calibration = None if table is None else ErrorCalibration(*table)
+        self.network = self._placed(load_light(weights))
+        fast = load_fast(weights)
+        #: The distilled network for the preset "fast"; without it that is one step of the other.
+        self.fast = None if fast is None else self._placed(fast)
 
     def timesteps(self, steps: int) -> list[int]:
         """See `Backend`; one step for weights without diffusion."""
         return trailing_timesteps(steps if self.network.diffusion else 1)
 
-    def choose_network(self, ready: Prepared) -> NetworkChoice:
-        """See `Backend`."""
-        fusion, diffusion = self.network.fusion, self.network.diffusion
+    def choose_network(self, ready: Prepared, quality: str | None = None) -> NetworkChoice:
+        """See `Backend`; the distilled network for the preset "fast", if there is one."""
+        network, fast = self.network, self.fast if quality == "fast" else None
+        fusion, diffusion = network.fusion, network.diffusion
         facts = {} if fusion == "fcm" and diffusion else {"fusion": fusion, "diffusion": diffusion}
         notes = () if diffusion else ("The weights have no diffusion, so one step was made.",)
-        known = self._calibration
+        if fast is not None:
+            network = fast
+            facts["network"] = {"name": "fast", "sha256": self.weights.config["fast"]["sha256"]}
+        table = None if network.error is None else calibration(self.weights, fast is not None)
+        known = None if table is None else ErrorCalibration(*table)
         if known is not None and not known.covers(ready.a.modality, ready.b.modality):
             known = None
         # volumes are not changed: neighbouring slices must agree
         scene = ready.alone and kind_of_pair(ready)[0] == "natural"
-        return NetworkChoice(
-            self.network, facts=facts, notes=notes, deviation=known, keeps_black=scene
-        )
+        return NetworkChoice(network, facts=facts, notes=notes, deviation=known, keeps_black=scene)
+
+    def _placed(self, network: LightNetwork) -> LightNetwork:
+        return interruptible(cast(network, self.precision).to(self.device))
 
     def restoration(self, wanted: Mapping[str, float]) -> tuple[float, ...] | None:
         """See `Backend`."""
@@ -208,7 +216,8 @@ class LightBackend:
         seed: int,
     ) -> EncodeAndWeight:
         """See `Backend`."""
-        network = self.network
+        network = chain.network
+        assert isinstance(network, LightNetwork)
         return lambda i, z, t: network.modulate(chain.encode_and_weight(z, x, y, t), gain)
 
     def enforce_contrast_prior(self, before: Tensor, after: Tensor, gain: Tensor) -> Tensor:
@@ -269,8 +278,8 @@ class ReferenceBackend:
         """See `Backend`."""
         return even_timesteps(steps)
 
-    def choose_network(self, ready: Prepared) -> NetworkChoice:
-        """See `Backend`."""
+    def choose_network(self, ready: Prepared, quality: str | None = None) -> NetworkChoice:
+        """See `Backend`; the released network has one for all presets."""
         order = order_sources(ready)
         notes, kind = order.notes, order.kind
         controls = self.weights.controls

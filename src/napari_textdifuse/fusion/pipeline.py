@@ -229,7 +229,7 @@ class FusionPipeline:
         # the middle of a volume, which is rarely empty, represents the whole pair
         middle = pair.slabs[len(pair.slabs) // 2]
         ready = prepare_slab(pair, middle)
-        choice = self.backend.choose_network(ready)
+        choice = self.backend.choose_network(ready, options.quality)
         colours = decide(ready, options.chroma, self.backend.chroma is not None)
         return FusionSession(self.backend, pair, options, choice, colours, memory, (middle, ready))
 

@@ -168,11 +168,12 @@ class StackFuser:
                 chroma = self._chroma(ready, part, numbers, luma, counter)
             fused = self.composed(luma, chroma)
             for i, number in enumerate(numbers):
-                before = self.composed(plain[i], None if chroma is None else chroma[i])
-                out.put(
-                    number,
-                    self._ensure_visible(before, fused[i], objects[i], strength, out.recoloured),
-                )
+                image = fused[i]
+                marked = objects[i]
+                if marked is not None and marked.any():
+                    before = self.composed(plain[i], None if chroma is None else chroma[i])
+                    image = self._ensure_visible(before, image, marked, strength, out.recoloured)
+                out.put(number, image)
             place = slice(numbers.start, numbers.stop)
             out.contribution[place] = 1 - shares[0] if self.swapped else shares[0]
             if out.uncertainty is not None:
@@ -211,14 +212,11 @@ class StackFuser:
         self,
         plain: Floats,
         fused: Floats,
-        labels: Labels | None,
+        labels: Labels,
         strength: Strength,
         changed: set[int],
     ) -> Floats:
         """Ensure that every object of a slice stands out."""
-        if not _any(labels):
-            return fused
-        assert labels is not None
         measured = self.anatomy is not None
         picture, recoloured = ensure_visible(plain, fused, labels, strength, measured)
         changed.update(int(label) for label in recoloured)

@@ -80,10 +80,10 @@ class CoarsePair:
         first = np.array([part.start for part in common.box], float)
         size = np.array([part.stop - part.start for part in common.box])
         extent = spacing * size
-        side = max(
-            float((extent.prod() / VOXELS[n]) ** (1 / n)),
-            float(min(spacing.min(), of_b.min())),
-        )
+        finest = float(min(spacing.min(), of_b.min()))
+        side = float((extent.prod() / VOXELS[n]) ** (1 / n))
+        if side < 1.02 * finest:  # so that images of 256 x 256 need no interpolation
+            side = finest
         shape = tuple(int(max(1, round(e / side))) for e in extent)
         #: Working voxel in voxels of `a`, in the array's axis order.
         self.step = size / shape
@@ -128,11 +128,20 @@ def _sampled(
     shift = (blocks - 1) / 2
     blocks[0] *= stride
     shift[0] *= stride
-    result = np.empty(shape, np.float32)
+    result = np.full(shape, np.nan, np.float32)
+    matrix, offset = matrix / blocks[:, None], (offset - shift) / blocks
+    if np.array_equal(matrix, np.eye(n)) and np.array_equal(offset, np.rint(offset)):
+        first = offset.astype(int)  # nothing to interpolate
+        here = tuple(
+            slice(max(0, -f), max(0, s - f)) for f, s in zip(first, values.shape, strict=True)
+        )
+        there = tuple(slice(max(0, f), max(0, f + r)) for f, r in zip(first, shape, strict=True))
+        result[here] = values[there]
+        return result
     ndimage.affine_transform(
         values,
-        matrix / blocks[:, None],
-        (offset - shift) / blocks,
+        matrix,
+        offset,
         output_shape=shape,
         output=result,
         order=1,

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .chroma import train_chroma
 from .config import TrainConfig
 from .data import CropSampler
 from .diffusion import train_diffusion
+from .distill import STUDENT, train_distill
 from .fcm import train_fcm
 from .modulation import train_modulation
 from .progress import note
@@ -32,7 +34,7 @@ from .uncertainty import train_uncertainty
 
 #: A stage: network, training and held-out sampler, folder, configuration. It sets
 #: ``requires_grad``, defines its losses and passes them to a `Trainer`.
-Train = Callable[[Any, Any, Any, Path, TrainConfig], None]
+Train = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,15 @@ class Stage:
         Whether it trains the chrominance network, on colour images.
     compiles : bool
         Whether ``--compile`` has an effect.
+    teacher : bool
+        Whether it trains a new network towards its start, which `train` receives as ``teacher``.
     """
 
     train: Train
     pairs: bool = False
     colour: bool = False
     compiles: bool = False
+    teacher: bool = False
 
 
 STAGES: dict[str, Stage] = {
@@ -62,6 +67,7 @@ STAGES: dict[str, Stage] = {
     "fcm": Stage(train_fcm, pairs=True),
     "modulation": Stage(train_modulation, pairs=True),
     "uncertainty": Stage(train_uncertainty, pairs=True),
+    "distill": Stage(train_distill, pairs=True, teacher=True),
     "chroma": Stage(train_chroma, colour=True),
 }
 
@@ -141,7 +147,10 @@ def run_stage(request: StageRequest) -> Path:
         _sampler(examples, config, seed, stage.colour)
         for examples, seed in zip((train, held_out), seeds, strict=True)
     )
-    stage.train(network, first, second, request.out, config)
+    train_stage = stage.train
+    if stage.teacher:
+        train_stage = partial(train_stage, teacher=build(start, {}, 0).to(device))
+    train_stage(network, first, second, request.out, config)
     network.to("cpu")
     _write(network, request, config, start)
     return request.out
@@ -153,6 +162,8 @@ def export(
     name: str | None = None,
     chroma: Path | None = None,
     calibration: Path | None = None,
+    fast: str | None = None,
+    fast_calibration: Path | None = None,
 ) -> Path:
     """Write weights in half precision as a folder for ``--weights``.
 
@@ -166,7 +177,9 @@ def export(
     chroma : Path, optional
         Folder of a run of the stage chroma, or a weights folder with a chrominance network,
         which is added.
-    calibration : Path, optional
+    fast : str, optional
+        Weights of the stage distill for ``quality="fast"``, see `open_start`.
+    calibration, fast_calibration : Path, optional
         JSON file with the calibration of the error, see `weights.calibration`; without it
         there is no uncertainty image.
     """
@@ -177,14 +190,23 @@ def export(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(f"{out} cannot be created: {error.strerror or error}.") from error
-    stages = [*opened.stages, *(() if colours is None else ("chroma",))]
+    quick = None if fast is None else build(open_start(fast), {}, 0)
+    if quick is not None and quick.diffusion:
+        raise InputError(f"{fast} contains no weights of the stage distill; leave --fast out.")
+    added = {"distill": quick, "chroma": colours}
+    stages = [*opened.stages, *(stage for stage, part in added.items() if part is not None)]
     training = {"stages": list(dict.fromkeys(stages))}
-    table = None if calibration is None else _read_table(calibration)
-    _write_folder(network, out, name or out.resolve().name, training, colours, table)
+    tables = (None if f is None else _read_table(f) for f in (calibration, fast_calibration))
+    table, quick_table = tables
+    name = name or out.resolve().name
+    _write_folder(network, out, name, training, colours, table, quick, quick_table)
     return out
 
 
 def _network(request: StageRequest, stage: Stage, start: Start | None) -> Any:
+    if stage.teacher:
+        assert start is not None
+        return _student(start, request)
     if not stage.colour:
         wanted = request.config.diffusion if request.stage == "diffusion" else None
         return build(start, request.network, request.config.seed, wanted)
@@ -197,6 +219,17 @@ def _network(request: StageRequest, stage: Stage, start: Start | None) -> Any:
     else:
         torch.manual_seed(request.config.seed)
         network = ChromaNetwork()
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _student(start: Start, request: StageRequest) -> LightNetwork:
+    shape = replace(STUDENT, restore=start.shape.restore)
+    try:
+        shape = replace(shape, **request.network)
+    except ValueError as error:
+        raise InputError(f"{error}.") from None
+    torch.manual_seed(request.config.seed)
+    network = LightNetwork(shape, diffusion=False)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -285,10 +318,12 @@ def _write_folder(
     training: dict[str, Any],
     chroma: ChromaNetwork | None = None,
     calibration: dict[str, Any] | None = None,
+    fast: LightNetwork | None = None,
+    fast_calibration: dict[str, Any] | None = None,
 ) -> None:
     partial = out / ".weights.partial"
     try:
-        save_light(network, partial, name, training, chroma, calibration)
+        save_light(network, partial, name, training, chroma, calibration, fast, fast_calibration)
         # the description comes last: it contains the checksums of the other files
         files = sorted(partial.iterdir(), key=lambda f: f.name == "config.json")
         publish([(file, out / file.name) for file in files])

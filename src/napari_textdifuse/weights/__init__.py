@@ -7,7 +7,7 @@ Out: `WeightsFolder` or `ReleasedFolder`, and networks in evaluation mode.
 
 from .opening import EMBEDDED, embedded_names, open_folder
 from .released import ReleasedFolder, load_control, load_released
-from .store import WeightsFolder, calibration, load_chroma, load_light, save_light
+from .store import WeightsFolder, calibration, load_chroma, load_fast, load_light, save_light
 
 __all__ = [
     "EMBEDDED",
@@ -17,6 +17,7 @@ __all__ = [
     "embedded_names",
     "load_chroma",
     "load_control",
+    "load_fast",
     "load_light",
     "load_released",
     "open_folder",

@@ -53,12 +53,15 @@ def read_description(folder: Path) -> dict[str, Any]:
         raise wrong(folder, "diffusion", "true or false", config["diffusion"])
     _training(folder, config.get("training"))
     _calibration(folder, config.get("calibration"))
-    if "chroma" in config:
-        chroma = config["chroma"]
-        if not isinstance(chroma, dict):
-            raise wrong(folder, "chroma", "an object with unet and sha256", chroma)
-        _checksum(folder, "sha256 of chroma", chroma.get("sha256"))
-        _shape(folder, "unet of chroma", chroma.get("unet"))
+    for key in ("fast", "chroma"):
+        if key not in config:
+            continue
+        part = config[key]
+        if not isinstance(part, dict):
+            raise wrong(folder, key, "an object with unet and sha256", part)
+        _checksum(folder, f"sha256 of {key}", part.get("sha256"))
+        _shape(folder, f"unet of {key}", part.get("unet"))
+        _calibration(folder, part.get("calibration"), f"calibration of {key}")
     return config
 
 
@@ -134,7 +137,7 @@ def _training(folder: Path, value: Any) -> None:
         raise wrong(folder, "stages of training", "a list of words", stages)
 
 
-def _calibration(folder: Path, table: Any) -> None:
+def _calibration(folder: Path, table: Any, key: str = "calibration") -> None:
     if table is None:
         return
     lists: list[Any] = (
@@ -152,7 +155,7 @@ def _calibration(folder: Path, table: Any) -> None:
             "two lists of numbers of one length, expected (rising) and deviation, and a list of "
             "modalities"
         )
-        raise wrong(folder, "calibration", wanted, table)
+        raise wrong(folder, key, wanted, table)
 
 
 def _is_number(value: Any) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import WeightsError
 from .description import NAME as CONFIG
 from .description import read_description
-from .store import CHROMA, MODEL, WeightsFolder, origin
+from .store import CHROMA, FAST, MODEL, WeightsFolder, origin
 
 #: Names allowed by the hub; a branch may contain slashes.
 _NAME = re.compile(
@@ -40,7 +40,7 @@ class HubWeights:
     revision: str | None = None
 
     required = (CONFIG, MODEL)
-    optional = (CHROMA, CARD)
+    optional = (FAST, CHROMA, CARD)
     gated = False
     by_hand = "name its folder with --weights (weights= in Python)"
 
@@ -111,7 +111,8 @@ def question(weights: HubWeights) -> str:
 
     return (
         f"{weights} is a download from the Hugging Face hub ({constants.ENDPOINT}) to {cache()}: "
-        f"{CONFIG}, {MODEL}, {CHROMA} and the card, some 20 MB for the built-in architecture"
+        f"{CONFIG}, {MODEL}, {FAST}, {CHROMA} and the card, some 25 MB for the built-in "
+        "architecture"
     )
 
 

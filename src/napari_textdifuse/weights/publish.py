@@ -14,7 +14,7 @@ from ..errors import WeightsError
 from .description import NAME as CONFIG
 from .hub import CARD, HubWeights
 from .opening import open_folder
-from .store import WeightsFolder, load_chroma, load_light
+from .store import WeightsFolder, load_chroma, load_fast, load_light
 
 _DOCS = "https://napari-textdifuse.github.io/napari-textdifuse"
 
@@ -72,10 +72,10 @@ def prepare(
             "push weights of your own training."
         )
     load_light(opened)  # verifies, too
+    load_fast(opened)
     load_chroma(opened)
-    files: dict[str, bytes | Path] = {CONFIG: opened.path / CONFIG, opened.file.name: opened.file}
-    if opened.chroma_file is not None:
-        files[opened.chroma_file.name] = opened.chroma_file
+    files: dict[str, bytes | Path] = {CONFIG: opened.path / CONFIG}
+    files |= {file.name: file for file in opened.files}
     files[CARD] = _own_card(opened) or _new_card(opened, weights, licence)
     return Upload(weights, private, files)
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 Network = TypeVar("Network", "LightNetwork", "ChromaNetwork")
 
-#: Files of the network, and of the chrominance network, in a weights folder.
-MODEL, CHROMA = "model.safetensors", "chroma.safetensors"
+#: Files of the network, of the one for ``quality="fast"`` and of the chrominance network, in a
+#: weights folder.
+MODEL, FAST, CHROMA = "model.safetensors", "fast.safetensors", "chroma.safetensors"
 #: A folder in the hub's cache, per commit.
 _SNAPSHOT = re.compile(r"models--([^/]+)/snapshots/([0-9a-f]{40})")
 
@@ -64,6 +65,20 @@ class WeightsFolder:
         return self.path / CHROMA if "chroma" in self.config else None
 
     @property
+    def fast_file(self) -> Path | None:
+        """The safetensors file of the distilled network, if these weights have one."""
+        return self.path / FAST if "fast" in self.config else None
+
+    @property
+    def files(self) -> dict[Path, str]:
+        """All safetensors files, each with its checksum."""
+        found = {self.file: self.sha256}
+        for file, part in ((self.fast_file, "fast"), (self.chroma_file, "chroma")):
+            if file is not None:
+                found[file] = str(self.config[part].get("sha256"))
+        return found
+
+    @property
     def origin(self) -> dict[str, str] | None:
         """``repo`` and ``revision`` (a commit) on the hub, if it came from there."""
         return origin(self.path)
@@ -81,9 +96,8 @@ class WeightsFolder:
         WeightsError
             If the file is missing or differs from the checksum in ``config.json``.
         """
-        verify_file(self.file, self.sha256)
-        if self.chroma_file is not None:
-            verify_file(self.chroma_file, str(self.config["chroma"].get("sha256")))
+        for file, sha256 in self.files.items():
+            verify_file(file, sha256)
         return True
 
 
@@ -139,8 +153,34 @@ def load_light(folder: WeightsFolder) -> LightNetwork:
     return _evaluating(filled(lambda: LightNetwork(shape, fusion, diffusion), folder.file, without))
 
 
-def calibration(folder: WeightsFolder) -> tuple[list[float], list[float], list[str]] | None:
+def load_fast(folder: WeightsFolder) -> LightNetwork | None:
+    """Verify and load the distilled network, in evaluation mode; None if there is none.
+
+    Raises
+    ------
+    WeightsError
+        If a file fails its checksum or does not fit the architecture.
+    """
+    from ..models import LightNetwork
+
+    file = folder.fast_file
+    if file is None:
+        return None
+    folder.verify()
+    shape = unet_shape(folder.path, folder.config["fast"]["unet"], "unet of fast")
+    return _evaluating(filled(lambda: LightNetwork(shape, diffusion=False), file))
+
+
+def calibration(
+    folder: WeightsFolder, fast: bool = False
+) -> tuple[list[float], list[float], list[str]] | None:
     """Return how the bound of the error was calibrated; None if it was not.
+
+    Parameters
+    ----------
+    folder : WeightsFolder
+    fast : bool
+        That of the distilled network.
 
     Returns
     -------
@@ -149,7 +189,8 @@ def calibration(folder: WeightsFolder) -> tuple[list[float], list[float], list[s
     modalities : list of str
         The modalities it was measured on; empty for any.
     """
-    table = folder.config.get("calibration")
+    described = folder.config.get("fast", {}) if fast else folder.config
+    table = described.get("calibration")
     return (
         None
         if table is None
@@ -193,6 +234,8 @@ def save_light(
     training: dict[str, Any] | None = None,
     chroma: ChromaNetwork | None = None,
     calibration: dict[str, Any] | None = None,
+    fast: LightNetwork | None = None,
+    fast_calibration: dict[str, Any] | None = None,
 ) -> WeightsFolder:
     """Write a network as a weights folder, in half precision.
 
@@ -207,8 +250,10 @@ def save_light(
         How the weights were made; stored in ``config.json``.
     chroma : ChromaNetwork, optional
         Chrominance network for natural images.
-    calibration : dict, optional
-        Table that `calibration` reads.
+    calibration, fast_calibration : dict, optional
+        Tables that `calibration` reads, of `network` and of `fast`.
+    fast : LightNetwork, optional
+        Network without diffusion for ``quality="fast"``.
     """
     path.mkdir(parents=True, exist_ok=True)
     data = _half(network)
@@ -225,11 +270,15 @@ def save_light(
     (path / MODEL).write_bytes(data)
     if calibration is not None:
         config["calibration"] = calibration
-    if chroma is not None:
-        colours = _half(chroma)
-        sha256 = hashlib.sha256(colours).hexdigest()
-        config["chroma"] = {"unet": chroma.config.to_dict(), "sha256": sha256}
-        (path / CHROMA).write_bytes(colours)
+    for key, file, part in (("fast", FAST, fast), ("chroma", CHROMA, chroma)):
+        if part is None:
+            continue
+        stored = _half(part)
+        sha256 = hashlib.sha256(stored).hexdigest()
+        config[key] = {"unet": part.config.to_dict(), "sha256": sha256}
+        (path / file).write_bytes(stored)
+    if fast is not None and fast_calibration is not None:
+        config["fast"]["calibration"] = fast_calibration
     (path / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
     return WeightsFolder(path, config)
 

@@ -149,10 +149,10 @@ def _facts(folder: ReleasedFolder | WeightsFolder) -> tuple[tuple[str, str], ...
 
 def _light_facts(folder: WeightsFolder) -> tuple[tuple[str, str], ...]:
     stages = (folder.config.get("training") or {}).get("stages")
-    colours = (folder.config.get("chroma") or {}).get("sha256")
     facts = [("Architecture", folder.architecture), ("SHA-256", folder.sha256)]
-    if colours:
-        facts.append(("SHA-256 of the chrominance network", str(colours)))
+    for part, title in (("fast", "network of the quality fast"), ("chroma", "chrominance network")):
+        if part in folder.config:
+            facts.append((f"SHA-256 of the {title}", str(folder.config[part].get("sha256"))))
     if isinstance(stages, list):
         facts.append(("Trained", ", ".join(map(str, stages))))
     return tuple(facts)
