@@ -1,9 +1,9 @@
 """Distillation: a small network that gives a trained network's first estimate in one evaluation.
 
-The teacher starts from noise; the student has neither noise nor step as input, because it makes only
-one step. It learns the teacher's fused image, its share of both sources and how it follows the
+The teacher starts from noise; the student has neither noise nor step as input, because it makes
+only one step. It learns the teacher's fused image, its share of both sources and how it follows the
 conditions for restoration and balance. Both networks have the same parts, so everything that works
-with the one works with the other.
+with one works with the other.
 """
 
 from __future__ import annotations
