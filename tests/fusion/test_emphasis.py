@@ -109,7 +109,7 @@ def test_full_brightness_through_the_pipeline(pipe, modality):
     assert contrast(shown.fused) >= contrast(plain.fused) + 0.5 * MIN_DIFFERENCE
     outside = shown.fused[LABELS == 0]
     if plain.fused.ndim < shown.fused.ndim:
-        note = "'label 3' cannot stand out by brightness; it is shown in another colour."
+        note = "'mask 3' cannot stand out by brightness; it is shown in another colour."
         assert note in shown.record["warnings"]
         outside = outside[..., 0]
     np.testing.assert_array_equal(outside, plain.fused[LABELS == 0])
