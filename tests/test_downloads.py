@@ -10,14 +10,13 @@ from napari_textdifuse.errors import Cancelled, InputError, WeightsError, WriteE
 from napari_textdifuse.locate.hub import HubModel, download_folder, get_model, local_folder
 
 MODEL = HubModel(
-    "tiny-owl",
-    "someone/tiny-owl",
-    "detector",
-    1,
-    "Apache-2.0",
-    "for tests",
-    ("config.json", "model.safetensors"),
-    ("added_tokens.json", "not_there.json"),
+    name="tiny-owl",
+    repo="someone/tiny-owl",
+    role="detector",
+    megabytes=1,
+    note="for tests",
+    required=("config.json", "model.safetensors"),
+    optional=("added_tokens.json", "not_there.json"),
 )
 FILES = {
     "config.json": b'{"model_type": "owlvit"}',

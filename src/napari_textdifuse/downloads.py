@@ -13,9 +13,9 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from .errors import Cancelled, TextDiFuseError, WeightsError, WriteError
 
@@ -31,15 +31,16 @@ RETRIES = 2
 PAUSE = 1.0
 
 
-class Repository(Protocol):
-    """The files to download from a repository.
+@dataclass(frozen=True)
+class Repository:
+    """A repository on the Hugging Face hub, and which of its files are downloaded.
 
-    Attributes
+    Parameters
     ----------
     repo : str
         ``"owner/name"``.
-    revision : str or None
-        Branch, tag or commit; None for the newest commit.
+    revision : str, optional
+        Branch, tag or commit; default: the newest commit.
     required : tuple of str
         Files that must exist.
     optional : tuple of str
@@ -50,19 +51,13 @@ class Repository(Protocol):
         How to use files copied from another computer: ``"name its folder with ..."``.
     """
 
-    # D102: what each is stands above
-    @property
-    def repo(self) -> str: ...  # noqa: D102
-    @property
-    def revision(self) -> str | None: ...  # noqa: D102
-    @property
-    def required(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def optional(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def gated(self) -> bool: ...  # noqa: D102
-    @property
-    def by_hand(self) -> str: ...  # noqa: D102
+    repo: str
+    revision: str | None = None
+    _: KW_ONLY
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    gated: bool = False
+    by_hand: str
 
 
 @dataclass(frozen=True)

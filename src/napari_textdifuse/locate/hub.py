@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..downloads import Repository
 from ..errors import InputError
 from .checkpoints import Role, find
 
@@ -19,72 +20,64 @@ VARIABLE = "TEXTDIFUSE_LOCATOR_WEIGHTS"
 _TOKENIZER = ("vocab.json", "merges.txt")
 
 
-@dataclass(frozen=True)
-class HubModel:
-    """A model on the Hugging Face hub.
+@dataclass(frozen=True, kw_only=True)
+class HubModel(Repository):
+    """A model on the Hugging Face hub, see `downloads.Repository`.
 
     Parameters
     ----------
     name : str
         Its name in commands.
-    repo : str
     role : {"detector", "segmenter"}
     megabytes : int
         Size of the download, as last seen.
     licence : str
     note : str
         Its use.
-    required : tuple of str
-        Files without which it cannot be used.
-    optional : tuple of str
-        Files that are downloaded too if the repository has them.
-    gated : bool
-        Whether its authors require a login and an agreement on the hub's page first.
-    revision : str, optional
-        Commit; default: the newest.
     """
 
     name: str
-    repo: str
     role: Role
     megabytes: int
-    licence: str
+    licence: str = "Apache-2.0"
     note: str
-    required: tuple[str, ...]
-    optional: tuple[str, ...] = ()
-    gated: bool = False
-    revision: str | None = None
-
-    @property
-    def by_hand(self) -> str:
-        """How to use files from another source."""
-        return "name its folder with --locator-weights"
+    by_hand: str = "name its folder with --locator-weights"
 
 
 def _detector(name: str, megabytes: int, note: str) -> HubModel:
     return HubModel(
-        name,
-        f"google/{name}",
-        "detector",
-        megabytes,
-        "Apache-2.0",
-        note,
-        ("config.json", "model.safetensors", "preprocessor_config.json", *_TOKENIZER),
-        ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+        name=name,
+        repo=f"google/{name}",
+        role="detector",
+        megabytes=megabytes,
+        note=note,
+        required=("config.json", "model.safetensors", "preprocessor_config.json", *_TOKENIZER),
+        optional=("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
     )
 
 
-def _segmenter(repo: str, megabytes: int, note: str) -> HubModel:
-    name = repo.split("/")[1].lower()
-    required = ("config.json", "model.safetensors", "preprocessor_config.json")
-    return HubModel(name, repo, "segmenter", megabytes, "Apache-2.0", note, required)
+def _segmenter(
+    repo: str,
+    megabytes: int,
+    note: str,
+    required: tuple[str, ...] = ("config.json", "model.safetensors", "preprocessor_config.json"),
+    optional: tuple[str, ...] = (),
+) -> HubModel:
+    return HubModel(
+        name=repo.split("/")[1].lower(),
+        repo=repo,
+        role="segmenter",
+        megabytes=megabytes,
+        note=note,
+        required=required,
+        optional=optional,
+    )
 
 
 def _sam2(repo: str, megabytes: int, note: str) -> HubModel:
-    name = repo.split("/")[1].lower()
     required = ("config.json", "model.safetensors")
     optional = ("preprocessor_config.json", "processor_config.json")
-    return HubModel(name, repo, "segmenter", megabytes, "Apache-2.0", note, required, optional)
+    return _segmenter(repo, megabytes, note, required, optional)
 
 
 _DINO_FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json")
@@ -99,34 +92,37 @@ MODELS = (
     ),
     _segmenter("Zigeng/SlimSAM-uniform-77", 39, "pruned SAM for small machines"),
     HubModel(
-        "grounding-dino-tiny",
-        "IDEA-Research/grounding-dino-tiny",
-        "detector",
-        690,
-        "Apache-2.0",
-        "more exact than OWL-ViT on phrases; each phrase costs a run",
-        _DINO_FILES,
-        _DINO_OPTIONAL,
+        name="grounding-dino-tiny",
+        repo="IDEA-Research/grounding-dino-tiny",
+        role="detector",
+        megabytes=690,
+        note="more exact than OWL-ViT on phrases; each phrase costs a run",
+        required=_DINO_FILES,
+        optional=_DINO_OPTIONAL,
     ),
     HubModel(
-        "mm-grounding-dino-tiny",
-        "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
-        "detector",
-        692,
-        "Apache-2.0",
-        "Grounding DINO, trained on open data",
-        _DINO_FILES,
-        _DINO_OPTIONAL,
+        name="mm-grounding-dino-tiny",
+        repo="openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
+        role="detector",
+        megabytes=692,
+        note="Grounding DINO, trained on open data",
+        required=_DINO_FILES,
+        optional=_DINO_OPTIONAL,
     ),
     HubModel(
-        "sam3",
-        "facebook/sam3",
-        "detector",
-        3440,
-        "SAM License (of Meta)",
-        "detects and outlines objects; needs 8 GB of memory, preferably a GPU",
-        ("config.json", "model.safetensors", "tokenizer.json"),
-        (*_TOKENIZER, "processor_config.json", "preprocessor_config.json", "tokenizer_config.json"),
+        name="sam3",
+        repo="facebook/sam3",
+        role="detector",
+        megabytes=3440,
+        licence="SAM License (of Meta)",
+        note="detects and outlines objects; needs 8 GB of memory, preferably a GPU",
+        required=("config.json", "model.safetensors", "tokenizer.json"),
+        optional=(
+            *_TOKENIZER,
+            "processor_config.json",
+            "preprocessor_config.json",
+            "tokenizer_config.json",
+        ),
         gated=True,
     ),
     _sam2("facebook/sam2.1-hiera-tiny", 156, "SAM 2.1: several times faster than SAM"),

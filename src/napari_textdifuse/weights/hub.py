@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..downloads import Repository
 from ..errors import WeightsError
 from .description import NAME as CONFIG
 from .description import read_description
@@ -24,25 +25,13 @@ _NAME = re.compile(
 CARD = "README.md"
 
 
-@dataclass(frozen=True)
-class HubWeights:
-    """Weights in a repository on the hub.
+@dataclass(frozen=True, kw_only=True)
+class HubWeights(Repository):
+    """Weights in a repository on the hub; by default those of the branch ``main``."""
 
-    Parameters
-    ----------
-    repo : str
-        ``"owner/name"``.
-    revision : str, optional
-        Branch, tag or commit; default: the branch ``main``.
-    """
-
-    repo: str
-    revision: str | None = None
-
-    required = (CONFIG, MODEL)
-    optional = (FAST, CHROMA, CARD)
-    gated = False
-    by_hand = "name its folder with --weights (weights= in Python)"
+    required: tuple[str, ...] = (CONFIG, MODEL)
+    optional: tuple[str, ...] = (FAST, CHROMA, CARD)
+    by_hand: str = "name its folder with --weights (weights= in Python)"
 
     def __str__(self) -> str:
         return self.repo if self.revision is None else f"{self.repo}@{self.revision}"
