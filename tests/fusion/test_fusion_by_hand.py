@@ -216,7 +216,7 @@ def framed(border, inside=0.5, width=4, shape=(100, 100)):
 
 @pytest.mark.parametrize(
     ("a", "b", "black"),
-    [(5, 23, True), (23, 5, True), (5, 25, False), (7, 7, False), (0, 0, True)],
+    [(5, 23, True), (23, 5, True), (5, 25, False), (6.5, 6.5, False), (0, 0, True)],
 )
 def test_black_ground_is_black_in_one_and_dark_in_both(a, b, black):
     pair = make_pair(framed(a), framed(b))

@@ -77,7 +77,7 @@ class SliceEngine:
     sampler : str
     balance : float
         From -1, the network's X alone, to 1, its Y alone.
-    restore : tuple of float, optional
+    restore : tuple of float, or None
         See `FusionChain`.
     """
 
@@ -87,8 +87,8 @@ class SliceEngine:
         network: FusionNetwork,
         steps: int,
         sampler: str,
-        balance: float = 0.0,
-        restore: tuple[float, ...] | None = None,
+        balance: float,
+        restore: tuple[float, ...] | None,
     ) -> None:
         self.device = backend.device
         self.backend = backend
