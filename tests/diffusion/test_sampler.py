@@ -139,7 +139,7 @@ def test_chains_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="'euler'"):
         make_sampler("euler", Schedule(), [999, 499])
     for steps in ([], [1, 1], [1, 2]):
-        with pytest.raises(ValueError, match="must fall"):
+        with pytest.raises(ValueError, match="must decrease"):
             make_sampler("ddim", Schedule(), steps)
     for steps in ([1000, 499], [999, -1]):
         with pytest.raises(ValueError, match="between 0 and 999"):

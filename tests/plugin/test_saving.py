@@ -111,7 +111,7 @@ def test_de_identified_dicom_is_one_new_study(opened, qtbot, dicom, tmp_path, no
     image, mask = io.read(tmp_path / "out" / "fused"), io.read(tmp_path / "out" / "mask.dcm")
     np.testing.assert_allclose(image.affine, mask.affine, atol=1e-6)
     assert mask.array.sum() == 400
-    assert "is there already" in save(opened, SaveChoice(tmp_path / "out", True), qtbot)
+    assert "already exists" in save(opened, SaveChoice(tmp_path / "out", True), qtbot)
 
 
 def test_the_dialog_refuses_a_link_without_its_source(opened, dicom):

@@ -86,7 +86,7 @@ def make_sampler(
     """
     steps = list(timesteps)
     if any(a <= b for a, b in pairwise(steps)) or not steps:
-        raise ValueError(f"timesteps must fall from step to step, not {steps}.")
+        raise ValueError(f"timesteps must decrease from step to step, not {steps}.")
     if steps[0] >= schedule.steps or steps[-1] < 0:
         raise ValueError(f"timesteps must lie between 0 and {schedule.steps - 1}, not {steps}.")
     if name == "ddim":

@@ -104,8 +104,7 @@ def prepare_slab(pair: Pair, slab: Selection) -> Prepared:
         if chroma is None:
             raise InputError(
                 f"image {wanted.upper()} has no colour; use tint={wanted!r} to show it in colour, "
-                "or omit "
-                "colour out."
+                "or leave out colour."
             )
     elif chroma_a is not None and chroma_b is not None:
         notes.append(

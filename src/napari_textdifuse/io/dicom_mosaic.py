@@ -80,8 +80,8 @@ def tiles(header: Dataset, label: str) -> tuple[list[Tile], tuple[str, ...]]:
         spacing = number(header, "SpacingBetweenSlices") or number(header, "SliceThickness")
         if not spacing:
             raise ReadError(
-                f"{label}: {kind} (all slices in one image) does not say how far its slices are "
-                "apart; export the series again."
+                f"{label}: {kind} (all slices in one image) does not state the distance between "
+                "its slices; export the series again."
             )
         step = normal * abs(spacing) * (1 if direction @ normal >= 0 else -1)
         positions = [corner + k * step for k in range(count)]

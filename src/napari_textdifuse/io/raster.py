@@ -276,7 +276,7 @@ def _to_8_bit(array: Array) -> Array:
         low, high = float(shown.min(initial=0)), float(shown.max(initial=0))
         if low < -1e-3 or high > 1 + 1e-3:  # rounding is tolerated
             raise WriteError(
-                f"values from {low:.4g} to {high:.4g} do not fit into a PNG, which takes values in "
+                f"values from {low:.4g} to {high:.4g} do not fit into a PNG, which needs values in "
                 "[0, 1]; scale them, or write .tif or .nii.gz."
             )
         return np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)

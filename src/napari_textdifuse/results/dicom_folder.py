@@ -82,7 +82,7 @@ def save_dicom(
             target = temporary / (role if volume.ndim == 3 else f"{role}.dcm")
             found[role] = out / target.name
             if found[role].exists():
-                raise WriteError(f"{found[role]} is there already; choose another folder.")
+                raise WriteError(f"{found[role]} already exists; choose another folder.")
             files = write_dicom(
                 target,
                 volume,

@@ -108,7 +108,7 @@ def push(upload: Upload) -> str:
     if get_token() is None:
         raise WeightsError(
             "You are not logged in to the Hugging Face hub; run 'hf auth login' with a token that "
-            "write permission, and push again."
+            "has write permission, and push again."
         )
     api = HfApi(library_name="napari-textdifuse", library_version=__version__)
     try:

@@ -168,7 +168,9 @@ class Saver:
         if asked is None or asked.result is None:
             return
         if self._task is not None:
-            self._say(Message("The result before is still being saved; save this one then."))
+            self._say(
+                Message("The previous result is still being saved; save this one afterwards.")
+            )
             return
         self._say(Message(f"Saving in {choice.folder} ..."))
         self._task = Task(lambda _: asked.save(choice))
