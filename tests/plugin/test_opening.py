@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QStyleOptionViewItem
 
 from napari_textdifuse import Volume, write
 from napari_textdifuse.locate import LocatorInfo
+from napari_textdifuse.napari_plugin.fuse import form
 from napari_textdifuse.napari_plugin.fuse.availability import grey_out
 from napari_textdifuse.napari_plugin.fuse.outcome import clipping_notes
 from napari_textdifuse.napari_plugin.fuse.preview import Preview, is_preview
@@ -94,9 +95,16 @@ def test_masks_in_3d_keys_and_what_is_greyed(window, qtbot, notifications):
     # words that PET and MRI cannot show
     widget.prompt.native.textEdited.emit("perso")
     model = widget._completer.model()
-    (item,) = [model.item(k) for k in range(model.rowCount()) if model.item(k).text() == "person"]
+    shown = [model.item(k) for k in range(model.rowCount())]
+    (item,) = [v for v in shown if v.text() == "person (not in these images)"]
     assert not item.isEnabled()
     assert item.toolTip() == UNABLE
+    popup = widget._completer.popup()
+    for theme, dark in (("dark", True), ("light", False)):
+        viewer.theme = theme
+        widget.prompt.native.textEdited.emit("perso")
+        image = popup.grab().toImage()
+        assert (image.pixelColor(image.width() - 9, image.height() - 9).lightness() < 128) == dark
     widget.prompt.native.textEdited.emit("tumo")
     assert model.item(0).isEnabled()
     # finders without their models
@@ -112,6 +120,11 @@ def test_masks_in_3d_keys_and_what_is_greyed(window, qtbot, notifications):
     }
     assert not rows["owlvit-sam"].isEnabled()
     assert "not here" in rows["owlvit-sam"].toolTip()
+    for name, text in (("owlvit-sam", "owlvit-sam (not set up)"), ("lexicon", "lexicon")):
+        option, index = QStyleOptionViewItem(), rows[name].index()
+        widget.locator.native.itemDelegate().initStyleOption(option, index)
+        assert option.text == text, "the reason can be read without a tooltip"
+        assert widget.locator.native.itemText(index.row()) == name
     assert rows["lexicon"].isEnabled()
 
 
@@ -246,3 +259,20 @@ def test_the_panel_opens_without_slow_libraries():
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_registration_without_its_library_is_greyed_with_the_reason(qtbot, monkeypatch):
+    monkeypatch.setattr(form, "find_spec", lambda name: None)
+    panel = form.Form(lambda *_: [], lambda *_: [])
+    qtbot.addWidget(panel.native)
+    panel.apply({"register": "rigid"})
+    assert panel.register.value == form.NONE, "a choice remembered from another computer"
+    box = panel.register.native
+    option = QStyleOptionViewItem()
+    for row, enabled in ((0, True), (1, False), (2, False)):
+        item = box.model().item(row)
+        assert item.isEnabled() == enabled
+        box.itemDelegate().initStyleOption(option, item.index())
+        assert option.text.endswith("(needs SimpleITK)") != enabled
+        assert ("pip install" in item.toolTip()) != enabled
+    assert box.isEnabled(), "so that the list can be opened"

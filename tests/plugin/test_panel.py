@@ -269,6 +269,10 @@ def test_messages_speak_of_the_panel():
             "state the modality with State..., or draw a mask and choose it under Drawn.",
         ),
         (
+            "Name the folder of an atlas with --atlas or TEXTDIFUSE_ATLAS.",
+            "Set TEXTDIFUSE_ATLAS before napari starts.",
+        ),
+        (
             "This machine has no device 'cuda'; use device='auto' or 'cpu'.",
             "set Device to auto or cpu.",
         ),

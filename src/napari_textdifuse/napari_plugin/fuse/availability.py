@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QStyledItemDelegate
 
 from ...errors import TextDiFuseError
 from ..models.store import chosen_weights
@@ -15,6 +16,10 @@ from .outcome import in_panel_words
 if TYPE_CHECKING:
     from ...locate import LocatorInfo
     from .restore_box import RestoreBox
+
+
+#: Role of the few words that say why an item of a box is disabled.
+SHORT_REASON = int(Qt.ItemDataRole.UserRole) + 16
 
 
 class Availability:
@@ -89,21 +94,55 @@ def always_restored(weights: str | None) -> dict[str, str]:
 
 
 def grey_out(box: Any, infos: Sequence[LocatorInfo]) -> None:
-    """Disable the choices that lack something; their tooltips say what is missing.
+    """Disable the choices that lack something, with the reason.
 
     Parameters
     ----------
     box : ComboBox
     infos : sequence of LocatorInfo
     """
-    model = box.native.model()
     known = {info.name: info for info in infos}
     for row, name in enumerate(box.choices):
         info = known.get(name)
         if info is None:
             continue
-        reason = info.problem or " ".join(info.missing)
-        item = model.item(row)
-        item.setEnabled(not reason)
-        tip = in_panel_words(reason) if reason else f"{info.summary}. Good at: {info.good_at}"
-        item.setData(tip, Qt.ItemDataRole.ToolTipRole)
+        reason = in_panel_words(info.problem or " ".join(info.missing)).strip()
+        short = "models missing" if "Models panel" in reason else "not set up"
+        grey_item(box.native, row, "cannot be loaded" if info.problem else short, reason)
+        if not reason:
+            tip = f"{info.summary}. Good at: {info.good_at}"
+            box.native.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
+
+
+def grey_item(box: QComboBox, row: int, short: str, reason: str) -> None:
+    """Disable an item of a box, with the reason next to it; enable it where there is none.
+
+    Parameters
+    ----------
+    box : QComboBox
+    row : int
+    short : str
+        A few words, displayed behind the item.
+    reason : str
+        A sentence for the tooltip; empty if the item can be chosen.
+    """
+    if not isinstance(box.itemDelegate(), ReasonDelegate):
+        box.setItemDelegate(ReasonDelegate(box))
+        # what is displayed in the list makes the box itself no wider
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(10)
+    box.model().item(row).setEnabled(not reason)
+    box.setItemData(row, short if reason else None, SHORT_REASON)
+    box.setItemData(row, reason or None, Qt.ItemDataRole.ToolTipRole)
+    view = box.view()
+    view.setMinimumWidth(view.sizeHintForColumn(0) + 40)
+
+
+class ReasonDelegate(QStyledItemDelegate):  # type: ignore[misc]
+    """Displays why an item is disabled; the text of the item itself does not change."""
+
+    def initStyleOption(self, option: Any, index: Any) -> None:
+        """Add the reason to the displayed text."""
+        super().initStyleOption(option, index)
+        if short := index.data(SHORT_REASON):
+            option.text = f"{option.text} ({short})"

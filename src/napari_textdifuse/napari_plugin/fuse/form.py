@@ -26,6 +26,7 @@ from ...locate import locator_names
 from ..docking import Scroll, align_labels, tab_after
 from ..results import EXTRAS
 from .alignment import AlignmentBadge
+from .availability import grey_item
 from .candidates import CandidateList
 from .drawing_box import DrawingBox
 from .extent_box import ExtentBox
@@ -146,10 +147,9 @@ class Form(Container):  # type: ignore[type-arg]
             tooltip="Align image B with A by mutual information before the fusion.",
         )
         if find_spec("SimpleITK") is None:
-            self.register.enabled = False
-            self.register.tooltip = (
-                "Registration needs SimpleITK: pip install 'napari-textdifuse[register]'."
-            )
+            reason = "Registration needs SimpleITK: pip install 'napari-textdifuse[register]'."
+            for row in range(1, self.register.native.count()):
+                grey_item(self.register.native, row, "needs SimpleITK", reason)
         self.locator = ComboBox(
             label="Find with",
             choices=locator_names(others=False),  # those follow, see `Availability`
@@ -277,6 +277,9 @@ class Form(Container):  # type: ignore[type-arg]
                     getattr(self, name).value = value
                 except (ValueError, TypeError):
                     continue  # from another version
+        row = self.register.native.currentIndex()
+        if not self.register.native.model().item(row).isEnabled():  # chosen on another computer
+            self.register.value = NONE
 
     def restore_defaults(self) -> None:
         """Reset every setting, but not the images."""

@@ -18,7 +18,8 @@ from ..layers import KEY
 _BREAK = re.compile(r"[,;.:\s]+")
 #: Most words of a term before the one that is being typed.
 _LONGEST = 3
-#: Why a word is greyed out.
+#: Displayed behind a word that these images cannot show, and the tooltip.
+SHORT = "not in these images"
 UNABLE = "These two images cannot show this; draw it, or choose another way under Find with."
 LANGUAGES = ("en", "de", "fr", "es", "zh")
 
@@ -37,6 +38,7 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
         self._words: list[str] = []
         self._unable: frozenset[str] = frozenset()
         self._before = self._after = ""
+        self._style: str | None = None
         self._model = QStandardItemModel(self)
         self.setModel(self._model)
         self.setCompletionMode(QCompleter.CompletionMode.UnfilteredPopupCompletion)
@@ -66,7 +68,15 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
         """Return the whole line, completed where the cursor is."""
         return self._before + str(index.data()) + self._after
 
+    def _follow_theme(self) -> None:
+        """Give the list, which is a window of its own, the style of the line's window."""
+        style = self._line.window().styleSheet()
+        if style != self._style:
+            self._style = style
+            self.popup().setStyleSheet(f"{style}\nQListView {{ border: 1px solid gray; }}")
+
     def _rank(self, text: str) -> None:
+        self._follow_theme()
         if self._find is not None:
             words, unable = self._find()
             self._find, self._words, self._unable = None, list(words), frozenset(unable)
@@ -78,6 +88,7 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
         for word in found:
             item = QStandardItem(word)
             if word in self._unable:
+                item.setText(f"{word} ({SHORT})")
                 item.setEnabled(False)
                 item.setToolTip(UNABLE)
             self._model.appendRow(item)
@@ -132,10 +143,6 @@ def complete_prompts(line: Any) -> PromptCompleter:
     """
     completer = PromptCompleter(line)
     line.setCompleter(completer)
-    popup = completer.popup()
-    popup.setStyleSheet(
-        "QListView { background: palette(base); color: palette(text); border: 1px solid gray; }"
-    )
     return completer
 
 
