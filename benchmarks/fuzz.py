@@ -1,7 +1,7 @@
-"""Read randomly damaged files and count the outcomes.
+"""Read randomly damaged inputs and count the outcomes.
 
-Every file is read, or refused with one sentence. Anything else is a fault: another exception, a
-sentence in Python's own terms, a folder's or patient's name in it, output of a library, a file
+Every input is read, or refused with one sentence. Anything else is a fault: another exception, a
+sentence in Python's own terms, a folder's or patient's name in it, output of a library, one
 that takes seconds. Faults are printed with the seed that gives them again.
 """
 
@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from _bench.mutations import damaged, whole_files
+from _bench.corpus import Kind, kinds
+from _bench.mutations import damaged
 
-from napari_textdifuse import io
 from napari_textdifuse.errors import TextDiFuseError
 
 #: What a user cannot do anything with.
@@ -55,45 +55,67 @@ class Counts:
 
 
 def fuzz(folder: Path, seeds: range) -> Counts:
-    """Read one damaged file for each seed.
+    """Use one damaged input for each seed.
 
     Parameters
     ----------
     folder : Path
         For the files; its name must not come up in a message.
     seeds : range
-        Seed k damages the file number k, modulo their count.
+        Seed k damages the kind number k, modulo their count.
     """
     counts = Counts()
-    files = list(whole_files().items())
+    names = list(kinds())
     for seed in seeds:
-        name, data = files[seed % len(files)]
-        path = folder / name
-        path.write_bytes(damaged(data, np.random.default_rng(seed)))
-        one_file(path, seed, counts)
+        one_input(folder, names[seed % len(names)], seed, counts)
     return counts
 
 
-def one_file(path: Path, seed: int, counts: Counts) -> None:
-    """Read one file and count what came of it."""
+def one_input(folder: Path, name: str, seed: int, counts: Counts) -> None:
+    """Damage an input of a kind, use it and count what came of it.
+
+    Parameters
+    ----------
+    folder : Path
+        For the files; those of an earlier input of the kind are overwritten.
+    name : str
+        Of the kind.
+    seed : int
+        Of the damage.
+    counts : Counts
+    """
+    kind, random = kinds()[name], np.random.default_rng(seed)
+    place = folder / (name if kind.as_folder else "files")
+    target = kind.damaged[0 if len(kind.damaged) == 1 else seed % len(kind.damaged)]
+    files = kind.files | {target: damaged(kind.files[target], random)}
+    for file, data in (kind.mend(files) if kind.mend else files).items():
+        path = place / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    one_use(
+        place if kind.as_folder else place / kind.damaged[0], kind, f"{name}, seed {seed}", counts
+    )
+
+
+def one_use(path: Path, kind: Kind, label: str, counts: Counts) -> None:
+    """Use one input and count what came of it."""
     begun = time.process_time()  # other processes do not count
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            volumes = io.read_times(path)
-            np.sum([np.asarray(v.array).shape for v in volumes[:1]])
+            kind.use(path)
         counts.outcomes["read"] += 1
     except TextDiFuseError as error:
         counts.outcomes["refused"] += 1
         message = str(error)
         if JARGON.search(message):
-            counts.fault("jargon", f"seed {seed}, {path.name}: {message}")
+            counts.fault("jargon", f"{label}: {message}")
         if "\n" in message or str(path.parent) in message or "Doe" in message:
-            counts.fault("names", f"seed {seed}, {path.name}: {message}")
+            counts.fault("names", f"{label}: {message}")
     except Exception as error:
-        counts.fault("foreign", f"seed {seed}, {path.name}: {type(error).__name__}: {error}")
+        counts.fault("foreign", f"{label}: {type(error).__name__}: {error}")
     if (seconds := time.process_time() - begun) > SLOW:
-        counts.fault("slow", f"seed {seed}, {path.name}: {seconds:.1f} s")
+        counts.fault("slow", f"{label}: {seconds:.1f} s")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -117,7 +139,9 @@ def main(arguments: list[str] | None = None) -> int:
             os.dup2(kept, 2)
         printed = shouted.seek(0, os.SEEK_END)
     seconds = time.perf_counter() - begun
-    print(f"{options.count} files in {seconds:.0f} s: {dict(total.outcomes)}")
+    print(
+        f"{options.count} inputs of {len(kinds())} kinds in {seconds:.0f} s: {dict(total.outcomes)}"
+    )
     print(f"{printed} bytes printed by libraries")
     return int(bool(total.faults) or printed > 0)
 

@@ -118,7 +118,7 @@ def test_no_network_is_one_sentence_in_bounded_time(hub, monkeypatch):
     point_to(monkeypatch, "http://127.0.0.1:9")  # the discard port: closed
     with pytest.raises(WeightsError) as error:
         download(MODEL)
-    assert "--locator-weights" in str(error.value)
+    assert "weights= of the locator" in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -105,6 +105,8 @@ def test_colour_is_distinguished():
     assert Volume(picture, rgb=True).facts["colour"].value == "colours of measured values"
     assert Volume(picture, rgb=True, modality="VIS").facts["colour"].value == "natural colour"
     assert Volume(picture[..., 0]).facts["colour"].value == "grey"
+    palette = Volume(picture, rgb=True, modality="IR").facts["colour"].value
+    assert palette == "colours of measured values", "a thermal camera's palette"
 
 
 def test_an_option_for_both_images():

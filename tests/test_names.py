@@ -33,6 +33,9 @@ from napari_textdifuse.names import contrast_in, facts_in_name
         ("PET_suv.nii.gz", "PT", None),
         ("PETCTcase.nii.gz", None, None),
         ("ct01.png", "CT", None),
+        ("thermal16.png", "IR", None),
+        ("LWIR0003.png", "IR", None),
+        ("vis1.png", None, None),  # a visit
         ("brainCT.nii", "CT", None),
         ("case01-MRI.png", "MR", None),
         ("ct_to_mr.nii.gz", "CT", None),

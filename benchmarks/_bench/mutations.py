@@ -35,10 +35,10 @@ def whole_files() -> dict[str, bytes]:
     nifti = nib.Nifti1Image(volume, np.diag([2.0, 2.0, 3.0, 1.0]))
     nifti.header.set_slope_inter(2.0, -10.0)
     files = {
-        "grey.png": _picture(grey, "PNG"),
-        "colour.png": _picture(colour, "PNG"),
-        "colour.jpg": _picture(colour, "JPEG"),
-        "grey.bmp": _picture(grey, "BMP"),
+        "grey.png": picture(grey, "PNG"),
+        "colour.png": picture(colour, "PNG"),
+        "colour.jpg": picture(colour, "JPEG"),
+        "grey.bmp": picture(grey, "BMP"),
         "volume.nii": nifti.to_bytes(),
         "volume.nii.gz": gzip.compress(nifti.to_bytes(), mtime=0),
         "two.nii": nib.Nifti2Image(volume, np.eye(4)).to_bytes(),
@@ -52,7 +52,7 @@ def whole_files() -> dict[str, bytes]:
             )
             files[name] = stream.getvalue()
         else:
-            files[name] = _picture(colour, "TIFF", compression=f"tiff_{compression}")
+            files[name] = picture(colour, "TIFF", compression=f"tiff_{compression}")
     for name, syntax in (
         ("explicit.dcm", ExplicitVRLittleEndian),
         ("implicit.dcm", ImplicitVRLittleEndian),
@@ -60,8 +60,8 @@ def whole_files() -> dict[str, bytes]:
         ("rle.dcm", RLELossless),
         ("jpeg.dcm", JPEGBaseline8Bit),
     ):
-        files[name] = _dicom(grey, syntax)
-    files["frames.dcm"] = _dicom(np.stack([grey] * 3), ExplicitVRLittleEndian, NumberOfFrames=3)
+        files[name] = dicom(grey, syntax)
+    files["frames.dcm"] = dicom(np.stack([grey] * 3), ExplicitVRLittleEndian, NumberOfFrames=3)
     return files
 
 
@@ -127,13 +127,24 @@ CHANGES: tuple[Callable[[bytearray, np.random.Generator], None], ...] = (
 )
 
 
-def _picture(array: np.ndarray, kind: str, **options: object) -> bytes:
+def picture(array: np.ndarray, kind: str, **options: object) -> bytes:
+    """Return an image of Pillow's `kind`."""
     stream = BytesIO()
     Image.fromarray(array).save(stream, kind, **options)
     return stream.getvalue()
 
 
-def _dicom(array: np.ndarray, syntax: UID, **more: object) -> bytes:
+def dicom(array: np.ndarray, syntax: UID, **more: object) -> bytes:
+    """Return a DICOM file of 8 bits.
+
+    Parameters
+    ----------
+    array : ndarray
+    syntax : UID
+        Transfer syntax.
+    **more : object
+        Further attributes; ``private``: group, creator, element, VR and value of a private one.
+    """
     image = Dataset()
     image.SOPClassUID, image.SOPInstanceUID = CTImageStorage, "1.2.3.4"
     image.StudyInstanceUID, image.SeriesInstanceUID = "1.2.3", "1.2.3.5"
@@ -145,17 +156,21 @@ def _dicom(array: np.ndarray, syntax: UID, **more: object) -> bytes:
     image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
     image.BitsAllocated = image.BitsStored = 8
     image.HighBit, image.PixelRepresentation = 7, 0
+    private = more.pop("private", None)
     for name, value in more.items():
         setattr(image, name, value)
+    if isinstance(private, tuple):
+        group, creator, *element = private
+        image.private_block(group, creator, create=True).add_new(*element)
     image.file_meta = FileMetaDataset()
     image.file_meta.TransferSyntaxUID = syntax
-    image.file_meta.MediaStorageSOPClassUID = CTImageStorage
+    image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID
     image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
     if syntax == RLELossless:
         runs = b"".join(b"\x13" + row.tobytes() for row in array)  # 20 literal bytes
         image.PixelData = encapsulate([struct.pack("<16I", 1, 64, *[0] * 14) + runs])
     elif syntax == JPEGBaseline8Bit:
-        image.PixelData = encapsulate([_picture(array, "JPEG")])
+        image.PixelData = encapsulate([picture(array, "JPEG")])
     else:
         image.PixelData = array.tobytes()
     image["PixelData"].VR = "OB"

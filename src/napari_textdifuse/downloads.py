@@ -17,7 +17,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import Cancelled, TextDiFuseError, WeightsError, WriteError
+from .errors import Cancelled, TextDiFuseError, WeightsError, WriteError, name_of
 
 #: Called with the file's name, the bytes received and the total bytes; returning False
 #: stops the download, which can be resumed later.
@@ -255,8 +255,8 @@ def _disk(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise WriteError(
-            f"{folder} cannot be written ({error.strerror or error}); free some space or set "
-            "HF_HOME to another folder."
+            f"{name_of(folder)} cannot be written ({error.strerror or error}); free some space or "
+            "set HF_HOME to another folder."
         ) from None
 
 
@@ -289,4 +289,5 @@ def reason(error: Exception) -> str:
     """Return the first line of an error, with tokens removed."""
     line = next((part.strip() for part in str(error).splitlines() if part.strip()), "")
     line = re.sub(r"\bhf_\w+", "hf_...", line)
+    line = re.sub(r"\[Errno -?\d+\] ", "", line)
     return line.rstrip(".")[:150] or type(error).__name__

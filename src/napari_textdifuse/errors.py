@@ -6,7 +6,9 @@ Every message is one sentence that states the fault and the remedy. All classes 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 
@@ -55,6 +57,34 @@ class Cancelled(TextDiFuseError):
 
 class MissingDependencyError(TextDiFuseError):
     """The requested feature needs an optional package."""
+
+
+def name_of(path: str | os.PathLike[str]) -> str:
+    """Return a file's or folder's name as messages give it: its folders may name patients.
+
+    Models in the cache of the Hugging Face hub are named as on the hub.
+
+    Examples
+    --------
+    >>> name_of("/scans/Doe/t1.nii.gz"), name_of(f"hub/models--owner--tiny/snapshots/{40 * '0'}")
+    ('t1.nii.gz', 'owner/tiny')
+    """
+    absolute = Path(path).absolute()
+    if absolute.parent.name == "snapshots" and absolute.parts[-3].startswith("models--"):
+        return absolute.parts[-3].removeprefix("models--").replace("--", "/", 1)
+    return absolute.name or str(absolute)
+
+
+def file_in(path: str | os.PathLike[str]) -> str:
+    """Return the name of a file of a model as messages give it, with that of its folder.
+
+    Examples
+    --------
+    >>> file_in("/home/doe/models/tiny/config.json")
+    'tiny/config.json'
+    """
+    path = Path(path)
+    return f"{name_of(path.parent)}/{path.name}"
 
 
 _KINDS = {

@@ -200,7 +200,9 @@ def _words(name: str) -> list[str]:
         if crossed:
             words += [crossed[1], "to", crossed[2]]
             continue
-        numbered = re.fullmatch(r"(ct|mri?|pet|spect|flair|ir|infrared|vis|visible)\d{1,5}", word)
+        numbered = re.fullmatch(
+            r"(ct|mri?|pet|spect|flair|ir|infrared|lwir|rgb|thermal|vis|visible)\d{1,5}", word
+        )
         words.append(numbered[1] if numbered and numbered[1] != "vis" else word)
     return words
 

@@ -152,7 +152,10 @@ class Volume:
         if self.affine is not None:
             affine = np.asarray(self.affine, dtype=np.float64)
             if affine.shape != (4, 4) or not np.isfinite(affine).all():
-                raise InputError(f"{self.name}: the affine must be a finite 4x4 matrix.")
+                raise InputError(
+                    f"{self.name}: the affine (voxels to mm) must be 4 x 4 finite numbers; correct "
+                    "the file's geometry."
+                )
             if not np.allclose(affine[3], (0, 0, 0, 1), atol=1e-6):
                 raise InputError(
                     f"{self.name}: the last row of the affine is {affine[3].tolist()}, not "
@@ -217,7 +220,7 @@ class Volume:
             black = _on_black_ground(self)
             return Fact("colours of measured values" if black else "natural colour", "values")
         source = self.sources.get("modality", "file")
-        if self.modality in ("VIS", "IR"):
+        if self.modality == "VIS":
             return Fact("natural colour", source)
         return Fact("colours of measured values", source)
 

@@ -225,15 +225,10 @@ def test_names_on_the_hub_are_kept():
 @pytest.mark.parametrize(
     ("message", "shown"),
     [
-        ("'x' is unknown; draw a mask, or pass mask= or boxes=.", "; pass a mask with --mask."),
-        ("use device='auto' or 'cpu'.", "use --device auto or 'cpu'."),
+        ("'x' is unknown; pass mask= or boxes=.", "; pass a mask with --mask."),
+        ("use device='auto' or 'cpu'.", "use --device auto or cpu."),
         ("choose one with time=0 to 3.", "choose one with --time 0 to 3."),
-        ("name a folder with --locator-weights (detector= in Python).", "--locator-weights."),
-        (
-            "state the modality (modality=, such as {'a': 'CT'}, --modality-a and --modality-b, or "
-            "State... in the panel), or",
-            "state the modality with --modality-a and --modality-b, or",
-        ),
+        ("name a folder with weights= of the locator.", "--locator-weights."),
     ],
 )
 def test_messages_name_the_options_of_the_command_line(message, shown, capsys):

@@ -131,8 +131,9 @@ def check_fuse(options, out):
     folder = options.out
     ending = ".png" if str(getattr(options, "a", "")).endswith(".png") else ".nii.gz"
     record = json.loads((folder / "record.json").read_text())
-    mask = folder / f"mask{ending}"
-    fused = read(folder / f"fused{ending}")
+    dicom = getattr(options, "dicom", None) is not None
+    mask = folder / ("mask.dcm" if dicom else f"mask{ending}")
+    fused = read(folder / ("fused" if dicom else f"fused{ending}"))
     check_fused(options, record, fused, read(mask) if mask.exists() else None)
     assert (folder / "preview.png").is_file()
     if options.slices is None and ending == ".nii.gz":

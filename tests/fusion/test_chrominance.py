@@ -74,6 +74,7 @@ def picture(rgb=True, ground=90, modality=None, shape=(40, 48), light=(1, 1, 1))
         ({"ground": 0}, {"rgb": False, "ground": 0}, False, "black background"),
         ({}, {"rgb": False, "modality": "MR"}, False, "MR"),
         ({"modality": "PT"}, {"rgb": False}, False, "measured values"),
+        ({"modality": "IR", "light": SODIUM}, {"rgb": False}, False, "measured values"),
         ({"rgb": False}, {"rgb": False}, False, "no image has colour"),
     ],
 )

@@ -416,3 +416,16 @@ def test_broken_numbers_do_not_stop_reading(tmp_path, make_dicom, save_dicom, re
     assert volume.name == "MR series"
     assert not recwarn.list
     assert not caplog.records
+
+
+@pytest.mark.parametrize(("low", "unit"), [(-900, "HU"), (0, "a.u.")])
+def test_a_ct_without_an_intercept(tmp_path, make_dicom, save_dicom, low, unit):
+    """Half the stored values; where nothing is near air, they are no Hounsfield units."""
+    stored = np.arange(2 * low, 2 * low + 40, 2, dtype=np.int16).reshape(4, 5)
+    dataset = make_dicom(stored, RescaleSlope=0.5, RescaleIntercept=None)
+    volume = io.read(save_dicom(dataset, tmp_path / "x.dcm"))
+    np.testing.assert_allclose(volume.array, stored / 2)
+    assert volume.unit == unit
+    notes = " ".join(volume.metadata["notes"])
+    assert "no rescale intercept" in notes
+    assert ("not stated to be Hounsfield" in notes) == (unit == "a.u.")

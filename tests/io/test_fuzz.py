@@ -11,19 +11,30 @@ from pathlib import Path
 
 import pytest
 
+from napari_textdifuse.errors import TextDiFuseError
 from napari_textdifuse.io._quiet import reason
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from fuzz import Counts, fuzz, one_file
+from _bench.corpus import kinds
+from fuzz import Counts, fuzz, one_input
 
-#: Seeds that gave: a folder's name, numpy's and zlib's own words.
-CORPUS = (0, 1, 48, 68, 277, 355, 379)
+#: Kinds and seeds that gave: a folder's name, numpy's and zlib's own words.
+CORPUS = (
+    ("grey.png", 0),
+    ("colour.png", 1),
+    ("rle.dcm", 48),
+    ("grey.png", 68),
+    ("volume.nii.gz", 277),
+    ("jpeg.dcm", 355),
+    ("volume.nii.gz", 379),
+)
 
 
-@pytest.mark.parametrize("seed", CORPUS)
-def test_cases_that_once_gave_faults(seed, tmp_path, capfd):
-    counts = fuzz(tmp_path, range(seed, seed + 1))
+@pytest.mark.parametrize(("kind", "seed"), CORPUS)
+def test_cases_that_once_gave_faults(kind, seed, tmp_path, capfd):
+    counts = Counts()
+    one_input(tmp_path, kind, seed, counts)
     assert counts.faults == []
     assert capfd.readouterr() == ("", "")
 
@@ -45,12 +56,28 @@ def test_a_fault_would_be_seen(tmp_path, monkeypatch):
     def broken(path):
         raise KeyError("Rows")
 
-    import fuzz as module
+    import _bench.corpus as module
 
     monkeypatch.setattr(module.io, "read_times", broken)
     counts = Counts()
-    one_file(tmp_path / "x.png", 7, counts)
-    assert counts.faults == ["foreign: seed 7, x.png: KeyError: 'Rows'"]
+    one_input(tmp_path, "grey.png", 7, counts)
+    assert counts.faults == ["foreign: grey.png, seed 7: KeyError: 'Rows'"]
+
+
+def test_every_whole_input_is_read_or_refused_for_what_it_is(tmp_path):
+    """Nothing is learned from damage to what is refused whole."""
+    refused = {}
+    for name, kind in kinds().items():
+        place = tmp_path / name
+        for file, data in kind.files.items():
+            (place / file).parent.mkdir(parents=True, exist_ok=True)
+            (place / file).write_bytes(data)
+        try:
+            kind.use(place if kind.as_folder else place / kind.damaged[0])
+        except TextDiFuseError as error:
+            refused[name] = str(error)
+    assert set(refused) == {"Analyze header", "Analyze image"}
+    assert all("nib-convert" in message for message in refused.values())
 
 
 @pytest.mark.parametrize(

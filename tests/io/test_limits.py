@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import struct
 
 import nibabel as nib
 import numpy as np
@@ -82,3 +83,31 @@ def test_strips_that_the_file_does_not_list(tmp_path):
         file.pages[0].tags["ImageLength"].overwrite(8_000_000)
     with pytest.raises(ReadError, match="but the file has"):
         io.read(path)
+
+
+def test_a_compressed_plane_larger_than_any_scanner_s(
+    tmp_path, make_dicom, save_dicom, monkeypatch
+):
+    """Two bytes of RLE stand for 128: 14 MB would take 2.6 GB to decode."""
+    from pydicom.encaps import encapsulate
+    from pydicom.uid import RLELossless
+
+    frame = struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\x00" * (15000 * 15000 // 128)
+    dataset = make_dicom(np.zeros((2, 2), np.uint8))
+    dataset.Rows = dataset.Columns = 15000
+    dataset.PixelData = encapsulate([frame])
+    dataset["PixelData"].VR = "OB"
+    dataset.file_meta.TransferSyntaxUID = RLELossless
+    path = save_dicom(dataset, tmp_path / "x.dcm")
+    with pytest.raises(ReadError, match=r"15000 x 15000 pixels.*TEXTDIFUSE_MAX_BYTES"):
+        io.read(path)
+    monkeypatch.setenv("TEXTDIFUSE_MAX_BYTES", "100000000")  # lets planes through, up to itself
+    with pytest.raises(ReadError, match=r"225 MB of memory, more than the limit of 100 MB"):
+        io.read(path)
+
+
+@pytest.mark.parametrize("ending", ["hdr", "img"])
+def test_analyze_pairs_are_refused_with_what_converts_them(tmp_path, ending):
+    nib.save(nib.AnalyzeImage(np.ones((4, 5, 6), np.int16), np.eye(4)), tmp_path / "x.img")
+    with pytest.raises(ReadError, match=rf"^x\.{ending}: a pair of files.*nib-convert x\.img"):
+        io.read(tmp_path / f"x.{ending}")

@@ -47,7 +47,11 @@ def test_a_scan_past_midnight(header):
     header.SeriesDate = header.AcquisitionDate = "20200103"
     header.SeriesTime = header.AcquisitionTime = "003000"
     tracer(header).RadiopharmaceuticalStartTime = "224000"
-    assert pet_scale([header]).factor == pytest.approx(0.0004)
+    scale = pet_scale([header])
+    assert scale.factor == pytest.approx(0.0004)
+    assert "stated for 22:40 without a date, the scan for 00:30" in scale.note
+    tracer(header).RadiopharmaceuticalStartDateTime = "20200102224000"
+    assert pet_scale([header]).note is None, "the day is stated"
 
 
 def test_a_series_made_later_uses_the_frame_times(header):

@@ -159,7 +159,7 @@ def test_the_usual_tables_are_read(tmp_path, text):
 
 def test_missing_files_are_named(tmp_path, monkeypatch):
     monkeypatch.delenv("TEXTDIFUSE_ATLAS", raising=False)
-    with pytest.raises(WeightsError, match="--atlas"):
+    with pytest.raises(WeightsError, match="atlas="):
         AtlasLocator().load()
     with pytest.raises(WeightsError, match="no folder"):
         AtlasLocator(tmp_path / "none").load()

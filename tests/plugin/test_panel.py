@@ -249,7 +249,7 @@ def test_words_complete_inside_sentences_those_that_begin_like_it_first(typed, s
 
 
 def test_messages_speak_of_the_panel():
-    error = InputError("'x' is not known; draw a mask, or pass mask= or boxes=.")
+    error = InputError("'x' is not known; pass mask= or boxes=.")
     assert in_panel_words(str(error)) == "'x' is not known; draw a mask and choose it under Drawn."
     note = "tumour: not marked: not plausible; draw it, or choose another locator."
     assert in_panel_words(note).endswith("draw it, or choose another way under Find with.")
@@ -260,12 +260,12 @@ def test_messages_speak_of_the_panel():
     [
         (
             "run 'textdifuse weights download owlvit --yes' (615 MB), or name a folder with "
-            "--locator-weights (detector= in Python).",
+            "weights= of the locator.",
             "download owlvit (615 MB) in the Models panel.",
         ),
         (
-            "state the modality (modality=, such as {'a': 'CT'}, --modality-a and --modality-b, or "
-            "State... in the panel), or draw a mask, or pass mask= or boxes=.",
+            "state the modality, such as with modality={'a': 'CT', 'b': 'MR'}, or pass mask= or "
+            "boxes=.",
             "state the modality with State..., or draw a mask and choose it under Drawn.",
         ),
         (

@@ -178,7 +178,9 @@ def test_private_missing_and_down(stored, monkeypatch):
     assert find(HubWeights(REPO)) is None
     assert fetch(HubWeights(REPO)) == find(HubWeights(REPO))
     point_to(monkeypatch, "http://127.0.0.1:9")  # the discard port: closed
-    with pytest.raises(WeightsError, match=r"Behind a firewall.*name its folder with --weights"):
+    with pytest.raises(
+        WeightsError, match=r"refused\)\. Behind a firewall.*name its folder with weights="
+    ):
         fetch(HubWeights(REPO))
     assert find(HubWeights(REPO)) is not None  # what was there stays
 

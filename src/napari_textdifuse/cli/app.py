@@ -135,6 +135,10 @@ def build_parser() -> argparse.ArgumentParser:
             f"series of folder {role.upper()}, by number or UID; default: that with the most images"
         )
         fuse.add_argument(f"--series-{role}", metavar="N|UID", help=text)
+    text = (
+        "write DICOM: linked to the patient and study of A, which must be DICOM, or de-identified"
+    )
+    fuse.add_argument("--dicom", choices=("linked", "de-identified"), help=text)
 
     text = "fuse two folders, paired by file name, or a BIDS data set; resumes"
     batch = add("batch", text, _fusion_options(out_required=False), json)

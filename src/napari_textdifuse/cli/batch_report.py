@@ -21,6 +21,7 @@ from ..io._files import write_bytes
 from ..measure import to_csv
 from ..results.folder import load_record
 from ..volume import NOTICE
+from .report import in_options
 
 PAGE, TABLE, OBJECTS = "report.html", "report.csv", "objects.csv"
 #: Possible states of a pair, in the order of the summary.
@@ -70,7 +71,7 @@ class Case:
     def load(self, record: Path, preview: Path) -> None:
         """Read notes, objects and preview from the files written."""
         self.record = load_record(record)
-        self.notes = list(self.record.get("warnings", ()))
+        self.notes = [in_options(note) for note in self.record.get("warnings", ())]
         objects = self.record.get("objects", ())
         self.objects = [dict(row) for row in objects if isinstance(row, Mapping)]
         self.preview = preview if preview.is_file() else None

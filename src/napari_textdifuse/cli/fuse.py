@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..fusion.pair import Pair
 from ..inputs import as_volume
 from ..io import list_series, read
 from ..locate import Locator
+from ..results.dicom_folder import check_dicom, save_dicom
 from ..results.folder import (
     PARTIAL,
     PREVIEW,
@@ -30,19 +32,35 @@ from .interrupt import interruptible
 from .locator_options import make_locator
 from .report import ProgressLine, print_json, say
 
+#: Of ``--dicom``: the result gets the patient and study of image A.
+LINKED = "linked"
+
 
 def run(options: argparse.Namespace) -> int:
     """Fuse two images."""
-    a = _read(options.a, options.series_a, options.time, "image A")
+    series = _series(options.a, options.series_a)
+    a = _read(options.a, series, options.time, "image A")
     ending = format_for(options.a, a)
+    save = None
+    if options.dicom is not None:
+        source = options.a if options.dicom == LINKED else None
+        check_dicom(options.out, a, source, series)
+        save = partial(save_dicom, source=source, image=a, series=series)
     inputs = [options.a, options.b] + ([options.mask] if options.mask else [])
     names = [*file_names(ending).values(), *file_names(PARTIAL + ending).values(), RECORD, PREVIEW]
     refuse_overwriting([options.out / name for name in names], inputs)
-    fuse_into(options, a, _read(options.b, options.series_b, options.time, "image B"), ending)
+    b = _read(options.b, _series(options.b, options.series_b), options.time, "image B")
+    fuse_into(options, a, b, ending, save)
     return 0
 
 
-def fuse_into(options: argparse.Namespace, a: Volume, b: Volume, ending: str) -> None:
+def fuse_into(
+    options: argparse.Namespace,
+    a: Volume,
+    b: Volume,
+    ending: str,
+    save: Callable[[FusionResult, Path, Pair], dict[str, Path]] | None = None,
+) -> None:
     """Fuse two volumes as the options say, write everything and report it.
 
     Parameters
@@ -52,6 +70,8 @@ def fuse_into(options: argparse.Namespace, a: Volume, b: Volume, ending: str) ->
     a, b : Volume
     ending : str
         Of the result files; see `format_for`.
+    save : callable, optional
+        Writes a complete result in another format, and returns the files by role.
 
     Raises
     ------
@@ -70,7 +90,10 @@ def fuse_into(options: argparse.Namespace, a: Volume, b: Volume, ending: str) ->
             raise
         save_result(stop.partial, options.out, ending)
         raise Cancelled(f"{stop} They are in {options.out} as *{PARTIAL}{ending}.") from None
-    files = save_result(result, options.out, ending, pair)
+    if save is None:
+        files = save_result(result, options.out, ending, pair)
+    else:
+        files = save(result, options.out, pair)
     if options.json:
         names = {role: path.name for role, path in files.items()}
         written = load_record(files["record"])
@@ -111,7 +134,8 @@ def fuse_pair(
     return result, session.pair
 
 
-def _read(path: Path, series: str | None, time: int | None, role: str) -> Volume:
+def _series(path: Path, series: str | None) -> str | None:
+    """Return the UID of the series that was chosen by its number or UID; None for none."""
     if series is not None and path.is_dir() and len(series) < 9 and series.isdigit():
         found = list_series(path)
         uids = [info.uid for info in found if info.number == int(series)]
@@ -121,6 +145,10 @@ def _read(path: Path, series: str | None, time: int | None, role: str) -> Volume
                 f"{path.name} has {len(uids) or 'no'} series numbered {series}; it has {known}."
             )
         series = uids[0]
+    return series
+
+
+def _read(path: Path, series: str | None, time: int | None, role: str) -> Volume:
     return as_volume(read(path, series=series, time=time), role)
 
 

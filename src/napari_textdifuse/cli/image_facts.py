@@ -16,7 +16,7 @@ from ..intensity import default_window
 from ..io import list_series, read
 from ..meaning import facts_record, state
 from ..volume import Fact, Volume
-from .report import print_json, say
+from .report import in_options, print_json, say
 
 DONE, WRONG = 0, 2
 #: Degrees between an array axis and the nearest patient axis that count as tilted.
@@ -146,5 +146,5 @@ def _text(image: dict[str, Any]) -> str:
     add("values", f"{size} {image['dtype']}{values}")
     low, high = image["window"]
     add("window", f"{low:g} to {high:g}{unit} ({image['window_from']})")
-    lines += [f"  note: {note}" for note in image["notes"]]
+    lines += [f"  note: {in_options(note)}" for note in image["notes"]]
     return "\n".join(lines)

@@ -8,7 +8,7 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -18,24 +18,34 @@ if TYPE_CHECKING:
 
 #: The logger above all modules of this package.
 OURS = __name__.split(".")[0]
-#: Parameters of the library in messages, and the options of the command line.
-_OPTIONS = (
-    (r"draw a mask, or pass mask= or boxes=", "pass a mask with --mask"),
-    (r"\(modality=.*?(--modality-a and --modality-b), or State\.\.\. in the panel\)", r"with \1"),
-    (r" \(\w+=(?:True)? in Python\)", ""),
+#: Arguments of the library in messages, and the options of the command line that stand for them.
+_OPTIONS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
+    (r"with modality=\{'a': '(\w+)', 'b': '(\w+)'\}", r"with --modality-a \1 --modality-b \2"),
+    (r"\bmodality= and unit=", "--modality-a, --modality-b, --unit-a and --unit-b"),
+    (r"\bpass mask= or boxes=", "pass a mask with --mask"),
+    (r"\b(?:mask|boxes|drawing)=", "--mask"),
+    (r"\bpass accept_licence=True", "add --accept-licence"),
+    (r"\bweights= of the locator", "--locator-weights"),
+    (r"\bcommand=", "--locator-command"),
     (r" or from_pretrained\(\.\.\., download=True\)", ""),
-    (r"\b(chroma|colour|device|tint)='(\w+)'", r"--\1 \2"),
-    (r"\b(restore|time)=(?=\d)", r"--\1 "),
+    (r"allow it more time with timeout=", "try a smaller image, or fewer terms at once"),
+    (
+        r"\b(atlas|chroma|colour|device|private|restore|time|tint|weights)="
+        r"(?:'(\w+)' or '(\w+)'|'?(\w*)'?)",
+        lambda found: " ".join(
+            ["--" + found[1], *([f"{found[2]} or {found[3]}"] if found[2] else [found[4]])]
+        ).rstrip(),
+    ),
 )
 
 
 def in_options(message: str) -> str:
-    """Replace parameters of the library in a message by options of the command line.
+    """Replace arguments of the library in a message by options of the command line.
 
     Examples
     --------
     >>> in_options("This machine has no device 'cuda'; use device='auto' or 'cpu'.")
-    "This machine has no device 'cuda'; use --device auto or 'cpu'."
+    "This machine has no device 'cuda'; use --device auto or cpu."
     """
     for pattern, words in _OPTIONS:
         message = re.sub(pattern, words, message)
@@ -43,7 +53,7 @@ def in_options(message: str) -> str:
 
 
 def say(message: str) -> None:
-    """Print one line on stderr, in terms of the command line."""
+    """Print one line on stderr, with the options of the command line."""
     print(f"textdifuse: {in_options(message)}", file=sys.stderr, flush=True)
 
 

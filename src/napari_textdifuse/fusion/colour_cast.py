@@ -102,7 +102,7 @@ def _restored(
 ) -> tuple[bool, str]:
     if choice == "restore":
         coloured = ready.a if ready.colour_from == "a" else ready.b
-        if not coloured.rgb or (coloured.modality or NATURAL[0]) not in NATURAL:
+        if not coloured.rgb or coloured.modality not in (None, "VIS"):
             raise InputError(
                 f"The colours of a {coloured.modality or 'tinted'} image encode measured values "
                 "and are not restored; use chroma='keep' or 'auto'."
@@ -137,7 +137,7 @@ def _measured(ready: Prepared) -> str | None:
     """Return why the colours are assumed to encode measured values; None if they are not."""
     pair = (ready.a, ready.b)
     coloured, other = pair if ready.colour_from == "a" else pair[::-1]
-    if not coloured.rgb or (coloured.modality or NATURAL[0]) not in NATURAL:
+    if not coloured.rgb or coloured.modality not in (None, "VIS"):
         return "the colours encode measured values"
     if other.modality is not None and other.modality not in NATURAL:
         return f"the other image is {other.modality}"

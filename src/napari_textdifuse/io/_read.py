@@ -18,6 +18,8 @@ from ._series import SeriesInfo, TimeSeries
 NIFTI = (".nii", ".nii.gz")
 TIFF = (".tif", ".tiff")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+#: Header and values in files of their own.
+PAIRS = (".hdr", ".img")
 
 
 def read(
@@ -105,6 +107,12 @@ def _open(path: Path, series: str | None) -> TimeSeries:
     if not head:
         raise ReadError(f"{path.name} is empty (0 bytes); export or download it again.")
     name = path.name.lower()
+    if name.endswith(PAIRS) and all(path.with_suffix(end).is_file() for end in PAIRS):
+        raise ReadError(
+            f"{path.name}: a pair of files (.hdr and .img, Analyze or NIfTI) cannot be read, and "
+            "Analyze does not say which side is left; convert it to NIfTI, such as with "
+            f"'nib-convert {path.stem}.img {path.stem}.nii.gz', and check the sides."
+        )
     if head[128:132] == b"DICM" or not name.endswith((*NIFTI, *TIFF, *PICTURES)):
         from . import dicom
 

@@ -127,8 +127,7 @@ def find_pairs(root: Path, a: str, b: str) -> BidsPairs:
     if not any(root.glob("sub-*")):
         raise InputError(
             f"{root.name} has no folders sub-*, so it is not a BIDS data set; give its root, or "
-            "fuse "
-            "two folders without --bids."
+            "fuse two plain folders."
         )
     found: dict[str, tuple[list[BidsFile], list[BidsFile]]] = {}
     for image in _images(root):

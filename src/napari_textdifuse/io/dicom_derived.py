@@ -98,7 +98,7 @@ def common_header(
         If identity is requested without a source.
     """
     if identity and not source:
-        raise WriteError("there is no patient to copy; pass the source series with identity=True.")
+        raise WriteError("there is no patient to copy; pass the source series.")
     header = Dataset()
     for key, value in ANONYMOUS.items():
         setattr(header, key, source[0].get(key, value) if identity else value)

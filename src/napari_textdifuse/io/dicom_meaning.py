@@ -14,6 +14,9 @@ from .dicom_real_world import Meaning, Window, apply_real_world
 from .enhanced_pet import is_enhanced
 from .suv import PetScale, pet_scale
 
+#: A CT that goes below this, in HU, has air or fat in it.
+FAR_BELOW_WATER = -200.0
+
 
 def describe(
     headers: Sequence[Dataset], series: Sequence[Dataset], array: Array, rgb: bool
@@ -51,7 +54,15 @@ def describe(
     modality = str(first.get("Modality") or "")
     if modality == "CT":
         kind = str(first.get("RescaleType") or "HU").strip().upper()
-        if kind == "HU" and "RescaleSlope" in first:
+        stated = kind == "HU" and "RescaleSlope" in first
+        if stated and "RescaleIntercept" not in first:
+            below = array.size > 0 and float(np.min(array)) < FAR_BELOW_WATER
+            stated = below
+            meaning.notes.append(
+                "The CT states no rescale intercept (0028,1052), which was taken to be 0"
+                + ("." if below else "; the values reach nowhere near air.")
+            )
+        if stated:
             meaning.unit = "HU"
         else:
             meaning.notes.append(

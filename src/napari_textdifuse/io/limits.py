@@ -18,6 +18,9 @@ ANY_RATIO = 2**30
 #: Above that, to so many times its own size: measurements compress to a hundredth at most, but a
 #: file of zeros made to fill the memory compresses to a thousandth.
 RATIO = 250
+#: Pixels of one plane in a compressed file; Pillow's own limit for PNG and JPEG. Scanners make 30
+#: million at most, and decoders take several times the memory of what they decode.
+PLANE = 178_956_970
 
 
 def max_bytes() -> int:
@@ -107,6 +110,27 @@ def check_size(name: str, shape: Iterable[int], itemsize: float, stored: int | N
     if stored is not None and size > max_unpacked(stored):
         raise unpacks_to_too_much(name, what, stored)
     return size
+
+
+def check_plane(name: str, rows: int, columns: int, stored: int) -> None:
+    """Refuse a compressed plane that is larger than any that is measured.
+
+    Parameters
+    ----------
+    name : str
+        For the message.
+    rows, columns : int
+        From the header.
+    stored : int
+        Size of the file.
+
+    Raises
+    ------
+    ReadError
+        If it has more than `PLANE` pixels, and the user has not set a limit of memory.
+    """
+    if rows * columns > PLANE and not os.environ.get(VARIABLE, "").strip():
+        raise unpacks_to_too_much(name, f"one plane would have {rows} x {columns} pixels", stored)
 
 
 def unpacks_to_too_much(name: str, what: str, stored: int) -> ReadError:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from ..errors import WriteError
+from ..errors import WriteError, name_of
 
 PREFIX = ".textdifuse-"
 #: Seconds after which leftovers of another machine are assumed to be abandoned.
@@ -45,7 +45,7 @@ def staging(out: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise WriteError(
-            f"{out} cannot be written ({error.strerror or error}); choose another folder."
+            f"{name_of(out)} cannot be written ({error.strerror or error}); choose another folder."
         ) from None
     finally:
         if fresh and out.is_dir() and not any(out.iterdir()):
@@ -75,7 +75,7 @@ def publish(moves: Sequence[tuple[Path, Path]], stale: Iterable[Path] = ()) -> N
     """
     for _, final in moves:
         if final.is_dir():
-            raise WriteError(f"{final} is a folder; move it away or choose another --out.")
+            raise WriteError(f"{final.name} is a folder; move it away, or choose another folder.")
         final.parent.mkdir(parents=True, exist_ok=True)
     finals = [*(final for _, final in reversed(moves)), *stale]
     older = [final for final in finals if final.exists() or final.is_symlink()]

@@ -16,7 +16,14 @@ from pydicom.tag import BaseTag
 
 from .dicom_numbers import number
 from .enhanced_pet import PER_FRAME, as_classic, is_enhanced
-from .suv_times import Missing, contradiction, seconds_from_injection, seconds_of_frame, zone_of
+from .suv_times import (
+    Missing,
+    contradiction,
+    day_before,
+    seconds_from_injection,
+    seconds_of_frame,
+    zone_of,
+)
 
 #: Below this an injected dose in Bq is surely in another unit; diagnostic doses are 1e6 to 1e9.
 MIN_DOSE_BQ = 1e5
@@ -165,8 +172,9 @@ def _from_activity(headers: Sequence[Dataset]) -> tuple[float, dict[str, Any]]:
     half_life = _half_life(tracer)
     waited = seconds_from_injection(headers, tracer, half_life)
     facts |= {"half_life_s": half_life, "injection_to_scan_s": waited}
-    if (note := contradiction(tracer, zone_of(header))) is not None:
-        facts["note"] = note
+    notes = (contradiction(tracer, zone_of(header)), day_before(headers, tracer, half_life))
+    if any(notes):
+        facts["note"] = " ".join(filter(None, notes))
     return weight * 1000 / (dose * 2 ** (-waited / half_life)), facts
 
 

@@ -88,6 +88,18 @@ def contradiction(tracer: Dataset, zone: timedelta | None) -> str | None:
     )
 
 
+def day_before(headers: Sequence[Dataset], tracer: Dataset, half_life: float) -> str | None:
+    """Return a sentence if only a time of day of the injection is known, later than the scan's."""
+    scan = _decay_reference(headers, half_life)
+    injected, dated = _injection(tracer, scan, zone_of(headers[0]))
+    if dated or injected <= scan:
+        return None
+    return (
+        f"The injection is stated for {injected:%H:%M} without a date, the scan for {scan:%H:%M}; "
+        "the injection was assumed to be on the day before, and SUV was computed so."
+    )
+
+
 def _decay_reference(headers: Sequence[Dataset], half_life: float) -> datetime:
     """Return the moment that ``START`` refers to.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, PromptError, WeightsError
+from ..errors import InputError, PromptError, WeightsError, name_of
 from ..volume import LABEL_UNIT, Volume
 from .atlas_fit import Fitted, fit
 from .cache import ContentCache
@@ -60,7 +60,7 @@ class AtlasLocator:
     def describe(cls) -> LocatorInfo:
         """Describe this locator; loads nothing."""
         there = os.environ.get(VARIABLE)
-        missing = () if there else (f"Name the folder of an atlas with --atlas or {VARIABLE}.",)
+        missing = () if there else (f"Name the folder of an atlas with atlas=, or set {VARIABLE}.",)
         return LocatorInfo(
             name=cls.name,
             summary="the structures of your own atlas, registered to the subject's T1",
@@ -80,8 +80,8 @@ class AtlasLocator:
         if self._loaded is None:
             if self.folder is None:
                 raise WeightsError(
-                    "The locator 'atlas' has no atlas; name its folder with --atlas (atlas= in "
-                    f"Python), or set {VARIABLE}."
+                    "The locator 'atlas' has no atlas; name its folder with atlas=, or set "
+                    f"{VARIABLE}."
                 )
             self._loaded = read_atlas(self.folder)
         return self._loaded
@@ -162,7 +162,7 @@ def read_atlas(folder: Path) -> tuple[Volume, Volume, dict[int, str]]:
     try:
         template, values = read(image), read(labels)
     except InputError as error:
-        raise WeightsError(f"The atlas in {folder} cannot be read: {error}") from None
+        raise WeightsError(f"The atlas in {name_of(folder)} cannot be read: {error}") from None
     whole = np.rint(values.array)
     if values.rgb or np.abs(values.array - whole).max(initial=0) > 1e-3 or whole.min() < 0:
         raise WeightsError(f"{labels.name} contains no labels (integers from 0).")
@@ -181,7 +181,7 @@ def read_atlas(folder: Path) -> tuple[Volume, Volume, dict[int, str]]:
 def _files(folder: Path) -> tuple[Path, Path, Path]:
     """Return template, labels and table of a folder."""
     if not folder.is_dir():
-        raise WeightsError(f"There is no folder {str(folder)!r} with an atlas; check the path.")
+        raise WeightsError(f"There is no folder {name_of(folder)!r} with an atlas; check the path.")
     images = sorted(p for p in folder.iterdir() if p.name.endswith(_NIFTI))
     labels = [p for p in images if re.search(r"dseg|label|atlas|parc|aseg", p.name, re.I)]
     templates = [p for p in images if p not in labels]
@@ -193,7 +193,7 @@ def _files(folder: Path) -> tuple[Path, Path, Path]:
         ("table of names (.csv, .tsv, .txt)", tables),
     ):
         if not there:
-            raise WeightsError(f"{folder} has no {what}.")
+            raise WeightsError(f"{name_of(folder)} has no {what}.")
     return (named or templates)[0], labels[0], tables[0]
 
 

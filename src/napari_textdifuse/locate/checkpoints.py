@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import MissingDependencyError, WeightsError
+from ..errors import MissingDependencyError, WeightsError, file_in, name_of
 from ..stopping import interruptible
 from ..weights.tensors import finite
 from .torchvision_standin import torchvision_works
@@ -53,20 +53,22 @@ def model_type(folder: Path) -> str:
         If there is no readable ``config.json`` with a known ``model_type``, or no weights.
     """
     if not folder.is_dir():
-        raise WeightsError(f"There is no folder {str(folder)!r} of model weights; check the path.")
+        raise WeightsError(
+            f"There is no folder {name_of(folder)!r} of model weights; check the path."
+        )
     path = folder / "config.json"
     if not path.is_file():
-        raise WeightsError(f"{folder} has no config.json; name the folder of one model.")
+        raise WeightsError(f"{name_of(folder)} has no config.json; name the folder of one model.")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         kind = config["model_type"]
     except (OSError, ValueError, KeyError, TypeError):
         raise WeightsError(
-            f"{path} is damaged or does not belong to a model; download the model again."
+            f"{file_in(path)} is damaged or does not belong to a model; download the model again."
         ) from None
     if kind not in MODEL_TYPES:
         known = ", ".join(MODEL_TYPES)
-        raise WeightsError(f"{folder} contains a {kind!r} model, not one of {known}.")
+        raise WeightsError(f"{name_of(folder)} contains a {kind!r} model, not one of {known}.")
     return str(kind)
 
 
@@ -82,7 +84,7 @@ def weight_file(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise WeightsError(
-        f"{folder} has no {' or '.join(WEIGHT_FILES)}; the download may be incomplete."
+        f"{name_of(folder)} has no {' or '.join(WEIGHT_FILES)}; the download may be incomplete."
     )
 
 
@@ -125,7 +127,9 @@ def preprocessing(
                 if middle.shape != (3,) or not (spread > 0).all():
                     raise ValueError
             except (OSError, ValueError, TypeError, AttributeError):
-                raise WeightsError(f"{path} is damaged; download the model again.") from None
+                raise WeightsError(
+                    f"{file_in(path)} is damaged; download the model again."
+                ) from None
             break
 
     def prepare(picture: npt.NDArray[np.uint8]) -> torch.Tensor:
@@ -156,7 +160,9 @@ def find(folder: Path) -> dict[Role, Path]:
         If there is no such folder.
     """
     if not folder.is_dir():
-        raise WeightsError(f"There is no folder {str(folder)!r} of model weights; check the path.")
+        raise WeightsError(
+            f"There is no folder {name_of(folder)!r} of model weights; check the path."
+        )
     found: dict[Role, Path] = {}
     inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     for path in (folder, *inside):
@@ -227,7 +233,7 @@ def usable_files(folder: Path, what: str) -> Iterator[None]:
     except Exception as error:  # of transformers, whatever it is
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise WeightsError(
-            f"{folder} has no usable {what} ({reason}); download the model again."
+            f"{name_of(folder)} has no usable {what} ({reason}); download the model again."
         ) from None
 
 
@@ -283,17 +289,19 @@ def load_pretrained(model_class: Any, folder: Path) -> Any:
     # safetensors, pickle, torch and transformers raise their own errors, with unsuitable advice
     except Exception:
         raise WeightsError(
-            f"{path} cannot be loaded as {model_class.__name__}; the file is damaged or belongs to "
-            "another model, so download it again."
+            f"{file_in(path)} cannot be loaded as {model_class.__name__}; the file is damaged or "
+            "belongs to another model, so download it again."
         ) from None
     missing = sorted(info["missing_keys"])
     if missing:
         raise WeightsError(
-            f"{path} lacks {len(missing)} of the weights of {model_class.__name__}, such as "
-            f"{missing[0]}; it belongs to another model."
+            f"{file_in(path)} lacks {len(missing)} of the weights of {model_class.__name__}, such "
+            f"as {missing[0]}; it belongs to another model."
         )
     if not finite(model.parameters()):
-        raise WeightsError(f"{path} contains values that are not finite; download the model again.")
+        raise WeightsError(
+            f"{file_in(path)} contains values that are not finite; download the model again."
+        )
     return interruptible(model.eval())
 
 

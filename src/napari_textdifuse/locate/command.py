@@ -141,7 +141,7 @@ class CommandLocator:
             if not accept_licence:
                 raise InputError(
                     f"{self.program.licence} {self.program.network} See {self.program.home}; to "
-                    "agree, add --accept-licence (accept_licence=True in Python)."
+                    "agree, pass accept_licence=True."
                 )
             given = self.program.command
         self.command = _template(given)
@@ -152,7 +152,7 @@ class CommandLocator:
         """Describe this locator; runs nothing."""
         missing: tuple[str, ...] = ()
         if not os.environ.get(VARIABLE):
-            missing = (f"Give a command with --locator-command, or set {VARIABLE}.",)
+            missing = (f"Give a command with command=, or set {VARIABLE}.",)
         return LocatorInfo(
             name=cls.name,
             summary="any program that reads and writes NIfTI files (VoxTell, TotalSegmentator ...)",
@@ -173,8 +173,7 @@ class CommandLocator:
         """
         if not self.command:
             raise InputError(
-                "The locator 'command' has no command; give one with --locator-command (command= "
-                f"in Python), or set {VARIABLE}."
+                f"The locator 'command' has no command; give one with command=, or set {VARIABLE}."
             )
         if shutil.which(self.command[0]) is None:
             hint = f"; see {self.program.home}" if self.program is not None else ""
@@ -261,7 +260,7 @@ class CommandLocator:
                     if time.monotonic() > ends:
                         raise TextDiFuseError(
                             f"{program} was stopped after {self.timeout:g} s without a result; "
-                            f"allow it more time (timeout=).{_last_words(log)}"
+                            f"allow it more time with timeout=.{_last_words(log)}"
                         )
                     time.sleep(POLL)
             finally:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from ..errors import WeightsError
+from ..errors import WeightsError, name_of
 from .boxes import clip
 from .checkpoints import (
     load_pretrained,
@@ -225,7 +225,7 @@ def load_detector(folder: Path, device: torch.device) -> Detector:
         return GroundingDinoDetector(folder, device)
     if kind in OUTLINING:
         return Sam3Detector(folder, device)
-    raise WeightsError(f"{folder} contains a {kind!r} model, which is not a detector.")
+    raise WeightsError(f"{name_of(folder)} contains a {kind!r} model, which is not a detector.")
 
 
 def _corners(boxes: torch.Tensor) -> torch.Tensor:

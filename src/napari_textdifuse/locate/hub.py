@@ -41,7 +41,7 @@ class HubModel(Repository):
     megabytes: int
     licence: str = "Apache-2.0"
     note: str
-    by_hand: str = "name its folder with --locator-weights"
+    by_hand: str = "name its folder with weights= of the locator"
 
 
 def _detector(name: str, megabytes: int, note: str) -> HubModel:

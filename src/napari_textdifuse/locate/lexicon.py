@@ -21,7 +21,7 @@ from .terms import Objects, Rule, Term
 from .views import RuleImage, views_of
 from .vocabulary import TERMS
 
-_ALTERNATIVES = "draw a mask, or pass mask= or boxes="
+_ALTERNATIVES = "pass mask= or boxes="
 _KINDS = {
     "CT": "a CT",
     "MR": "an MR image",
@@ -160,7 +160,7 @@ class LexiconLocator:
             for image in images
         )
         unknown = any(image.modality is None for image in images)
-        hint = "; set the images' modality and unit if you know them" if unknown else ""
+        hint = "; set the images' modality= and unit= if you know them" if unknown else ""
         return (
             f"{term.name!r} needs {needs}, but these images are {have}{hint}; for them the lexicon "
             f"knows {self._known(views)}; for anything else, {_ALTERNATIVES}."
@@ -190,9 +190,8 @@ def _unknown_images(term: Term) -> str:
     kinds = dict.fromkeys(_KINDS[rule.modality] for rule in term.rules)
     return (
         f"{term.name!r} is a finding in {' or '.join(kinds)}, and the modality of neither image "
-        "is known; "
-        "state the modality (modality=, such as {'a': 'CT', 'b': 'MR'}, --modality-a and "
-        f"--modality-b, or State... in the panel), or {_ALTERNATIVES}."
+        "is known; state the modality, such as with modality={'a': 'CT', 'b': 'MR'}, or "
+        f"{_ALTERNATIVES}."
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..errors import WeightsError
+from ..errors import WeightsError, name_of
 from .boxes import Boxes, Scores, clip
 from .checkpoints import (
     load_pretrained,
@@ -192,5 +192,7 @@ def _classes(kind: str, folder: Path) -> tuple[Any, Any, Any]:
         elif kind == "owlv2":
             classes = hf.Owlv2ForObjectDetection, hf.Owlv2ImageProcessorPil
         else:
-            raise WeightsError(f"{folder} contains a {kind!r} model, which is not a detector.")
+            raise WeightsError(
+                f"{name_of(folder)} contains a {kind!r} model, which is not a detector."
+            )
         return *classes, hf.CLIPTokenizer

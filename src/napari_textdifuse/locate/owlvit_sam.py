@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import Cancelled, InputError, WeightsError
+from ..errors import Cancelled, InputError, WeightsError, name_of
 from ..volume import Volume
 from .boxes import without_duplicates
 from .cache import ContentCache
@@ -321,12 +321,12 @@ class OwlVitSamLocator:
         given = self.detector if role == "detector" else self.segmenter
         preferred = self.PREFERRED if role == "detector" else self.SEGMENTER
         name = str(given) if given else _first(preferred)
-        where = f" in {os.fspath(self.weights)}" if self.weights is not None and not given else ""
+        where = f" in {name_of(self.weights)}" if self.weights is not None and not given else ""
         size = get_model(name).megabytes
         return (
             f"The locator {self.name!r} has no {role} weights{where}; run 'textdifuse weights "
-            f"download {name} --yes' ({size} MB), or name a folder with --locator-weights "
-            f"({role}= in Python)."
+            f"download {name} --yes' ({size} MB), or name a folder with weights= of "
+            "the locator."
         )
 
 

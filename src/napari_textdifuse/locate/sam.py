@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..errors import WeightsError
+from ..errors import WeightsError, name_of
 from .boxes import Boxes
 from .checkpoints import (
     CHECKPOINTS,
@@ -42,7 +42,9 @@ class TransformersSam:
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         if model_type(folder) != "sam":
-            raise WeightsError(f"{folder} contains no SAM model; name one as the segmenter.")
+            raise WeightsError(
+                f"{name_of(folder)} contains no SAM model; name one as the segmenter."
+            )
         with transformers_classes():
             from transformers import SamImageProcessorPil, SamModel
         self.model = load_pretrained(SamModel, folder).to(device)
@@ -218,7 +220,9 @@ def load_segmenter(path: Path, device: torch.device) -> Segmenter:
             return Sam2Segmenter(path, device)
         return TransformersSam(path, device)
     if not path.is_file():
-        raise WeightsError(f"There is no SAM folder or checkpoint {str(path)!r}; check the path.")
+        raise WeightsError(
+            f"There is no SAM folder or checkpoint {name_of(path)!r}; check the path."
+        )
     if path.suffix not in CHECKPOINTS:
         raise WeightsError(
             f"{path.name} is neither a SAM checkpoint (.pth) nor a folder in transformers' format."

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import TextDiFuseError, WriteError
+from ..errors import TextDiFuseError, WriteError, name_of
 from ..io import list_series, read, write_dicom, write_json, write_segmentation
+from ..io.dicom_find import image_header
 from ..io.staging import publish, staging
 from ..measure import to_csv
 from ..volume import Volume
@@ -36,6 +37,7 @@ def save_dicom(
     *,
     source: Path | None = None,
     image: Volume | None = None,
+    series: str | None = None,
 ) -> dict[str, Path]:
     """Write a result as DICOM: a folder per image, ``mask.dcm``, the table and the record.
 
@@ -54,6 +56,8 @@ def save_dicom(
         File or folder with the DICOM series of image A.
     image : Volume, optional
         Image A; `source` must have a series on its grid.
+    series : str, optional
+        SeriesInstanceUID of image A, where `source` has several; default: the first on its grid.
 
     Returns
     -------
@@ -68,9 +72,9 @@ def save_dicom(
     """
     if not result.record.get("complete", True):
         raise WriteError("a cancelled result is not written as DICOM; fuse again, or save NIfTI.")
-    series = None
     if source is not None:
-        series = matching_series(source, result.volume("fused") if image is None else image)
+        placed = result.volume("fused") if image is None else image
+        series = matching_series(source, placed, series)
     record = full_record(result)
     with staging(out) as temporary:
         found: dict[str, Path] = {}
@@ -82,7 +86,7 @@ def save_dicom(
             target = temporary / (role if volume.ndim == 3 else f"{role}.dcm")
             found[role] = out / target.name
             if found[role].exists():
-                raise WriteError(f"{found[role]} already exists; choose another folder.")
+                raise _is_there(found[role])
             files = write_dicom(
                 target,
                 volume,
@@ -122,13 +126,44 @@ def save_dicom(
     return found
 
 
-def matching_series(source: Path, image: Volume) -> str | None:
+def check_dicom(
+    out: Path, image: Volume, source: Path | None = None, series: str | None = None
+) -> None:
+    """Refuse what `save_dicom` would refuse, before the images are fused.
+
+    Parameters
+    ----------
+    out, image, source, series
+        See `save_dicom`; `image` is image A.
+
+    Raises
+    ------
+    WriteError
+    """
+    if image.affine is None:
+        raise WriteError(
+            "image A has no place in a patient, which DICOM needs; write the usual files instead."
+        )
+    for name in (*_DESCRIPTIONS, *(f"{role}.dcm" for role in _DESCRIPTIONS), "mask.dcm"):
+        if (out / name).exists():
+            raise _is_there(out / name)
+    if source is not None:
+        matching_series(source, image, series)
+
+
+def _is_there(path: Path) -> WriteError:
+    return WriteError(f"{name_of(path)} already exists; choose another folder.")
+
+
+def matching_series(source: Path, image: Volume, series: str | None = None) -> str | None:
     """Return which series of a DICOM file or folder has the grid of an image.
 
     Parameters
     ----------
     source : Path
     image : Volume
+    series : str, optional
+        SeriesInstanceUID, to look at this one only.
 
     Returns
     -------
@@ -141,12 +176,18 @@ def matching_series(source: Path, image: Volume) -> str | None:
         If none has: another patient's identity would be put on the image.
     """
     try:
-        uids = [info.uid for info in list_series(source)] if source.is_dir() else [None]
+        uids: list[str | None] = [None]
+        if source.is_dir():
+            uids = [info.uid for info in list_series(source) if series in (None, info.uid)]
+        else:
+            image_header(source)
     except TextDiFuseError as error:
-        raise WriteError(f"{source.name} cannot be the source: {error}") from error
+        raise WriteError(
+            f"{source.name} cannot be the source of DICOM linked to a patient: {error}"
+        ) from error
     for uid in uids:
         try:
-            found = read(source, series=uid)
+            found = read(source, series=uid, time=0)  # all times are on one grid
         except TextDiFuseError:
             continue  # another series of the folder
         if _same_grid(found, image):

@@ -80,7 +80,7 @@ def refuse_overwriting(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     for path in outputs:
         if path.resolve() in sources:
             raise InputError(
-                f"{path.name} is an input and would be overwritten; choose another --out."
+                f"{path.name} is an input and would be overwritten; choose another folder."
             )
 
 

@@ -14,7 +14,7 @@ import torch
 
 from .._version import __version__
 from ..device import choose_device
-from ..errors import InputError, WriteError
+from ..errors import InputError, WriteError, name_of
 from ..io._files import write_bytes
 from ..io.staging import publish
 from ..models import ChromaNetwork, LightNetwork
@@ -189,10 +189,12 @@ def export(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteError(f"{out} cannot be created: {error.strerror or error}.") from error
+        raise WriteError(f"{name_of(out)} cannot be created: {error.strerror or error}.") from error
     quick = None if fast is None else build(open_start(fast), {}, 0)
     if quick is not None and quick.diffusion:
-        raise InputError(f"{fast} contains no weights of the stage distill; leave --fast out.")
+        raise InputError(
+            f"{name_of(fast)} contains no weights of the stage distill; leave --fast out."
+        )
     added = {"distill": quick, "chroma": colours}
     stages = [*opened.stages, *(stage for stage, part in added.items() if part is not None)]
     training = {"stages": list(dict.fromkeys(stages))}
@@ -328,7 +330,7 @@ def _write_folder(
         files = sorted(partial.iterdir(), key=lambda f: f.name == "config.json")
         publish([(file, out / file.name) for file in files])
     except OSError as error:
-        raise WriteError(f"{out} cannot be written: {error.strerror or error}.") from error
+        raise WriteError(f"{name_of(out)} cannot be written: {error.strerror or error}.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -340,6 +342,6 @@ def _read_table(file: Path) -> dict[str, Any]:
         return kept | {"modalities": list(table.get("modalities", []))}
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(
-            f"{file} is not a calibration; it must be a JSON file with the lists expected and "
-            "deviation."
+            f"{name_of(file)} is not a calibration; it must be a JSON file with the lists expected "
+            "and deviation."
         ) from None

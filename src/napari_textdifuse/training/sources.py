@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..colormaps import hot
 from ..colour import rgb_to_ycbcr
-from ..errors import GeometryError, InputError
+from ..errors import GeometryError, InputError, file_in, name_of
 from ..evaluation.folders import images_by_stem
 from ..intensity import default_window
 from ..io import read
@@ -92,7 +92,9 @@ def find_sets(root: Path, names: Sequence[str] | None = None) -> list[Source]:
         If a named set lacks them, or no set exists.
     """
     if not root.is_dir():
-        raise InputError(f"{root} is not a folder; choose a folder that contains SET/A and SET/B.")
+        raise InputError(
+            f"{name_of(root)} is not a folder; choose a folder that contains SET/A and SET/B."
+        )
     sources = []
     for name in names or sorted(p.name for p in root.iterdir() if p.is_dir()):
         found = [d for d in FOLDERS if (root / name / d).is_dir()]
@@ -103,12 +105,12 @@ def find_sets(root: Path, names: Sequence[str] | None = None) -> list[Source]:
             sources.append(Source(name, folders, (FOLDERS[first], FOLDERS[second])))
         elif names:
             raise InputError(
-                f"{root / name} must contain two of the folders {', '.join(FOLDERS)}; "
+                f"{file_in(root / name)} must contain two of the folders {', '.join(FOLDERS)}; "
                 f"found {', '.join(found) or 'none'}."
             )
     if not sources:
         raise InputError(
-            f"{root} contains no folder with two of the folders {', '.join(FOLDERS)}; "
+            f"{name_of(root)} contains no folder with two of the folders {', '.join(FOLDERS)}; "
             "for other layouts use --images or --pairs."
         )
     return sources

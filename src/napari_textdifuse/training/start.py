@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import InputError, WeightsError
+from ..errors import InputError, WeightsError, name_of
 from ..models import ChromaNetwork, LightNetwork, UNetConfig
 from ..weights import ReleasedFolder, embedded_names, load_chroma, open_folder
 from ..weights.tensors import check_values
@@ -70,8 +70,8 @@ def open_start(name: str) -> Start:
             return _from_file(path / FULL)
         if (path / "checkpoint.pt").is_file():
             raise WeightsError(
-                f"the run in {path} is not finished; run its command again, with a smaller "
-                "--minutes to end it soon."
+                f"the run in {name_of(path)} is not finished; run its command again, with a "
+                "smaller --minutes to end it soon."
             )
     folder = open_folder(name)
     if isinstance(folder, ReleasedFolder):
@@ -109,13 +109,15 @@ def open_chroma(folder: Path) -> ChromaNetwork:
             return known
     path = folder / FULL
     if not path.is_file():
-        raise WeightsError(f"{folder} is not the folder of a finished run of the stage chroma.")
+        raise WeightsError(
+            f"{name_of(folder)} is not the folder of a finished run of the stage chroma."
+        )
     data = path.read_bytes()
     try:
         network = ChromaNetwork(UNetConfig.from_dict(json.loads(_metadata(data)["unet"])))
         network.load_state_dict(_tensors(data, str(path)), strict=True)
     except (KeyError, TypeError, ValueError, RuntimeError):
-        raise WeightsError(f"{path} does not contain a chrominance network.") from None
+        raise WeightsError(f"{name_of(path)} does not contain a chrominance network.") from None
     return network
 
 
@@ -194,7 +196,9 @@ def _from_file(path: Path) -> Start:
         stored = metadata.get("unet")
         shape = UNetConfig.from_dict(json.loads(stored)) if stored else infer_shape(state)
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError):
-        raise WeightsError(f"{path} does not contain weights of the light network.") from None
+        raise WeightsError(
+            f"{name_of(path)} does not contain weights of the light network."
+        ) from None
     diffusion = metadata.get("diffusion", "true") == "true"
     return Start(state, shape, hashlib.sha256(data).hexdigest(), (), str(path), diffusion)
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from .._version import __version__
-from ..errors import Cancelled, InputError, ReadError, WriteError
+from ..errors import Cancelled, InputError, ReadError, WriteError, name_of
 from ..io._files import write_bytes
 from .config import FREE, STOPPING, TrainConfig, differences
 from .progress import Progress, StopRequest, note
@@ -72,7 +72,9 @@ class Trainer:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise WriteError(f"{folder} cannot be created: {error.strerror or error}.") from error
+            raise WriteError(
+                f"{name_of(folder)} cannot be created: {error.strerror or error}."
+            ) from error
         self.path = folder / "checkpoint.pt"
         if self.path.exists():
             self._load()
@@ -85,7 +87,7 @@ class Trainer:
         changed = differences(state["config"], self.config.to_dict(), free)
         if changed:
             raise InputError(
-                f"the run in {self.folder} has other settings: {'; '.join(changed)}; "
+                f"the run in {name_of(self.folder)} has other settings: {'; '.join(changed)}; "
                 "use the same settings, or another --out."
             )
         with torch.no_grad():
@@ -294,7 +296,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
         partial.unlink(missing_ok=True)
         raise WriteError(
-            f"{path} could not be written: {error}; free some space and run the command again."
+            f"{name_of(path)} could not be written: {error}; free some space and run the command "
+            "again."
         ) from error
 
 
@@ -311,6 +314,6 @@ def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
         state["step"], state["config"], state["cooldown_start"]
     except Exception as error:
         raise ReadError(
-            f"{path} is damaged or not a checkpoint of this version; choose another --out."
+            f"{name_of(path)} is damaged or not a checkpoint of this version; choose another --out."
         ) from error
     return state

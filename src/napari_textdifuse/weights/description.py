@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import WeightsError
+from ..errors import WeightsError, file_in, name_of
 
 if TYPE_CHECKING:
     from ..models import UNetConfig
@@ -40,7 +40,8 @@ def read_description(folder: Path) -> dict[str, Any]:
     kind = config["architecture"]
     if kind != "light":
         raise WeightsError(
-            f"{folder} contains weights of architecture {kind!r}; this version reads 'light'."
+            f"{name_of(folder)} contains weights of architecture {kind!r}; this version reads "
+            "'light'."
         )
     _checksum(folder, "sha256", config["sha256"])
     _shape(folder, "unet", config.get("unet"))
@@ -81,7 +82,7 @@ def unet_shape(folder: Path, values: Any, key: str = "unet") -> UNetConfig:
         return UNetConfig.from_dict(dict(values))
     except ValueError as error:
         raise WeightsError(
-            f"{folder / NAME}: in {key}, {error}; download or copy the weights again."
+            f"{file_in(folder / NAME)}: in {key}, {error}; download or copy the weights again."
         ) from None
 
 
@@ -90,7 +91,8 @@ def wrong(folder: Path, key: str, wanted: str, found: Any) -> WeightsError:
     shown = repr(found) if isinstance(found, str) else json.dumps(found)
     shown = shown if len(shown) <= 40 else shown[:37] + "..."
     return WeightsError(
-        f"{folder / NAME}: {key} must be {wanted}, not {shown}; download or copy the weights again."
+        f"{file_in(folder / NAME)}: {key} must be {wanted}, not {shown}; download or copy the "
+        "weights again."
     )
 
 
@@ -105,7 +107,8 @@ def _json(folder: Path) -> dict[str, Any]:
     # brackets in brackets in brackets end in a RecursionError
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise WeightsError(
-            f"{folder} is not a weights folder: it needs config.json (with architecture and "
+            f"{name_of(folder)} is not a weights folder: it needs config.json (with architecture "
+            "and "
             "sha256) and model.safetensors, as the training command writes them, or the authors' "
             "released checkpoints."
         ) from None

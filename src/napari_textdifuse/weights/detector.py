@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import WeightsError
+from ..errors import WeightsError, file_in, name_of
 from ..stopping import interruptible
 from .store import verify_file
 
@@ -47,8 +47,8 @@ def _loaded(folder: Path) -> DetectorNetwork:
         sha256, classes = str(description["sha256"]), len(description["classes"])
     except (OSError, ValueError, KeyError, TypeError):
         raise WeightsError(
-            f"{folder} contains no detector: {DESCRIPTION} is missing or damaged; reinstall the "
-            "package."
+            f"{name_of(folder)} contains no detector: {DESCRIPTION} is missing or damaged; "
+            "reinstall the package."
         ) from None
     verify_file(file, sha256)
     try:
@@ -56,7 +56,7 @@ def _loaded(folder: Path) -> DetectorNetwork:
         network.load_state_dict(_floats(load_file(file)), strict=True)
     except (SafetensorError, KeyError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise WeightsError(f"{file} does not fit its {DESCRIPTION}: {reason}") from None
+        raise WeightsError(f"{file_in(file)} does not fit its {DESCRIPTION}: {reason}") from None
     network.eval().requires_grad_(False)
     return interruptible(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -31,7 +31,7 @@ class HubWeights(Repository):
 
     required: tuple[str, ...] = (CONFIG, MODEL)
     optional: tuple[str, ...] = (FAST, CHROMA, CARD)
-    by_hand: str = "name its folder with --weights (weights= in Python)"
+    by_hand: str = "name its folder with weights="
 
     def __str__(self) -> str:
         return self.repo if self.revision is None else f"{self.repo}@{self.revision}"
@@ -140,7 +140,7 @@ def fetch(
         WeightsFolder(folder, read_description(folder)).verify()
     except WeightsError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        reason = str(error).replace(f"{folder}/", "").replace(str(folder), "it").rstrip(".")
+        reason = str(error).replace(f"{weights.repo}/", "").replace(weights.repo, "it").rstrip(".")
         raise WeightsError(
             f"{weights} on the hub cannot be used, and nothing of it was kept: {reason}; contact "
             "its "

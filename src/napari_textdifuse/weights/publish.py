@@ -10,7 +10,7 @@ from typing import Any
 
 from .._version import __version__
 from ..downloads import reason
-from ..errors import WeightsError
+from ..errors import WeightsError, file_in, name_of
 from .description import NAME as CONFIG
 from .hub import CARD, HubWeights
 from .opening import open_folder
@@ -68,8 +68,8 @@ def prepare(
     opened = open_folder(folder)
     if not isinstance(opened, WeightsFolder):
         raise WeightsError(
-            f"{folder} contains the authors' released checkpoints, which only they may publish; "
-            "push weights of your own training."
+            f"{name_of(folder)} contains the authors' released checkpoints, which only they may "
+            "publish; push weights of your own training."
         )
     load_light(opened)  # verifies, too
     load_fast(opened)
@@ -116,7 +116,7 @@ def push(upload: Upload) -> str:
         if upload.private and not api.model_info(repo).private:
             raise WeightsError(
                 f"{repo} already exists and is public, so nothing was uploaded; make it private on "
-                "its page, or omit --private."
+                "its page, or publish it openly."
             )
         commit = api.create_commit(
             repo,
@@ -142,13 +142,13 @@ def _own_card(folder: WeightsFolder) -> Path | None:
         found = any(vars(card.data).values())
     except Exception as error:  # of yaml and the hub
         raise WeightsError(
-            f"The metadata of {path} cannot be read ({reason(error)}); correct the lines between "
-            "the --- at its beginning, or remove the file to get a new card."
+            f"The metadata of {file_in(path)} cannot be read ({reason(error)}); correct the lines "
+            "between the --- at its beginning, or remove the file to get a new card."
         ) from None
     if not found:
         raise WeightsError(
-            f"{path} has no metadata; begin it with lines such as 'license: cc-by-4.0' between "
-            "two lines ---, or remove the file to get a new card."
+            f"{file_in(path)} has no metadata; begin it with lines such as 'license: cc-by-4.0' "
+            "between two lines ---, or remove the file to get a new card."
         )
     return path
 

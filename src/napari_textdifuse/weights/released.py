@@ -17,7 +17,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import WeightsError
+from ..errors import WeightsError, file_in, name_of
 from .tensors import check_values, differences
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class ReleasedFolder:
         for name, found in self.checksums.items():
             if expected.get(name, found) != found:
                 raise WeightsError(
-                    f"{self.path / name} is damaged or was changed: its SHA-256 is "
+                    f"{file_in(self.path / name)} is damaged or was changed: its SHA-256 is "
                     f"{found[:12]}..., {SUMS} says {expected[name][:12]}...; download or copy the "
                     "file again."
                 )
@@ -133,8 +133,8 @@ def open_released(path: Path) -> ReleasedFolder:
         missing.append(" or ".join(CONTROLS.values()))
     if missing:
         raise WeightsError(
-            f"{path} lacks {', '.join(missing)} of the released Text-DiFuse checkpoints; put "
-            f"{ENCODER}, {DECODER} and at least one FCM there."
+            f"{name_of(path)} lacks {', '.join(missing)} of the released Text-DiFuse checkpoints; "
+            f"put {ENCODER}, {DECODER} and at least one FCM there."
         )
     return folder
 
@@ -185,7 +185,8 @@ def _filled(module: Module, path: Path, role: str) -> Module:
     shapes = ({k: tuple(v.shape) for k, v in tensors.items()} for tensors in (wanted, state))
     if unfit := differences(*shapes):
         raise WeightsError(
-            f"{path} is not the authors' {role}: keys {unfit}; use the released file unchanged."
+            f"{file_in(path)} is not the authors' {role}: keys {unfit}; use the released file "
+            "unchanged."
         )
     check_values(path, state)
     module.load_state_dict({k: v.float() for k, v in state.items()}, strict=True, assign=True)
@@ -202,8 +203,8 @@ def _read(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError:
         raise WeightsError(
-            f"{path} is damaged or contains more than tensors, which could run code on loading; "
-            "use "
+            f"{file_in(path)} is damaged or contains more than tensors, which could run code on "
+            "loading; use "
             "the released file unchanged."
         ) from None
     # a damaged file may fail in any part of the reader
@@ -216,7 +217,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in content.items()
     ):
         raise WeightsError(
-            f"{path} is not a state dict of tensors; use the released file unchanged."
+            f"{file_in(path)} is not a state dict of tensors; use the released file unchanged."
         )
     # torch.nn.DataParallel puts this before every key
     if content and all(key.startswith("module.") for key in content):
@@ -227,4 +228,6 @@ def _read(path: Path) -> dict[str, Tensor]:
 def _unreadable(path: Path, error: Exception) -> WeightsError:
     # torch's own messages suggest disabling its protection
     reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"
-    return WeightsError(f"{path} cannot be read ({reason}); download or copy the file again.")
+    return WeightsError(
+        f"{file_in(path)} cannot be read ({reason}); download or copy the file again."
+    )

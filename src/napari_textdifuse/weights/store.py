@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import WeightsError
+from ..errors import WeightsError, file_in
 from .description import unet_shape
 from .tensors import filled
 
@@ -124,12 +124,14 @@ def verify_file(file: Path, sha256: str) -> None:
         If it is missing or differs.
     """
     if not file.is_file():
-        raise WeightsError(f"{file} is missing; reinstall the package or name another folder.")
+        raise WeightsError(
+            f"{file_in(file)} is missing; reinstall the package or name another folder."
+        )
     with file.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != sha256:
         raise WeightsError(
-            f"{file} is damaged or was changed: its SHA-256 is {found[:12]}..., "
+            f"{file_in(file)} is damaged or was changed: its SHA-256 is {found[:12]}..., "
             f"expected {sha256[:12]}...; download or copy the file again."
         )
 

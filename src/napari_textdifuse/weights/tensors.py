@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import WeightsError
+from ..errors import WeightsError, file_in
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -47,12 +47,16 @@ def filled(make: Callable[[], Module], file: Path, without: str = "") -> Module:
             parts = {k: tensors.get_slice(k) for k in names}
             found = {k: tuple(part.get_shape()) for k, part in parts.items()}
             if unfit := differences(wanted, found):
-                raise WeightsError(f"{file} does not fit its config.json: {unfit}.")
+                raise WeightsError(f"{file_in(file)} does not fit its config.json: {unfit}.")
             if not all(part.get_dtype() in FLOATS for part in parts.values()):
-                raise WeightsError(f"{file} contains values that are not floating-point numbers.")
+                raise WeightsError(
+                    f"{file_in(file)} contains values that are not floating-point numbers."
+                )
             state = {k: tensors.get_tensor(k).float() for k in names}
     except (SafetensorError, OSError, RuntimeError):
-        raise WeightsError(f"{file} is damaged; download or copy the file again.") from None
+        raise WeightsError(
+            f"{file_in(file)} is damaged; download or copy the file again."
+        ) from None
     check_values(file, state)
     network.load_state_dict(state, strict=True, assign=True)
     return network
@@ -88,12 +92,12 @@ def check_values(file: Path, state: Mapping[str, Tensor]) -> None:
     for value in state.values():
         if value.layout is not torch.strided or value.is_meta or not value.is_floating_point():
             raise WeightsError(
-                f"{file} contains tensors that are not plain floating-point numbers; copy the file "
-                "again."
+                f"{file_in(file)} contains tensors that are not plain floating-point numbers; copy "
+                "the file again."
             )
     if not finite(state.values()):
         raise WeightsError(
-            f"{file} contains values that are not finite; download or copy the file again."
+            f"{file_in(file)} contains values that are not finite; download or copy the file again."
         )
 
 

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...errors import TextDiFuseError
+from ...errors import TextDiFuseError, name_of
 from ...spatial.layers import read_layer
 from ..layers import KEY
 from ..task import Report, Task, message_of
@@ -280,7 +280,7 @@ class MetricsPanel(QWidget):  # type: ignore[misc]
         except TextDiFuseError as error:
             show_error(str(error))
             return
-        show_info(f"Metrics saved to {path}.")
+        show_info(f"Metrics saved to {name_of(path)}.")
 
 
 def _row(*parts: QWidget) -> QHBoxLayout:

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ...errors import name_of
 from ..reader import is_dicom_source
 from ..task import Task, message_of
 from .job import Job, SaveChoice
@@ -189,7 +190,7 @@ class Saver:
             self._say(Message(in_panel_words(text[:1].upper() + text[1:]), "error"))
         else:
             names = ", ".join(path.name for path in outcome.values())
-            self._say(Message(f"Saved in {folder}: {names}."))
+            self._say(Message(f"Saved in {name_of(folder)}: {names}."))
 
 
 def _no_dicom(result: FusionResult) -> str:

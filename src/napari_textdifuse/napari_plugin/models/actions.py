@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import Cancelled, InputError, WeightsError, WriteError
+from ...errors import Cancelled, InputError, WeightsError, WriteError, file_in, name_of
 from .entries import SUMS, Entry, megabytes
 
 if TYPE_CHECKING:
@@ -159,12 +159,13 @@ def delete(entry: Entry) -> str:
         raise InputError(f"{entry.name} was not downloaded here, so it is not deleted here.")
     folder = download_folder(entry.model)
     if folder.is_symlink():
-        raise InputError(f"{folder} is a link to another folder; delete it by hand.")
+        raise InputError(f"{name_of(folder)} is a link to another folder; delete it by hand.")
     try:
         shutil.rmtree(folder)
     except OSError as error:
         raise WriteError(
-            f"{folder} cannot be deleted ({error.strerror or error}); close programs that use it."
+            f"{name_of(folder)} cannot be deleted ({error.strerror or error}); close programs that "
+            "use it."
         ) from None
     return f"{entry.name} is deleted."
 
@@ -202,7 +203,7 @@ def _verify_model(path: Path, name: str) -> str:
         )
     if found != expected:
         raise WeightsError(
-            f"{file} is damaged or was changed: its SHA-256 is {found[:12]}..., expected "
+            f"{file_in(file)} is damaged or was changed: its SHA-256 is {found[:12]}..., expected "
             f"{expected[:12]}...; delete it and download it again."
         )
     return f"{name}: the SHA-256 of {file.name} is correct."

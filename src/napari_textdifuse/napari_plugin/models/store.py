@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ...errors import WriteError
+from ...errors import WriteError, name_of
 
 
 class ModelStore:
@@ -72,7 +72,8 @@ class ModelStore:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise WriteError(
-                f"{self.path.parent} cannot be created ({error.strerror}); the choice is not saved."
+                f"{name_of(self.path.parent)} cannot be created ({error.strerror}); the choice is "
+                "not saved."
             ) from None
         write_bytes(self.path, (json.dumps(self._read() | changes, indent=2) + "\n").encode())
 

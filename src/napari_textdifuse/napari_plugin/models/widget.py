@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...errors import TextDiFuseError
+from ...errors import TextDiFuseError, name_of
 from ..docking import Scroll, Watch
 from ..task import Report, Task, message_of
 from . import actions
@@ -247,7 +247,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
 
     def _register_folder(self, folder: Path) -> None:
         if self._try_change(lambda: self._store.add(folder)):
-            self._changed(f"{folder} is listed; press Use for fusion to fuse with it.")
+            self._changed(f"{name_of(folder)} is listed; press Use for fusion to fuse with it.")
 
     def _try_change(self, change: Callable[[], None]) -> bool:
         try:
