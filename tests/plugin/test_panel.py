@@ -269,7 +269,7 @@ def test_messages_speak_of_the_panel():
             "state the modality with State..., or draw a mask and choose it under Drawn.",
         ),
         (
-            "Name the folder of an atlas with --atlas or TEXTDIFUSE_ATLAS.",
+            "Name the folder of an atlas with atlas=, or set TEXTDIFUSE_ATLAS.",
             "Set TEXTDIFUSE_ATLAS before napari starts.",
         ),
         (

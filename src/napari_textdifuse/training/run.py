@@ -191,7 +191,7 @@ def export(
     except OSError as error:
         raise WriteError(f"{name_of(out)} cannot be created: {error.strerror or error}.") from error
     quick = None if fast is None else build(open_start(fast), {}, 0)
-    if quick is not None and quick.diffusion:
+    if fast is not None and quick is not None and quick.diffusion:
         raise InputError(
             f"{name_of(fast)} contains no weights of the stage distill; leave --fast out."
         )

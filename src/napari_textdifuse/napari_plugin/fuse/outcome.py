@@ -48,6 +48,7 @@ _CONTROLS = (
     (r"\ba\.u\.", "arbitrary units"),
     (r"choose another locator\b", "choose another way under Find with"),
     (r"\b[Tt]here is no locator\b", "Find with has no"),
+    (r"\b(?:Name|Give) [^;.]*\b(?:atlas|command)=, or set (\w+)", r"Set \1 before napari starts"),
     (r"[^;.]*\b(?:atlas|command)=[^,.]*, or set (\w+)", r" set \1 before napari starts"),
     (r"use restore=1\b", "set Restoration to 100 %"),
     (r"\bregister\b(?= must)", "Register"),
