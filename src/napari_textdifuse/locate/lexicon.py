@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ..errors import PromptError
 from ..stopping import check_stop
-from ..volume import Volume
+from ..volume import MODALITY_NAMES, Volume
 from .prompt import TermRequest, parse, suggestions
 from .protocol import Detections, Location, LocatorInfo
 from .regions import Mask, components, drop_small, empty
@@ -146,8 +146,8 @@ class LexiconLocator:
         close = suggestions(phrase, self.terms)
         hint = f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
         return (
-            f"The lexicon does not know {phrase!r}{hint}; for these images it knows "
-            f"{self._known(views)}; for anything else, {_ALTERNATIVES}."
+            f"{phrase!r} is not a term of the built-in lexicon{hint}; {self._known(views)}; "
+            f"for anything else, {_ALTERNATIVES}."
         )
 
     def _missing_image(self, term: Term, images: Sequence[Volume], views: list[RuleImage]) -> str:
@@ -155,20 +155,29 @@ class LexiconLocator:
         for rule in term.rules:
             kinds.setdefault(rule.modality, rule.unit)
         needs = " or ".join(_KINDS[m] + (f" in {u}" if u else "") for m, u in kinds.items())
-        have = " and ".join(
-            f"{image.modality} in {image.unit}" if image.modality else "of unknown modality"
-            for image in images
-        )
+        have = " and ".join(map(_kind_of, images))
         unknown = any(image.modality is None for image in images)
         hint = "; set the images' modality= and unit= if you know them" if unknown else ""
         return (
-            f"{term.name!r} needs {needs}, but these images are {have}{hint}; for them the lexicon "
-            f"knows {self._known(views)}; for anything else, {_ALTERNATIVES}."
+            f"{term.name!r} needs {needs}, but these images are {have}{hint}; "
+            f"{self._known(views)}; for anything else, {_ALTERNATIVES}."
         )
 
     def _known(self, views: list[RuleImage]) -> str:
-        names = [t.name for t in self.terms if _usable(t, views)]
-        return ", ".join(names) if names else "nothing"
+        names = ", ".join(t.name for t in self.terms if _usable(t, views))
+        if not names:
+            return "there are no terms for these images"
+        return f"the terms for these images are {names}"
+
+
+def _kind_of(image: Volume) -> str:
+    """Name modality and unit, as far as the unit says something."""
+    if image.modality is None:
+        return "of unknown modality"
+    name = MODALITY_NAMES.get(image.modality, image.modality)
+    if image.unit != "a.u.":
+        return f"{name} in {image.unit}"
+    return f"{name} in arbitrary units" if image.modality in ("CT", "PT", "NM") else name
 
 
 def _conditions(term: Term, rule: Rule) -> str:
