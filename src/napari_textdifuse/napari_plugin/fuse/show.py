@@ -88,7 +88,7 @@ def show_result(
         if not any(known["role"] == "fused" for known in updated):
             return None  # the user deleted it
         if words := updated[0].get(CORRECTED):
-            key, title = f"{key} {words}", replace(title, rest=f"{title.rest}, {words}")
+            key = f"{key} {words}"
     elif not job.replace:
         key, title = _another(layers, key, title)
     sources = _sources(result, job) if "difference" in job.shown else []
@@ -102,6 +102,9 @@ def show_result(
         sources=sources,
         shown=job.shown,
     )
+    if words:  # at the end, as `mark_corrected` does
+        for _, attributes, _ in made:
+            attributes["name"] += f", {words}"
     complete = bool(result.record.get("complete", True))
     earlier = [
         layer
