@@ -33,7 +33,7 @@ class Session:
         return self.viewer.layers.selection.active
 
     @property
-    def in_sight(self) -> list[str]:
+    def visible_layers(self) -> list[str]:
         return [layer.name for layer in self.viewer.layers if layer.visible]
 
 
@@ -61,7 +61,7 @@ def test_a_renamed_source_stays_chosen_and_names_its_results(session, notificati
     pet.name = "FDG"
     assert s.panel.image_b.native.currentText() == "FDG"
     s.fuse("tumour")
-    assert s.in_sight == ["t1", "FDG", *(name.replace("pet", "FDG") for name in FIRST)]
+    assert s.visible_layers == ["t1", "FDG", *(name.replace("pet", "FDG") for name in FIRST)]
     s.viewer.layers.append(head("pet", "PT", 2, "SUVbw"))
     assert s.panel.image_b.value is pet, "another image under the old name is not the chosen one"
     s.viewer.layers.remove(pet)
@@ -82,7 +82,7 @@ def test_a_deleted_part_of_a_result_comes_back(session, notifications, part):
     s.viewer.layers.remove(s.viewer.layers[FIRST[part]])
     assert not s.panel.update_from_mask.enabled
     s.fuse("Tumor")
-    assert s.in_sight == ["t1", "pet", *FIRST]
+    assert s.visible_layers == ["t1", "pet", *FIRST]
     assert s.active.name == FIRST[1]
     assert s.panel.update_from_mask.enabled
     assert notifications == []
@@ -97,7 +97,7 @@ def test_a_second_correction_keeps_the_first(session, notifications):
         mask.mode = "paint"
         mask.paint((z, 15, 15), 1)
         mask.mode = "pan_zoom"
-        assert s.in_sight == ["t1", "pet", *(f"{name}, {words}" for name in FIRST)]
+        assert s.visible_layers == ["t1", "pet", *(f"{name}, {words}" for name in FIRST)]
         images[number] = s.viewer.layers[f"{FIRST[0]}, {words}"]
         before = {key: image.data.copy() for key, image in images.items()}
         s.fuse(button="update_from_mask")
@@ -136,7 +136,7 @@ def test_the_first_run_in_3d_with_the_pointer_on_the_canvas(session, notificatio
     s.viewer.dims.ndisplay = 3
     s.viewer.mouse_over_canvas = True  # as it is in a window under the pointer
     s.fuse("tumour")
-    assert s.in_sight == ["t1", "pet", *FIRST]
+    assert s.visible_layers == ["t1", "pet", *FIRST]
     assert s.active.contour == 0, "napari draws no outlines in 3-D"
     s.viewer.dims.ndisplay = 2
     assert s.active.contour == 1

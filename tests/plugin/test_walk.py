@@ -12,7 +12,7 @@ from napari_textdifuse.napari_plugin.fuse.extent_box import CURRENT, RANGE, WHOL
 from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
 
 
-def in_sight(viewer: ViewerModel) -> list[str]:
+def visible_layers(viewer: ViewerModel) -> list[str]:
     return [layer.name for layer in viewer.layers if layer.visible]
 
 
@@ -36,11 +36,11 @@ def test_a_whole_session(make_napari_viewer, qtbot, tiny_pipeline, notifications
 
     # open, fuse
     fuse("")
-    assert in_sight(viewer) == ["t1", "pet", "Fused: t1 + pet, fast"]
+    assert visible_layers(viewer) == ["t1", "pet", "Fused: t1 + pet, fast"]
     # a prompt: its result comes into sight, the one before goes out of it
     fuse("tumour")
     first = ["Fused: t1 + pet, tumour, fast", "Mask: tumour, fast (t1 + pet)"]
-    assert in_sight(viewer) == ["t1", "pet", *first]
+    assert visible_layers(viewer) == ["t1", "pet", *first]
     assert viewer.layers.selection.active.name == first[1]
     # the same term in other words is the same result
     for words in ("Tumor", "neoplasm"):
@@ -55,7 +55,7 @@ def test_a_whole_session(make_napari_viewer, qtbot, tiny_pipeline, notifications
         "Fused: t1 + pet, tumour, slice 3, fast",
         "Mask: tumour, slice 3, fast (t1 + pet)",
     ]
-    assert in_sight(viewer) == ["t1", "pet", *one]
+    assert visible_layers(viewer) == ["t1", "pet", *one]
     assert whole in viewer.layers
     assert whole.data.shape == (6, 20, 24)
     # a range
@@ -63,14 +63,14 @@ def test_a_whole_session(make_napari_viewer, qtbot, tiny_pipeline, notifications
     widget.extent.first.value, widget.extent.last.value = 2, 4
     fuse()
     some = [name.replace("slice 3", "slices 2-4") for name in one]
-    assert in_sight(viewer) == ["t1", "pet", *some]
+    assert visible_layers(viewer) == ["t1", "pet", *some]
     assert viewer.layers.selection.active.name == some[1]
     # a painted correction keeps its own result, and nothing moves
     widget.extent.what.value = WHOLE
     fuse("tumour")
     mask = viewer.layers.selection.active
     assert mask is whole
-    assert in_sight(viewer) == ["t1", "pet", *first]
+    assert visible_layers(viewer) == ["t1", "pet", *first]
     order = list(viewer.layers)
     mask.mode = "paint"
     assert mask.contour == 0, "filled while it is painted on"
@@ -82,11 +82,11 @@ def test_a_whole_session(make_napari_viewer, qtbot, tiny_pipeline, notifications
     mask.mode = "pan_zoom"
     assert mask.contour == 1
     corrected = [f"{name}, corrected" for name in first]
-    assert in_sight(viewer) == ["t1", "pet", *corrected]
+    assert visible_layers(viewer) == ["t1", "pet", *corrected]
     # the prompt again does not destroy the correction
     fuse("tumour")
     assert mask in viewer.layers
-    assert in_sight(viewer) == ["t1", "pet", *first]
+    assert visible_layers(viewer) == ["t1", "pet", *first]
     # what is not there is a warning, and changes nothing of the others
     fuse("xylophone")
     assert widget.message.level == "warning"
@@ -95,7 +95,7 @@ def test_a_whole_session(make_napari_viewer, qtbot, tiny_pipeline, notifications
     widget.extent.what.value = CURRENT
     fuse("grey matter, tumour")
     both = [name.replace("tumour", "grey matter, tumour") for name in one]
-    assert in_sight(viewer) == ["t1", "pet", *both]
+    assert visible_layers(viewer) == ["t1", "pet", *both]
     assert viewer.layers.selection.active.name == both[1]
     widget.extent.what.value = WHOLE
     # a second patient
@@ -105,7 +105,7 @@ def test_a_whole_session(make_napari_viewer, qtbot, tiny_pipeline, notifications
     assert not widget.update_from_mask.enabled, "the corrected mask belongs to the other pair"
     fuse("tumour")
     other = [name.replace("t1 + pet", "t1 B + pet B") for name in first]
-    assert in_sight(viewer) == ["t1", "pet", "t1 B", "pet B", *other]
+    assert visible_layers(viewer) == ["t1", "pet", "t1 B", "pet B", *other]
     assert widget.update_from_mask.enabled
     # a deleted input is chosen again when it returns
     pet = viewer.layers["pet B"]

@@ -213,7 +213,7 @@ class Candidates:
     ----------
     viewer : napari.viewer.Viewer
     box : CandidateList
-    mask_on_show : callable
+    displayed_mask : callable
         Returns the mask that can be corrected and, without one, the reason.
     update : callable
         Fuses again from the mask.
@@ -223,11 +223,11 @@ class Candidates:
         self,
         viewer: Any,
         box: CandidateList,
-        mask_on_show: Callable[[], tuple[Labels | None, str]],
+        displayed_mask: Callable[[], tuple[Labels | None, str]],
         update: Callable[[Labels], None],
     ) -> None:
         self._viewer, self._box = viewer, box
-        self._mask_on_show, self._update = mask_on_show, update
+        self._displayed_mask, self._update = displayed_mask, update
         self._of: weakref.WeakKeyDictionary[Labels, list[Candidate]] = weakref.WeakKeyDictionary()
         self._done: weakref.WeakKeyDictionary[Labels, list[tuple[Candidate, str]]] = (
             weakref.WeakKeyDictionary()
@@ -244,7 +244,7 @@ class Candidates:
 
     def follow(self) -> None:
         """Show the candidates of the displayed mask in its current state."""
-        mask, reason = self._mask_on_show()
+        mask, reason = self._displayed_mask()
         listed = self._of.get(mask, []) if mask is not None else []
         for candidate in listed:
             assert mask is not None
@@ -256,7 +256,7 @@ class Candidates:
 
     def go_to(self, row: int) -> None:
         """Show a candidate in the viewer."""
-        mask, _ = self._mask_on_show()
+        mask, _ = self._displayed_mask()
         if mask is not None and 0 <= row < len(self._of.get(mask, [])):
             world = np.asarray(mask.data_to_world(self._of[mask][row].middle), float)
             dims = self._viewer.dims
@@ -270,7 +270,7 @@ class Candidates:
         row : int
         decision : {"accepted", "rejected"}
         """
-        mask, _ = self._mask_on_show()
+        mask, _ = self._displayed_mask()
         listed = self._of.get(mask, []) if mask is not None else []
         if mask is None or not 0 <= row < len(listed):
             return
@@ -281,7 +281,7 @@ class Candidates:
 
     def undo(self) -> None:
         """Undo the last decision."""
-        mask, _ = self._mask_on_show()
+        mask, _ = self._displayed_mask()
         if mask is not None and self._done.get(mask):
             self._carry_out(mask, *self._done[mask].pop())
 

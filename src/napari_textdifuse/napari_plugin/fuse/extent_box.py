@@ -56,7 +56,7 @@ class ExtentBox(Container):  # type: ignore[type-arg]
 
     def follow_view(self, viewer: Any) -> None:
         """Note which axis the viewer has a slider for."""
-        self._sliced = _axis_on_show(viewer)
+        self._sliced = _axis_with_slider(viewer)
         self._limit()
 
     def selection(self, viewer: Any) -> dict[str, Any]:
@@ -72,20 +72,20 @@ class ExtentBox(Container):  # type: ignore[type-arg]
             return {}
         axis = AXES[self.axis.value]
         if axis is None:
-            axis = _axis_on_show(viewer)
+            axis = _axis_with_slider(viewer)
         chosen: dict[str, Any] = {"axis": axis} if axis else {}
         if self.what.value == CURRENT:
-            return chosen | {"slices": slice_on_show(viewer, layer, axis)}
+            return chosen | {"slices": displayed_slice(viewer, layer, axis)}
         if self.what.value == RANGE:
             return chosen | {"slices": (self.first.value, self.last.value + 1)}
         return chosen
 
-    def in_sight(self, viewer: Any) -> int | None:
+    def displayed_slice(self, viewer: Any) -> int | None:
         """Return the current slice along the chosen axis; None for a 2-D image."""
         if self._layer is None or not self._deep:
             return None
         axis = AXES[self.axis.value]
-        return slice_on_show(viewer, self._layer, self._sliced if axis is None else axis)
+        return displayed_slice(viewer, self._layer, self._sliced if axis is None else axis)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -129,7 +129,7 @@ class ExtentBox(Container):  # type: ignore[type-arg]
         self._limit()
 
 
-def slice_on_show(viewer: Any, layer: Any, axis: int) -> int:
+def displayed_slice(viewer: Any, layer: Any, axis: int) -> int:
     """Return which slice of a layer along an array axis the viewer shows."""
     place = layer.world_to_data(viewer.dims.point)[-3:][axis]
     return int(np.clip(round(float(place)), 0, _shape(layer)[axis] - 1))
@@ -152,7 +152,7 @@ def estimate(shape: Sequence[int], slices: int | None = None, samples: int = 1) 
     return (FIXED + IN_NETWORK * min(plane, TILE) + kept) / GIB
 
 
-def _axis_on_show(viewer: Any) -> int:
+def _axis_with_slider(viewer: Any) -> int:
     dims = viewer.dims
     sliced = [d - (dims.ndim - 3) for d in dims.order if d not in dims.displayed]
     return next((d for d in reversed(sliced) if d >= 0), 0)

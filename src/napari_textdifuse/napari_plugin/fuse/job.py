@@ -56,7 +56,7 @@ class Job:
     placement : Placement
         Of image A's layer.
     prompt : str or None
-    asked : dict
+    fuse_options : dict
         Other options of `FusionSession.fuse`: mask, drawing, strength, locator ...
     options : dict
         Options of `FusionPipeline.session`.
@@ -86,7 +86,7 @@ class Job:
         Of the same pair with another balance; nothing is read again.
     replaces : str or None
         The result that takes this one's pixels in place; see `results.identity`.
-    in_sight : int or None
+    displayed_slice : int or None
         The current slice of image A along the axis of the slices; the preview begins with it.
     candidates : list of Candidate
         Set by `run`: what the user is to accept or reject.
@@ -106,7 +106,7 @@ class Job:
     b: Volume
     placement: Placement
     prompt: str | None
-    asked: dict[str, Any]
+    fuse_options: dict[str, Any]
     options: dict[str, Any]
     pipeline: Callable[[], FusionPipeline]
     shown: tuple[str, ...] = ()
@@ -127,7 +127,7 @@ class Job:
     turns: tuple[Turn | None, Turn | None] = (None, None)
     stored: FusionResult | None = None
     only: int | None = None
-    in_sight: int | None = None
+    displayed_slice: int | None = None
     _looks: FusionSession | TurnedSession | None = None
     candidates: list[Candidate] = field(default_factory=list)
     decisions: tuple[dict[str, Any], ...] = ()
@@ -144,10 +144,10 @@ class Job:
         chosen = self.session.pair.selection
         self.start = chosen.axis, chosen.start
         self.values = source_values(self.session, self.start)
-        if self.in_sight is not None:
-            self._look_first(self.in_sight, report)
+        if self.displayed_slice is not None:
+            self._look_first(self.displayed_slice, report)
         try:
-            result = self.session.fuse(self.prompt, callback=report, **self.asked)
+            result = self.session.fuse(self.prompt, callback=report, **self.fuse_options)
         except Cancelled as cancelled:
             self.stored = getattr(self.session, "latest", None)
             if cancelled.partial is not None and self.stored is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer
 
 from ...errors import Cancelled
-from .extent_box import slice_on_show
+from .extent_box import displayed_slice
 from .outcome import Message
 from .runner import Runner
 from .show import show_slice
@@ -50,7 +50,7 @@ class LiveBalance:
         self._viewer, self._slider, self._shown = viewer, slider, shown
         self._runner, self._put, self._say = runner, put, say
         self._quiet = False
-        self._again = False
+        self._outdated = False
         self._timer = QTimer(slider.native)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PATIENCE)
@@ -75,15 +75,15 @@ class LiveBalance:
         """
         if job.replaces is None:
             return False
-        found = self._shown.on_show()
+        found = self._shown.displayed_result()
         fused = found[0] if found else None
         if isinstance(outcome, Exception):
             self._runner.drop(lambda other: other.replaces is not None)
-            if self._again and isinstance(outcome, Cancelled):
+            if self._outdated and isinstance(outcome, Cancelled):
                 self._timer.start(0)
             else:
-                self._put_back(job, outcome)
-            self._again = False
+                self._restore_previous(job, outcome)
+            self._outdated = False
             return True
         if job.only is None:
             return False
@@ -92,8 +92,8 @@ class LiveBalance:
             self._say(Message(f"Slice {job.only} shows the new balance; the others follow."))
         return True
 
-    def _put_back(self, job: Job, outcome: Exception) -> None:
-        found = self._shown.on_show()
+    def _restore_previous(self, job: Job, outcome: Exception) -> None:
+        found = self._shown.displayed_result()
         if found is not None:
             fused, last = found
             self._shown.restore(fused)
@@ -104,11 +104,11 @@ class LiveBalance:
         self._say(Message(text) if cancelled else job.describe(outcome))
 
     def _moved(self, _: float) -> None:
-        if not self._quiet and self._shown.on_show() is not None:
+        if not self._quiet and self._shown.displayed_result() is not None:
             self._timer.start()
 
     def _act(self) -> None:
-        found = self._shown.on_show()
+        found = self._shown.displayed_result()
         if found is None:
             return
         fused, last = found
@@ -117,7 +117,7 @@ class LiveBalance:
             job = self._runner.job
             if job is not None and job.replaces is not None:
                 if job.options.get("balance") != balance:
-                    self._again = True  # the running job is out of date
+                    self._outdated = True  # the running job is out of date
                     self._runner.cancel()
             else:
                 self._timer.start()  # after the running job
@@ -125,12 +125,12 @@ class LiveBalance:
         if balance == last.options.get("balance", 0.0):
             self._shown.restore(fused)
             return
-        place = self._slice_in_sight(last)
+        place = self._displayed_slice(last)
         if place is not None:
             self._put(self._shown.rebalanced(fused, balance, place))
         self._put(self._shown.rebalanced(fused, balance))
 
-    def _slice_in_sight(self, job: Job) -> int | None:
+    def _displayed_slice(self, job: Job) -> int | None:
         """Return the current slice of image A if the result has it and others; else None."""
         image = job.layers[0]() if job.layers else None
         result = job.result
@@ -138,5 +138,5 @@ class LiveBalance:
             return None
         axis, first = job.start
         count = result.contribution.shape[axis]
-        place = slice_on_show(self._viewer, image, axis)
+        place = displayed_slice(self._viewer, image, axis)
         return place if count > 1 and first <= place < first + count else None

@@ -36,12 +36,12 @@ def make_job(form: Form, viewer: Any, pipelines: Pipelines) -> Job:
     """
     a, b = _chosen_images(form)
     drawn = form.drawn.value
-    asked: dict[str, Any] = {"strength": form.strength.value}
+    fuse_options: dict[str, Any] = {"strength": form.strength.value}
     if drawn is not None:
         follow = bool(form.follow.value)
-        asked |= prompt_of(drawn, a, follow=follow, point=viewer.dims.point)
+        fuse_options |= prompt_of(drawn, a, follow=follow, point=viewer.dims.point)
     if form.locator.value != "lexicon":
-        asked["locator"] = form.locator.value
+        fuse_options["locator"] = form.locator.value
     time_a, time_b = shown_time(viewer, a), shown_time(viewer, b)
     device, weights = str(form.device.value), chosen_weights()
     return Job(
@@ -49,7 +49,7 @@ def make_job(form: Form, viewer: Any, pipelines: Pipelines) -> Job:
         read_layer(b, b.name, time_b),
         Placement.of(a, time_a),
         prompt=None if drawn is not None else form.prompt.value.strip() or None,
-        asked=asked,
+        fuse_options=fuse_options,
         options=_options(form, viewer),
         pipeline=partial(pipelines.get, device, weights),
         shown=tuple(form.extras.value),
@@ -59,7 +59,7 @@ def make_job(form: Form, viewer: Any, pipelines: Pipelines) -> Job:
         layers=(weakref.ref(a), weakref.ref(b)),
         place=(device, weights),
         opened=None if a.source.path is None else str(a.source.path),
-        in_sight=form.extent.in_sight(viewer),
+        displayed_slice=form.extent.displayed_slice(viewer),
         turns=(turn_of(a), turn_of(b)),
     )
 

@@ -103,20 +103,20 @@ class ChosenPair:
         for number, box in enumerate(boxes):
             box.changed.connect(lambda layer, number=number: self._remember(number, layer))
 
-    def fill(self, images: Sequence[Any], list_again: Any) -> None:
+    def fill(self, images: Sequence[Any], refresh: Any) -> None:
         """Choose from the current layers.
 
         Parameters
         ----------
         images : sequence of Image
-        list_again : callable
+        refresh : callable
             Updates the lists of the boxes.
         """
         show_both(images, self._seen)
         self._seen.update(images)
         self._filling = True
         try:
-            list_again()
+            refresh()
             if all(box.value is None for box in self._boxes) and self._names == [None, None]:
                 pair = guess_pair(images)
                 for number, (box, layer) in enumerate(zip(self._boxes, pair, strict=True)):

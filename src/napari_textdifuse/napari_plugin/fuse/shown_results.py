@@ -71,7 +71,7 @@ class ShownResults:
         shown = [*belongs, *(v for v in above if v.visible), *above]
         return next((self._made[v] for v in shown if v is not None and v in self._made), None)
 
-    def on_show(self) -> tuple[Image, Job] | None:
+    def displayed_result(self) -> tuple[Image, Job] | None:
         """Return the displayed complete fused image and the job that made it.
 
         That of the selected layer, else the topmost visible one.
@@ -86,7 +86,7 @@ class ShownResults:
                 return layer, self._made[layer]
         return None
 
-    def images_on_show(self, a: Any, b: Any) -> tuple[Any, Any, Any]:
+    def displayed_images(self, a: Any, b: Any) -> tuple[Any, Any, Any]:
         """Return both images and the displayed fused one.
 
         Parameters
@@ -94,7 +94,7 @@ class ShownResults:
         a, b : Image or None
             What to return for the images without a result.
         """
-        found = self.on_show()
+        found = self.displayed_result()
         if found is None:
             return a, b, None
         fused, job = found
@@ -114,7 +114,7 @@ class ShownResults:
         Parameters
         ----------
         fused : Image
-            See `on_show`.
+            See `displayed_result`.
         balance : float
         only : int, optional
             The one slice that is fused first.
@@ -127,7 +127,7 @@ class ShownResults:
             last.b,
             last.placement,
             last.prompt,
-            last.asked,
+            last.fuse_options,
             dict(last.options),
             last.pipeline,
         )
@@ -138,15 +138,18 @@ class ShownResults:
         job.shown, job.settings_words = last.shown, with_balance(last.settings_words, balance)
         if only is not None:
             mask = next((v for v in self._masks if result_of(v).get("id") == job.replaces), None)
-            job.prompt, job.asked = None, {"strength": last.asked.get("strength", 1.0)}
+            job.prompt, job.fuse_options = (
+                None,
+                {"strength": last.fuse_options.get("strength", 1.0)},
+            )
             if mask is not None:
                 axis, first = last.start
                 labels = np.take(mask.data, [only - first], axis) if mask.ndim == 3 else mask.data
                 if labels.any():
                     names = {int(k): str(v) for k, v in mask.metadata[KEY]["objects"].items()}
-                    job.asked["drawing"] = Drawing(labels=labels, names=names)
+                    job.fuse_options["drawing"] = Drawing(labels=labels, names=names)
                 else:
-                    job.asked["strength"] = 1.0
+                    job.fuse_options["strength"] = 1.0
         return job
 
     def correctable(self, a: Any, b: Any) -> tuple[Labels | None, str]:
@@ -166,7 +169,7 @@ class ShownResults:
         reason : str
             Why there is none, or what to do with it.
         """
-        mask = self._mask_on_show(a, b)
+        mask = self._displayed_mask(a, b)
         if mask is None or mask not in self._layers or mask not in self._masks:
             return None, "There is no mask yet: fuse with a prompt or a drawing first."
         job = self._masks[mask]
@@ -181,7 +184,7 @@ class ShownResults:
             return None, "The fused image of this mask was deleted; fuse again."
         return mask, "Paint on the mask, then update the fused image where the mask changed."
 
-    def _mask_on_show(self, a: Any, b: Any) -> Labels | None:
+    def _displayed_mask(self, a: Any, b: Any) -> Labels | None:
         known = result_of(self._layers.selection.active)
         if known:
             there = [v for v in self._layers if v in self._masks]
@@ -210,8 +213,8 @@ class ShownResults:
         last = self._masks[mask]
         names = {int(k): str(v) for k, v in mask.metadata[KEY].get("objects", {}).items()}
         drawing = Drawing(labels=mask.data.copy(), names=names)
-        asked = {"drawing": drawing, "strength": strength} if mask.data.any() else {}
-        job = Job(last.a, last.b, last.placement, None, asked, last.options, last.pipeline)
+        fuse_options = {"drawing": drawing, "strength": strength} if mask.data.any() else {}
+        job = Job(last.a, last.b, last.placement, None, fuse_options, last.options, last.pipeline)
         job.session, job.corrects = last.session, mask
         job.place, job.layers, job.drawn = last.place, last.layers, last.drawn
         job.opened, job.turns = last.opened, last.turns

@@ -86,7 +86,7 @@ class FusionWidget(Form):
             signal.connect(slot)
         self.prompt.native.returnPressed.connect(self.fuse.native.click)
         self._progress = ProgressLine(self, self._runner)
-        self._views = Views(napari_viewer, self.view, self._on_show)
+        self._views = Views(napari_viewer, self.view, self._displayed_images)
         self._correction = MaskCorrection(
             napari_viewer, self, self._shown, self._runner, self._put, self._say
         )
@@ -253,8 +253,8 @@ class FusionWidget(Form):
     def _chosen(self) -> tuple[Any, Any]:
         return self.image_a.value, self.image_b.value
 
-    def _on_show(self) -> tuple[Any, Any, Any]:
-        return self._shown.images_on_show(*self._chosen())
+    def _displayed_images(self) -> tuple[Any, Any, Any]:
+        return self._shown.displayed_images(*self._chosen())
 
     def _show_controls(self) -> None:
         """Enable what the displayed layers allow."""
