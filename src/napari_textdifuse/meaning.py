@@ -150,13 +150,13 @@ def state(
         )
     if changes.get("modality", "MR") != "MR" and volume.contrast is not None:
         volume = replace(volume, contrast=None)
-    said = {**volume.sources, **dict.fromkeys(changes, source)}
+    sources = {**volume.sources, **dict.fromkeys(changes, source)}
     if volume.unit != LABEL_UNIT and _contradicts(changes.get("modality"), volume, changes):
         # the unit was derived for another kind of image
-        changes["unit"], said["unit"] = "a.u.", "unknown"
+        changes["unit"], sources["unit"] = "a.u.", "unknown"
     found_notes = (*volume.metadata.get("notes", ()), *notes)
     metadata = {**volume.metadata, "notes": found_notes}
-    return infer(replace(volume, **changes, sources=said, metadata=metadata))  # type: ignore[arg-type]
+    return infer(replace(volume, **changes, sources=sources, metadata=metadata))  # type: ignore[arg-type]
 
 
 def _contradicts(modality: str | None, volume: Volume, changes: Mapping[str, str]) -> bool:
@@ -182,42 +182,44 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
     -------
     Volume
     """
-    said = dict(volume.sources)
+    sources = dict(volume.sources)
     changes: dict[str, Any] = {}
     notes: list[str] = []
     modality, contrast = volume.modality, volume.contrast
     if named is not None and volume.unit != LABEL_UNIT:
         if modality is None and named.modality is not None:
             modality = changes["modality"] = named.modality
-            said["modality"] = named.source
+            sources["modality"] = named.source
         if modality == "MR" and contrast is None and named.contrast is not None:
             changes["contrast"] = named.contrast
-            said["contrast"] = named.source
-    by_folder = said.get("contrast") == "folder name"  # the image's own times are stronger evidence
+            sources["contrast"] = named.source
+    by_folder = (
+        sources.get("contrast") == "folder name"
+    )  # the image's own times are stronger evidence
     if modality == "MR" and contrast is None and ("contrast" not in changes or by_folder):
         nested = volume.metadata.get("acquisition")
         acquisition = dict(nested) if isinstance(nested, Mapping) else {}
         found = contrast_of_times({**volume.metadata, **acquisition})
         if found is not None:
             changes["contrast"] = found
-            said["contrast"] = "sidecar" if "EchoTime" in acquisition else "file"
+            sources["contrast"] = "sidecar" if "EchoTime" in acquisition else "file"
     belongs = _UNIT_OF.get(volume.unit)
     if modality is None and belongs is not None:
         modality = changes["modality"] = belongs
-        said["modality"] = said.get("unit", "file")
-    unit_open = volume.unit == "a.u." and said.get("unit", "unknown") == "unknown"
+        sources["modality"] = sources.get("unit", "file")
+    unit_open = volume.unit == "a.u." and sources.get("unit", "unknown") == "unknown"
     if modality == "CT" and unit_open and not volume.rgb and _reaches_air(volume):
-        changes["unit"], said["unit"] = "HU", "values"
+        changes["unit"], sources["unit"] = "HU", "values"
         notes.append(
             "The lowest value of this CT is that of air, so its values were taken as Hounsfield "
             "units; state the unit if they are not."
         )
-    if not changes and said == dict(volume.sources):
+    if not changes and sources == dict(volume.sources):
         return volume
     if notes:
         old = tuple(volume.metadata.get("notes", ()))
         changes["metadata"] = {**volume.metadata, "notes": (*old, *notes)}
-    return replace(volume, sources=said, **changes)
+    return replace(volume, sources=sources, **changes)
 
 
 def _reaches_air(volume: Volume) -> bool:

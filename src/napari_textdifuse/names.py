@@ -112,12 +112,12 @@ def facts_in_name(path: Path) -> NameFacts:
             word == "pt" and depth < WORDS_DEPTH
         ):  # in an image's own name the word may mean anything
             return NameFacts("PT", source="folder name")
-        alone = word.removesuffix("s") in _MODALITY and word.removesuffix("s") not in _WEAK
-        if depth >= WORDS_DEPTH and not alone:
+        is_modality = word.removesuffix("s") in _MODALITY and word.removesuffix("s") not in _WEAK
+        if depth >= WORDS_DEPTH and not is_modality:
             continue
-        said = _facts(word.removesuffix("s") if alone else folder.name, picture, weak=True)
-        if said is not None:
-            return NameFacts(said.modality, said.contrast, "folder name")
+        facts = _facts(word.removesuffix("s") if is_modality else folder.name, picture, weak=True)
+        if facts is not None:
+            return NameFacts(facts.modality, facts.contrast, "folder name")
     return NameFacts(source="unknown")
 
 

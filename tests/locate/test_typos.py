@@ -62,7 +62,7 @@ def test_slips_in_names_of_several_words_are_read(vowels):
                 asked += 1
                 requests, unknown = parse(said, TERMS)
                 read += [r.term.name for r in requests] == [NAMES[phrase]] and not unknown
-                assert all(r.misspelt == said for r in requests if r.said == phrase)
+                assert all(r.misspelt == said for r in requests if r.phrase == phrase)
     assert asked > 300
     assert read / asked > 0.99
 

@@ -188,7 +188,7 @@ class LightBackend:
         if known is not None and not known.covers(ready.a.modality, ready.b.modality):
             known = None
         # volumes are not changed: neighbouring slices must agree
-        scene = ready.alone and kind_of_pair(ready)[0] == "natural"
+        scene = ready.single_slice and kind_of_pair(ready)[0] == "natural"
         return NetworkChoice(network, facts=facts, notes=notes, deviation=known, keeps_black=scene)
 
     def _placed(self, network: LightNetwork) -> LightNetwork:

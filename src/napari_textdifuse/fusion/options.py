@@ -138,7 +138,7 @@ class FusionOptions:
     @property
     def restoration_from(self) -> dict[str, str]:
         """Origin of each strength: "default", "option" or the words of the prompt."""
-        words = {kind: f"prompt: {phrase}" for kind, phrase in self.wishes.said.items()}
+        words = {kind: f"prompt: {phrase}" for kind, phrase in self.wishes.phrases.items()}
         option = dict.fromkeys(self._stated, "option")
         return {**dict.fromkeys(RESTORE, "default"), **option, **words}
 
@@ -169,7 +169,7 @@ class FusionOptions:
             stated = self._stated.get(kind, wanted)
             if bool(stated) != bool(wanted):
                 raise InputError(
-                    f"The prompt says {self.wishes.said[kind]!r}, but restore gives {kind} "
+                    f"The prompt says {self.wishes.phrases[kind]!r}, but restore gives {kind} "
                     f"{stated:g}; remove one of them."
                 )
 

@@ -40,7 +40,7 @@ class Prepared:
         "a" or "b".
     notes : tuple of str
         One sentence per assumption that was made.
-    alone : bool
+    single_slice : bool
         Whether it is one slice without neighbours.
     """
 
@@ -51,7 +51,7 @@ class Prepared:
     chroma: Floats | None
     colour_from: str | None
     notes: tuple[str, ...]
-    alone: bool
+    single_slice: bool
 
     @property
     def coloured_luma(self) -> Floats:

@@ -81,23 +81,21 @@ def _ordered(source: Any, name: str) -> tuple[Any, list[str]]:
     No letters if the dimensions have no names.
     """
     letter = {word: axis for axis, words in _AXES.items() for word in words}
-    meant = {dim: letter.get(str(dim).lower()) for dim in source.dims}
+    axes = {dim: letter.get(str(dim).lower()) for dim in source.dims}
     if all(str(dim).startswith("dim_") for dim in source.dims):
         return source, []
-    for dim in [
-        d for d, axis in meant.items() if source.sizes[d] == 1 and axis in (None, "c", "t")
-    ]:
+    for dim in [d for d, axis in axes.items() if source.sizes[d] == 1 and axis in (None, "c", "t")]:
         source = source.isel({dim: 0})
-        del meant[dim]
-    letters = [axis for axis in meant.values() if axis]
-    if None in meant.values() or len(set(letters)) < len(letters) or not {"y", "x"} <= set(letters):
+        del axes[dim]
+    letters = [axis for axis in axes.values() if axis]
+    if None in axes.values() or len(set(letters)) < len(letters) or not {"y", "x"} <= set(letters):
         raise InputError(
             f"{name}: the dimensions {', '.join(map(str, source.dims))} cannot be distinguished; "
             "rename them to z, y and x (c for colours, t for time), or select one value of the "
             "others."
         )
-    order = sorted(meant, key=lambda d: list(_AXES).index(str(meant[d])))
-    return source.transpose(*order), [str(meant[d]) for d in order]
+    order = sorted(axes, key=lambda d: list(_AXES).index(str(axes[d])))
+    return source.transpose(*order), [str(axes[d]) for d in order]
 
 
 def _dims(found: Any, names: list[str]) -> list[Any]:

@@ -26,7 +26,7 @@ _COUNT, _NORMAL, _FRAMES = 0x50, 0x14, 0x51
 def is_grid(header: Dataset) -> bool:
     """Return whether an image consists of slices as tiles."""
     kind = header.get("ImageType") or ()
-    return "MOSAIC" in kind or ("VFRAME" in kind and _united(header, _COUNT) is not None)
+    return "MOSAIC" in kind or ("VFRAME" in kind and _uih_element(header, _COUNT) is not None)
 
 
 def tiles(header: Dataset, label: str) -> tuple[list[Tile], tuple[str, ...]]:
@@ -60,7 +60,7 @@ def tiles(header: Dataset, label: str) -> tuple[list[Tile], tuple[str, ...]]:
         count, direction, note = _siemens(header, label)
         across = down = math.ceil(math.sqrt(count))
     else:
-        count, direction, note = _united_grid(header, label)
+        count, direction, note = _uih_grid(header, label)
         across = math.ceil(math.sqrt(count))
         down = math.ceil(count / across)
     kind = "a Siemens mosaic" if siemens else "a grid"
@@ -75,7 +75,7 @@ def tiles(header: Dataset, label: str) -> tuple[list[Tile], tuple[str, ...]]:
         corner = (
             corner + x * (int(header.Columns) - columns) / 2 + y * (int(header.Rows) - rows) / 2
         )
-    positions = [] if siemens else _united_positions(header)
+    positions = [] if siemens else _uih_positions(header)
     if len(positions) != count:
         spacing = number(header, "SpacingBetweenSlices") or number(header, "SliceThickness")
         if not spacing:
@@ -125,14 +125,14 @@ def _siemens(header: Dataset, label: str) -> tuple[int, Floats, str | None]:
     )
 
 
-def _united_grid(header: Dataset, label: str) -> tuple[int, Floats, str | None]:
-    count = integer(_united(header, _COUNT)) or 0
+def _uih_grid(header: Dataset, label: str) -> tuple[int, Floats, str | None]:
+    count = integer(_uih_element(header, _COUNT)) or 0
     if count < 1:
         raise ReadError(
             f"{label}: a grid (all slices in one image) that does not say how many slices it "
             "has (0065,1050); export the series again."
         )
-    direction = _numbers(_united(header, _NORMAL))
+    direction = _numbers(_uih_element(header, _NORMAL))
     if direction.shape == (3,):
         return count, direction, None
     note = "The order of the grid's slices is not stated; it was assumed to be along their normal."
@@ -147,16 +147,16 @@ def _numbers(values: Any) -> Floats:
         return np.zeros(0)
 
 
-def _united_positions(header: Dataset) -> list[Floats]:
+def _uih_positions(header: Dataset) -> list[Floats]:
     """Return the position of each slice of a grid, if all of them state one."""
-    frames = _united(header, _FRAMES)
+    frames = _uih_element(header, _FRAMES)
     if not isinstance(frames, Sequence):  # of a file that does not state its type
         return []
     found = [vector(frame, "ImagePositionPatient") for frame in frames]
     return [p for p in found if p is not None and len(p) == 3]
 
 
-def _united(header: Dataset, element: int) -> Any:
+def _uih_element(header: Dataset, element: int) -> Any:
     if not str(header.get("Manufacturer") or "").strip().upper().startswith(("UIH", "UNITED")):
         return None
     return _private(header, 0x0065, "Image Private Header", element)

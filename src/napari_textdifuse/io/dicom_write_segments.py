@@ -134,8 +134,8 @@ def write_segmentation(
     numbered = np.zeros(array.shape, np.uint16)
     for number, label in enumerate(found, start=1):
         numbered[array == label] = number
-    said = record or {}
-    named = names or said.get("label_names", said.get("objects")) or {}  # before 0.2: "objects"
+    facts = record or {}
+    named = names or facts.get("label_names", facts.get("objects")) or {}  # before 0.2: "objects"
     known = {str(k): v for k, v in named.items()}
     titles = [known.get(str(label), f"label {label}") for label in found]
     place = position_of(lps, 0)

@@ -123,9 +123,9 @@ def _described(source: Any) -> str:
     kind = f"{type(source).__module__}.{type(source).__qualname__}"
     if source is None:
         return "nothing was given; give an array, a path, or an image of another library"
-    said = next((text for start, text in _NO_IMAGE.items() if kind.startswith(start)), None)
-    if said is not None:
-        return f"an object of type {kind} is {said}"
+    reason = next((text for start, text in _NO_IMAGE.items() if kind.startswith(start)), None)
+    if reason is not None:
+        return f"an object of type {kind} is {reason}"
     return (
         f"an object of type {kind} is not a supported image; give an array, a path, or an "
         "image of nibabel, SimpleITK, ITK, TorchIO, MONAI, xarray or Pillow"

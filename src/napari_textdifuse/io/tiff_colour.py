@@ -149,14 +149,14 @@ def _of_lab(array: Array, page: Any, name: str) -> tuple[Array, str]:
     else:
         lightness = unsigned[..., 0] / (2.0**bits - 1) * 100
         colour = unsigned[..., 1:].view(unsigned.dtype.str.replace("u", "i")) / per_step
-    white, said = _illuminant(page, name)
+    white, note = _illuminant(page, name)
     lab = np.concatenate([lightness[..., None], colour], axis=-1)
     xyz = lab2xyz(lab, illuminant=white, observer="2")
     have, want = (
         _CONES @ xyz_tristimulus_values(illuminant=w, observer="2") for w in (white, "D65")
     )
     adapted = xyz @ (np.linalg.inv(_CONES) @ np.diag(want / have) @ _CONES).T
-    return _stored(xyz2rgb(adapted), unsigned.dtype), said
+    return _stored(xyz2rgb(adapted), unsigned.dtype), note
 
 
 def _illuminant(page: Any, name: str) -> tuple[str, str]:

@@ -212,9 +212,11 @@ def _find(request: TermRequest, views: list[RuleImage]) -> _TermResult:
     """Try the term's rules in order of preference until one finds something."""
     name, notes = request.term.name, []
     if request.misspelt is not None:
-        notes.append(f"{request.misspelt!r} was read as {request.said!r}, assuming a misspelling.")
-    if request.said != name:
-        notes.append(f"{request.said!r} was read as {name!r}.")
+        notes.append(
+            f"{request.misspelt!r} was read as {request.phrase!r}, assuming a misspelling."
+        )
+    if request.phrase != name:
+        notes.append(f"{request.phrase!r} was read as {name!r}.")
     if request.unused:
         words = ", ".join(map(repr, request.unused))
         notes.append(f"{name}: {words} in the prompt had no effect.")

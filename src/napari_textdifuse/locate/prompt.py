@@ -66,18 +66,18 @@ class TermRequest:
     Parameters
     ----------
     term : Term
-    said : str
+    phrase : str
         The user's word for it, normalised.
     side : str or None
         "left", "right" or None.
     unused : tuple of str
         Words of the phrase that had no effect.
     misspelt : str or None
-        What the user wrote, if `said` is its correction.
+        What the user wrote, if `phrase` is its correction.
     """
 
     term: Term
-    said: str
+    phrase: str
     side: str | None = None
     unused: tuple[str, ...] = ()
     misspelt: str | None = None
@@ -138,7 +138,7 @@ def parse(prompt: str, terms: Sequence[Term]) -> tuple[list[TermRequest], list[s
             continue
         respelt, written, known = _respelt(words, names)
         found = _requests(respelt, names) or _misspelt(words, names)
-        found = [replace(r, misspelt=written) if r.said == known else r for r in found]
+        found = [replace(r, misspelt=written) if r.phrase == known else r for r in found]
         if not found:
             unknown.append(" ".join(w for w in meaning if w not in SIDES) or " ".join(meaning))
         for request in found:
@@ -186,9 +186,9 @@ def canonical_name(words: str, terms: Sequence[Term]) -> str | None:
         return None
     if unknown or len(requests) != 1:
         return None
-    said = requests[0]
-    exact = said.misspelt is None and said.side is None and not said.unused
-    return said.term.name if exact else None
+    only = requests[0]
+    exact = only.misspelt is None and only.side is None and not only.unused
+    return only.term.name if exact else None
 
 
 def suggestions(phrase: str, terms: Sequence[Term]) -> list[str]:
@@ -233,17 +233,17 @@ def _respelt(
     PromptError
         If they may mean several terms.
     """
-    alone = {name[0] for name in names if len(name) == 1} | _FILLERS | set(SIDES)
+    single_words = {name[0] for name in names if len(name) == 1} | _FILLERS | set(SIDES)
     for length in range(max(map(len, names)), 1, -1):
         of_length = [name for name in names if len(name) == length]
         for start in range(len(words) - length + 1):
             part = tuple(words[start : start + length])
             if part in names:
                 continue
-            close = [name for name in of_length if _is_slip(part, name, alone)]
-            meant = {names[name].name: " ".join(name) for name in close}
-            if len(meant) > 1:
-                either = " or ".join(map(repr, meant.values()))
+            close = [name for name in of_length if _is_slip(part, name, single_words)]
+            candidates = {names[name].name: " ".join(name) for name in close}
+            if len(candidates) > 1:
+                either = " or ".join(map(repr, candidates.values()))
                 raise PromptError(f"{' '.join(part)!r} may be {either}; write the one you mean.")
             if close:
                 corrected = [*words[:start], *close[0], *words[start + length :]]
@@ -251,11 +251,11 @@ def _respelt(
     return words, None, None
 
 
-def _is_slip(part: tuple[str, ...], name: tuple[str, ...], alone: set[str]) -> bool:
+def _is_slip(part: tuple[str, ...], name: tuple[str, ...], single_words: set[str]) -> bool:
     """Return whether each word is the name's, or a misspelling of it and no known word itself."""
     return all(
-        said == word or (said not in alone and bool(nearest(said, (word,))))
-        for said, word in zip(part, name, strict=True)
+        written == word or (written not in single_words and bool(nearest(written, (word,))))
+        for written, word in zip(part, name, strict=True)
     )
 
 
@@ -275,9 +275,9 @@ def _misspelt(words: list[str], names: dict[tuple[str, ...], Term]) -> list[Term
         if word in _FILLERS or word in SIDES:
             continue
         close = nearest(word, spellings)
-        meant = {spellings[name].name: name for name in close}
-        if len(meant) > 1:
-            either = " or ".join(repr(name) for name in meant.values())
+        candidates = {spellings[name].name: name for name in close}
+        if len(candidates) > 1:
+            either = " or ".join(repr(name) for name in candidates.values())
             raise PromptError(f"{word!r} may be {either}; write the one you mean.")
         if close:
             corrected = [close[0] if w == word else w for w in words]
@@ -310,9 +310,9 @@ def _requests(words: list[str], names: dict[tuple[str, ...], Term]) -> list[Term
             matches.append((names[name], " ".join(name)))
         position += length
     if any(term.finding for term, _ in matches):
-        rest += [said for term, said in matches if not term.finding]
-        matches = [(term, said) for term, said in matches if term.finding]
+        rest += [phrase for term, phrase in matches if not term.finding]
+        matches = [(term, phrase) for term, phrase in matches if term.finding]
     sides = {SIDES[w] for w in rest if w in SIDES}
     side = next(iter(sides)) if len(sides) == 1 else None
     unused = tuple(w for w in rest if w not in _FILLERS and w not in SIDES)
-    return [TermRequest(term, said, side, unused) for term, said in matches]
+    return [TermRequest(term, phrase, side, unused) for term, phrase in matches]

@@ -47,14 +47,14 @@ class Wishes:
     ----------
     strengths : dict of str to float
         1 or 0 for each of `KINDS` that the prompt mentions.
-    said : dict of str to str
+    phrases : dict of str to str
         The phrase that says so, as it was written.
     objects : str or None
         The rest of the prompt: what should stand out.
     """
 
     strengths: Mapping[str, float]
-    said: Mapping[str, str]
+    phrases: Mapping[str, str]
     objects: str | None
 
 
@@ -87,12 +87,12 @@ def read_wishes(prompt: str) -> Wishes:
     Examples
     --------
     >>> read_wishes("tumour, keep the light")
-    Wishes(strengths={'light': 0.0}, said={'light': 'keep the light'}, objects='tumour')
+    Wishes(strengths={'light': 0.0}, phrases={'light': 'keep the light'}, objects='tumour')
     """
     tokens = list(_tokens(prompt))
     letters = "".join(token.letter for token in tokens)
     strengths: dict[str, float] = {}
-    said: dict[str, str] = {}
+    phrases: dict[str, str] = {}
     taken = [False] * len(tokens)
     last_stop, last_negated = -1, False
     for match in _PHRASES.finditer(letters):
@@ -117,11 +117,11 @@ def read_wishes(prompt: str) -> Wishes:
         for kind in _kinds(part):
             if strengths.get(kind, strength) != strength:
                 raise PromptError(
-                    f"The prompt says both {said[kind]!r} and {phrase!r}; use one of them."
+                    f"The prompt says both {phrases[kind]!r} and {phrase!r}; use one of them."
                 )
-            strengths[kind], said[kind] = strength, phrase
+            strengths[kind], phrases[kind] = strength, phrase
     objects = _rest(prompt, tokens, taken) if strengths else prompt
-    return Wishes(strengths, said, objects)
+    return Wishes(strengths, phrases, objects)
 
 
 def _strength(form: str, part: list[_Token], negated: bool) -> float | None:

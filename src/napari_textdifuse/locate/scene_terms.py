@@ -25,7 +25,7 @@ def _detected(what: str, label: str, objects: Callable[[RuleImage], Objects]) ->
     least = (
         f"with a score of at least {MIN_SCORE[label]:g}; outlined by its warm part or in its box"
     )
-    alone = "in a visible image alone, where it misses more in the dark"
+    visible_only = "in a visible image alone, where it misses more in the dark"
     return (
         Rule(
             "IR",
@@ -38,7 +38,7 @@ def _detected(what: str, label: str, objects: Callable[[RuleImage], Objects]) ->
         ),
         Rule(
             "VIS",
-            f"{what}, by the embedded detector {alone}, {least}",
+            f"{what}, by the embedded detector {visible_only}, {least}",
             _DETECTOR,
             mask,
             smallest_mm=0,

@@ -109,12 +109,12 @@ class Gate:
     @property
     def text(self) -> str:
         """The conditions in words."""
-        said = [f"{self.least:g} to {self.most:g} mL"]
+        limits = [f"{self.least:g} to {self.most:g} mL"]
         if self.balance < 1:
-            said.append(f"at most {self.balance:.0%} on one side")
+            limits.append(f"at most {self.balance:.0%} on one side")
         if self.largest_part > 0:
-            said.append(f"at least {self.largest_part:.0%} in one piece")
-        return ", ".join(said)
+            limits.append(f"at least {self.largest_part:.0%} in one piece")
+        return ", ".join(limits)
 
     def failure(self, mask: Mask, view: RuleImage) -> str:
         """Describe the condition that a mask does not meet; empty if it meets all.

@@ -156,11 +156,11 @@ class Job:
             raise
         self.stored = getattr(self.session, "latest", None)
         if self.decisions:
-            said = rejection_note(self.decisions)
+            note = rejection_note(self.decisions)
             records = [v.record for v in (result, self.stored) if v is not None]
             for record in records:
                 record["candidates"] = list(self.decisions)
-                record["warnings"] = [*record["warnings"], *([said] if said else [])]
+                record["warnings"] = [*record["warnings"], *([note] if note else [])]
         self.candidates = candidates_of(result)
         self.message, self.result = self.describe(result), result
         if self.corrects is None:
