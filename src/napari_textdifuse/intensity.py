@@ -119,10 +119,10 @@ def with_window(volume: Volume, window: Window | str | None) -> Volume:
         return replace(volume, window=None)
     if isinstance(window, str):
         if window not in PRESETS:
-            known = ", ".join(presets(volume.unit))
-            if not known:
-                known = f"(low, high), because there is no preset for values in {volume.unit}"
-            raise InputError(f"there is no window preset {window!r}; use {known}.")
+            known = ", ".join(presets(volume.unit)) or "a low and a high value"
+            raise InputError(
+                f"there is no window preset {window!r} for values in {volume.unit}; use {known}."
+            )
         window = PRESETS[window]
     if window.unit != volume.unit:
         raise InputError(

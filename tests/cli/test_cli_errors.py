@@ -228,6 +228,10 @@ def test_names_on_the_hub_are_kept():
         ("'x' is unknown; pass mask= or boxes=.", "; pass a mask with --mask."),
         ("use device='auto' or 'cpu'.", "use --device auto or cpu."),
         ("choose one with time=0 to 3.", "choose one with --time 0 to 3."),
+        (
+            "a list such as noise=0,light=0.5,colour=1.",
+            "a list such as noise=0,light=0.5,colour=1.",
+        ),
         ("name a folder with weights= of the locator.", "--locator-weights."),
     ],
 )

@@ -30,7 +30,7 @@ _OPTIONS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r" or from_pretrained\(\.\.\., download=True\)", ""),
     (r"allow it more time with timeout=", "try a smaller image, or fewer terms at once"),
     (
-        r"\b(atlas|chroma|colour|device|private|restore|time|tint|weights)="
+        r"(?<![\w,])(atlas|chroma|colour|device|private|restore|time|tint|weights)="
         r"(?:'(\w+)' or '(\w+)'|'?(\w*)'?)",
         lambda found: " ".join(
             ["--" + found[1], *([f"{found[2]} or {found[3]}"] if found[2] else [found[4]])]
