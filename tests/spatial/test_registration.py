@@ -106,6 +106,19 @@ def test_known_movements_are_undone(monkeypatch, name, invert):
     np.testing.assert_array_equal(moving.array, before)
 
 
+@pytest.mark.parametrize(
+    ("slices", "spacing", "thick"),
+    [(10, 3.0, "30 mm"), (16, 3.0, None), (13, 3.1, None), (12, 3.1, "37 mm")],
+)
+def test_a_slab_is_warned_about(monkeypatch, slices, spacing, thick):
+    """Its searches may agree and be wrong; 40 mm, or a third of the longest side, are enough."""
+    monkeypatch.setattr(registration_search, "POINTS", 2_000)
+    fixed, moving = phantom(), phantom((slices, 42, 40), spacing)
+    for pair in ((fixed, moving), (moving, fixed)):
+        said = [w for w in register(*pair).warnings if "mm thick" in w]
+        assert [w.split(" mm thick")[0].split()[-1] + " mm" for w in said] == [thick] * bool(thick)
+
+
 def test_affine_finds_a_stretch():
     fixed, moving = phantom(), phantom(invert=True)
     true = movement((5, 3, -4), z=5) @ np.diag([1.08, 0.94, 1.05, 1])
