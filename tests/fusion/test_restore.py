@@ -145,6 +145,14 @@ def test_samples_add_what_they_differ_by(calibrated, tiny_pipeline, pair):
     np.testing.assert_allclose(both, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("options", [{"modality": {"a": "VIS", "b": "IR"}}, {"balance": 0.5}])
+def test_the_error_is_only_computed_where_it_is_shown(calibrated, pair, options, monkeypatch):
+    monkeypatch.setattr(
+        calibrated.backend.network.error, "forward", lambda *_: pytest.fail("not needed")
+    )
+    assert calibrated(*pair, steps=1, **options).uncertainty is None
+
+
 def test_no_uncertainty_where_the_user_chose_the_balance(calibrated, pair):
     assert (
         calibrated(*pair, steps=1, balance=0.5, modality={"a": "MR", "b": "CT"}).uncertainty is None

@@ -69,6 +69,8 @@ class FusionChain:
     restore : tuple of float, optional
         Strength of each of `models.unet.RESTORATIONS`; by default full, as for networks
         without the condition.
+    bound_error : bool
+        Whether to estimate the bound of the error, if the network can.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class FusionChain:
         sampler: str = "ddim",
         balance: float = 0.0,
         restore: tuple[float, ...] | None = None,
+        bound_error: bool = True,
     ) -> None:
         self.network = network
         self.schedule = schedule
@@ -86,6 +89,7 @@ class FusionChain:
         self.sampler = sampler
         self.balance = balance
         self.restore = restore
+        self.bound_error = bound_error
 
     def base(
         self, x: Tensor, y: Tensor, noise: Tensor, generator: torch.Generator | None = None
@@ -104,7 +108,7 @@ class FusionChain:
             ts = torch.full((len(z),), t, device=z.device)
             weighted = self.encode_and_weight(z, x, y, ts)
             error = None
-            if i == 0:  # the head was trained at the first step of a chain
+            if i == 0 and self.bound_error:  # the head was trained at the first step of a chain
                 estimate, variance, error = self.network.decode_with_error(weighted, ts)
             else:
                 estimate, variance = self.network.decode(weighted, ts)

@@ -78,6 +78,7 @@ class SliceEngine:
     balance : float
         From -1, the network's X alone, to 1, its Y alone.
     restore : tuple of float, or None
+    bound_error : bool
         See `FusionChain`.
     """
 
@@ -89,13 +90,20 @@ class SliceEngine:
         sampler: str,
         balance: float,
         restore: tuple[float, ...] | None,
+        bound_error: bool,
     ) -> None:
         self.device = backend.device
         self.backend = backend
         self.multiple = network.multiple
         self.tile = backend.tile or TILE
         self.chain = FusionChain(
-            network, backend.schedule, backend.timesteps(steps), sampler, balance, restore
+            network,
+            backend.schedule,
+            backend.timesteps(steps),
+            sampler,
+            balance,
+            restore,
+            bound_error,
         )
 
     def base_cost(self, shape: tuple[int, int]) -> int:

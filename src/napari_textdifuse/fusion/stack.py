@@ -74,11 +74,19 @@ class StackFuser:
         sampler = options.sampler or backend.default_sampler
         balance = -options.balance if choice.swapped else options.balance
         restoration = backend.restoration(options.restoration)
-        self.engine = SliceEngine(backend, choice.network, steps, sampler, balance, restoration)
-        self.backend, self.options = backend, options
-        self.colour = options.restoration["colour"]
         # the error was learned for the network's own choice between both images
         self.deviation = None if options.balance else choice.deviation
+        self.engine = SliceEngine(
+            backend,
+            choice.network,
+            steps,
+            sampler,
+            balance,
+            restoration,
+            bound_error=self.deviation is not None,
+        )
+        self.backend, self.options = backend, options
+        self.colour = options.restoration["colour"]
         self.restorer: ChromaEngine | None = None
         if colours.restore and backend.chroma is not None and self.colour:
             self.restorer = ChromaEngine(backend.chroma, backend.schedule, backend.device, sampler)
