@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .intracranial import LARGEST_ML, filled, interior, inward
+from .intracranial import filled, inward
 from .regions import (
     Mask,
     closing,
@@ -16,20 +16,17 @@ from .regions import (
     empty,
     fill,
     largest,
-    mirrored,
     opening,
     otsu,
     smooth,
     touching,
     with_blurred_edge,
 )
+from .skull import BONE_HU, cranial_cavity
+from .symmetry import mid_plane
 from .views import RuleImage
 
-#: Compact and spongy bone, from here up.
-BONE_HU = 300.0
 METAL_HU = 2500.0
-#: Bone that is thinner than a slice is at least so dense.
-THIN_BONE_HU = 150.0
 #: Fluid is not denser.
 FLUID_HU = 17.0
 #: Rise in HU per mm of an edge; within clotted blood there is less.
@@ -121,7 +118,7 @@ def haemorrhage(view: RuleImage) -> Mask:
     even = np.sqrt(np.sum(squares, axis=0)) < STEEP_HU
     # bone of the base blurred into the brain looks alike on both sides, and lies near the edge
     axis = view.left_right[0] if view.left_right else view.array.ndim - 1
-    other = mirrored(array, cavity, axis, nearby_mm=16.0, mm=view.mm)
+    other = mid_plane(array, cavity, axis, view.mm).mirror_nearby(array, 16.0)
     apart = (inward(cavity, view.mm) > DEEP_MM) | (array > other + ONE_SIDED_HU)
     seeds = opening(dense & even & apart, view.mm, 1.5)
     return opening(dense, view.mm, 1.5) & dilate(seeds, view.mm, 3.0)
@@ -182,66 +179,3 @@ def _within_bone(view: RuleImage) -> Mask:
 def body(view: RuleImage) -> Mask:
     """Everything denser than -500 HU and what it encloses."""
     return fill(largest(opening(view.array > -500, view.mm, 1.5)))
-
-
-def cranial_cavity(view: RuleImage) -> Mask:
-    """Return the interior of the skull, in volumes in three dimensions; empty without a skull."""
-    if "cavity" not in view.memo:
-        found = _cavity_in_slice(view) if view.array.ndim == 2 else _cavity(view)
-        view.memo["cavity"] = found
-    result: Mask = view.memo["cavity"]
-    return result
-
-
-def _cavity(view: RuleImage) -> Mask:
-    # bone and air are dark here, as in an MR image
-    soft = np.where((view.array > 0) & (view.array < 110), view.array, 0).astype(np.float32)
-    if not (view.array > BONE_HU).any():
-        return empty(soft)
-    found = interior(soft, view.mm, view.up)
-    space, depth = found.mask, found.distance_inside
-    leaked = found.volume > LARGEST_ML
-    if leaked:  # through bone thinner than a slice: keep what has bone around it
-        space = space & _surrounded(view)
-        depth = inward(space, view.mm)
-    # vessels with contrast agent lie inside; bone only at the edge
-    edge = (depth <= 8.0) & (view.array >= 200)
-    inside = space & ~edge & (view.array > -100)
-    if leaked:
-        inside = largest(opening(inside, view.mm, 2.0))
-    if not inside.any():
-        return inside
-    # a skull is around it on most sides
-    shell = dilate(inside, view.mm, 15.0) & ~inside
-    hard = dilate(drop_small(view.array > 200, 4.0, view.mm), view.mm, 8.0)
-    return inside if hard[shell].mean() > 0.6 else empty(soft)
-
-
-def _surrounded(view: RuleImage) -> Mask:
-    """Return what has bone on four sides in its axial plane, and above it unless the image ends.
-
-    Without a known direction of the head, bone on five of six sides.
-    """
-    bone_mask = drop_small(view.array > THIN_BONE_HU, 4.0, view.mm)
-    hard = dilate(bone_mask, view.mm, 2.0)
-    sides: dict[tuple[int, int], Mask] = {}
-    for axis in range(3):
-        soft_end = np.take(view.array, [0, -1], axis) > -100
-        for sign in (1, -1):
-            flipped = np.flip(hard, axis) if sign > 0 else hard
-            met = np.logical_or.accumulate(flipped, axis)
-            met = np.flip(met, axis) if sign > 0 else met
-            end = np.take(soft_end, [-1 if sign > 0 else 0], axis)
-            sides[axis, sign] = met | end if view.up is None or axis == view.up[0] else met
-    if view.up is None:
-        return np.asarray(np.sum(list(sides.values()), axis=0) >= 5)
-    up = sides[view.up]
-    level = [met for (axis, _), met in sides.items() if axis != view.up[0]]
-    return np.asarray(np.logical_and.reduce([up, *level]))
-
-
-def _cavity_in_slice(view: RuleImage) -> Mask:
-    skull = drop_small(view.array > BONE_HU, 4.0, view.mm)
-    inside = fill(closing(skull, view.mm, 4.0)) & ~skull & (view.array < BONE_HU)
-    # marrow and sinuses are enclosed too, but small
-    return largest(opening(inside & (view.array > -100), view.mm, 3.0))

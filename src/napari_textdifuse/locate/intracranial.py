@@ -76,14 +76,9 @@ def interior(
     After Brummer et al. 1993, IEEE Trans Med Imaging 12:153 (threshold and morphology); the sizes
     are this program's choice.
     """
-    coarse, wide = _coarse(array, mm)
-    found = _coarse_interior(coarse, wide, up, share)
-    if found.shape == array.shape:
-        mask = found
-    else:
-        size = [a / b for a, b in zip(array.shape, found.shape, strict=True)]
-        # linear, so that the outline is smooth on the fine grid
-        mask = _fitted(ndimage.zoom(found.astype(np.float32), size, order=1) > 0.5, array.shape)
+    small, wide = coarse(array, mm)
+    found = _coarse_interior(small, wide, up, share)
+    mask = fitted(found, array.shape)
     return Interior(mask, inward(mask, mm), float(mask.sum()) * math.prod(mm) / 1000)
 
 
@@ -100,7 +95,7 @@ def _coarse_interior(
     head = _head(array, mm)
     if not head.any():
         return head
-    region = _below_vertex(head, mm, up)
+    region = below_vertex(head, mm, up)
     distance_inside = inward(head, mm)
     low = float(np.percentile(array, 2))
     deep = region & (distance_inside > 0.4 * distance_inside.max())
@@ -135,8 +130,10 @@ def _head(array: Floats, mm: Sequence[float]) -> Mask:
     return largest(filled(_closed(bright, mm, 9.0)))
 
 
-def _below_vertex(head: Mask, mm: Sequence[float], up: tuple[int, int] | None) -> Mask:
-    """Cut off the neck, where the image says which way is up."""
+def below_vertex(
+    head: Mask, mm: Sequence[float], up: tuple[int, int] | None, height: float = HEIGHT_MM
+) -> Mask:
+    """Cut off the neck, `height` mm below the vertex, where the image says which way is up."""
     if up is None:
         return head
     axis, direction = up
@@ -148,7 +145,7 @@ def _below_vertex(head: Mask, mm: Sequence[float], up: tuple[int, int] | None) -
     index = np.arange(head.shape[axis])
     below = (rows[-1] - index if direction > 0 else index - rows[0]) * mm[axis]
     shape = [-1 if i == axis else 1 for i in range(3)]
-    return np.asarray(head & (below <= HEIGHT_MM).reshape(shape))
+    return np.asarray(head & (below <= height).reshape(shape))
 
 
 def _has_skull(
@@ -191,7 +188,7 @@ def _closed(mask: Mask, mm: Sequence[float], radius_mm: float) -> Mask:
     return closing(padded, mm, radius_mm)[tuple(slice(w, -w) for w in widths)]
 
 
-def _coarse(array: Floats, mm: Sequence[float]) -> tuple[Floats, tuple[float, ...]]:
+def coarse(array: Floats, mm: Sequence[float]) -> tuple[Floats, tuple[float, ...]]:
     """Resample an image to about `WORK_MM`; thicker slices are not changed."""
     size = [min(1.0, s / WORK_MM) for s in mm]
     size = [k if n * k >= 4 else 1.0 for n, k in zip(array.shape, size, strict=True)]
@@ -203,9 +200,13 @@ def _coarse(array: Floats, mm: Sequence[float]) -> tuple[Floats, tuple[float, ..
     return np.asarray(small, np.float32), wide
 
 
-def _fitted(mask: Mask, shape: tuple[int, ...]) -> Mask:
-    """Cut or repeat the last planes, should rounding have missed the shape by one."""
-    for axis, size in enumerate(shape):
-        index = np.minimum(np.arange(size), mask.shape[axis] - 1)
-        mask = np.take(mask, index, axis)
-    return mask
+def fitted(mask: Mask, shape: tuple[int, ...]) -> Mask:
+    """Bring a mask from the coarse grid to the image's own."""
+    if mask.shape == shape:
+        return mask
+    size = [a / b for a, b in zip(shape, mask.shape, strict=True)]
+    # linear, so that the outline is smooth on the fine grid
+    mask = ndimage.zoom(mask.astype(np.float32), size, order=1) > 0.5
+    for axis, count in enumerate(shape):  # should rounding have missed the shape by one
+        mask = np.take(mask, np.minimum(np.arange(count), mask.shape[axis] - 1), axis)
+    return np.asarray(mask)

@@ -19,7 +19,8 @@ _BRIGHT = (
 )
 _OTHER_SIDE = (
     "comparison with the other side after Joshi et al. 2003, IEEE Trans Med Imaging 22:88 (the "
-    "levels are this program's choice)"
+    "levels are this program's choice); plane between the sides: Ardekani et al. 1997, IEEE Trans "
+    "Med Imaging 16:947"
 )
 
 _BRIGHT_LESION = Rule(
@@ -121,7 +122,7 @@ _DEFICIT = Rule(
     "80 % (both levels are this program's choice)",
     "comparison with the other side: Kapucu et al. 2009, EANM guideline for brain "
     "perfusion SPECT, Eur J Nucl Med Mol Imaging 36:2093; Juni et al. 2009, J Nucl Med "
-    "Technol 37:191",
+    "Technol 37:191; plane between the sides: Ardekani et al. 1997, IEEE Trans Med Imaging 16:947",
     nuclear.perfusion_deficit,
     smallest_mm=10.0,
     guess=False,

@@ -17,11 +17,11 @@ from .regions import (
     drop_small,
     empty,
     fill,
-    mirrored,
     opening,
     smooth,
 )
 from .slices import brain_in_slice, classes_in_slice, fluid_in_slice, white_is_darker
+from .symmetry import mid_plane
 from .tissue import BRIGHT_FLUID, DARK_FLUID, WHITE_BRIGHTEST, Tissues, tissues
 from .views import RuleImage
 
@@ -241,7 +241,7 @@ def bright_lesion(view: RuleImage) -> Mask:
             usual, brightest = float(np.median(array[grey])), float(np.median(array[fluid]))
             level = usual + 0.2 * (brightest - usual)
     axis = view.left_right[0] if view.left_right else view.array.ndim - 1
-    other = mirrored(array, inside, axis, nearby_mm=16.0, mm=view.mm)
+    other = mid_plane(array, inside, axis, view.mm).mirror_nearby(array, 16.0)
     seeds = inner & (array > level) & (array > BRIGHTER_SIDE * other)
     seeds = drop_small(opening(seeds, view.mm, 3.0), 9.0, view.mm)
     result = empty(view.array)

@@ -16,10 +16,10 @@ from .regions import (
     erode,
     fill,
     largest,
-    mirror,
     smooth,
     touching,
 )
+from .symmetry import mid_plane
 from .views import RuleImage
 
 #: Lesion to normal brain: 1.6 is the amino-acid PET limit of Law et al. 2019.
@@ -115,14 +115,14 @@ def _above_reference(view: RuleImage, ratio: float, floor: float) -> Mask:
 def _one_sided(view: RuleImage, array: Floats, seeds: Mask, brain: Mask) -> Mask:
     """Drop the seed regions whose uptake is much the same at the mirrored place."""
     axis = view.left_right[0] if view.left_right else seeds.ndim - 1
-    width = [1 + 2 * round(6.0 / s) for s in view.mm]
+    plane = mid_plane(array, brain, axis, view.mm)
     labels, count = components(seeds)
     keep = np.zeros(count + 1, bool)
-    other = mirror(ndimage.maximum_filter(array, width), brain, axis)
-    twin = mirror(labels.astype(np.float32), brain, axis)
+    width = [1 + 2 * round(6.0 / s) for s in view.mm]
+    other = plane.mirror(ndimage.maximum_filter(array, width))
     for index in range(1, count + 1):
         region = labels == index
-        crosses_middle = (twin[region] == index).mean() > 0.3
+        crosses_middle = (plane.mirror(region)[region] > 0.5).mean() > 0.3
         keep[index] = crosses_middle or other[region].mean() < 0.75 * array[region].mean()
     return np.asarray(keep[labels])
 
@@ -200,7 +200,8 @@ def perfusion_deficit(view: RuleImage) -> Mask:
     reference = reference_uptake(array)
     brain = fill(closing(array > 0.4 * reference, view.mm, 15.0))
     inner = erode(brain, view.mm, 6.0)
-    mirrored = mirror(array, brain, axis)
+    plane = mid_plane(array, brain, axis, view.mm)
+    mirrored = plane.mirror(array)
     # no head is quite symmetric: the other side's lowest value nearby is what counts
     width = [1 + 2 * round(8.0 / s) for s in view.mm]
     expected = ndimage.minimum_filter(mirrored, width)

@@ -171,32 +171,3 @@ def _deep(thick: Mask, inside: Mask, mm: Sequence[float]) -> Mask:
     keep = np.asarray(share) > 0.7
     keep[0] = False
     return np.asarray(keep[labels])
-
-
-def mirror(array: Floats, brain: Mask, axis: int) -> Floats:
-    """Reflect at the plane that makes the brain's outline overlap its own image best."""
-    profile = np.flatnonzero(brain.any(axis=tuple(i for i in range(brain.ndim) if i != axis)))
-    if not profile.size:
-        return array
-    middle = float(profile[0] + profile[-1])
-    best, best_overlap = round(middle), -1
-    for twice in range(round(middle) - 8, round(middle) + 9):
-        index = twice - np.arange(brain.shape[axis])
-        valid = (index >= 0) & (index < brain.shape[axis])
-        overlap = np.take(brain, np.where(valid, index, 0), axis) & brain
-        count = int(np.moveaxis(overlap, axis, 0)[valid].sum())
-        if count > best_overlap:
-            best, best_overlap = twice, count
-    index = best - np.arange(array.shape[axis])
-    valid = (index >= 0) & (index < array.shape[axis])
-    mirrored = np.moveaxis(np.take(array, np.where(valid, index, 0), axis), axis, 0)
-    mirrored[~valid] = 0
-    return np.moveaxis(mirrored, 0, axis)
-
-
-def mirrored(
-    array: Floats, brain: Mask, axis: int, nearby_mm: float, mm: Sequence[float]
-) -> Floats:
-    """Return the highest value near the mirrored position; no head is perfectly symmetric."""
-    width = [1 + 2 * round(nearby_mm / s / 2) for s in mm]
-    return mirror(ndimage.maximum_filter(array, width), brain, axis)

@@ -24,9 +24,7 @@ _MOST_FLUID = 0.3
 _LEAST_SHARE = 0.12
 #: Classes nearer to each other than this share of their values are one: what three classes of a
 #: bottle of water are.
-_LEAST_CONTRAST = 0.04
-#: the noise, are one: what three classes of a bottle of water are.
-_LEAST_CONTRAST, _ABOVE_NOISE = 0.03, 4.0
+_LEAST_CONTRAST = 0.03
 #: Nearer to the skull than this, dark is bone blurred with cortex, not white matter.
 _EDGE_MM = 6.0
 

@@ -130,7 +130,8 @@ TERMS: tuple[Term, ...] = (
                 "more from its inner edge and from anything above 110 HU, 3 mm thick, within 3 mm "
                 "of a part with a slope below 4 HU/mm that lies 15 mm or more from the "
                 "skull or is 10 HU denser than all within 8 mm of the mirrored place",
-                "Parizel et al. 2001, Intracranial hemorrhage, Eur Radiol 11:1770",
+                "Parizel et al. 2001, Intracranial hemorrhage, Eur Radiol 11:1770; plane between "
+                "the sides: Ardekani et al. 1997, IEEE Trans Med Imaging 16:947",
                 ct.haemorrhage,
                 unit="HU",
                 smallest_mm=6.0,
@@ -214,10 +215,11 @@ TERMS: tuple[Term, ...] = (
         (
             Rule(
                 "CT",
-                "15 to 60 HU after smoothing by 1.5 mm, in one piece inside the skull, where bone "
-                "of 200 HU and more is near on most sides; where thin bone leaks, only what has "
-                "bone of 150 HU and more in front, behind, on both sides and above",
-                _BUSHBERG,
+                "15 to 60 HU after smoothing by 1.5 mm, in one piece inside the skull: up to the "
+                "crest of the bone, by a watershed from the depth of the head and from its skin, "
+                "with bone of 200 HU and more near on most sides",
+                f"{_BUSHBERG}; watershed: Meyer and Beucher 1990, J Vis Commun Image Represent "
+                "1:21",
                 ct.brain,
                 unit="HU",
                 smallest_mm=20.0,
