@@ -189,6 +189,17 @@ def test_hyperintensity_only_on_flair_and_only_where_it_is(head):
     assert not find([healthy], "hyperintensity").mask.any()
 
 
+def test_blurred_ventricles_on_t2_end_half_way_to_pure_fluid(head):
+    """In an average of heads the ventricles' edge is wide; fluid around the brain is still pure."""
+    t2 = head.make("T2", lesion=380)
+    near = ndimage.binary_dilation(head.ventricle, iterations=6)
+    wide = ndimage.gaussian_filter(np.where(head.ventricle, np.float32(1100), np.float32(380)), 1.5)
+    blurred = t2.with_array(np.where(near & (head.white | head.ventricle), wide, t2.array))
+    mask = find([blurred], "ventricle").mask > 0
+    true = near & (wide > 740)  # half fluid
+    assert 2 * (mask & true).sum() > 0.82 * (mask.sum() + true.sum())
+
+
 @pytest.mark.parametrize("contrast", ["T2", "FLAIR"])
 def test_a_stroke_is_a_candidate_on_the_side_where_it_is(head, dice, contrast):
     location = find([head.make(contrast)], "stroke")
