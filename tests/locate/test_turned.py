@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy import ndimage
-from test_locate_absent import AFFINE, HEADS
+from test_locate_absent import AFFINE, CASES, HEADS
 
 from napari_textdifuse.locate import LexiconLocator
 from napari_textdifuse.locate.skull import cranial_cavity
@@ -127,6 +127,30 @@ def test_without_the_other_side_in_view_nothing_is_called_one_sided():
     assert not LOCATOR.locate([view], "lesion").mask.any()
 
 
+def thicker(array, times=2):
+    """Slices so many times as thick."""
+    return array.reshape(-1, times, *array.shape[1:]).mean(axis=1)
+
+
+@pytest.mark.parametrize("kind", HEADS)
+@pytest.mark.parametrize("change", ["turned", "thick"])
+def test_no_term_marks_anything_in_a_turned_head_or_in_thick_slices(kind, change):
+    """As `test_nothing_is_marked_where_nothing_is`, of a head that is not straight, or coarse."""
+    head, affine = HEADS[kind], AFFINE.copy()
+    if change == "turned":
+        array = moved(head.array, TURNS["both"], (0, 8, 15))
+    else:
+        array, affine[2, 2] = thicker(head.array), 8.0
+    image = Volume(
+        array, affine=affine, unit=head.unit, modality=head.modality, contrast=head.contrast
+    )
+    terms = ", ".join(term for k, term in CASES if k == kind)
+    location = LOCATOR.locate([image], terms)
+    marked = {location.names[k] for k in np.unique(location.mask) if k}
+    assert marked == set()
+    assert len(location.detections) == 0
+
+
 @pytest.mark.parametrize("thick", [1, 2])
 @pytest.mark.parametrize("hole", [0, 1])
 def test_thick_slices_do_not_open_the_skull(thick, hole):
@@ -138,11 +162,11 @@ def test_thick_slices_do_not_open_the_skull(thick, hole):
         array[temple] = np.maximum(55, 0.07 * array[temple])
     affine = AFFINE.copy()
     affine[2, 2] *= thick
-    array = array.reshape(-1, thick, *array.shape[1:]).mean(axis=1)
+    array = thicker(array, thick)
     image = Volume(array, affine=affine, unit="HU", modality="CT")
     view = views_of([image])[0]
     cavity = cranial_cavity(view)
-    true = part((0, 0, 0), (68, 81.6, 68)).reshape(-1, thick, 56, 48).mean(axis=1) > 0.5
+    true = thicker(part((0, 0, 0), (68, 81.6, 68)), thick) > 0.5
     assert 2 * (cavity & true).sum() > 0.9 * (cavity.sum() + true.sum())
     for term in ("vessel", "haemorrhage"):
         assert not LOCATOR.locate([image], term).mask.any()
