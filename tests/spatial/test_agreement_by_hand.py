@@ -270,3 +270,8 @@ def test_colours_are_judged_by_their_mean():
     rgba[..., 0], rgba[..., 2], rgba[..., 3] = 30, 60, 200
     found = _sampled(Volume(rgba, rgb=True), np.eye(2), np.zeros(2), (8, 8), np.ones(2))
     np.testing.assert_array_equal(found, np.full((8, 8), 30))
+
+
+def test_a_peak_on_the_coarse_grid_is_found_on_either_side():
+    for peak in ((-8, 0), (8, -4), (-4, -8)):
+        assert _highest(lambda shift, peak=peak: float(shift == peak), (8, 8)) == peak
