@@ -174,6 +174,15 @@ def test_thick_slices_do_not_open_the_skull(thick, hole):
     assert 1200 < brain.sum() * 64 * thick / 1000 < 1700
 
 
+def test_a_skull_that_the_image_cuts_at_the_vertex_is_no_vessel():
+    """The last slices graze spongy bone, which then seems to lie deep inside."""
+    array = np.where(part((62, 0, 0), (8, 24, 24)), np.float32(420), HEADS["CT"].array)[:41]
+    image = Volume(array, affine=AFFINE, unit="HU", modality="CT")
+    assert not LOCATOR.locate([image], "vessel").mask.any()
+    inside = np.where(part((30, 0, 0), (6, 6, 30))[:41], np.float32(300), array)
+    assert LOCATOR.locate([image.with_array(inside)], "vessel").mask.any()
+
+
 def test_a_bottle_has_no_skull_and_a_tight_view_no_outside():
     even = np.full((20, 20, 20), 35, np.float32)
     even[0, 0, 0] = 400

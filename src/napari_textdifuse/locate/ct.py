@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import ndimage
 
@@ -35,6 +37,8 @@ STEEP_HU = 4.0
 DEEP_MM, ONE_SIDED_HU = 15.0, 10.0
 #: Longest extent of what shows contrast agent; calcifications of the brain are shorter.
 VESSEL_MM, VESSEL_SLICE_MM = 20.0, 6.0
+#: A vessel proves contrast agent only so far from where the image ends.
+END_MM = 12.0
 AIR_HU = -900.0
 
 
@@ -155,7 +159,7 @@ def has_contrast_agent(view: RuleImage, candidates: Mask) -> bool:
     """
     cavity = cranial_cavity(view)
     if cavity.any():
-        away = candidates & cavity & (inward(cavity, view.mm) > 6.0)
+        away = candidates & cavity & (inward(cavity, view.mm) > 6.0) & _off_the_ends(view)
     else:
         hard = with_blurred_edge(drop_small(view.array > 550, 4.0, view.mm), view.mm, 5.0)
         away = opening(candidates & body(view) & ~hard, view.mm, 2.0)
@@ -167,6 +171,16 @@ def has_contrast_agent(view: RuleImage, candidates: Mask) -> bool:
         if long_enough and view.array[box][part].max() < 600:
             return True
     return False
+
+
+def _off_the_ends(view: RuleImage) -> Mask:
+    """Return a volume without its first and last mm, where a skull that is cut looks deep."""
+    inner = empty(view.array)
+    if view.array.ndim == 2:
+        return ~inner
+    widths = [math.ceil(END_MM / s) for s in view.mm]
+    inner[tuple(slice(w, max(w, n - w)) for w, n in zip(widths, inner.shape, strict=True))] = True
+    return inner
 
 
 def _within_bone(view: RuleImage) -> Mask:

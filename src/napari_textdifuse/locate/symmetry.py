@@ -165,7 +165,7 @@ def _cost(
     here = values[every][chosen]
 
     def cost(parameters: _Values) -> float:
-        if np.abs(parameters[:-1]).max() > STEEPEST:
+        if not here.size or np.abs(parameters[:-1]).max() > STEEPEST:
             return 1.0
         matrix, shift = plane(parameters).mapping()
         there = matrix @ places + shift[:, None]

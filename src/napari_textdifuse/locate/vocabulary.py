@@ -112,7 +112,8 @@ TERMS: tuple[Term, ...] = (
                 "130 to 500 HU (blood with contrast agent) with 160 HU somewhere, apart from the "
                 "edges of bone and from what bone encloses; only with evidence of contrast agent: "
                 "such values over 20 mm or more (in a slice 6 mm) with a peak below 600 HU, in a "
-                "head 6 mm or more inside the skull, elsewhere 5 mm or more from bone",
+                "head 6 mm or more inside the skull and in volumes 12 mm from the image's ends, "
+                "elsewhere 5 mm or more from bone",
                 "Bae 2010, Radiology 256:32, DOI 10.1148/radiol.10090908",
                 ct.vessel,
                 unit="HU",
