@@ -69,6 +69,16 @@ def turned(degrees: float, axis: int, tilted: bool = False) -> Geometry:
     return change
 
 
+def shifted(mm: float) -> Geometry:
+    """Return the head shifted sideways in its field of view."""
+
+    def change(shape, affine):  # type: ignore[no-untyped-def]
+        steps = mm / np.linalg.norm(affine[:3, 0])
+        return lambda a: ndimage.shift(a, (steps, 0, 0), order=1, cval=float(a.min())), affine
+
+    return change
+
+
 def cut(low: float, high: float) -> Geometry:
     """Return a part of the field of view from feet to head."""
 
@@ -130,6 +140,9 @@ PLACES: dict[str, Geometry | None] = {
     "turned 10 degrees": turned(10, 2),
     "nodding 10 degrees": turned(10, 0),
     "leaning 10 degrees": turned(10, 1),
+    "turned 15 degrees": turned(15, 2),
+    "leaning 15 degrees": turned(15, 1),
+    "shifted 15 mm": shifted(15),
     "tilted image 25 degrees": turned(25, 0, tilted=True),
     "axes stored otherwise": stored_otherwise,
     "without neck": cut(0.25, 1),
