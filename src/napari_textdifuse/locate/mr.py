@@ -121,7 +121,7 @@ def _separated(view: RuleImage, found: Tissues, sign: int) -> Mask:
         deepest = deep_fluid(inside & (array >= start + share * (top - start)), inside, view.mm)
         if deepest.sum() * math.prod(view.mm) >= VENTRICLE_MM3:
             level = start + min(share, 0.35) * (top - start)
-            if sign > 0:  # half fluid, half brain; dark fluid is not told from bone by its darkest
+            if sign > 0:  # half fluid, half brain; dark fluid looks like bone at its darkest
                 pure = float(np.percentile(array[fluid], 99))
                 level = max(level, (pure + float(np.median(array[found.brain]))) / 2)
             return dilate(deepest, view.mm, 2.0) & (array >= level)
