@@ -26,6 +26,23 @@ def test_an_affine_s_last_row_is_0_0_0_1(row):
         as_volume(nib.Nifti1Image(VALUES.astype(np.float32), affine), "image A")
 
 
+@pytest.mark.parametrize(
+    "affine",
+    [
+        np.full((4, 4), "a"),
+        [[1], [1, 2]],
+        np.eye(4) * (1 + 1j),
+        np.eye(4).astype("datetime64[s]"),
+        np.ma.masked_equal(np.eye(4), 1),
+        np.diag([1e300, 1, 1, 1]),
+        np.diag([np.nan, 1, 1, 1]),
+    ],
+)
+def test_an_affine_is_of_real_numbers(affine):
+    with pytest.raises(InputError, match="must be 4 x 4 finite numbers"):
+        Volume(VALUES, affine=affine)
+
+
 @pytest.mark.parametrize("value", [1e300, -1e300, 1e37])
 def test_values_near_the_limit_of_floats(value):
     array = VALUES.copy()

@@ -42,6 +42,8 @@ LABEL_UNIT = "label"
 SAMPLED_SLICES = 32
 #: A grid is flat if its determinant is below this part of the product of its voxel sizes.
 FLAT = 1e-6
+#: Entries of an affine are below this, in mm: far beyond any scene, and safe to compute with.
+FARTHEST = 1e15
 #: Millimetres per unit of length. Names as pint writes them, and as files do.
 MILLIMETRES = {
     name: factor
@@ -150,8 +152,8 @@ class Volume:
                 f"not {self.array.shape[-1]}."
             )
         if self.affine is not None:
-            affine = np.asarray(self.affine, dtype=np.float64)
-            if affine.shape != (4, 4) or not np.isfinite(affine).all():
+            affine = _real_numbers(self.affine)
+            if affine.shape != (4, 4) or not (np.abs(affine) < FARTHEST).all():
                 raise InputError(
                     f"{self.name}: the affine (voxels to mm) must be 4 x 4 finite numbers; correct "
                     "the file's geometry."
@@ -323,6 +325,17 @@ class Volume:
         array = data.transpose(2, 1, 0, 3) if rgb else data.transpose(2, 1, 0)
         fields.setdefault("affine", image.affine)
         return cls(array=np.ascontiguousarray(array), rgb=rgb, **fields)
+
+
+def _real_numbers(affine: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return a matrix in float64; an empty one if its entries are not real numbers, or masked."""
+    try:
+        given = np.asarray(affine)
+    except ValueError:  # rows of several lengths
+        return np.empty((0, 0))
+    if given.dtype.kind not in "iuf" or np.ma.is_masked(affine):
+        return np.empty((0, 0))
+    return given.astype(np.float64)
 
 
 def _on_black_ground(volume: Volume) -> bool:

@@ -259,3 +259,46 @@ def test_a_folder_without_images_is_named(tmp_path, capsys):
     words = ["batch", str(tmp_path / "mri"), str(tmp_path / "pet"), "--out", str(tmp_path / "out")]
     assert main(words) == 2
     assert "mri contains no images" in capsys.readouterr().err
+
+
+NAME = "n" * 300
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("info", NAME),
+        ("fuse", NAME, NAME, "--out", "out"),
+        ("fuse", "a.png", "a.png", "--out", NAME),
+        ("fuse", "a.png", "a.png", "--out", "out", "--mask", f"{NAME}.png"),
+        ("fuse", "a.png", "a.png", "--out", "out", "--atlas", NAME),
+        ("batch", NAME, NAME, "--out", "out"),
+        ("register", "a.png", "a.png", "--out", f"new/{NAME}"),
+        ("evaluate", "--a", NAME, "--b", ".", "--fused", "."),
+        ("evaluate", "--a", ".", "--b", ".", "--fused", ".", "--csv", f"{NAME}.csv"),
+        ("train", "fcm", "--start", "light", "--pairs", f"MR={NAME}", "PT=.", "--out", "run"),
+        ("train", "fcm", "--start", "light", "--data", NAME, "--out", "run"),
+    ],
+)
+def test_a_name_that_no_file_can_have(words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_grey(tmp_path / "a.png")
+    assert main(list(words)) == 2
+    said = capsys.readouterr().err
+    assert f"{'n' * 40}...: the name is longer than 255 bytes; shorten it" in said
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", [NAME, f"owner/{NAME}", "é" * 200, "owner/name.", "owner-/name"])
+def test_weights_of_a_name_that_neither_a_folder_nor_the_hub_can_have(name, tmp_path, capsys):
+    image = str(write_grey(tmp_path / "a.png"))
+    words = ["fuse", image, image, "--out", str(tmp_path / "out"), "--weights", name]
+    assert main(words) == 2
+    assert "No weights named" in capsys.readouterr().err
+
+
+def test_an_error_beside_a_long_prompt_with_a_slash(tmp_path, capsys):
+    image = str(write_grey(tmp_path / "a.png"))
+    words = ["fuse", image, image, "--out", str(tmp_path / "out"), "--mask", image]
+    assert main([*words, "--weights", str(tmp_path), "--prompt", f"{NAME}/{NAME}/x"]) == 2
+    assert "not a weights folder" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import struct
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -64,6 +65,8 @@ def test_what_is_not_a_file_is_refused(tmp_path):
     for name in ("z" * 300, "é" * 130):  # the limit is one of bytes
         with pytest.raises(ReadError, match="longer than 255 bytes"):
             io.read(tmp_path / f"{name}.nii")
+    with pytest.raises(ReadError, match="more than 4095 bytes in all"):
+        io.read(Path("a/" * 2500 + "x.nii"))
     (tmp_path / "round.nii").symlink_to(tmp_path / "round.nii")
     with pytest.raises(ReadError, match=r"^round\.nii "):
         io.read(tmp_path / "round.nii")

@@ -108,6 +108,26 @@ def test_ycbcr_with_the_coefficients_and_range_of_the_file(tmp_path):
     assert np.abs(np.array(red) - [254, 1, 2]).max() <= 3
 
 
+@pytest.mark.parametrize(
+    ("kind", "tag"),
+    [
+        ("ycbcr", (529, 5, 2, (299, 1000, 587, 1000))),
+        ("ycbcr", (529, 5, 3, (299, 1000, 587, 0, 114, 1000))),
+        ("ycbcr", (529, 5, 3, (0, 1, 0, 1, 0, 1))),
+        ("ycbcr", (529, 3, 1, 5)),
+        ("ycbcr", (532, 5, 6, (16, 1, 16, 1, 128, 1, 128, 1, 128, 1, 128, 1))),
+        ("ycbcr", (532, 5, 2, (0, 1, 255, 1))),
+        ("cielab", (318, 5, 1, (3127, 10000))),
+        ("cielab", (318, 2, 0, "white")),
+    ],
+)
+def test_damaged_facts_of_colours_are_not_replaced_by_usual_ones(tmp_path, kind, tag):
+    stored = np.full((8, 8, 3), 90, np.uint8)
+    tifffile.imwrite(tmp_path / "x.tif", stored, photometric=kind, extratags=[(*tag, True)])
+    with pytest.raises(InputError, match=rf"^x\.tif: TIFF tag {tag[0]}, .* is damaged; save it"):
+        io.read(tmp_path / "x.tif")
+
+
 def test_ycbcr_with_fewer_values_of_colour_is_refused(tmp_path):
     path = tmp_path / "x.tif"
     tifffile.imwrite(path, np.zeros((16, 16, 3), np.uint8), photometric="ycbcr")

@@ -65,11 +65,12 @@ WRONG = [
     (("architecture",), v, "architecture|not a weights") for v in (None, 3, True, [], {}, "Light")
 ]
 WRONG += [(("sha256",), v, "sha256") for v in (None, 3, [], {}, "", "abc", "g" * 64)]
-WRONG += [(("name",), v, "name") for v in (None, 3, [], {}, " ")]
+WRONG += [(("name",), v, "name") for v in (None, 3, [], {}, " ", "\ud800", "\x1b[31m")]
 WRONG += [(("schedule",), v, "schedule") for v in (None, 3, [], {}, "cubic")]
 WRONG += [(("fusion",), v, "fusion") for v in (None, 3, [], {}, "fcm2")]
 WRONG += [(("diffusion",), v, "diffusion") for v in (None, 0, 1, "true", [])]
 WRONG += [(("training",), v, "training") for v in (3, "fcm", [], {"stages": 3}, {"stages": [1]})]
+WRONG += [(("training", "stages"), v, "stages") for v in ("fcm", [None], ["a\n"], ["\ud800"])]
 WRONG += [(("unet",), v, "unet") for v in (None, 3, "x", [], {}, True)]
 WRONG += [
     (("unet", "patch"), v, "patch") for v in (None, "2", 2.0, True, 0, -2, 10**9, [2], {}, 1e400)

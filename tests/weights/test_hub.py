@@ -51,6 +51,11 @@ def log_in(monkeypatch, hub: Hub) -> None:
         ("/a/b", None),
         ("a--b/c", None),
         ("C:\\a/b", None),
+        ("a/b.", None),
+        ("a-/b", None),
+        ("a/b.git", None),
+        ("é/b", None),
+        (f"a/{'b' * 95}", None),
     ],
 )
 def test_names(name, expected):

@@ -20,7 +20,7 @@ from ..errors import Cancelled, InputError, MissingDependencyError, TextDiFuseEr
 from .extent_options import add_extent
 from .interrupt import terminable
 from .locator_options import add_locator
-from .numbers import balance, restore, strength, whole
+from .numbers import balance, file_path, restore, strength, whole
 from .report import quiet, say, shown, without_folders
 from .train_options import add_train
 
@@ -169,7 +169,9 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate = add("evaluate", "measure fused images against their sources", json)
     for role in ("a", "b", "fused"):
         evaluate.add_argument(f"--{role}", metavar="DIR", type=_folder, required=True)
-    evaluate.add_argument("--csv", metavar="FILE", type=Path, help="also write the table to a file")
+    evaluate.add_argument(
+        "--csv", metavar="FILE", type=file_path, help="also write the table to a file"
+    )
     text = "'all', or names such as SSIM MS-SSIM CC Nabf FMI_pixel FMI_gradient Qcb Qcv; default: "
     text += "the ten standard ones"
     evaluate.add_argument("--metrics", nargs="+", metavar="NAME", help=text)
@@ -191,7 +193,9 @@ def build_parser() -> argparse.ArgumentParser:
     weights.add_argument("--licence", metavar="ID", help=text)
     text = "show what is known about images; without FILE: versions, devices, weights "
     info = add("info", text + "and the terms for prompts", json)
-    info.add_argument("files", nargs="*", metavar="FILE", type=Path, help=images + ", or folder")
+    info.add_argument(
+        "files", nargs="*", metavar="FILE", type=file_path, help=images + ", or folder"
+    )
     info.add_argument("--modality", metavar="M", help="state the modality of the images")
     info.add_argument("--unit", metavar="U", help="state the unit of the values")
     return parser
@@ -267,21 +271,21 @@ def add_meaning(parser: argparse.ArgumentParser, *names: str) -> None:
 
 
 def _existing(text: str) -> Path:
-    path = Path(text)
+    path = file_path(text)
     if not path.exists():
         raise argparse.ArgumentTypeError(f"there is no file or folder {text!r}")
     return path
 
 
 def _folder(text: str) -> Path:
-    path = Path(text)
+    path = file_path(text)
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is not a folder")
     return path
 
 
 def _output_folder(text: str) -> Path:
-    path = Path(text)
+    path = file_path(text)
     present = next(p for p in (path, *path.absolute().parents) if p.exists())
     if not present.is_dir():
         raise argparse.ArgumentTypeError(f"{str(present)!r} is a file; choose a folder")

@@ -1,10 +1,23 @@
-"""Parsers of numbers on the command line; each refusal is one clause for argparse."""
+"""Parsers of numbers and paths on the command line; each refusal is one clause for argparse."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable
+from pathlib import Path
+
+
+def file_path(text: str) -> Path:
+    """Parse a path that file systems accept; others raise an OSError wherever they are used."""
+    found = Path(text)
+    for part in found.parts:
+        if len(os.fsencode(part)) > 255:
+            raise argparse.ArgumentTypeError(
+                f"{part[:40]}...: the name is longer than 255 bytes; shorten it"
+            )
+    return found
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

@@ -70,7 +70,9 @@ def without_folders(message: str, arguments: Sequence[str]) -> str:
     """
     for argument in arguments:
         path = Path(argument.rpartition("=")[2])
-        if len(path.parts) < 2 or not (path.is_absolute() or path.parent.exists()):
+        # Path.exists raises on names that are too long, such as in a prompt with a slash
+        present = path.is_absolute() or os.path.exists(path.parent)  # noqa: PTH110
+        if len(path.parts) < 2 or not present:
             continue
         for whole in (path, path.absolute(), path.resolve()):
             message = message.replace(str(whole), path.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .numbers import not_negative, positive, whole
+from .numbers import file_path, not_negative, positive, whole
 
 #: What each stage trains.
 STAGES = {
@@ -43,16 +43,16 @@ def add_train(train: argparse.ArgumentParser, debug: argparse.ArgumentParser) ->
     export = stages.add_parser("export", help=text, parents=[debug])
     add = export.add_argument
     add("--start", metavar="NAME|DIR|FILE", required=True, help="weights, or the folder of a run")
-    add("--out", metavar="DIR", type=Path, required=True, help="weights folder to write")
+    add("--out", metavar="DIR", type=file_path, required=True, help="weights folder to write")
     add("--name", help="name and version for records; default: that of the folder")
     text = "folder of a run of the stage chroma, to restore the colours of natural images"
-    add("--chroma", metavar="DIR", type=Path, help=text)
+    add("--chroma", metavar="DIR", type=file_path, help=text)
     text = "calibration of the error, from benchmarks/uncertainty.py"
-    add("--calibration", metavar="FILE", type=Path, help=text)
+    add("--calibration", metavar="FILE", type=file_path, help=text)
     text = "folder of a run of the stage distill, for --quality fast"
     add("--fast", metavar="DIR|FILE", help=text)
     text = "calibration of the error of --fast"
-    add("--fast-calibration", metavar="FILE", type=Path, help=text)
+    add("--fast-calibration", metavar="FILE", type=file_path, help=text)
 
 
 def _loss(stage: argparse.ArgumentParser) -> None:
@@ -107,7 +107,7 @@ def _data(stage: argparse.ArgumentParser, single: bool) -> None:
         "are those "
         "of the files, and HU where a CT reaches the value of air); repeatable",
     )
-    add("--data", type=Path, metavar="DIR", help="sets DIR/SET/{CT,MRI,PET,SPECT,VIS,IR}")
+    add("--data", type=file_path, metavar="DIR", help="sets DIR/SET/{CT,MRI,PET,SPECT,VIS,IR}")
     add("--sets", nargs="+", metavar="SET", help="use these sets of --data; default: all")
     add(
         "--case-pattern",
@@ -127,8 +127,8 @@ def _data(stage: argparse.ArgumentParser, single: bool) -> None:
 def _course(stage: argparse.ArgumentParser) -> None:
     course = stage.add_argument_group("schedule")
     add = course.add_argument
-    add("--out", type=Path, required=True, metavar="DIR", help="folder of the run; continued if "
-        "it contains a checkpoint")  # fmt: skip
+    text = "folder of the run; continued if it contains a checkpoint"
+    add("--out", type=file_path, required=True, metavar="DIR", help=text)
     add("--minutes", type=positive, metavar="X", help="time budget over all sessions; default 60 "
         "without --steps")  # fmt: skip
     add("--steps", type=whole(1, 10**9), metavar="N", help="length of the run in steps")
@@ -207,6 +207,7 @@ def _source(text: str) -> tuple[str, Path]:
     modality, equals, folder = text.partition("=")
     if not (modality and equals and folder):
         raise argparse.ArgumentTypeError(f"must be MODALITY=DIR, such as MR=scans/t1, not {text!r}")
-    if not Path(folder).is_dir():
+    found = file_path(folder)
+    if not found.is_dir():
         raise argparse.ArgumentTypeError(f"{folder!r} is not a folder")
-    return modality, Path(folder)
+    return modality, found

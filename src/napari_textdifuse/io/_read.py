@@ -37,8 +37,7 @@ def read(
         one with most images is read; the others are listed in ``metadata["other_series"]``.
     time : int, optional
         Which time point (echo, b-value, frame) of a four-dimensional image, from 0; needed where
-        there are several, ignored for a single image. ``metadata["time_points"]`` is their number
-        there are.
+        there are several, ignored for a single image. ``metadata["time_points"]`` is their number.
 
     Returns
     -------
@@ -93,6 +92,10 @@ def read_times(path: str | os.PathLike[str], *, series: str | None = None) -> li
 def _open(path: Path, series: str | None) -> TimeSeries:
     if len(os.fsencode(path.name)) > 255:
         raise ReadError(f"{path.name[:40]}...: the name is longer than 255 bytes; shorten it.")
+    if len(os.fsencode(path)) > 4095:
+        raise ReadError(
+            f"{path.name}: the names of its folders have more than 4095 bytes in all; move it."
+        )
     if path.is_dir():
         from . import dicom
 

@@ -90,7 +90,7 @@ def to_values(array: Array, axes: str, page: Any, name: str) -> tuple[Array, str
         colour, white = _of_lab(array[..., :3], page, name)
         return colour, axes, [f"The colours were converted from CIE L*a*b* ({white}) to sRGB."]
     if photometric == _PHOTOMETRIC.YCBCR and page.compression not in _JPEG and colours == 3:
-        return _of_ycbcr(array[..., :3], page), axes, []
+        return _of_ycbcr(array[..., :3], page, name), axes, []
     if photometric not in (0, 1, 2, 3, 4, _PHOTOMETRIC.YCBCR, _PHOTOMETRIC.CFA) and colours > 1:
         kind = getattr(page.photometric, "name", str(photometric))
         raise InputError(f"{name}: its colours ({kind}) cannot be read; {_AS_RGB}")
@@ -121,10 +121,14 @@ def _of_inks(array: Array) -> Array:
     return _stored((1 - ink[..., :3]) * (1 - ink[..., 3:]), array.dtype)
 
 
-def _of_ycbcr(array: Array, page: Any) -> Array:
+def _of_ycbcr(array: Array, page: Any, name: str) -> Array:
     """Convert uncompressed YCbCr to RGB, as TIFF 6.0, section 21 says."""
-    red, green, blue = _numbers(page, _COEFFICIENTS) or (0.299, 0.587, 0.114)
-    low = _numbers(page, _BLACK_WHITE) or (0, 255, 128, 255, 128, 255)
+    red, green, blue = _numbers(page, _COEFFICIENTS, 3, name) or (0.299, 0.587, 0.114)
+    low = _numbers(page, _BLACK_WHITE, 6, name) or (0, 255, 128, 255, 128, 255)
+    if green <= 0:
+        raise _damaged(_COEFFICIENTS, name)
+    if not all(white > black for black, white in zip(low[::2], low[1::2], strict=True)):
+        raise _damaged(_BLACK_WHITE, name)
     y, cb, cr = (
         (array[..., i] - low[2 * i]) * (span / (low[2 * i + 1] - low[2 * i]))
         for i, span in enumerate((255, 127, 127))
@@ -160,7 +164,7 @@ def _of_lab(array: Array, page: Any, name: str) -> tuple[Array, str]:
 
 
 def _illuminant(page: Any, name: str) -> tuple[str, str]:
-    stated = _numbers(page, _WHITE_POINT)
+    stated = _numbers(page, _WHITE_POINT, 2, name)
     if stated is None:
         return "D50", "white point D50, which was assumed"
     for illuminant, (x, y) in _ILLUMINANTS.items():
@@ -172,12 +176,24 @@ def _illuminant(page: Any, name: str) -> tuple[str, str]:
     )
 
 
-def _numbers(page: Any, tag: int) -> tuple[float, ...] | None:
-    """Return the fractions of a tag; None if there are none, or one is damaged."""
+def _numbers(page: Any, tag: int, count: int, name: str) -> tuple[float, ...] | None:
+    """Return the fractions of a tag, so many; None if the file does not have it."""
     value = page.tags.valueof(tag)
-    if value is None or len(value) % 2 or not all(value[1::2]):
+    if value is None:
         return None
-    return tuple(a / b for a, b in zip(value[::2], value[1::2], strict=True))
+    try:
+        numbers = tuple(a / b for a, b in zip(value[::2], value[1::2], strict=True))
+    except (TypeError, ValueError, ZeroDivisionError):
+        raise _damaged(tag, name) from None
+    if len(numbers) != count:
+        raise _damaged(tag, name)
+    return numbers
+
+
+def _damaged(tag: int, name: str) -> InputError:
+    return InputError(
+        f"{name}: TIFF tag {tag}, which says what its colours are, is damaged; {_AS_RGB}"
+    )
 
 
 def _stored(colours: npt.NDArray[np.floating[Any]], dtype: np.dtype[Any]) -> Array:

@@ -46,7 +46,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     _checksum(folder, "sha256", config["sha256"])
     _shape(folder, "unet", config.get("unet"))
     for key in ("name", "schedule", "fusion"):
-        if key in config and not (isinstance(config[key], str) and config[key].strip()):
+        if key in config and not _is_word(config[key]):
             raise wrong(folder, key, "a word", config[key])
     _choice(folder, config, "schedule", ("cosine", "linear"))
     _choice(folder, config, "fusion", ("fcm", "max", "add", "mean", "variance"))
@@ -134,9 +134,7 @@ def _training(folder: Path, value: Any) -> None:
     if value is not None and not isinstance(value, dict):
         raise wrong(folder, "training", "an object", value)
     stages = (value or {}).get("stages")
-    if stages is not None and not (
-        isinstance(stages, list) and all(isinstance(stage, str) for stage in stages)
-    ):
+    if stages is not None and not (isinstance(stages, list) and all(map(_is_word, stages))):
         raise wrong(folder, "stages of training", "a list of words", stages)
 
 
@@ -152,13 +150,18 @@ def _calibration(folder: Path, table: Any, key: str = "calibration") -> None:
         and len(lists[0]) == len(lists[1])
         and lists[0] == sorted(set(lists[0]))
         and isinstance(table.get("modalities", []), list)
-        and all(isinstance(m, str) for m in table.get("modalities", []))
+        and all(map(_is_word, table.get("modalities", [])))
     ):
         wanted = (
             "two lists of numbers of one length, expected (rising) and deviation, and a list of "
             "modalities"
         )
         raise wrong(folder, key, wanted, table)
+
+
+def _is_word(value: Any) -> bool:
+    # printed and recorded: no control characters, no half characters (surrogates)
+    return isinstance(value, str) and bool(value.strip()) and value.isprintable()
 
 
 def _is_number(value: Any) -> bool:

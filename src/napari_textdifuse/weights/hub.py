@@ -20,8 +20,11 @@ from .store import CHROMA, FAST, MODEL, WeightsFolder, origin
 
 #: Names allowed by the hub; a branch may contain slashes.
 _NAME = re.compile(
-    r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[A-Za-z0-9][\w./-]*))?"
+    r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[A-Za-z0-9][\w./-]*))?",
+    re.ASCII,
 )
+#: Most characters of a name; see `huggingface_hub.utils.validate_repo_id`.
+LONGEST = 96
 CARD = "README.md"
 
 
@@ -47,6 +50,8 @@ def parse(name: str) -> HubWeights | None:
     """
     found = _NAME.fullmatch(name)
     if found is None or any(part in name for part in ("..", "--", "//")):
+        return None
+    if len(found["repo"]) > LONGEST or re.search(r"[.-](/|$)|\.git$", found["repo"]):
         return None
     return HubWeights(found["repo"], found["revision"])
 

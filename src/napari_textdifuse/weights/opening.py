@@ -41,7 +41,8 @@ def open_folder(
     path = _HERE / EMBEDDED if name is None else Path(name)
     if name is not None and str(name) in embedded_names():
         path = _HERE / str(name)
-    if not path.is_dir():
+    # Path.is_dir raises on names that are too long
+    if not os.path.isdir(path):  # noqa: PTH112
         path = _of_the_hub(str(name), download)
     if is_released_folder(path) and not (path / "config.json").exists():
         return open_released(path)
