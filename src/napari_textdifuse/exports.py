@@ -218,7 +218,7 @@ def to_xarray(volume: _Image) -> Any:
         for letter in letters:
             axis = "xyz".index(letter)
             n = volume.array.shape[letters.index(letter)]
-            about = {"units": "mm"} | ({SPACING: float(steps[axis])} if n == 1 else {})
+            about = {"units": "mm", SPACING: float(steps[axis])}  # for one slice of it
             coords[letter] = (letter, origin[axis] + steps[axis] * np.arange(n), about)
     return xarray.DataArray(volume.array, dims=dims, coords=coords, attrs=attrs, name=volume.name)
 

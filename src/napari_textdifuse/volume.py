@@ -48,14 +48,14 @@ FARTHEST = 1e15
 MILLIMETRES = {
     name: factor
     for names, factor in (
-        ("m meter metre", 1e3),
-        ("cm centimeter centimetre", 10.0),
-        ("mm millimeter millimetre", 1.0),
-        ("um µm μm micron microns micrometer micrometre", 1e-3),
-        ("nm nanometer nanometre", 1e-6),
+        ("m meter metre meters metres", 1e3),
+        ("cm centimeter centimetre centimeters centimetres", 10.0),
+        ("mm millimeter millimetre millimeters millimetres", 1.0),
+        ("um µm μm micron microns micrometer micrometre micrometers micrometres", 1e-3),
+        ("nm nanometer nanometre nanometers nanometres", 1e-6),
         ("pm picometer picometre", 1e-9),
         ("å angstrom", 1e-7),
-        ("in inch", 25.4),
+        ("in inch inches", 25.4),
     )
     for name in names.split()
 }

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
+import scipy.sparse
 import SimpleITK
 import torch
 import torchio
 import xarray
-from monai.data import MetaTensor
-from monai.transforms import EnsureChannelFirst, LoadImage
+from monai.data import DataLoader, MetaTensor
+from monai.transforms import EnsureChannelFirst, LoadImage, SpatialCrop, SqueezeDim
 
 import napari_textdifuse
 from napari_textdifuse.errors import InputError, MissingDependencyError
@@ -222,6 +223,22 @@ def test_xarray_of_an_oblique_grid_survives_a_crop():
     same(from_object(part), ARRAY[1:3, :, 2:], moved)
 
 
+@pytest.mark.parametrize("affine", [AFFINE, STRAIGHT], ids=["oblique", "straight"])
+@pytest.mark.parametrize("axis", ["z", "y"])
+def test_one_slice_of_an_xarray_keeps_its_position(affine, axis):
+    """As a plane of a volume, and as a volume of one slice with the step of the others."""
+    whole = Volume(ARRAY, affine=affine).to_xarray()
+    index = [0, 2, 0, 1] if axis == "y" else [0, 0, 2, 1]
+    moved = affine.copy()
+    moved[:3, 3] = (affine @ index)[:3]
+    kept = from_object(whole.isel({axis: [2]}))
+    same(kept, ARRAY[:, 2:3] if axis == "y" else ARRAY[2:3], moved)
+    assert not kept.metadata["notes"]
+    if axis == "z":
+        flat = from_object(whole.isel(z=2))
+        same(flat, ARRAY[2], moved)
+
+
 def test_xarray_as_itk_writes_it():
     """Origin as the first coordinate, direction in the order z, y, x, all in LPS."""
     lps = np.diag([-1.0, -1, 1, 1]) @ AFFINE
@@ -234,6 +251,61 @@ def test_xarray_as_itk_writes_it():
         ARRAY, dims=("z", "y", "x"), coords=coords, attrs={"direction": np.flip(direction)}
     )
     same(from_object(array))
+    moved = AFFINE.copy()
+    moved[:3, 3] = (AFFINE @ [0, 0, 2, 1])[:3]
+    np.testing.assert_allclose(from_object(array.isel(z=2)).affine[:3, 3], moved[:3, 3], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("unit", "size"), [("millimeters", 1), ("centimetres", 10), ("inches", 25.4)]
+)
+def test_units_in_the_plural(unit, size):
+    coords = {
+        d: (d, 3.0 * np.arange(n), {"units": unit}) for d, n in zip("yx", (5, 6), strict=True)
+    }
+    image = from_object(xarray.DataArray(ARRAY[0], dims=("y", "x"), coords=coords))
+    assert image.spacing == pytest.approx((3 * size, 3 * size))
+
+
+def test_one_coordinate_has_no_step():
+    image = xarray.DataArray(
+        ARRAY[:1], dims=("z", "y", "x"), coords={"z": [7.0], "y": 2 * np.arange(5)}
+    )
+    image = image.assign_coords(x=2.0 * np.arange(6))
+    assert any("a step of 1 was assumed" in note for note in from_object(image).metadata["notes"])
+
+
+def test_a_label_map_of_simpleitk_is_read_as_labels():
+    """Its values cannot be asked for: SimpleITK ends the process."""
+    labels = Volume((ARRAY > 60).astype(np.uint8), affine=AFFINE).to_sitk()
+    volume = from_object(SimpleITK.LabelImageToLabelMap(labels))
+    same(volume, (ARRAY > 60).astype(np.uint8))
+    assert volume.unit == "label"
+
+
+def test_a_slice_of_monai_is_an_image_and_a_batch_is_none():
+    whole = VOLUME.to_monai()
+    piece = SpatialCrop(roi_slices=[slice(0, 6), slice(0, 5), slice(2, 3)])(whole)
+    volume = from_object(SqueezeDim(-1)(piece))
+    np.testing.assert_array_equal(volume.array, ARRAY[2])
+    np.testing.assert_allclose(volume.affine[:2, :2], AFFINE[:2, :2], atol=1e-5)
+    with pytest.raises(InputError, match="decollate_batch"):
+        from_object(whole[None])
+    with pytest.raises(InputError, match="decollate_batch"):
+        from_object(next(iter(DataLoader([whole], batch_size=1))))
+
+
+def test_a_tensor_of_monai_that_was_cut_by_indexing_says_so():
+    """MONAI keeps the position of the whole; its own crop moves it."""
+    whole = VOLUME.to_monai()
+    assert any("by indexing" in n for n in from_object(whole[:, 1:]).metadata["notes"])
+    with pytest.raises(InputError, match="SpatialCrop"):
+        from_object(whole[..., 2])
+    cropped = from_object(SpatialCrop(roi_slices=[slice(1, 6), slice(0, 5), slice(0, 4)])(whole))
+    moved = AFFINE.copy()
+    moved[:3, 3] = (AFFINE @ [1, 0, 0, 1])[:3]
+    same(cropped, ARRAY[..., 1:], moved)
+    assert not cropped.metadata.get("notes")
 
 
 def test_xarray_that_is_not_one_image():
@@ -279,6 +351,14 @@ def test_masked_values_are_not_numbers():
         (xarray.Dataset({"a": ("x", [1.0])}), "one of its variables"),
         (np.zeros(3, "datetime64[s]"), "dates cannot be fused"),
         (len, "builtin_function_or_method"),
+        ({1, 2}, "builtins.set"),
+        (nib.Nifti1Header(), "Nifti1Header"),
+        (nib.GiftiImage(), "GiftiImage"),
+        (nib.Nifti1Image, "builtins.type"),
+        (SimpleITK.Transform(), "SimpleITK.Transform"),
+        (SimpleITK.ImageFileReader(), "ImageFileReader"),
+        (torchio.Subject(a=torchio.ScalarImage(tensor=torch.zeros(1, 2, 2, 2))), "a subject"),
+        (scipy.sparse.eye(4), "a sparse matrix"),
     ],
 )
 def test_others_are_refused_by_name(source, said):

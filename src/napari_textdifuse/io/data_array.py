@@ -120,7 +120,7 @@ def _affine(found: Any, dims: dict[str, Any], name: str, notes: list[str]) -> An
     said_unit = False
     for letter, dim in dims.items():
         axis = "xyz".index(letter)
-        grid = _steps(found, dim, name)
+        grid = _steps(found, dim, name, notes)
         if grid is None:
             placed[letter] = False
             continue
@@ -144,7 +144,7 @@ def _affine(found: Any, dims: dict[str, Any], name: str, notes: list[str]) -> An
             f"There are no coordinates along {' and '.join(missing)}, so the image has no position."
         )
         return None
-    n = len(dims)
+    _place_across(found, dims, first, steps)
     matrix = np.eye(4)
     if DIRECTION in attrs:
         direction = np.reshape(np.asarray(attrs[DIRECTION], float), (3, 3))
@@ -153,7 +153,9 @@ def _affine(found: Any, dims: dict[str, Any], name: str, notes: list[str]) -> An
         return matrix
     if "direction" in attrs:  # as ITK writes it: LPS, rows and columns in the order z, y, x
         direction = np.eye(3)
-        direction[:n, :n] = np.reshape(np.asarray(attrs["direction"], float), (n, n))[::-1, ::-1]
+        given = np.asarray(attrs["direction"], float)
+        n = round(given.size**0.5)  # of the image, of which this may be one slice
+        direction[:n, :n] = np.reshape(given, (n, n))[::-1, ::-1]
         matrix[:3, :3] = direction * steps
         matrix[:3, 3] = first
         return RAS_LPS @ matrix
@@ -167,7 +169,28 @@ def _affine(found: Any, dims: dict[str, Any], name: str, notes: list[str]) -> An
     return matrix
 
 
-def _steps(found: Any, dim: Any, name: str) -> tuple[float, float, str | None] | None:
+def _place_across(found: Any, dims: dict[str, Any], first: Any, steps: Any) -> None:
+    """Set the position of a selected slice along the dimension that it has no more."""
+    for name, coordinate in found.coords.items():
+        letter = next((a for a in "zyx" if str(name).lower() in _AXES[a]), None)
+        if (
+            letter is None
+            or letter in dims
+            or coordinate.ndim
+            or coordinate.dtype.kind not in "iuf"
+        ):
+            continue
+        unit = coordinate.attrs.get("units") or coordinate.attrs.get("unit") or "mm"
+        factor = MILLIMETRES.get(str(unit).lower())
+        if factor is not None and np.isfinite(coordinate):
+            axis = "xyz".index(letter)
+            first[axis] = float(coordinate) * factor
+            steps[axis] = float(coordinate.attrs.get(SPACING, 1.0)) * factor
+
+
+def _steps(
+    found: Any, dim: Any, name: str, notes: list[str]
+) -> tuple[float, float, str | None] | None:
     """Return the first coordinate, the step and the unit along a dimension; None without."""
     if dim not in found.coords:
         return None
@@ -178,6 +201,8 @@ def _steps(found: Any, dim: Any, name: str) -> tuple[float, float, str | None] |
     unit = coordinate.attrs.get("units") or coordinate.attrs.get("unit")
     values = values.astype(np.float64)
     if len(values) == 1:
+        if SPACING not in coordinate.attrs:
+            notes.append(f"There is one coordinate along {dim}; a step of 1 was assumed.")
         return float(values[0]), float(coordinate.attrs.get(SPACING, 1.0)), unit
     step = (values[-1] - values[0]) / (len(values) - 1)
     if step == 0 or np.abs(np.diff(values) - step).max() > 1e-3 * abs(step):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ _NO_IMAGE = {
     "builtins.NoneType": "nothing",
     "_io": "an open file; give its path",
     "builtins.bytes": "bytes; give the path of the file",
+    "scipy.sparse": "a sparse matrix; give its values as an array (toarray)",
+    "torchio.data.subject": "a subject; give one of its images",
     "xarray.Dataset": "a data set; give one of its variables",
     "xarray.core.dataset": "a data set; give one of its variables",
 }
@@ -115,8 +118,16 @@ def _refuse_no_image(source: Any, role: str) -> None:
     listed = isinstance(source, (list, tuple)) and bool(source)
     if listed and all(isinstance(item, (str, Path)) for item in source):
         raise InputError(f"{role}: a list of {len(source)} paths; give one file, or their folder.")
-    if any(kind.startswith(start) for start in _NO_IMAGE) or callable(source):
+    known = any(kind.startswith(start) for start in _NO_IMAGE)
+    if known or callable(source) or not (hasattr(source, "dtype") or _has_numbers(source)):
         raise InputError(f"{role}: {_described(source)}.")
+
+
+def _has_numbers(source: Any) -> bool:
+    """Return whether an array library finds numbers in an object, not the object itself."""
+    if isinstance(source, (list, tuple)):
+        return True
+    return np.asarray(source).dtype.kind != "O"
 
 
 def _described(source: Any) -> str:
@@ -136,9 +147,11 @@ def _kind(source: Any) -> str | None:
     def has(*names: str) -> bool:
         return all(hasattr(source, name) for name in names)
 
+    if isinstance(source, type):  # has the attributes of its images
+        return None
     if has("dataobj", "affine", "header"):
         return "nibabel"
-    if has("GetSpacing", "GetDirection", "GetPixelIDValue"):
+    if has("GetSpacing", "GetDirection", "GetPixelIDValue", "CopyInformation"):
         return "SimpleITK"
     if has("GetSpacing", "GetDirection", "GetLargestPossibleRegion"):
         return "ITK"
@@ -177,9 +190,14 @@ def _from_sitk(image: Any, name: str, _: int | None) -> Volume:
     import SimpleITK
 
     _check_dimensions(image.GetDimension(), name)
+    labels = image.GetPixelIDTypeAsString().startswith("label of")
+    if labels:  # SimpleITK ends the process where the values of a label map are asked for
+        to_labels: Any = SimpleITK.LabelMapToLabel
+        image = to_labels(image)
     array = SimpleITK.GetArrayFromImage(image)
     direction = np.reshape(image.GetDirection(), (image.GetDimension(),) * 2)
-    return _in_lps(array, image, direction, image.GetOrigin(), name)
+    volume = _in_lps(array, image, direction, image.GetOrigin(), name)
+    return replace(volume, unit="label", sources={"unit": "file"}) if labels else volume
 
 
 def _from_itk(image: Any, name: str, _: int | None) -> Volume:
@@ -235,8 +253,21 @@ def _from_torchio(image: Any, name: str, _: int | None) -> Volume:
 
 def _from_monai(tensor: Any, name: str, _: int | None) -> Volume:
     array, meta = _values(tensor), tensor.meta
+    affine = _values(tensor.affine).astype(np.float64)
     known = meta.get("spatial_shape")
     rank = 0 if known is None else np.size(known)
+    if affine.ndim == 3 or (rank in (2, 3) and array.ndim > rank + 1):
+        raise InputError(
+            f"{name}: a batch of {len(array)} ({size_of(array.shape)}); choose one image of it "
+            "with monai.data.decollate_batch."
+        )
+    if affine.shape == (3, 3):  # a slice, after SqueezeDim
+        rank, known = 2, array.shape[-2:]
+    elif rank == 3 and array.ndim == 3 and len(array) == 1 != known[0]:
+        raise InputError(
+            f"{name}: a slice that was cut from a tensor by indexing has no position; cut it "
+            "with monai.transforms.SpatialCrop."
+        )
     if rank in (2, 3) and array.ndim == rank:  # without its channel axis
         array = array[None]
     elif rank not in (2, 3):
@@ -248,7 +279,6 @@ def _from_monai(tensor: Any, name: str, _: int | None) -> Volume:
         and array.shape[:rank] == tuple(known) != array.shape[1:]
     ):
         array = np.moveaxis(array, -1, 0)
-    affine = _values(tensor.affine).astype(np.float64)
     square = np.eye(4)
     n = len(affine) - 1
     square[:n, :n], square[:n, 3] = affine[:n, :n], affine[:n, n]
@@ -257,7 +287,16 @@ def _from_monai(tensor: Any, name: str, _: int | None) -> Volume:
     # a tensor without a position has the identity
     unplaced = np.array_equal(square, np.eye(4)) and meta.get("pixdim") is None
     colour = bool(meta.get("rgb")) or (rank == 2 and "filename_or_obj" in meta)
-    return _from_channels(array, None if unplaced else square, colour, name)
+    volume = _from_channels(array, None if unplaced else square, colour, name)
+    spatial = volume.array.shape[: volume.ndim][::-1]
+    if np.size(known) == rank == 3 and spatial != tuple(known) and not tensor.applied_operations:
+        was = f"{size_of(spatial)} voxels, but {size_of(known)} when it was read"
+        note = (
+            f"{name}: the tensor has {was}. MONAI does not move the position of a tensor that is "
+            "cut or turned by indexing; use its transforms (SpatialCrop), or check the position."
+        )
+        volume = replace(volume, metadata={**volume.metadata, "notes": (note,)})
+    return volume
 
 
 def _values(tensor: Any) -> Array:
