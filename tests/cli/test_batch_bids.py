@@ -208,3 +208,16 @@ def test_what_a_killed_run_left_is_removed_from_the_default_folder(batch, datase
     os.utime(left, (0, 0))
     batch()
     assert not left.exists()
+
+
+def test_the_case_of_a_suffix_and_zeros_before_an_index_do_not_matter(tmp_path):
+    """A subject with another spelling is not left out without a word."""
+    a = tmp_path / "sub-1/anat/sub-1_run-02_t1w.nii.gz"
+    b = tmp_path / "sub-1/pet/sub-1_PET.nii.gz"
+    for path in (a, b):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    assert find_pairs(tmp_path, "T1w", "pet").pairs == {"sub-1": (a, b)}
+    assert find_pairs(tmp_path, "run-2_T1w", "pet").pairs == {"sub-1": (a, b)}
+    with pytest.raises(InputError, match="no subject"):
+        find_pairs(tmp_path, "run-20_T1w", "pet")

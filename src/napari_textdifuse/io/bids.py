@@ -169,4 +169,11 @@ def _images(root: Path) -> Iterator[BidsFile]:
 def _fits(image: BidsFile, wanted: str) -> bool:
     *entities, suffix = wanted.split("_")
     asked = dict(part.partition("-")[::2] for part in entities)
-    return image.suffix == suffix and asked.items() <= image.entities.items()
+    # the case of a suffix is often wrong; the specification allows zeros before an index
+    return image.suffix.lower() == suffix.lower() and all(
+        _index(image.entities.get(key)) == _index(value) for key, value in asked.items()
+    )
+
+
+def _index(label: str | None) -> str | None:
+    return str(int(label)) if label is not None and label.isdecimal() else label
