@@ -141,3 +141,17 @@ def test_the_series_that_was_chosen_is_referred_to(textdifuse, fast, pair, tmp_p
     wanted = {d.SOPInstanceUID for d in map(dcmread, a.iterdir()) if d.SeriesInstanceUID == second}
     fused = [d for d in made_by(out) if "Fused" in d.get("SeriesDescription", "")]
     assert {i.ReferencedSOPInstanceUID for d in fused for i in d.SourceImageSequence} == wanted
+
+
+def test_a_mask_that_appeared_meanwhile_is_not_replaced(
+    textdifuse, fast, pair, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("napari_textdifuse.cli.fuse.check_dicom", lambda *given: None)
+    a, b, mask = pair
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mask.dcm").write_text("mine")
+    ran = textdifuse("fuse", a, b, "--out", out, "--mask", mask, "--dicom", "linked", *fast)
+    assert ran.status == 2
+    assert "mask.dcm already exists; choose another folder" in ran.err
+    assert [p.name for p in out.iterdir()] == ["mask.dcm"]

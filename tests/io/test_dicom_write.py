@@ -245,3 +245,16 @@ def test_a_folder_with_files_is_left_alone(tmp_path, monkeypatch):
     with pytest.raises(WriteError, match="No space left"):
         io.write_dicom(tmp_path / "new", volume)
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("drawn", "how"),
+    [(None, "AUTOMATIC"), ("mask", "MANUAL"), ("boxes", "SEMIAUTOMATIC")],
+)
+def test_a_mask_by_hand_is_not_called_automatic(tmp_path, drawn, how):
+    record = {**RECORD, "drawn": drawn}
+    dataset = dcmread(io.write_segmentation(tmp_path / "x.dcm", labels(), record=record))
+    for segment in dataset.SegmentSequence:
+        assert segment.SegmentAlgorithmType == how
+        assert ("SegmentAlgorithmName" in segment) == (how != "MANUAL")  # PS3.3 C.8.20.4, type 1C
+        assert ("SegmentationAlgorithmIdentificationSequence" in segment) == (how != "MANUAL")

@@ -109,7 +109,7 @@ def write_segmentation(
         Label (a number, or its text) to the name of the object.
     record : mapping, optional
         How the labels were made; kept as JSON in a private element. Its ``objects`` serve as
-        `names` where these are not given.
+        `names` where these are not given, and its ``drawn`` says whether a person drew them.
     source, series, identity
         See `write_dicom`. With the identity of the source the segmentation refers to its images.
 
@@ -140,7 +140,8 @@ def write_segmentation(
     titles = [known.get(str(label), f"label {label}") for label in found]
     place = position_of(lps, 0)
     place.Rows, place.Columns = array.shape[1:]
-    made = _segmentation(numbered, lps, titles, _images(headers, common, place))
+    images = _images(headers, common, place)
+    made = _segmentation(numbered, lps, titles, images, facts.get("drawn"))
     if not headers:
         _forget_sources(made)
     for element in common:  # patient and study as everywhere, not as highdicom copied them
@@ -171,7 +172,11 @@ def _check(labels: Volume, name: str) -> list[int]:
 
 
 def _segmentation(
-    numbered: Array, lps: Array, titles: Sequence[str], source: Sequence[Dataset]
+    numbered: Array,
+    lps: Array,
+    titles: Sequence[str],
+    source: Sequence[Dataset],
+    drawn: str | None,
 ) -> highdicom.seg.Segmentation:
     import highdicom as hd
     from pydicom.sr.codedict import codes
@@ -179,14 +184,16 @@ def _segmentation(
     algorithm = hd.AlgorithmIdentificationSequence(
         name=SOFTWARE, family=codes.DCM.ArtificialIntelligence, version=__version__
     )
+    # (0062,0008): a mask is a person's work; boxes, points and drawings are the start of ours
+    how = "AUTOMATIC" if drawn is None else "MANUAL" if drawn == "mask" else "SEMIAUTOMATIC"
     descriptions = [
         hd.seg.SegmentDescription(
             segment_number=number,
             segment_label=title[:64],
             segmented_property_category=getattr(codes.SCT, coded(title)[0]),
             segmented_property_type=getattr(codes.SCT, coded(title)[1]),
-            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
-            algorithm_identification=algorithm,
+            algorithm_type=hd.seg.SegmentAlgorithmTypeValues(how),
+            algorithm_identification=None if how == "MANUAL" else algorithm,
         )
         for number, title in enumerate(titles, start=1)
     ]

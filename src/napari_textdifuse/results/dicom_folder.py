@@ -49,7 +49,7 @@ def save_dicom(
     result : FusionResult
         A complete one with geometry.
     out : Path
-        Made if missing.
+        Created if missing.
     pair : Pair, optional
         What was fused, for the preview.
     source : Path, optional
@@ -101,6 +101,8 @@ def save_dicom(
                 source, series = target, None
         if result.mask is not None and result.mask.any():
             target, found["mask"] = temporary / "mask.dcm", out / "mask.dcm"
+            if found["mask"].exists():
+                raise _is_there(found["mask"])
             write_segmentation(
                 target,
                 result.volume("mask"),
