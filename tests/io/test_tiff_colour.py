@@ -73,6 +73,12 @@ def test_lab_is_relative_to_its_white(tmp_path):
     assert red[0] != red[1]
 
 
+def test_colours_that_no_light_has_are_clipped_without_a_warning(tmp_path):
+    lab = np.full((4, 4, 3), (40, 0, 120), np.uint8)  # Z would be negative
+    tifffile.imwrite(tmp_path / "x.tif", lab, photometric="cielab")
+    assert io.read(tmp_path / "x.tif").array[..., 2].max() == 0
+
+
 def test_an_unusual_white_point_is_refused(tmp_path):
     lab = np.full((4, 4, 3), 90, np.uint8)
     tifffile.imwrite(
