@@ -203,6 +203,28 @@ def denoised_anatomy(fused: Floats, anatomy: Floats) -> Floats:
     return smooth
 
 
+def without_colour_noise(cbcr: Floats, brightness: Floats, amount: float = 1.0) -> Floats:
+    """Return measured colours whose dark ones, which noise may have made, are grey.
+
+    Colour needs room in the gamut, so noise in the colours of a black background would make it
+    brighter (see `measured_to_rgb`).
+
+    Parameters
+    ----------
+    cbcr : ndarray of float32, shape (Y, X, 2)
+        In [-0.5, 0.5].
+    brightness : ndarray of float32, shape (Y, X)
+        Of the coloured image, in [0, 1].
+    amount : float
+        From 0, nothing, to 1: colours fade below three deviations of the noise beyond detail.
+    """
+    noise = max(0.0, noise_level(brightness, brightness > AIR) - DETAIL)
+    if not noise * amount:
+        return cbcr
+    kept = 1 - amount * 3 * noise / np.maximum(brightness, np.float32(1e-6))
+    return (cbcr * np.clip(kept, 0, 1)[..., None]).astype(np.float32)
+
+
 def clear_haze(
     images: tuple[Floats, Floats], x: Floats, y: Floats, amount: float = 1.0
 ) -> tuple[Floats, Floats]:

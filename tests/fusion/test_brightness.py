@@ -5,7 +5,14 @@ import pytest
 from scipy import ndimage
 
 from napari_textdifuse import FusionPipeline
-from napari_textdifuse.colour import clear_haze, denoised_anatomy, lost_anatomy, noise_level
+from napari_textdifuse.colour import (
+    clear_haze,
+    denoised_anatomy,
+    lost_anatomy,
+    noise_level,
+    rgb_to_ycbcr,
+    without_colour_noise,
+)
 
 
 def head(noise: float = 0.0) -> np.ndarray:
@@ -158,3 +165,35 @@ def test_noise_is_not_taken_for_black():
     # 4/255 of the noise may be detail: about .373, and no brighter than the surface
     assert 0.37 < plain.mean() < 0.4
     assert plain.std() < 0.02
+
+
+def test_colours_that_noise_made_are_grey():
+    rng = np.random.default_rng(0)
+    clean = np.zeros((96, 96, 3), np.float32)
+    clean[:48] = (0.9, 0.5, 0.1)
+    noisy = np.clip(clean + rng.normal(0, 20 / 255, clean.shape), 0, 1).astype(np.float32)
+    brightness, colours = rgb_to_ycbcr(noisy)
+    found = without_colour_noise(colours, brightness)
+    black, orange = np.s_[50:], np.s_[:46]
+    assert np.abs(found[black]).mean() < 0.25 * np.abs(colours[black]).mean()
+    assert np.abs(found[orange]).mean() > 0.85 * np.abs(colours[orange]).mean()
+    half = without_colour_noise(colours, brightness, 0.5)
+    assert np.abs(found[black]).mean() < np.abs(half[black]).mean() < np.abs(colours[black]).mean()
+    assert without_colour_noise(colours, brightness, 0) is colours
+    brightness, colours = rgb_to_ycbcr(clean)
+    assert without_colour_noise(colours, brightness) is colours
+
+
+def test_noise_in_measured_colours_does_not_lift_the_black_background(pipe):
+    rng = np.random.default_rng(0)
+    mri, pet = np.zeros((96, 96), np.float32), np.zeros((96, 96, 3), np.float32)
+    mri[24:72, 24:72] = 0.6
+    pet[36:60, 36:60] = (0.9, 0.5, 0.1)
+    noisy = (np.clip(v + rng.normal(0, 20 / 255, v.shape), 0, 1) for v in (pet, mri))
+    pair = [np.rint(255 * v).astype(np.uint8) for v in noisy]
+    options = {"steps": 1, "modality": {"a": "PT", "b": "MR"}}
+    corner = np.s_[:16, :16]
+    full = pipe(*pair, **options).fused[corner].mean()
+    measured = pipe(*pair, restore={"noise": 0, "light": 1, "colour": 1}, **options).fused[corner]
+    assert 255 * full < 5
+    assert full < 0.6 * measured.mean()

@@ -13,6 +13,7 @@ from ..colour import (
     denoised_anatomy,
     lost_anatomy,
     measured_to_rgb,
+    without_colour_noise,
     ycbcr_to_rgb,
 )
 from .backend import Backend, NetworkChoice
@@ -328,9 +329,13 @@ class StackFuser:
     ) -> Floats:
         assert ready.chroma is not None
         seen = ready.chroma.reshape(-1, *ready.chroma.shape[-3:])[part]
-        if self.restorer is None:
-            return seen
         brightness = _stack(ready.coloured_luma)[part]
+        if self.restorer is None:
+            amount = self.options.restoration["noise"] * (1 - self.single)
+            if self.anatomy is None or not amount:
+                return seen
+            pairs = zip(seen, brightness, strict=True)
+            return np.stack([without_colour_noise(c, y, amount) for c, y in pairs])
         restored = np.empty_like(seen)
         for i, number in enumerate(numbers):
             if number in self._colours:
