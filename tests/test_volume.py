@@ -50,7 +50,7 @@ def test_spacing_is_in_array_order():
         (np.ones(3), {}, "not a 2-D image"),
         (np.ones((2, 2, 2, 2)), {}, "not a 2-D image"),
         (np.ones((4, 4, 5)), {"rgb": True}, "3 or 4 channels"),
-        (np.ones((4, 4)), {"affine": np.eye(3)}, "4x4"),
+        (np.ones((4, 4)), {"affine": np.eye(3)}, "4 x 4"),
         (np.ones((4, 4)), {"affine": np.diag([0, 1, 1, 1.0])}, "voxel size is 0"),
         (
             np.ones((4, 4)),

@@ -193,7 +193,4 @@ def test_noise_in_measured_colours_does_not_lift_the_black_background(pipe):
     pair = [np.rint(255 * v).astype(np.uint8) for v in noisy]
     options = {"steps": 1, "modality": {"a": "PT", "b": "MR"}}
     corner = np.s_[:16, :16]
-    full = pipe(*pair, **options).fused[corner].mean()
-    measured = pipe(*pair, restore={"noise": 0, "light": 1, "colour": 1}, **options).fused[corner]
-    assert 255 * full < 5
-    assert full < 0.6 * measured.mean()
+    assert 255 * pipe(*pair, **options).fused[corner].mean() < 2

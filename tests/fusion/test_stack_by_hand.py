@@ -93,7 +93,7 @@ def test_batches_are_chosen_by_the_pixels_of_a_slice(tiny_pipeline, monkeypatch)
     asked = []
     monkeypatch.setattr(engines, "batch_size", lambda device, pixels: asked.append(pixels) or 1)
     backend = tiny_pipeline.backend
-    engine = engines.SliceEngine(backend, backend.network, 1, "ddim", 0.0, None)
+    engine = engines.SliceEngine(backend, backend.network, 1, "ddim", 0.0, None, True)
     engine.batch((20, 24))
     engine.batch((engines.TILE + 1, 24))
     assert asked == [20 * 24, engines.TILE * 24]

@@ -412,7 +412,7 @@ def test_missing_weights_say_what_to_do(no_weights, tiny_models, tmp_path):
     assert "sam-vit-base" in sentence
     (tmp_path / "empty").mkdir()
     (first, _) = get_locator("owlvit-sam", weights=tmp_path / "empty").missing()
-    assert f"weights in {tmp_path / 'empty'}" in first
+    assert "weights in empty" in first
     with pytest.raises(WeightsError, match="check the path"):
         get_locator("owlvit-sam", weights=tmp_path / "nowhere").load()
 

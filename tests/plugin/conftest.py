@@ -87,7 +87,10 @@ class SlowSession:
         self.pipeline, self.a, self.b, self.options = pipeline, a, b, options
         self.coloured = False
         self.pair = SimpleNamespace(
-            selection=SimpleNamespace(axis=0, start=0), reoriented_shape=a.array.shape
+            a=a,
+            b=b,
+            selection=SimpleNamespace(axis=0, start=0),
+            reoriented_shape=a.array.shape,
         )
 
     def fuse(self, prompt: str | None, **asked: Any) -> FusionResult:

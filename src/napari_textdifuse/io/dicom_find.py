@@ -158,7 +158,7 @@ _RESCALING = ("RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSeq
 
 
 def drop_empty(header: Dataset) -> None:
-    """Delete empty rescaling attributes; a slope without an intercept has the intercept 0."""
+    """Delete empty rescaling attributes."""
     for key in _RESCALING:
         if key not in header:
             continue
@@ -166,6 +166,11 @@ def drop_empty(header: Dataset) -> None:
         empty = value is None or (hasattr(value, "__len__") and len(value) == 0)
         if empty or str(value).strip() == "":
             del header[key]
+
+
+def complete_rescaling(header: Dataset) -> None:
+    """Delete empty rescaling attributes; add what one without the other implies."""
+    drop_empty(header)
     if "RescaleSlope" in header and "RescaleIntercept" not in header:
         header.RescaleIntercept = 0
     elif "RescaleIntercept" in header and "RescaleSlope" not in header:

@@ -6,7 +6,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from ..errors import ReadError
-from .dicom_find import drop_empty, frame_count
+from .dicom_find import complete_rescaling, frame_count
 from .dicom_numbers import integer, number, put, vector
 from .dicom_stack import has_position, plane
 
@@ -91,7 +91,7 @@ def _functional_groups(header: Dataset, count: int, label: str) -> list[Dataset]
                     frame.update(group.value[0])
                     if group.keyword == "RealWorldValueMappingSequence":  # one item per mapping
                         frame.add(group)
-        drop_empty(frame)
+        complete_rescaling(frame)
         frames.append(frame)
     return frames
 

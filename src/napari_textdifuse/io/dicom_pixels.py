@@ -22,7 +22,7 @@ from pydicom.uid import (
 
 from ..errors import ReadError
 from ._quiet import reason
-from .dicom_find import drop_empty
+from .dicom_find import complete_rescaling
 
 Array = npt.NDArray[Any]
 
@@ -120,7 +120,7 @@ def rescale(array: Array, header: Dataset, label: str) -> Array:
 def _load(path: Path) -> Dataset:
     try:
         dataset = dcmread(path, force=True)
-        drop_empty(dataset)
+        complete_rescaling(dataset)
         known = any(key in dataset for key in PIXELS)
     except Exception as error:  # parsers raise anything on damaged files
         raise ReadError(f"{path.name}: the DICOM file is damaged ({reason(error)}).") from error
