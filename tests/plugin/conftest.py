@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 
 from napari_textdifuse import Volume
 from napari_textdifuse.errors import Cancelled
+from napari_textdifuse.fusion.slices import Selection
 
 if TYPE_CHECKING:
     from napari_textdifuse.fusion import FusionResult
@@ -80,18 +81,24 @@ class SlowPipeline:
             self.stopped.set()
 
 
+@dataclass(frozen=True)
+class SlowPair:
+    """What the panel reads of a pair."""
+
+    a: Volume
+    b: Volume
+    selection: Selection
+    reoriented_shape: tuple[int, ...]
+
+
 class SlowSession:
     """One pair of a `SlowPipeline`."""
 
     def __init__(self, pipeline: SlowPipeline, a: Volume, b: Volume, options: Any) -> None:
         self.pipeline, self.a, self.b, self.options = pipeline, a, b, options
         self.coloured = False
-        self.pair = SimpleNamespace(
-            a=a,
-            b=b,
-            selection=SimpleNamespace(axis=0, start=0),
-            reoriented_shape=a.array.shape,
-        )
+        count = a.shape[0]
+        self.pair = SlowPair(a, b, Selection(0, 0, count, count), a.array.shape)
 
     def fuse(self, prompt: str | None, **asked: Any) -> FusionResult:
         return self.pipeline(self.a, self.b, prompt, **self.options, **asked)

@@ -15,7 +15,7 @@ from napari_textdifuse.napari_plugin.menus import fuse_selected
 def docked(make_napari_viewer, phantom, slow_pipeline, tiny_pipeline):
     viewer = make_napari_viewer()
     for name in ("one", "two"):
-        viewer._add_layer_from_data(*to_layer(phantom(np.diag([-2.0, 2, 3, 1]), name=name)))
+        viewer._add_layer_from_data(*to_layer(phantom(np.diag([-2.0, -2, 3, 1]), name=name)))
     shape = viewer.layers[0].data.shape
     slow_pipeline.steps = 20
     slow_pipeline.result = tiny_pipeline(
