@@ -97,8 +97,7 @@ class SlowSession:
     def __init__(self, pipeline: SlowPipeline, a: Volume, b: Volume, options: Any) -> None:
         self.pipeline, self.a, self.b, self.options = pipeline, a, b, options
         self.coloured = False
-        count = a.shape[0]
-        self.pair = SlowPair(a, b, Selection(0, 0, count, count), a.array.shape)
+        self.pair = SlowPair(a, b, Selection(0, 0, 1, a.shape[0]), a.array.shape)
 
     def fuse(self, prompt: str | None, **asked: Any) -> FusionResult:
         return self.pipeline(self.a, self.b, prompt, **self.options, **asked)
