@@ -41,8 +41,7 @@ def test_cases_that_once_gave_faults(kind, seed, tmp_path, capfd):
 
 def test_some_seconds_of_damaged_files(tmp_path, capfd):
     counts, seed, begun = Counts(), 1_000_000, time.perf_counter()
-    # of the next inputs one, a TIFF with a damaged chain of pages, takes minutes to be refused
-    while time.perf_counter() - begun < 5 and seed < 1_000_640:
+    while time.perf_counter() - begun < 5:
         found = fuzz(tmp_path, range(seed, seed + 32))
         counts.outcomes += found.outcomes
         counts.faults += found.faults

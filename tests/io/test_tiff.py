@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 import tifffile
@@ -483,3 +485,23 @@ def test_no_data_in_three_channels(tmp_path):
     volume = io.read(tmp_path / "colour.tif")
     assert volume.rgb is True
     assert volume.metadata["notes"][0].startswith("1 of 48 pixels have the value for no data")
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize(("pages", "back_to"), [(1, 0), (3, 1), (150, 0)])
+def test_a_chain_of_pages_that_is_a_circle_is_refused(tmp_path, pages, back_to, big):
+    path = tmp_path / "x.tif"
+    with tifffile.TiffWriter(path, bigtiff=big) as file:
+        for number in range(pages):  # of different shapes, so that each is looked at
+            file.write(ramp((4, 5 + number % 2)), metadata=None)
+    assert io.read(path).array.shape[-2] == 4
+    with tifffile.TiffFile(path) as file:
+        offsets = [page.offset for page in file.pages]
+        layout = file.tiff
+    data = bytearray(path.read_bytes())
+    (tags,) = struct.unpack_from(layout.tagnoformat, data, offsets[-1])
+    end = offsets[-1] + layout.tagnosize + tags * layout.tagsize
+    struct.pack_into(layout.offsetformat, data, end, offsets[back_to])
+    path.write_bytes(data)
+    with pytest.raises(ReadError, match="points back to an earlier one"):
+        io.read(path)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import struct
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -60,6 +62,7 @@ def open_tiff(path: Path) -> TimeSeries:
     """
     try:
         with tifffile.TiffFile(path) as file:
+            _check_chain(file)
             series, notes = _largest(file)
             page = series.keyframe
             check_colours(page, path.name)
@@ -111,6 +114,31 @@ def open_tiff(path: Path) -> TimeSeries:
         )
 
     return TimeSeries(path.name, len(stack), load)
+
+
+def _check_chain(file: tifffile.TiffFile) -> None:
+    """Refuse a chain of pages that leads back to itself; tifffile would follow it forever.
+
+    Raises
+    ------
+    ReadError
+    """
+    handle, layout, seen = file.filehandle, file.tiff, set()
+    offset = file.pages.first.offset
+    while 0 < offset < handle.size:
+        if offset in seen:
+            raise ReadError(
+                f"{file.filename}: the TIFF's last page points back to an earlier one, so the file "
+                "is damaged; save it again."
+            )
+        seen.add(offset)
+        handle.seek(offset)
+        (tags,) = struct.unpack(layout.tagnoformat, handle.read(layout.tagnosize))
+        handle.seek(tags * layout.tagsize, os.SEEK_CUR)
+        found = handle.read(layout.offsetsize)
+        if len(found) < layout.offsetsize:
+            return
+        (offset,) = struct.unpack(layout.offsetformat, found)
 
 
 def _largest(file: tifffile.TiffFile) -> tuple[Any, list[str]]:
