@@ -103,7 +103,7 @@ def test_names(name, modality, contrast):
         ("pt/case01.png", "PT", None),
         ("pt/case01.nii.gz", "PT", None),
         ("pt/a/b/c/case01.nii.gz", None, None),
-        ("home/mr/work/case01.nii.gz", None, None),  # somebody's initials
+        ("home/mr/data/case01.nii.gz", None, None),  # somebody's initials
         ("Users/CT/case01.png", None, None),
         ("home/mr/pet/case01.nii.gz", "PT", None),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -43,6 +44,15 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _freed_in_the_main_thread() -> Iterator[None]:
+    """Collect garbage between tests: a worker would delete timers of `qtbot.waitUntil`."""
+    gc.disable()
+    yield
+    gc.enable()
+    gc.collect(1)
 
 
 class SlowPipeline:

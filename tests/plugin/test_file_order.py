@@ -129,8 +129,9 @@ def test_a_session_of_a_file_is_seen_in_the_order_of_its_layer(stored, axis, don
     from napari_textdifuse.errors import Cancelled
     from napari_textdifuse.fusion.pair import Pair
     from napari_textdifuse.fusion.slices import Selection
+    from napari_textdifuse.napari_plugin.fuse.job import place_of
     from napari_textdifuse.napari_plugin.fuse.outcome import describe
-    from napari_textdifuse.napari_plugin.fuse.turned_session import TurnedSession, place_of
+    from napari_textdifuse.napari_plugin.fuse.turned_session import TurnedSession
 
     layer = Layer.create(*to_layer(stored))
     turn = turn_of(layer)

@@ -193,7 +193,7 @@ def find_cast(rgb: Floats) -> Cast:
         return Cast(kind, float(np.exp(factor * abs(size))))
 
     middle = float(np.median(warm)), float(np.median(green))
-    if float((blocks @ (0.299, 0.587, 0.114)).mean()) < NIGHT:
+    if float((blocks @ BT601).mean()) < NIGHT:
         if middle[0] > LAMP and middle[1] < middle[0] + LAMP_GREEN:
             return cast("yellow to red", middle[0], 2)
         return Cast(None)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from ..colour import BT601
 from ..errors import InputError
 from ..volume import Array
 
@@ -124,7 +125,7 @@ def _of_inks(array: Array) -> Array:
 
 def _of_ycbcr(array: Array, page: Any, name: str) -> Array:
     """Convert uncompressed YCbCr to RGB, as TIFF 6.0, section 21 says."""
-    red, green, blue = _numbers(page, _COEFFICIENTS, 3, name) or (0.299, 0.587, 0.114)
+    red, green, blue = _numbers(page, _COEFFICIENTS, 3, name) or BT601
     low = _numbers(page, _BLACK_WHITE, 6, name) or (0, 255, 128, 255, 128, 255)
     if green <= 0:
         raise _damaged(_COEFFICIENTS, name)

@@ -113,9 +113,13 @@ def train_distill(
             batch.seen_a, batch.seen_b, restore, balance, fused.clamp(-1, 1), share.float()
         )
 
-    @lru_cache(maxsize=BANK)
+    bank: dict[int, TeacherBatch] = {}
+
     def banked(number: int) -> TeacherBatch:
-        return teach(train, number, config.batch)
+        if number not in bank:
+            bank[number] = teach(train, number, config.batch)
+            bank.pop(number - BANK, None)  # drawn no more
+        return bank[number]
 
     def terms(seen: TeacherBatch) -> tuple[Tensor, dict[str, float]]:
         nothing = torch.zeros_like(seen.x)

@@ -11,7 +11,7 @@ from ...errors import Cancelled
 from ..layers import Placement
 from .candidates import Candidate, candidates_of, rejection_note
 from .outcome import Message, clipping_notes, describe
-from .turned_session import TurnedSession, place_of
+from .turned_session import TurnedSession
 from .values import SourceValues, source_values
 
 if TYPE_CHECKING:
@@ -302,3 +302,9 @@ class Pipelines:
 
                 self._cached[device, weights] = FusionPipeline.from_pretrained(weights, device)
         return self._cached[device, weights]
+
+
+def place_of(result: FusionResult) -> tuple[int, int] | None:
+    """Return the axis of a result's slices and the first of them, as its record says."""
+    slices = result.record.get("slices")
+    return None if not slices else (int(slices["axis"]), int(slices["first"]))

@@ -84,9 +84,8 @@ class TurnedSession:
         """Return a running estimate in the colours of its slice; see `FusionSession`."""
         if not self._is_slice(estimate):
             return estimate
-        plane = self._plane(estimate, self._turn.to_file, self.pair.selection.axis)
-        coloured = self.stored.in_colour(self._index(index), plane)
-        return self._plane(coloured, self._turn.to_layer, self.stored.pair.selection.axis)
+        coloured = self.stored.in_colour(self._index(index), self._plane_to_file(estimate))
+        return self._plane_to_layer(coloured)
 
     def _selection(self, chosen: Selection) -> Selection:
         """Turn chosen slices of the file."""
@@ -112,21 +111,25 @@ class TurnedSession:
         rows, columns = self.stored.pair.reoriented_shape[-2:]
         if all(0 <= e - n < PADDING for e, n in zip(estimate.shape, (rows, columns), strict=True)):
             whole = estimate[:rows, :columns]
-            axis = self.stored.pair.selection.axis
-            estimate = self._plane(whole, self._turn.to_layer, axis)
+            estimate = self._plane_to_layer(whole)
         return replace(state, slice_index=self._index(state.slice_index), estimate=estimate)
 
     def _is_slice(self, estimate: Floats) -> bool:
         return estimate.shape[:2] == self.pair.reoriented_shape[-2:]
 
-    def _plane(self, plane: Floats, turn: Callable[[Any], Any], axis: int) -> Floats:
-        """Turn one slice across an axis of the order that it has."""
+    def _plane_to_file(self, plane: Floats) -> Floats:
+        """Turn one slice, perpendicular to the axis of the chosen ones."""
         if self.stored.pair.a.ndim == 2:
-            return np.asarray(turn(plane))
-        there = (
-            self._turn.axes.index(axis) if turn == self._turn.to_layer else self._turn.axes[axis]
-        )
-        return np.asarray(turn(np.expand_dims(plane, axis)).squeeze(there))
+            return np.asarray(self._turn.to_file(plane))
+        layer, file = self.pair.selection.axis, self.stored.pair.selection.axis
+        return np.asarray(self._turn.to_file(np.expand_dims(plane, layer)).squeeze(file))
+
+    def _plane_to_layer(self, plane: Floats) -> Floats:
+        """Inverse of `_plane_to_file`."""
+        if self.stored.pair.a.ndim == 2:
+            return np.asarray(self._turn.to_layer(plane))
+        layer, file = self.pair.selection.axis, self.stored.pair.selection.axis
+        return np.asarray(self._turn.to_layer(np.expand_dims(plane, file)).squeeze(layer))
 
     def _drawing(self, drawing: Drawing) -> Drawing:
         turn, shape = self._turn, self.pair.a.shape
@@ -173,9 +176,3 @@ class TurnedSession:
         if not index:
             return row
         return row | {"centroid_voxel": self._turn.index_to_layer(index, shape)}
-
-
-def place_of(result: FusionResult) -> tuple[int, int] | None:
-    """Return the axis of a result's slices and the first of them, as its record says."""
-    slices = result.record.get("slices")
-    return None if not slices else (int(slices["axis"]), int(slices["first"]))
