@@ -8,6 +8,7 @@ from torch import nn
 
 from napari_textdifuse.models import LightNetwork, UNetConfig, cast
 from napari_textdifuse.models.uncertainty import FIRST, ErrorHead
+from napari_textdifuse.models.unet import ResBlock
 
 CONFIG = UNetConfig(base=8, multipliers=(1, 2), blocks=(1, 1), time_dim=16)
 
@@ -122,3 +123,13 @@ def test_the_error_stays_exact_in_half_precision(network):
     assert network.error.head.weight.dtype == torch.float32
     weighted = network.encode_and_weight(z, x, y, t, torch.zeros(4, 2))
     assert network.decode_with_error(weighted, t)[2].dtype == torch.float32
+
+
+def test_one_embedding_for_all_items_is_that_of_each():
+    torch.manual_seed(0)
+    block = ResBlock(6, 6, 16)
+    torch.nn.init.normal_(block.conv2.weight, std=0.3)  # starts at zero
+    x, emb = torch.randn(3, 6, 8, 8), torch.randn(1, 16)
+    one, each = block(x, emb), block(x, emb.expand(3, -1))
+    torch.testing.assert_close(one, each)
+    assert (one - block(x, 0 * emb)).abs().max() > 0.1
