@@ -26,6 +26,14 @@ AIR = 0.02
 DETAIL = 4 / 255
 #: Noise that may be left in the difference, and the widest filter, in pixels.
 LEFT, WIDEST = 2 / 255, 3.0
+#: Width in pixels of the border that shows air, and of the filter that averages its noise.
+BORDER, AVERAGED = 4, 2.0
+#: Air is at most this many deviations of the noise bright: clipped noise averages 0.4 in grey
+#: images and 0.6 in coloured ones.
+CLIPPED = 1.0
+#: Multiples of its level up to which air is removed completely and from which it is kept, and
+#: the lowest level.
+SURE, UNSURE, LOWEST = 1.9, 2.6, 1 / 255
 #: Percentage of the pixels that count as black, and how far above the darker source's black
 #: that of the result may be.
 BLACK, MARGIN = 1.0, 2.5 / 255
@@ -223,6 +231,44 @@ def without_colour_noise(cbcr: Floats, brightness: Floats, amount: float = 1.0) 
         return cbcr
     kept = 1 - amount * 3 * noise / np.maximum(brightness, np.float32(1e-6))
     return (cbcr * np.clip(kept, 0, 1)[..., None]).astype(np.float32)
+
+
+def noisy_air(x: Floats, y: Floats) -> Floats | None:
+    """Return how much of each pixel is noise in the air around the body.
+
+    Clipped at black, noise has a mean above it, which fusion keeps. Air is connected to the border
+    of the image and, averaged over some pixels, as dark there as clipped noise is in both sources.
+
+    Parameters
+    ----------
+    x, y : ndarray of float32, shape (Y, X)
+        Brightness of the sources in [0, 1].
+
+    Returns
+    -------
+    ndarray of float32, shape (Y, X), or None
+        From 0 to 1; None without noise or without air at the border.
+    """
+    from scipy import ndimage
+
+    border = np.ones(x.shape, bool)
+    border[BORDER:-BORDER, BORDER:-BORDER] = False
+    if max(x[border].mean(), y[border].mean()) < LOWEST / 2:
+        return None
+    noise = [noise_level(image, image > AIR) for image in (x, y)]
+    certain = min(1.0, (max(noise) - DETAIL) / LEFT)
+    if certain <= 0:
+        return None
+    share = np.ones(x.shape, np.float32)
+    for image, deviation in zip((x, y), noise, strict=True):
+        smooth = ndimage.gaussian_filter(image, AVERAGED)
+        level = max(float(np.percentile(smooth[border], 25)), LOWEST)
+        if level > max(CLIPPED * deviation, LOWEST):
+            return None
+        share = np.minimum(share, (UNSURE - smooth / np.float32(level)) / (UNSURE - SURE))
+    parts, _ = ndimage.label(share > 0)
+    reached = np.isin(parts, np.setdiff1d(parts[border], 0))
+    return (np.clip(share, 0, 1) * reached * certain).astype(np.float32)
 
 
 def clear_haze(

@@ -10,6 +10,7 @@ from napari_textdifuse.colour import (
     denoised_anatomy,
     lost_anatomy,
     noise_level,
+    noisy_air,
     rgb_to_ycbcr,
     without_colour_noise,
 )
@@ -184,13 +185,56 @@ def test_colours_that_noise_made_are_grey():
     assert without_colour_noise(colours, brightness) is colours
 
 
-def test_noise_in_measured_colours_does_not_lift_the_black_background(pipe):
+def noisy_pet_over_mri() -> list[np.ndarray]:
+    """PET and MRI of a body with a black hole, in the air."""
     rng = np.random.default_rng(0)
-    mri, pet = np.zeros((96, 96), np.float32), np.zeros((96, 96, 3), np.float32)
-    mri[24:72, 24:72] = 0.6
-    pet[36:60, 36:60] = (0.9, 0.5, 0.1)
+    mri, pet = np.zeros((128, 128), np.float32), np.zeros((128, 128, 3), np.float32)
+    mri[20:108, 20:108] = 0.6
+    mri[30:60, 30:60] = 0
+    pet[70:100, 70:100] = (0.9, 0.5, 0.1)
     noisy = (np.clip(v + rng.normal(0, 20 / 255, v.shape), 0, 1) for v in (pet, mri))
-    pair = [np.rint(255 * v).astype(np.uint8) for v in noisy]
+    return [np.rint(255 * v).astype(np.uint8) for v in noisy]
+
+
+HOLE, CORNER = np.s_[36:54, 36:54], np.s_[:12, :12]
+
+
+def test_noise_in_measured_colours_does_not_lift_a_black_hole(pipe):
+    fused = pipe(*noisy_pet_over_mri(), steps=1, modality={"a": "PT", "b": "MR"}).fused
+    assert 255 * fused[HOLE].mean() < 6.3  # 5.3; 7.5 with the noise in the colours
+
+
+def test_noise_in_the_air_around_the_body_is_removed(pipe):
+    pair = noisy_pet_over_mri()
     options = {"steps": 1, "modality": {"a": "PT", "b": "MR"}}
-    corner = np.s_[:16, :16]
-    assert 255 * pipe(*pair, **options).fused[corner].mean() < 2
+    fused, measured = (pipe(*pair, restore=r, **options).fused for r in (1, 0))
+    assert 255 * fused[CORNER].mean() < 0.3
+    assert 255 * fused[HOLE].mean() > 3  # not connected to the border
+    assert 255 * measured[CORNER].mean() > 2
+    half = pipe(*pair, restore={"noise": 0.5}, **options).fused
+    assert 0 < half[CORNER].mean() < measured[CORNER].mean()
+    scene = pipe(*pair, steps=1, modality={"a": "VIS", "b": "IR"}).fused
+    assert 255 * scene[CORNER].mean() > 0.4  # by night a dark corner is no air
+
+
+def test_air_is_connected_to_the_border_and_dark_in_both_images():
+    rng = np.random.default_rng(0)
+    clean, other = np.zeros((2, 128, 128), np.float32)
+    clean[20:108, 20:108] = 0.6
+    clean[40:80, 40:80] = 0
+    other[2:18, 50:80] = 0.1  # something faint beside the body, in one image only
+
+    def noisy(image: np.ndarray, sigma: float = 15 / 255) -> np.ndarray:
+        return np.clip(image + rng.normal(0, sigma, image.shape), 0, 1).astype(np.float32)
+
+    x, y = noisy(clean), noisy(other)
+    found = noisy_air(x, y)
+    assert found[112:].mean() > 0.97
+    assert not found[20:108, 20:108].any()
+    assert not found[6:14, 54:76].any()
+    assert noisy_air(clean, other) is None
+    assert noisy_air(noisy(clean, 2 / 255), other) is None  # may be texture
+    # a little more noise removes a little of the air
+    assert 0.1 < noisy_air(noisy(clean, 4.5 / 255), other)[112:].mean() < 0.9
+    # no air at the border: dark tissue
+    assert noisy_air(noisy(clean + 0.2), noisy(other)) is None

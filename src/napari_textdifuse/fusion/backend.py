@@ -65,6 +65,8 @@ class NetworkChoice:
     deviation: ErrorCalibration | None = None
     #: Whether the black level of the darker source is kept, see `colour.clear_haze`.
     keeps_black: bool = False
+    #: Whether noise in the air around the body is removed, see `colour.noisy_air`.
+    clears_air: bool = False
 
 
 class Backend(Protocol):
@@ -188,8 +190,15 @@ class LightBackend:
         if known is not None and not known.covers(ready.a.modality, ready.b.modality):
             known = None
         # volumes are not changed: neighbouring slices must agree
-        scene = ready.single_slice and kind_of_pair(ready)[0] == "natural"
-        return NetworkChoice(network, facts=facts, notes=notes, deviation=known, keeps_black=scene)
+        natural = kind_of_pair(ready)[0] == "natural"
+        return NetworkChoice(
+            network,
+            facts=facts,
+            notes=notes,
+            deviation=known,
+            keeps_black=natural and ready.single_slice,
+            clears_air=not natural,
+        )
 
     def _placed(self, network: LightNetwork) -> LightNetwork:
         return interruptible(cast(network, self.precision).to(self.device))

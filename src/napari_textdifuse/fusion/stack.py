@@ -13,6 +13,7 @@ from ..colour import (
     denoised_anatomy,
     lost_anatomy,
     measured_to_rgb,
+    noisy_air,
     without_colour_noise,
     ycbcr_to_rgb,
 )
@@ -96,6 +97,7 @@ class StackFuser:
         self.single = abs(options.balance)
         light = options.restoration["light"]
         self.clear = light * (1 - self.single) if choice.keeps_black else 0.0
+        self.clear_air = options.restoration["noise"] if choice.clears_air else 0.0
         towards = "b" if options.balance > 0 else "a"
         self.colourless = 0.0 if colours.colour_from == towards else self.single
         self.seed, self.samples, self.memory = options.seed, options.samples, memory
@@ -157,10 +159,12 @@ class StackFuser:
             part = slice(start, min(start + size, len(a)))
             numbers = range(first + part.start, first + part.stop)
             objects = [None if labels is None else labels[i] for i in numbers]
+            tissue = self._tissue(pair[0][part], pair[1][part])
             runs = [
                 self._sample(
                     k,
                     (pair[0][part], pair[1][part]),
+                    tissue,
                     None if anatomy is None else anatomy[part],
                     None if level is None else level[part],
                     numbers,
@@ -175,6 +179,8 @@ class StackFuser:
             chroma = None
             if ready.chroma is not None:
                 chroma = self._chroma(ready, part, numbers, luma, counter)
+                if tissue is not None:
+                    chroma = chroma * tissue[..., None]
             fused = self.composed(luma, chroma)
             for i, number in enumerate(numbers):
                 image = fused[i]
@@ -188,6 +194,16 @@ class StackFuser:
             if out.uncertainty is not None:
                 out.uncertainty[place] = self._uncertainty(lumas, errors)
             out.done = numbers.stop
+
+    def _tissue(self, x: Floats, y: Floats) -> Floats | None:
+        """Return what is kept of each pixel when noise in the air is removed; None for all."""
+        if not self.clear_air:
+            return None
+        air = [noisy_air(*images) for images in zip(x, y, strict=True)]
+        if all(part is None for part in air):
+            return None
+        kept = [np.ones_like(x[0]) if part is None else 1 - self.clear_air * part for part in air]
+        return np.stack(kept).astype(np.float32)
 
     def _level(self, ready: Prepared) -> Floats | None:
         """Return the brightness of measured values, low to high; None if there are none.
@@ -235,6 +251,7 @@ class StackFuser:
         self,
         k: int,
         sources: tuple[Floats, Floats],
+        tissue: Floats | None,
         anatomy: Floats | None,
         level: Floats | None,
         numbers: range,
@@ -281,6 +298,9 @@ class StackFuser:
                 lost = np.float32(1 - self.single) * lost_anatomy(plain[i], clean)
                 luma[i] += lost
                 plain[i] += lost
+            if tissue is not None:
+                luma[i] *= tissue[i]
+                plain[i] *= tissue[i]
             if self.clear:  # by the level of the base, so that only objects change with emphasis
                 luma[i], plain[i] = clear_haze((luma[i], plain[i]), x[i], y[i], self.clear)
             if error is not None:
