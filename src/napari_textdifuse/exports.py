@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .errors import InputError, MissingDependencyError
+from .errors import InputError
+from .optional import import_optional
 
 if TYPE_CHECKING:
     import nibabel
@@ -224,13 +225,9 @@ def to_xarray(volume: _Image) -> Any:
 
 
 def _needed(module: str, package: str) -> Any:
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"An image of {package} needs the package {package} ({error}); install it with: pip "
-            f"install {package}."
-        ) from error
+    return import_optional(
+        module, f"An image of {package} needs the package {package}", package + "."
+    )
 
 
 def _lps(volume: _Image) -> tuple[Any, Any]:

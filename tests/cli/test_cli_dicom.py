@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -146,7 +147,7 @@ def test_the_series_that_was_chosen_is_referred_to(textdifuse, fast, pair, tmp_p
 def test_a_mask_that_appeared_meanwhile_is_not_replaced(
     textdifuse, fast, pair, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("napari_textdifuse.cli.fuse.check_dicom", lambda *given: None)
+    monkeypatch.setattr("napari_textdifuse.cli.fuse.check_dicom", lambda *given, mask: None)
     a, b, mask = pair
     out = tmp_path / "out"
     out.mkdir()
@@ -155,3 +156,22 @@ def test_a_mask_that_appeared_meanwhile_is_not_replaced(
     assert ran.status == 2
     assert "mask.dcm already exists; choose another folder" in ran.err
     assert [p.name for p in out.iterdir()] == ["mask.dcm"]
+
+
+def test_without_highdicom_only_a_mask_is_refused_and_before_the_fusion(
+    textdifuse, fast, pair, tmp_path, monkeypatch
+):
+    """As on Python 3.14: its dependency pyjpegls has no wheel there."""
+    monkeypatch.setitem(sys.modules, "highdicom", None)
+    a, b, mask = pair
+    out = tmp_path / "out"
+    command = ("fuse", a, b, "--out", out, "--dicom", "linked", *fast)
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_textdifuse.cli.fuse.fuse_into", None)
+        refused = textdifuse(*command, "--mask", mask)
+    assert refused.status == 2
+    assert "DICOM segmentations need highdicom" in refused.err
+    assert "pip install highdicom" in refused.err
+    assert not out.exists()
+    assert textdifuse(*command).status == 0
+    assert {d.Modality for d in made_by(out)} == {"MR"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import highdicom as hd
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from pydicom import dcmread
 
 from napari_textdifuse import Volume, io
-from napari_textdifuse.errors import WriteError
+from napari_textdifuse.errors import MissingDependencyError, WriteError
 
 A, B = np.radians(20), np.radians(30)
 TURN = np.array([[1, 0, 0], [0, np.cos(A), -np.sin(A)], [0, np.sin(A), np.cos(A)]]) @ np.array(
@@ -258,3 +259,13 @@ def test_a_mask_by_hand_is_not_called_automatic(tmp_path, drawn, how):
         assert segment.SegmentAlgorithmType == how
         assert ("SegmentAlgorithmName" in segment) == (how != "MANUAL")  # PS3.3 C.8.20.4, type 1C
         assert ("SegmentationAlgorithmIdentificationSequence" in segment) == (how != "MANUAL")
+
+
+def test_a_segmentation_without_highdicom_names_the_package(tmp_path, monkeypatch):
+    file = io.write_segmentation(tmp_path / "mask.dcm", labels())
+    monkeypatch.setitem(sys.modules, "highdicom", None)
+    with pytest.raises(MissingDependencyError, match="pip install highdicom"):
+        io.read(file)
+    with pytest.raises(MissingDependencyError, match="pip install highdicom"):
+        io.write_segmentation(tmp_path / "again.dcm", labels())
+    assert not (tmp_path / "again.dcm").exists()

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .._version import __version__
-from ..errors import Cancelled, InputError, MissingDependencyError, TextDiFuseError
+from ..errors import Cancelled, InputError, TextDiFuseError
+from ..optional import import_optional
 from .extent_options import add_extent
 from .interrupt import terminable
 from .locator_options import add_locator
@@ -315,13 +316,9 @@ class PrintCompletion(argparse.Action):
         MissingDependencyError
             If shtab is not installed.
         """
-        try:
-            shtab = import_module("shtab")
-        except ImportError:
-            raise MissingDependencyError(
-                "shell completion needs shtab; install it with "
-                "pip install 'napari-textdifuse[completion]'."
-            ) from None
+        shtab = import_optional(
+            "shtab", "shell completion needs shtab", "'napari-textdifuse[completion]'."
+        )
         for action in _actions(parser):  # `complete` is shtab's own attribute
             if action.metavar in _FILES:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]

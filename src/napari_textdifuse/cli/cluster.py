@@ -9,11 +9,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, MissingDependencyError
+from ..errors import InputError
+from ..optional import import_optional
 
 #: Seconds to wait for the scheduler.
 PATIENCE = 10
@@ -44,13 +44,11 @@ def fuse_on_cluster(
     InputError
         If no scheduler answers.
     """
-    try:
-        distributed: Any = import_module("distributed")
-    except ImportError:
-        raise MissingDependencyError(
-            "--scheduler needs dask's distributed; install it with "
-            "pip install 'napari-textdifuse[cluster]', here and on the workers."
-        ) from None
+    distributed = import_optional(
+        "distributed",
+        "--scheduler needs dask's distributed",
+        "'napari-textdifuse[cluster]', here and on the workers.",
+    )
     try:
         client = distributed.Client(options.scheduler, timeout=PATIENCE)
     except (OSError, ValueError) as error:

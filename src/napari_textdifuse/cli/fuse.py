@@ -44,7 +44,8 @@ def run(options: argparse.Namespace) -> int:
     save = None
     if options.dicom is not None:
         source = options.a if options.dicom == LINKED else None
-        check_dicom(options.out, a, source, series)
+        marked = options.prompt is not None or options.mask is not None
+        check_dicom(options.out, a, source, series, mask=marked)
         save = partial(save_dicom, source=source, image=a, series=series)
     inputs = [options.a, options.b] + ([options.mask] if options.mask else [])
     names = [*file_names(ending).values(), *file_names(PARTIAL + ending).values(), RECORD, PREVIEW]

@@ -22,11 +22,18 @@ REQUIRED = (
     "safetensors",
     "nibabel",
     "pydicom",
-    "highdicom",
     "pillow",
     "rapidfuzz",
 )
-OPTIONAL = ("napari", "transformers", "segment-anything", "torchvision", "SimpleITK", "nilearn")
+OPTIONAL = (
+    "highdicom",
+    "napari",
+    "transformers",
+    "segment-anything",
+    "torchvision",
+    "SimpleITK",
+    "nilearn",
+)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ..colour import rgb_to_ycbcr, ycbcr_to_rgb
-from ..errors import InputError, MissingDependencyError, size_of
+from ..errors import InputError, size_of
+from ..optional import import_optional
 
 Floats = npt.NDArray[np.float32]
 Fusion = Callable[[Floats, Floats], Floats]
@@ -119,13 +120,9 @@ def wavelet(a: Floats, b: Floats, levels: int = 4, name: str = "db2") -> Floats:
     MissingDependencyError
         If PyWavelets is not installed.
     """
-    try:
-        import pywt  # type: ignore[import-untyped]
-    except ImportError:
-        raise MissingDependencyError(
-            "The wavelet baseline needs PyWavelets; install it with "
-            "pip install 'napari-textdifuse[benchmark]'."
-        ) from None
+    pywt = import_optional(
+        "pywt", "The wavelet baseline needs PyWavelets", "'napari-textdifuse[benchmark]'."
+    )
 
     def fuse(x: Floats, y: Floats) -> Floats:
         depth = min(levels, pywt.dwtn_max_level(x.shape, name))

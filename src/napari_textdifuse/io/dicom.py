@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from ..errors import GeometryError, InputError, ReadError
 from ..names import contrast_in
+from ..optional import highdicom
 from ..volume import LABEL_UNIT, MODALITIES, Array, Volume
 from ._quiet import quiet, reason
 from ._series import SeriesInfo, TimeSeries
@@ -261,7 +262,7 @@ def read_segments(path: Path, label: str) -> Volume:
     ReadError
         If it is damaged, fractional, or its segments overlap or form no regular grid.
     """
-    import highdicom as hd
+    hd = highdicom()
 
     try:
         segments = hd.seg.segread(path)

@@ -20,6 +20,7 @@ from pydicom.uid import (
 
 from .._version import __version__
 from ..errors import WriteError, kind_of_values
+from ..optional import highdicom as import_highdicom
 from ..volume import NOTICE, Array, Volume
 from ._files import check_target, write_bytes
 from ._quiet import quiet
@@ -178,7 +179,7 @@ def _segmentation(
     source: Sequence[Dataset],
     drawn: str | None,
 ) -> highdicom.seg.Segmentation:
-    import highdicom as hd
+    hd = import_highdicom()
     from pydicom.sr.codedict import codes
 
     algorithm = hd.AlgorithmIdentificationSequence(

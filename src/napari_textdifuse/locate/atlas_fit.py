@@ -112,7 +112,8 @@ def _deform(
     callback: Callable[[int, int], bool | None] | None,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return displacements (Z, Y, X, 3) in mm along the grid's x, y, z, and the moving image."""
-    from ..spatial.registration_search import one_thread, simpleitk
+    from ..optional import simpleitk
+    from ..spatial.registration_search import one_thread
 
     sitk = simpleitk()
 

@@ -13,6 +13,7 @@ from ..io import list_series, read, write_dicom, write_json, write_segmentation
 from ..io.dicom_find import image_header
 from ..io.staging import publish, staging
 from ..measure import to_csv
+from ..optional import highdicom
 from ..volume import Volume
 from .folder import OBJECTS, PREVIEW, RECORD, full_record, preview_of
 
@@ -129,7 +130,12 @@ def save_dicom(
 
 
 def check_dicom(
-    out: Path, image: Volume, source: Path | None = None, series: str | None = None
+    out: Path,
+    image: Volume,
+    source: Path | None = None,
+    series: str | None = None,
+    *,
+    mask: bool = True,
 ) -> None:
     """Refuse what `save_dicom` would refuse, before the images are fused.
 
@@ -137,16 +143,23 @@ def check_dicom(
     ----------
     out, image, source, series
         See `save_dicom`; `image` is image A.
+    mask : bool
+        Whether the result may have a mask.
 
     Raises
     ------
     WriteError
+    MissingDependencyError
+        If a segmentation is to be written without highdicom.
     """
+    if mask:
+        highdicom()
     if image.affine is None:
         raise WriteError(
             "image A has no place in a patient, which DICOM needs; write the usual files instead."
         )
-    for name in (*_DESCRIPTIONS, *(f"{role}.dcm" for role in _DESCRIPTIONS), "mask.dcm"):
+    names = [*_DESCRIPTIONS, *(f"{role}.dcm" for role in _DESCRIPTIONS)]
+    for name in names + ["mask.dcm"] * mask:
         if (out / name).exists():
             raise _is_there(out / name)
     if source is not None:

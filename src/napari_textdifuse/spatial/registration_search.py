@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import import_module
 from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import Cancelled, GeometryError, InputError, MissingDependencyError
+from ..errors import Cancelled, GeometryError, InputError
+from ..optional import simpleitk
 from ..volume import Volume
 from .grid import LEAST_SIDE, affine_of, working_grid
 from .resample import resample_to
@@ -374,19 +373,6 @@ def one_thread(sitk: Any) -> Iterator[None]:
         yield
     finally:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
-
-
-def simpleitk() -> Any:
-    """Import SimpleITK, or raise `MissingDependencyError`."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # SWIG's own, on import
-            return import_module("SimpleITK")
-    except ImportError:
-        raise MissingDependencyError(
-            "Registration needs SimpleITK; install it with "
-            "pip install 'napari-textdifuse[register]'."
-        ) from None
 
 
 def _shrunk(sitk: Any, image: Any, factor: int) -> Any:
