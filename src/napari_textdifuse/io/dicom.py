@@ -166,7 +166,7 @@ def _series(
             array = resample(array)
         headers = [s.header for s in chosen]
         rgb = is_colour(headers[0])
-        meaning = describe(headers, everything, array, rgb)
+        meaning = describe(headers, everything, array, rgb, label)
         return Volume(
             meaning.array,
             affine=affine,

@@ -12,6 +12,7 @@ from pydicom.multival import MultiValue
 from ..volume import Array
 from .dicom_real_world import Meaning, Window, apply_real_world
 from .enhanced_pet import is_enhanced
+from .scaling import scaled
 from .suv import PetScale, pet_scale
 
 #: A CT that goes below this, in HU, has air or fat in it.
@@ -19,7 +20,7 @@ FAR_BELOW_WATER = -200.0
 
 
 def describe(
-    headers: Sequence[Dataset], series: Sequence[Dataset], array: Array, rgb: bool
+    headers: Sequence[Dataset], series: Sequence[Dataset], array: Array, rgb: bool, label: str
 ) -> Meaning:
     """Find the unit of rescaled values and convert PET to SUV if possible.
 
@@ -32,10 +33,17 @@ def describe(
     array : ndarray
         Rescaled values, or colours.
     rgb : bool
+    label : str
+        Of the image, for messages.
 
     Returns
     -------
     Meaning
+
+    Raises
+    ------
+    ReadError
+        If a conversion gives values that float32 cannot represent.
     """
     first = headers[0]
     meaning = Meaning(array)
@@ -73,24 +81,26 @@ def describe(
         if str(first.get("DoseUnits") or "").upper() == "GY" and "DoseGridScaling" in first:
             meaning.unit = "Gy"
     elif modality == "PT":
-        _pet(headers, series, meaning)
+        _pet(headers, series, meaning, label)
     else:
-        apply_real_world(headers, meaning)
+        apply_real_world(headers, meaning, label)
     return meaning
 
 
-def _pet(headers: Sequence[Dataset], series: Sequence[Dataset], meaning: Meaning) -> None:
+def _pet(
+    headers: Sequence[Dataset], series: Sequence[Dataset], meaning: Meaning, label: str
+) -> None:
     """Convert PET to SUV where it can be; mappings of the file itself come first."""
     units = None
     if is_enhanced(headers[0]):  # the unit is that of the mapping
-        if apply_real_world(headers, meaning, "SUVbw"):
+        if apply_real_world(headers, meaning, label, "SUVbw"):
             return
-        units = "BQML" if apply_real_world(headers, meaning, "Bq/mL") else None
+        units = "BQML" if apply_real_world(headers, meaning, label, "Bq/mL") else None
     scale = pet_scale(series, units)
     if units is None:
-        if scale.unit != "SUVbw" and apply_real_world(headers, meaning, "SUVbw"):
+        if scale.unit != "SUVbw" and apply_real_world(headers, meaning, label, "SUVbw"):
             return
-        if scale.unit == "a.u." and apply_real_world(headers, meaning, "Bq/mL"):
+        if scale.unit == "a.u." and apply_real_world(headers, meaning, label, "Bq/mL"):
             meaning.notes.append(
                 "SUV could not be computed because the unit of the stored values (0054,1001) is "
                 "not given; they were read in Bq/mL, to which the file maps them."
@@ -113,10 +123,10 @@ def _pet(headers: Sequence[Dataset], series: Sequence[Dataset], meaning: Meaning
     if note:
         meaning.notes.append(note)
     if scale.factor != 1:
-        meaning.array = (array * np.float64(scale.factor)).astype(np.float32)
+        meaning.array = scaled(array, label, "the weight and dose of its header", scale.factor)
         meaning.window = None  # it belongs to the unit before the conversion
     else:
-        meaning.array = array.astype(np.float32, copy=False)
+        meaning.array = scaled(array, label, "its values")
 
 
 def _common_window(headers: Sequence[Dataset]) -> Window | None:

@@ -23,6 +23,7 @@ from pydicom.uid import (
 from ..errors import ReadError
 from ._quiet import reason
 from .dicom_find import complete_rescaling
+from .scaling import scaled
 
 Array = npt.NDArray[Any]
 
@@ -109,12 +110,16 @@ def rescale(array: Array, header: Dataset, label: str) -> Array:
                 float(header.get("RescaleSlope", 1)) == 1
                 and float(header.get("RescaleIntercept", 0)) == 0
             )
-            return array if identity else values.astype(np.float32)
-        return values.astype(np.float32) if values.dtype == np.float64 else values
+            if identity:
+                return array
     except Exception as error:  # parsers raise anything on damaged values
         raise ReadError(
             f"{label}: the rescale slope, intercept or table is damaged ({reason(error)})."
         ) from error
+    if values.dtype.kind != "f":
+        return values
+    line = header.get("RescaleSlope", 1), header.get("RescaleIntercept", 0)
+    return scaled(array, label, "the rescale slope and intercept", *line)
 
 
 def _load(path: Path) -> Dataset:

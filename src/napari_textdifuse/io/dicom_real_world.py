@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from ..volume import Array
 from .dicom_numbers import number
+from .scaling import scaled
 
 Window = tuple[float, float]
 
@@ -25,6 +26,7 @@ UCUM = {
     "1": "a.u.",
     "": "a.u.",
 }
+_SOURCE = "the real world values of the file (0040,9096)"
 _ORDER = tuple(dict.fromkeys(UCUM.values()))
 
 
@@ -49,14 +51,16 @@ class _Mapping:
     first: float = 0.0
     table: tuple[float, ...] = ()
 
-    def apply(self, array: Array) -> Array:
+    def apply(self, array: Array, label: str) -> Array:
         if not self.table:
-            return np.asarray((array * self.slope + self.intercept), np.float32)
+            return scaled(array, label, _SOURCE, self.slope, self.intercept)
         place = np.rint(array * self.slope + self.intercept - self.first).astype(np.intp)
-        return np.asarray(self.table, np.float32)[place]
+        return scaled(np.asarray(self.table)[place], label, _SOURCE)
 
 
-def apply_real_world(headers: Sequence[Dataset], meaning: Meaning, only: str | None = None) -> bool:
+def apply_real_world(
+    headers: Sequence[Dataset], meaning: Meaning, label: str, only: str | None = None
+) -> bool:
     """Convert values to the unit of their mapping; with several, to the most informative unit.
 
     Parameters
@@ -65,6 +69,8 @@ def apply_real_world(headers: Sequence[Dataset], meaning: Meaning, only: str | N
         Of the slices of one volume.
     meaning : Meaning
         Its array is rescaled; changed in place.
+    label : str
+        Of the image, for messages.
     only : str, optional
         Take a mapping to this unit only.
 
@@ -73,6 +79,11 @@ def apply_real_world(headers: Sequence[Dataset], meaning: Meaning, only: str | N
     bool
         Whether a mapping was applied. The choice among several, and mappings that cannot be
         applied, are noted.
+
+    Raises
+    ------
+    ReadError
+        If it gives values that float32 cannot represent.
     """
     stated = [header.get("RealWorldValueMappingSequence") or [] for header in headers]
     if not any(stated):
@@ -100,9 +111,9 @@ def apply_real_world(headers: Sequence[Dataset], meaning: Meaning, only: str | N
     unit = min(units, key=lambda u: (rank.get(u, 3.5), u))
     chosen = _of_each_slice(found, unit)
     if len(set(chosen)) == 1:
-        meaning.array = chosen[0].apply(array)
+        meaning.array = chosen[0].apply(array, label)
     elif own:
-        meaning.array = np.stack([m.apply(v) for m, v in zip(chosen, array, strict=True)])
+        meaning.array = np.stack([m.apply(v, label) for m, v in zip(chosen, array, strict=True)])
     else:
         meaning.notes.append(
             "The real world values of the file (0040,9096) differ from slice to slice, and the "

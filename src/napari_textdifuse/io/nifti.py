@@ -20,8 +20,9 @@ from ._files import to_json
 from ._quiet import quiet, reason
 from ._series import TimeSeries
 from .bids_pet import is_pet_sidecar, sidecar_scale
-from .nifti_file import damage, load_image, stored_sizes
+from .nifti_file import damage, load_image, stored_fields
 from .nifti_space import affine_of
+from .scaling import scaled
 
 if TYPE_CHECKING:
     import nibabel
@@ -39,6 +40,7 @@ _MR_FACTS = (
 )
 
 _INTENT_LABEL = 1002
+_SCALING = "scl_slope and scl_inter"
 
 
 @quiet("nibabel", "numpy")
@@ -65,8 +67,8 @@ def open_nifti(path: Path) -> TimeSeries:
     InputError
         If it has more than four axes.
     """
-    image, sizes, compressed = load_image(path)
-    return _series(image, path.name, _stem(path), path, sizes, compressed)
+    image, *fields = load_image(path)
+    return _series(image, path.name, _stem(path), path, *fields)
 
 
 def open_image(image: Any, name: str) -> TimeSeries:
@@ -89,12 +91,18 @@ def open_image(image: Any, name: str) -> TimeSeries:
     path = Path(file) if file and is_proxy(image.dataobj) and Path(file).is_file() else None
     if path is None:
         sizes = image.header["pixdim"][1:4]
-        return _series(image, name, name, None, sizes, all_at_once=False)
-    return _series(image, name, name, path, *stored_sizes(path, image.header))
+        return _series(image, name, name, None, sizes, all_at_once=False, scalable=True)
+    return _series(image, name, name, path, *stored_fields(path, image.header))
 
 
 def _series(
-    image: Any, label: str, name: str, path: Path | None, sizes: Any, all_at_once: bool
+    image: Any,
+    label: str,
+    name: str,
+    path: Path | None,
+    sizes: Any,
+    all_at_once: bool,
+    scalable: bool,
 ) -> TimeSeries:
     count = _time_points(image, label)
     ours = _own_extension(image)
@@ -103,6 +111,8 @@ def _series(
         meaning["unit"] = LABEL_UNIT
     factor = meaning.pop("factor", 1.0)
     notes = meaning["metadata"]["notes"]
+    if not scalable:
+        notes.append("Its scl_slope is infinite and was ignored; the values are as stored.")
     placed = ours.get("geometry") is not False and image.affine is not None
     meaning["affine"] = affine_of(image, notes, sizes) if placed else None
     flat = ours.get("ndim") == 2 or int(image.header["dim"][0]) == 2
@@ -125,10 +135,13 @@ def _series(
                 f"{label}: the file is damaged or cut off ({reason(error)}); "
                 "download or export it again."
             ) from error
-        stored = image.get_data_dtype()
-        array = _real_values(volume, stored, label)[0 if flat else ...]
+        array = _real_values(volume, image.get_data_dtype(), label)[0 if flat else ...]
+        proxy = image.dataobj
+        if getattr(proxy, "slope", 1) != 1 and array.dtype.kind == "f" and np.isinf(array).any():
+            raw = proxy.get_unscaled()[(..., time) if count > 1 else ...]
+            scaled(raw, label, _SCALING, proxy.slope, proxy.inter)  # infinite already, or refused
         if factor != 1:
-            array = (array * np.float64(factor)).astype(np.float32)
+            array = scaled(array, label, "the weight and dose of its sidecar", factor)
         return volume.with_array(array)
 
     return TimeSeries(label, count, load)
@@ -141,7 +154,7 @@ def _real_values(volume: Volume, stored: np.dtype[Any], name: str) -> Array:
             f"{name}: {kind_of_values(array.dtype)} cannot be used; save real numbers."
         )
     if array.dtype.kind == "f" and stored.kind in "iu":  # scaled integers
-        array = array.astype(np.float32)
+        array = scaled(array, name, _SCALING)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 

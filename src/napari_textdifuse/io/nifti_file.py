@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LONGEST_HEADER = 1 << 28
 
 
-def load_image(path: Path) -> tuple[Any, Any, bool]:
+def load_image(path: Path) -> tuple[Any, Any, bool, bool]:
     """Open a NIfTI file of either version, compressed or not, whatever its name.
 
     Parameters
@@ -38,6 +38,8 @@ def load_image(path: Path) -> tuple[Any, Any, bool]:
     sizes : ndarray, shape (3,)
         pixdim of x, y and z as stored.
     compressed : bool
+    scalable : bool
+        False if scl_slope is infinite, which nibabel ignores.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def load_image(path: Path) -> tuple[Any, Any, bool]:
         image = _nifti2(path, compressed)
     image = _whole_axes(image, path, compressed)
     _check_size(image, path, compressed)
-    return image, *stored_sizes(path, image.header)
+    return image, *stored_fields(path, image.header)
 
 
 def _is_gzip(path: Path) -> bool:
@@ -78,13 +80,13 @@ def _load(kind: Any, path: Path, compressed: bool) -> Any:
     return kind.from_bytes(_inflate(data, path.name) if compressed else data)
 
 
-def stored_sizes(path: Path, header: Any) -> tuple[Any, bool]:
-    """Return pixdim of x, y and z as stored (nibabel puts 1 for 0); whether it is compressed."""
+def stored_fields(path: Path, header: Any) -> tuple[Any, bool, bool]:
+    """Return what nibabel changes on loading, and whether the file is compressed; see above."""
     compressed = _is_gzip(path)
     with _opened(path, compressed) as file:
         block = file.read(header.template_dtype.itemsize)
     stored = np.frombuffer(block, header.template_dtype.newbyteorder(header.endianness))
-    return stored["pixdim"][0, 1:4], compressed
+    return stored["pixdim"][0, 1:4], compressed, not np.isinf(stored["scl_slope"][0])
 
 
 def _check_offset(path: Path, compressed: bool) -> None:

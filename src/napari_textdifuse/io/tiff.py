@@ -22,6 +22,7 @@ from ._series import TimeSeries
 from .channels import simplify
 from .nifti import NOTICE
 from .raster import DAMAGE
+from .scaling import scaled
 from .tiff_colour import check_colours, to_values
 from .tiff_decode import decode
 from .tiff_size import Size, pixel_size
@@ -93,7 +94,7 @@ def open_tiff(path: Path) -> TimeSeries:
     else:
         stack, window, more = _without_nodata(stack, page)
         notes += more
-        stack, unit, more = _calibrated(stack, line)
+        stack, unit, more = _calibrated(stack, line, path.name)
         notes += more
         window = None if more else window
     if int(page.photometric) == _PHOTOMETRIC.MINISWHITE:
@@ -255,7 +256,7 @@ def _value_line(file: tifffile.TiffFile, page: Any) -> tuple[float, float, str, 
 
 
 def _calibrated(
-    array: Array, line: tuple[float, float, str, str] | None
+    array: Array, line: tuple[float, float, str, str] | None, label: str
 ) -> tuple[Array, str | None, list[str]]:
     """Convert stored values to measured ones; the unit is None if it has no meaning."""
     if line is None:
@@ -264,10 +265,12 @@ def _calibrated(
     if not math.isfinite(slope):
         text = f"{author}'s calibration of the values is not linear; they were kept as stored."
         return array, None, [text]
-    if (slope, intercept) == (1, 0) or not slope or not math.isfinite(intercept):
+    if (slope, intercept) == (1, 0):
         return array, None, []
-    with np.errstate(over="ignore"):
-        array = (array * np.float64(slope) + intercept).astype(np.float32)
+    if not slope or not math.isfinite(intercept):
+        text = f"{author}'s scale {slope:g} and offset {intercept:g} were ignored; the values are "
+        return array, None, [text + "as stored."]
+    array = scaled(array, label, f"{author}'s scale and offset", slope, intercept)
     known = parse_unit(unit) if 0 < len(unit) <= 12 and "value" not in unit.casefold() else None
     sign = "-" if intercept < 0 else "+"
     note = (
