@@ -37,6 +37,9 @@ SURE, UNSURE, LOWEST = 1.9, 2.6, 1 / 255
 #: Percentage of the pixels that count as black, and how far above the darker source's black
 #: that of the result may be.
 BLACK, MARGIN = 1.0, 2.5 / 255
+#: Sources agree below this difference, averaged over a width in pixels. There the result may
+#: differ from them by a fixed amount, some times the mean difference and the noise.
+AGREE, AGREE_WIDTH, KEPT, KEPT_MEAN, KEPT_NOISE = 6 / 255, 3.0, 7 / 255, 2.0, 3.0
 #: How often haze is cleared, and the width in pixels of what then raises the image to its sources.
 ROUNDS, RAISED = 2, 2.0
 #: Standard deviations between the mean and the first percentile of a normal distribution.
@@ -269,6 +272,37 @@ def noisy_air(x: Floats, y: Floats) -> Floats | None:
     parts, _ = ndimage.label(share > 0)
     reached = np.isin(parts, np.setdiff1d(parts[border], 0))
     return (np.clip(share, 0, 1) * reached * certain).astype(np.float32)
+
+
+def keep_agreed(fused: Floats, x: Floats, y: Floats) -> Floats:
+    """Return what to add so that the result is close to the sources where these agree.
+
+    A network makes larger changes in a few pixels where there is nothing to fuse. Restoration
+    of a poor image is kept: it changes the whole image, or removes noise.
+
+    Parameters
+    ----------
+    fused, x, y : ndarray of float32, shape (Y, X)
+        Brightness in [0, 1] of the result and the sources.
+
+    Returns
+    -------
+    ndarray of float32, shape (Y, X)
+        0 where the sources differ, and where the result is close enough.
+    """
+    from scipy import ndimage
+
+    change = fused - (x + y) / 2
+    agreed = ndimage.gaussian_filter(np.abs(x - y), AGREE_WIDTH)
+    weight = np.clip(2 - agreed / np.float32(AGREE / 2), 0, 1)
+    area = float(weight.sum())
+    if not area:
+        return np.zeros_like(fused)
+    noise = max(_excess_noise(image) for image in (x, y))
+    mean = float((weight * np.abs(change)).sum()) / area
+    allowed = np.float32(KEPT + KEPT_MEAN * mean + KEPT_NOISE * noise)
+    kept: Floats = weight * (np.clip(change, -allowed, allowed) - change)
+    return kept
 
 
 def clear_haze(

@@ -8,6 +8,7 @@ from napari_textdifuse import FusionPipeline
 from napari_textdifuse.colour import (
     clear_haze,
     denoised_anatomy,
+    keep_agreed,
     lost_anatomy,
     noise_level,
     noisy_air,
@@ -238,3 +239,39 @@ def test_air_is_connected_to_the_border_and_dark_in_both_images():
     assert 0.1 < noisy_air(noisy(clean, 4.5 / 255), other)[112:].mean() < 0.9
     # no air at the border: dark tissue
     assert noisy_air(noisy(clean + 0.2), noisy(other)) is None
+
+
+def test_where_the_sources_agree_the_result_does_too():
+    image = np.tile(np.linspace(0.1, 0.6, 128, dtype=np.float32), (128, 1))
+    other = image.copy()
+    other[64:] += 0.2
+    fused = image + np.float32(0.01)
+    fused[20:30, 20:30] += 0.1
+    fused[100:110, 20:30] += 0.1  # between the sources, which differ
+    amended = fused + keep_agreed(fused, image, other)
+    # 7/255, and twice the mean change of about .01
+    assert amended[20:30, 20:30] - image[20:30, 20:30] == pytest.approx(0.0483, abs=0.003)
+    np.testing.assert_array_equal(amended[80:], fused[80:])
+    far = np.ones((54, 128), bool)
+    far[20:30, 20:30] = False
+    np.testing.assert_array_equal(amended[:54][far], fused[:54][far])
+
+
+def test_restoration_is_kept_where_the_sources_agree():
+    image = np.tile(np.linspace(0.1, 0.4, 128, dtype=np.float32), (128, 1))
+    brighter = image + np.linspace(0.1, 0.25, 128, dtype=np.float32)
+    assert not keep_agreed(brighter, image, image).any()
+    noisy = (image + np.random.default_rng(0).normal(0, 0.08, image.shape)).astype(np.float32)
+    removed = np.clip(noisy - image, -0.25, 0.25)
+    assert np.abs(keep_agreed(image, noisy, noisy)).mean() < 0.02 * np.abs(removed).mean()
+
+
+def test_an_image_fused_with_itself_has_no_pixel_far_off(pipe):
+    rng = np.random.default_rng(3)
+    image = ndimage.gaussian_filter(rng.random((160, 160)), 12)
+    image = ((image - image.min()) / np.ptp(image)).astype(np.float32) ** 3
+    image[60:63] = image[:, 90:92] = 1  # thin lines
+    fused = pipe(image, image, steps=1, modality={"a": "MR", "b": "MR"}).fused
+    off = 255 * np.abs(fused - image)
+    assert off.mean() < 1
+    assert off.max() < 10

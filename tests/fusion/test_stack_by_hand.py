@@ -110,7 +110,9 @@ def test_colours_fade_towards_the_image_without_them(tiny_pipeline, balance, sou
     backend = tiny_pipeline.backend
     fuser = StackFuser(
         backend,
-        SimpleNamespace(network=backend.network, swapped=False, deviation=None, keeps_black=False),
+        SimpleNamespace(
+            network=backend.network, swapped=False, deviation=None, corrections=frozenset()
+        ),
         ChromaDecision(False, "", source),
         FusionOptions(balance=balance, steps=1),
         0,

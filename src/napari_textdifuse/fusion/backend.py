@@ -63,10 +63,9 @@ class NetworkChoice:
     facts: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     deviation: ErrorCalibration | None = None
-    #: Whether the black level of the darker source is kept, see `colour.clear_haze`.
-    keeps_black: bool = False
-    #: Whether noise in the air around the body is removed, see `colour.noisy_air`.
-    clears_air: bool = False
+    #: How the result is corrected: "agreement" (see `colour.keep_agreed`), "black" (see
+    #: `colour.clear_haze`) and "air" (see `colour.noisy_air`).
+    corrections: frozenset[str] = frozenset()
 
 
 class Backend(Protocol):
@@ -190,14 +189,17 @@ class LightBackend:
         if known is not None and not known.covers(ready.a.modality, ready.b.modality):
             known = None
         # volumes are not changed: neighbouring slices must agree
-        natural = kind_of_pair(ready)[0] == "natural"
+        corrections = {"agreement"}
+        if kind_of_pair(ready)[0] != "natural":
+            corrections.add("air")
+        elif ready.single_slice:
+            corrections.add("black")
         return NetworkChoice(
             network,
             facts=facts,
             notes=notes,
             deviation=known,
-            keeps_black=natural and ready.single_slice,
-            clears_air=not natural,
+            corrections=frozenset(corrections),
         )
 
     def _placed(self, network: LightNetwork) -> LightNetwork:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..colour import (
     clear_haze,
     denoised_anatomy,
+    keep_agreed,
     lost_anatomy,
     measured_to_rgb,
     noisy_air,
@@ -95,9 +96,11 @@ class StackFuser:
         self.swapped, self.anatomy = choice.swapped, colours.anatomy
         # how far the balance leans towards a single image, and towards one without colours
         self.single = abs(options.balance)
-        light = options.restoration["light"]
-        self.clear = light * (1 - self.single) if choice.keeps_black else 0.0
-        self.clear_air = options.restoration["noise"] if choice.clears_air else 0.0
+        both = 1 - self.single
+        self.close = both if "agreement" in choice.corrections else 0.0
+        light, noise = options.restoration["light"], options.restoration["noise"]
+        self.clear = light * both if "black" in choice.corrections else 0.0
+        self.clear_air = noise if "air" in choice.corrections else 0.0
         towards = "b" if options.balance > 0 else "a"
         self.colourless = 0.0 if colours.colour_from == towards else self.single
         self.seed, self.samples, self.memory = options.seed, options.samples, memory
@@ -293,6 +296,10 @@ class StackFuser:
                         kept.base, _copy(labels[i]), strength, fused
                     )
             luma[i][frame], plain[i][frame], share[i][frame] = fused, bases[i].luma, bases[i].share
+            if self.close:
+                back = np.float32(self.close) * keep_agreed(plain[i], x[i], y[i])
+                luma[i] += back
+                plain[i] += back
             if anatomy is not None:  # of the base, so that emphasis is not taken back
                 clean = denoised_anatomy(plain[i], anatomy[i])
                 lost = np.float32(1 - self.single) * lost_anatomy(plain[i], clean)
