@@ -33,6 +33,20 @@ def test_a_ct_is_in_hu_only_where_it_reaches_air(tmp_path, low, high, unit):
     assert any("Hounsfield" in n for n in volume.metadata["notes"]) == (unit == "HU")
 
 
+@pytest.mark.parametrize("name", ["mri/case01.nii.gz", "pet/case01.nii.gz", "scan_T1w.nii.gz"])
+def test_a_name_does_not_turn_a_ct_into_another_modality(tmp_path, name):
+    volume = read(save(tmp_path / name, ct()))
+    assert volume.modality is None
+    assert "so no modality was assumed" in volume.metadata["notes"][-1]
+    stated = state(volume, modality="CT")
+    assert (stated.modality, stated.unit) == ("CT", "HU")
+    assert not any("no modality was assumed" in note for note in stated.metadata["notes"])
+    assert any("Hounsfield" in note for note in stated.metadata["notes"])
+    assert not state(stated, unit="HU").metadata["notes"]
+    other = read(save(tmp_path / name, ct(0, 900)))
+    assert other.modality in ("MR", "PT")
+
+
 def test_padding_below_air_is_not_a_value():
     array = ct(-1000)
     array[0, 0] = -3024
@@ -46,7 +60,7 @@ def test_facts_and_their_sources(tmp_path):
     facts = read(path).facts
     assert (facts["modality"].value, facts["modality"].source) == ("PT", "folder name")
     assert (facts["unit"].value, facts["unit"].source) == (None, "unknown")
-    assert facts["space"].value == "3 x 2 x 2 mm, RAS"
+    assert facts["space"].value == "3 x 2 x 2 mm, RAS, unit assumed"
     (path.parent / "case01.json").write_text('{"Units": "Bq/ml", "Modality": "PET"}')
     facts = read(path).facts
     assert (facts["modality"].source, str(facts["unit"])) == (

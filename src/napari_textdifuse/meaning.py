@@ -11,12 +11,21 @@ import numpy as np
 
 from .errors import InputError
 from .names import CONTRASTS, NameFacts, contrast_in
-from .volume import LABEL_UNIT, MODALITIES, Volume
+from .volume import LABEL_UNIT, MODALITIES, MODALITY_NAMES, Volume
 
 #: Units with special treatment in this package.
 UNITS = ("HU", "SUVbw", "Bq/mL", "counts", "a.u.")
 #: Lowest value of a CT in HU: air, with a margin for noise and filters.
 AIR_HU = (-1100.0, -900.0)
+
+#: Notes that a statement of the user answers.
+_IN_HU = (
+    "The lowest value of this CT is that of air, so its values were taken as Hounsfield units; "
+    "state the unit if they are not."
+)
+_LIKE_A_CT = (
+    "the values reach down to that of air in a CT, so no modality was assumed; state the modality."
+)
 
 _MODALITY_WORDS = {
     **{code.casefold(): code for code in MODALITIES},
@@ -154,8 +163,10 @@ def state(
     if volume.unit != LABEL_UNIT and _contradicts(changes.get("modality"), volume, changes):
         # the unit was derived for another kind of image
         changes["unit"], sources["unit"] = "a.u.", "unknown"
-    found_notes = (*volume.metadata.get("notes", ()), *notes)
-    metadata = {**volume.metadata, "notes": found_notes}
+    asked = {"unit": _IN_HU, "modality": _LIKE_A_CT}
+    answered = tuple(text for name, text in asked.items() if name in changes)
+    before = [n for n in volume.metadata.get("notes", ()) if not n.endswith(answered)]
+    metadata = {**volume.metadata, "notes": (*before, *notes)}
     return infer(replace(volume, **changes, sources=sources, metadata=metadata))  # type: ignore[arg-type]
 
 
@@ -167,10 +178,10 @@ def _contradicts(modality: str | None, volume: Volume, changes: Mapping[str, str
 def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
     """Infer missing facts from names and values, within limits.
 
-    The modality and contrast come from the name of the file or its folders; where the file's own
-    name says nothing, the contrast of an MR image comes from its echo, repetition and inversion
-    times. A CT of unknown unit is in HU if its lowest value is that of air; the assumption is a
-    note.
+    The modality and contrast come from the name of the file or its folders, unless the values are
+    those of a CT in HU; where the file's own name says nothing, the contrast of an MR image comes
+    from its echo, repetition and inversion times. A CT of unknown unit is in HU if its lowest value
+    is that of air; the assumption is a note.
 
     Parameters
     ----------
@@ -187,7 +198,10 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
     notes: list[str] = []
     modality, contrast = volume.modality, volume.contrast
     if named is not None and volume.unit != LABEL_UNIT:
-        if modality is None and named.modality is not None:
+        if modality is None and _is_contradicted(named, volume):
+            suggested = MODALITY_NAMES[str(named.modality)]
+            notes.append(f"The {named.source} suggests {suggested}, but {_LIKE_A_CT}")
+        elif modality is None and named.modality is not None:
             modality = changes["modality"] = named.modality
             sources["modality"] = named.source
         if modality == "MR" and contrast is None and named.contrast is not None:
@@ -210,16 +224,19 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
     unit_open = volume.unit == "a.u." and sources.get("unit", "unknown") == "unknown"
     if modality == "CT" and unit_open and not volume.rgb and _reaches_air(volume):
         changes["unit"], sources["unit"] = "HU", "values"
-        notes.append(
-            "The lowest value of this CT is that of air, so its values were taken as Hounsfield "
-            "units; state the unit if they are not."
-        )
-    if not changes and sources == dict(volume.sources):
+        notes.append(_IN_HU)
+    if not (changes or notes) and sources == dict(volume.sources):
         return volume
     if notes:
         old = tuple(volume.metadata.get("notes", ()))
         changes["metadata"] = {**volume.metadata, "notes": (*old, *notes)}
     return replace(volume, sources=sources, **changes)
+
+
+def _is_contradicted(named: NameFacts, volume: Volume) -> bool:
+    """Return whether a name states another modality than CT for what is a CT in HU."""
+    stated = volume.unit != "a.u." or volume.rgb
+    return named.modality in ("MR", "PT", "NM") and not stated and _reaches_air(volume)
 
 
 def _reaches_air(volume: Volume) -> bool:

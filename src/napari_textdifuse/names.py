@@ -23,11 +23,12 @@ _HOMES = ("home", "users")
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _MODALITY: dict[str, str] = {
-    **dict.fromkeys(
-        ("ct", "cta", "cbct", "hrct", "ncct", "cect", "ldct", "ctac", "hounsfield"), "CT"
-    ),
-    **dict.fromkeys(("pet", "fdg", "suv", "suvbw", "pt"), "PT"),
-    **dict.fromkeys(("spect", "spet"), "NM"),
+    **dict.fromkeys(("ct", "cta", "cbct", "hrct", "ncct", "cect", "ldct", "ctac"), "CT"),
+    **dict.fromkeys(("ctres", "hounsfield", "tdm"), "CT"),
+    **dict.fromkeys(("pet", "fdg", "suv", "suvbw", "pt", "tep"), "PT"),
+    **dict.fromkeys(("av45", "av1451", "florbetapir", "florbetaben", "flutemetamol"), "PT"),
+    **dict.fromkeys(("flortaucipir", "fdopa", "fmiso"), "PT"),
+    **dict.fromkeys(("spect", "spet", "datscan", "hmpao"), "NM"),
     **dict.fromkeys(("mr", "mri", "fmri", "mra", "mrt", "irm"), "MR"),
 }
 _MR_CONTRAST: dict[str, str | None] = {
@@ -40,8 +41,14 @@ _MR_CONTRAST: dict[str, str | None] = {
     "adc": "ADC",
     **dict.fromkeys(("t2star", "t2starw", "swi", "bold"), "T2*"),
     **dict.fromkeys(("mra", "tof"), "MRA"),
-    **dict.fromkeys(("t1map", "t2map", "t1rho", "inplanet1", "inplanet2"), None),
+    **dict.fromkeys(("t1map", "t2map", "t1rho", "inplanet1", "inplanet2", "dti"), None),
 }
+#: Suffixes of BIDS that are words of their own elsewhere.
+_BIDS_CONTRAST = {"unit1": "T1", "angio": "MRA"}
+#: With these words an MR image shows something other than its weighting.
+_DERIVED = ("map", "maps", "mapping", "molli", "phase", "ratio", "subtraction", "subtracted")
+#: The weightings that such an image does not have.
+_WEIGHTINGS = {"T1", "T1Gd", "T2", "PD", "T2*"}
 _SCENE: dict[str, str] = {
     **dict.fromkeys(("ir", "infrared", "thermal", "lwir", "nir"), "IR"),
     **dict.fromkeys(("vis", "vi", "visible", "rgb"), "VIS"),
@@ -50,10 +57,14 @@ _SCENE: dict[str, str] = {
 _FOLDERS = {"anat": "MR", "func": "MR", "dwi": "MR", "perf": "MR", "nm": "NM"}
 #: Ambiguous words: also a time point, a disease, a car or a German county.
 _WEAK = ("t1", "t2", "pd", "pt", "suv", "fdg")
+_TIME_POINTS = ("t1", "t2", "pd")
 #: Contrast agents, as words after T1.
 _AGENTS = ("gd", "gad", "gado", "gadolinium", "ce", "contrast", "post", "postcontrast", "km")
 #: A mask drawn in a PET is not a PET.
-_MASKS = ("mask", "masks", "seg", "segmentation", "label", "labels", "roi", "dseg", "atlas")
+_MASKS = (
+    *("mask", "masks", "seg", "segmentation", "label", "labels", "roi", "dseg", "atlas", "gt"),
+    *("aseg", "aparc", "wmparc", "parcellation", "probseg", "pve", "pveseg", "umap", "mumap"),
+)
 #: The word after these names the space of the image, not its kind: "ct_to_mr", "PET in MRI space".
 _ONTO = ("to", "onto", "on", "in")
 #: BIDS entities that do not describe the kind of image.
@@ -143,12 +154,17 @@ def _facts(name: str, picture: bool, weak: bool) -> NameFacts | None:
         words = [w for w in words if w not in ("suv", "pt", "pd")]
         scenes = {_SCENE[w] for w in words if w in _SCENE}
         strong = strong or scenes
+    last = words[-1] if words else ""
+    bids = name.casefold().startswith("sub-")
+    if bids and last in _BIDS_CONTRAST:
+        return NameFacts("MR", _BIDS_CONTRAST[last])
     if len(strong) > 1:
-        last = words[-1]
         suffix = _MODALITY.get(last) or ("MR" if last in _MR_CONTRAST else None)
-        if not (name.casefold().startswith("sub-") and suffix):
+        if not (bids and suffix):
             return NameFacts()  # "PET_MRI": ambiguous
         strong = {suffix}
+    elif strong - {"MR"} and last in _TIME_POINTS:
+        return NameFacts()  # "CT01_T1": the first time point of a CT, or the T1 of control 1
     if not strong and weak:
         found = [w for w in words if w in _WEAK]
         # initials of a disease or a patient come first, a suffix comes last
@@ -168,8 +184,17 @@ def _contrast(words: Sequence[str]) -> str | None:
         w in _AGENTS and (w, after) not in (("post", "op"), ("post", "treatment"))
         for w, after in pairwise([*words, ""])
     )
-    if "FLAIR" in kinds:  # "T2 FLAIR" and "T1 FLAIR" are both FLAIR
+    text = f" {' '.join(words)} "
+    if any(name in text for name in (" dark fluid ", " darkfluid ", " da fl ")):  # of Siemens
         return "FLAIR"
+    if any(w in _DERIVED for w in words) or "mp2rage" in words:
+        # both inversions, the uniform image and the T1 map of an MP2RAGE have its name
+        kinds -= _WEIGHTINGS
+    if "FLAIR" in kinds:
+        # a "T1 FLAIR" of GE is weighted by T1, or a FLAIR lies on a T1
+        return None if kinds & {"T1", "T1Gd"} else "FLAIR"
+    if "tirm" in words:  # of Siemens: STIR or FLAIR
+        return None
     if kinds == {"T1"} and agent:
         return "T1Gd"
     if kinds == {"T1", "T1Gd"}:
@@ -187,6 +212,7 @@ def _words(name: str) -> list[str]:
     parts: list[str] = []
     for token in re.split(r"[_\s./\\+()\[\],]+", name.replace("*", "star")):
         if _ENTITY.match(token):  # a BIDS entity, such as space-MNI or acq-ct
+            parts += ["phase"] if token == "part-phase" else []
             continue
         bids = token.startswith("ce-")
         for piece in [token] if not bids else ["ce"]:
@@ -211,9 +237,8 @@ def _without_target(words: list[str]) -> list[str]:
     """Drop the word that names the space of an image."""
     kept = list(words)
     for i, word in enumerate(words[:-1]):
-        if word in _ONTO and any(w in _MODALITY or w in _MR_CONTRAST for w in words[:i]):
+        if word in _ONTO and i > 0:
             kept[i + 1] = ""
-    for i, word in enumerate(words):
-        if word == "space" and i > 0:  # "mri_space"
-            kept[i - 1] = ""
-    return [w for w in kept if w] or list(words)
+    if len(words) > 1 and words[-1] == "space":  # "mri_space"; "t2_space_sag" is a sequence
+        kept[-2] = ""
+    return [w for w in kept if w]

@@ -120,8 +120,8 @@ class Volume:
         How an MR image is weighted: ``"T1"``, ``"T1Gd"`` (after gadolinium), ``"T2"``, ``"PD"``,
         ``"FLAIR"``, ``"DWI"``, ``"ADC"``, ``"T2*"``, ``"MRA"``, or None when unknown.
     sources : mapping of str to str
-        Source of each fact ("modality", "unit", "contrast", "space"); one of
-        `SOURCES`. See `facts`.
+        Source of each fact ("modality", "unit", "contrast", "space", and "length", the unit of
+        length, only where millimetres were assumed); one of `SOURCES`. See `facts`.
     metadata : mapping
         Facts about the acquisition, never the patient's identity. For one image of a time series,
         ``"time"`` is its index among ``"time_points"``, from 0.
@@ -210,7 +210,8 @@ class Volume:
         facts["colour"] = self._colour()
         spacing = self.spacing
         size = " x ".join(f"{s:.4g}" for s in spacing) if spacing else ""
-        facts["space"] = fact("space", f"{size} mm, RAS" if spacing else None)
+        assumed = ", unit assumed" if known.get("length") == "unknown" else ""
+        facts["space"] = fact("space", f"{size} mm, RAS{assumed}" if spacing else None)
         point, points = (self.metadata.get(k) for k in ("time", "time_points"))
         facts["time"] = fact("time", f"point {point} of {points}, from 0" if points else None)
         return facts
@@ -292,7 +293,8 @@ class Volume:
         Parameters
         ----------
         image : nibabel.Nifti1Image
-            Three-dimensional, or four-dimensional with a single time point.
+            Three-dimensional, or four-dimensional with a single time point. Lengths in metres or
+            micrometres are converted; without a unit they are taken as millimetres.
         **fields
             Any field of `Volume`, such as ``modality="PT", unit="SUVbw"``.
 
@@ -323,8 +325,27 @@ class Volume:
                 f"{spatial} has several time points; choose one first."
             )
         array = data.transpose(2, 1, 0, 3) if rgb else data.transpose(2, 1, 0)
-        fields.setdefault("affine", image.affine)
+        if "affine" not in fields and image.affine is not None:
+            scale, stated = millimetres_of(image.header)
+            fields["affine"] = np.diag([scale, scale, scale, 1.0]) @ image.affine
+            if not stated:
+                fields["sources"] = {"length": "unknown", **fields.get("sources", {})}
         return cls(array=np.ascontiguousarray(array), rgb=rgb, **fields)
+
+
+def millimetres_of(header: Any) -> tuple[float, bool]:
+    """Return the millimetres per unit of length of a header, and whether it states the unit.
+
+    Parameters
+    ----------
+    header : nibabel.spatialimages.SpatialHeader
+        The lower three bits of ``xyzt_units`` of NIfTI are 1 (m), 2 (mm), 3 (micrometre) or 0
+        (unknown); other formats are always in millimetres.
+    """
+    if "xyzt_units" not in getattr(header, "keys", tuple)():
+        return 1.0, True
+    factor = {1: 1e3, 2: 1.0, 3: 1e-3}.get(int(header["xyzt_units"]) & 7)
+    return (1.0, False) if factor is None else (factor, True)
 
 
 def _real_numbers(affine: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -163,11 +163,28 @@ def test_several_that_fit_are_not_guessed(batch, dataset):
     assert "trc-PIB" in json.loads(sidecar.read_text())["Sources"][1]
 
 
+def test_an_image_is_not_paired_with_itself(batch, dataset):
+    """Two options that differ may select one image in some of the subjects."""
+    save(dataset / "sub-03/anat/sub-03_run-1_T1w.nii.gz")
+    save(dataset / "sub-03/anat/sub-03_run-2_T1w.nii.gz", hot=True)
+    ran = batch("--json", a="acq-mprage_T1w", b="T1w")
+    assert ran.status == 2
+    content = json.loads(ran.out)
+    assert [case["name"] for case in content["failed"]] == ["sub-01"]
+    assert "both select sub-01_acq-mprage_T1w.nii.gz" in content["failed"][0]["error"]
+    assert not (dataset / "derivatives/textdifuse/sub-01").exists()
+    assert batch(a="run-1_T1w", b="run-2_T1w").status == 0
+    for a, b in (("run-1_T1w", "run-01_t1w"), ("acq-x_run-1_T1w", "run-1_acq-x_T1w")):
+        with pytest.raises(InputError, match="fused with itself"):
+            find_pairs(dataset, a, b)
+
+
 def test_what_is_asked_must_be_there(batch, textdifuse, fast, dataset, tmp_path):
     for options, words in (
         (("batch", dataset, "--bids", "--a", "T1w", "--b", "FLAIR"), "FLAIR"),
         (("batch", dataset, "--bids", "--a", "T1w"), "--b pet"),
         (("batch", dataset / "sub-01", "--bids", "--a", "T1w", "--b", "pet"), "not a BIDS"),
+        (("batch", dataset, "--bids", "--a", "T1w", "--b", "t1w"), "fused with itself"),
         (("batch", dataset, dataset, "--a", "T1w", "--out", tmp_path / "o"), "--bids"),
         (("batch", dataset, "--out", tmp_path / "o"), "two folders"),
         (("batch", dataset, dataset), "--out"),

@@ -187,6 +187,33 @@ def test_folders_without_a_common_name(textdifuse, fast, folders, tmp_path):
     assert len(ran.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("kind", ["folder", "link to it", "links to its files"])
+def test_a_folder_is_not_fused_with_itself(textdifuse, fast, folders, tmp_path, kind):
+    a = folders[0]
+    b = a if kind == "folder" else tmp_path / "C"
+    if kind == "link to it":
+        b.symlink_to(a)
+    elif kind == "links to its files":
+        b.mkdir()
+        for path in a.iterdir():
+            (b / path.name).symlink_to(path)
+    ran = textdifuse("batch", a, b, "--out", tmp_path / "out", *fast)
+    assert ran.status == 2
+    assert "are the same files" in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pair_of_one_image_is_noted(batch, folders, tmp_path):
+    (folders[1] / "x.jpg").unlink()
+    (folders[1] / "x.png").write_bytes((folders[0] / "x.png").read_bytes())
+    ran, summary = batch()
+    assert ran.status == 0
+    notes = {case["name"]: case["notes"] for case in summary["cases"]}
+    assert any("are the same image" in note for note in notes["x"])
+    assert not any("are the same image" in note for note in notes["y"])
+
+
 def test_ctrl_c_keeps_what_is_done(batch, tmp_path, monkeypatch):
     real, calls = fuse_module.fuse_pair, []
 

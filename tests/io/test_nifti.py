@@ -60,10 +60,34 @@ def test_big_endian_becomes_native(tmp_path):
     assert volume.array[3, 2, 1] == ramp()[1, 2, 3]
 
 
-@pytest.mark.parametrize(("code", "factor"), [(1, 1000), (2, 1), (3, 0.001), (0, 1)])
-def test_units_of_length(tmp_path, code, factor):
-    volume = io.read(save(tmp_path / "x.nii", ramp(), xyzt_units=code))
+@pytest.mark.parametrize("time", [0, 8, 16, 24, 40, 64])  # unknown, s, ms, us, ppm, undefined
+@pytest.mark.parametrize(("code", "factor"), [(1, 1000), (2, 1), (3, 0.001), (0, 1), (5, 1)])
+def test_units_of_length(tmp_path, code, factor, time):
+    volume = io.read(save(tmp_path / "x.nii", ramp(), xyzt_units=code + time))
     np.testing.assert_allclose(volume.affine[:3], AFFINE[:3] * factor, rtol=1e-5)
+    assert ("unit assumed" in volume.facts["space"].value) == (code in (0, 5))
+    assert volume.facts["space"].source == "file"
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3])
+def test_the_library_s_own_conversion_knows_the_unit(tmp_path, code):
+    image = nib.load(save(tmp_path / "x.nii", ramp(), xyzt_units=code))
+    volume, read = Volume.from_nibabel(image), io.read(tmp_path / "x.nii")
+    np.testing.assert_allclose(volume.affine, read.affine)
+    assert volume.facts["space"] == read.facts["space"]
+
+
+@pytest.mark.parametrize(
+    ("code", "size", "noted"),
+    [(0, 0.001, "0.006 mm long"), (0, 2000, "1.2e+04 mm long"), (0, 1, ""), (2, 0.001, "")],
+)
+def test_an_implausible_length_without_a_unit_is_noted(tmp_path, code, size, noted):
+    """A head in metres, or a mouse in micrometres."""
+    affine = np.diag([size, size, size, 1.0])
+    volume = io.read(save(tmp_path / "x.nii", ramp(), affine, xyzt_units=code))
+    notes = [note for note in volume.metadata["notes"] if "xyzt_units" in note]
+    assert len(notes) == bool(noted)
+    assert noted in "".join(notes)
 
 
 def test_unknown_orientation_is_noted(tmp_path):

@@ -76,6 +76,18 @@ def test_the_same_file_by_each_library(file, library):
         assert (volume.modality, volume.contrast) == ("MR", "T1")
 
 
+@pytest.mark.parametrize(("unit", "factor"), [("micron", 1e-3), ("meter", 1e3), ("unknown", 1)])
+@pytest.mark.parametrize("library", OPEN)
+def test_the_unit_of_length_by_each_library(tmp_path, library, unit, factor):
+    image = nib.Nifti1Image(ARRAY.transpose(2, 1, 0), AFFINE)
+    image.header.set_xyzt_units(unit)
+    nib.save(image, tmp_path / "x.nii")
+    volume = as_volume(OPEN[library](str(tmp_path / "x.nii")), "image A")
+    same(volume, affine=np.diag([factor, factor, factor, 1]) @ AFFINE)
+    if library not in ("SimpleITK", "TorchIO"):  # which convert it, and do not keep it
+        assert ("unit assumed" in volume.facts["space"].value) == (unit == "unknown")
+
+
 OUT_AND_IN = ["to_nibabel", "to_sitk", "to_monai", "to_torchio", "to_xarray"]
 
 

@@ -67,6 +67,40 @@ def test_imagej_voxel_size(tmp_path):
     np.testing.assert_allclose(volume.spacing, (2e-3, 0.25e-3, 0.5e-3))
 
 
+def test_imagej_does_not_write_a_distance_of_one(tmp_path):
+    """ij.io.FileSaver leaves out ``spacing=1.0``."""
+    for axes, shape in (("ZYX", (4, 5, 6)), ("TYX", (4, 5, 6)), ("YX", (5, 6))):
+        tifffile.imwrite(
+            tmp_path / "x.tif",
+            ramp(shape),
+            imagej=True,
+            resolution=(1 / 0.5, 1 / 0.25),
+            metadata={"axes": axes, "unit": "um"},
+        )
+        volume = io.read(tmp_path / "x.tif", time=0)
+        np.testing.assert_allclose(volume.spacing[-2:], (0.25e-3, 0.5e-3))
+        said = [n for n in volume.metadata["notes"] if "means 1 um" in n]
+        assert len(said) == (axes == "ZYX")
+    tifffile.imwrite(
+        tmp_path / "y.tif",
+        ramp((4, 5, 6)),
+        imagej=True,
+        resolution=(2, 4),
+        metadata={"axes": "ZYX", "unit": "um"},
+    )
+    assert io.read(tmp_path / "y.tif").spacing[0] == pytest.approx(1e-3)
+
+
+def test_a_stack_without_a_distance_between_slices_says_so(tmp_path):
+    sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25}
+    tifffile.imwrite(tmp_path / "x.ome.tif", ramp((4, 5, 6)), metadata={"axes": "ZYX", **sizes})
+    volume = io.read(tmp_path / "x.ome.tif")
+    assert volume.spacing == pytest.approx((0.5e-3, 0.25e-3, 0.5e-3))  # um, OME's default
+    assert "no distance between slices" in volume.metadata["notes"][0]
+    tifffile.imwrite(tmp_path / "y.ome.tif", ramp((5, 6)), metadata={"axes": "YX", **sizes})
+    assert not io.read(tmp_path / "y.ome.tif").metadata["notes"]
+
+
 def test_ome_voxel_size(tmp_path):
     sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25, "PhysicalSizeZ": 2}
     units = {f"{k}Unit": "mm" for k in sizes}

@@ -155,6 +155,11 @@ def _pairs(options: argparse.Namespace) -> Pairs:
             f"no image in {options.a} has the same name as one in {options.b}, without extensions; "
             "rename them so that pairs have the same name."
         )
+    if all(a[name].samefile(b[name]) for name in names):
+        raise InputError(
+            f"the images of {options.a} and {options.b} are the same files, so each would be fused "
+            "with itself; give two different folders."
+        )
     return {name: (a[name], b[name]) for name in names}, {}, sorted(a.keys() ^ b.keys())
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+
 from ..colormaps import ColourChoice, choose_colours
 from ..intensity import Window, choose_windows
 from ..spatial import Registration, RegistrationProgress, resample_to
@@ -139,6 +141,8 @@ def make_pair(
     colours = choose_colours(options.colormap, options.tint, options.colour)
     selection = _selection(a, b, options)
     windows, notes = choose_windows(a, b, options.windows)
+    if _are_equal(a, b):
+        notes += ("Images A and B are the same image; check that image B is the one you mean.",)
     registration = None
     if options.register is not None:
 
@@ -155,6 +159,18 @@ def make_pair(
     time = options.time if isinstance(options.time, tuple) else (options.time, options.time)
     notes = selection.notes + notes
     return Pair(a, b, selection, windows, registration, time, notes, colours)
+
+
+def _are_equal(a: Volume, b: Volume) -> bool:
+    """Return whether two images have the same values at the same place; lazy ones are not read."""
+    placed = [volume.affine for volume in (a, b) if volume.affine is not None]
+    if len(placed) == 1 or (placed and not np.allclose(*placed)):
+        return False
+    if a.array is b.array:
+        return True
+    if a.is_lazy or b.is_lazy or a.array.shape != b.array.shape:
+        return False
+    return np.array_equal(a.array, b.array, equal_nan=a.array.dtype.kind == "f")
 
 
 def _selection(a: Volume, b: Volume, options: FusionOptions) -> Selection:

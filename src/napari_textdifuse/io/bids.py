@@ -122,8 +122,13 @@ def find_pairs(root: Path, a: str, b: str) -> BidsPairs:
     Raises
     ------
     InputError
-        If the folder is not a data set, or no session has both.
+        If the folder is not a data set, no session has both, or both options select one image.
     """
+    if _asked(a) == _asked(b):
+        raise InputError(
+            f"image A and image B are both {a}, so each image would be fused with itself; choose "
+            f"another suffix or entity for one of them, such as pet or run-2_{a.split('_')[-1]}."
+        )
     if not any(root.glob("sub-*")):
         raise InputError(
             f"{root.name} has no folders sub-*, so it is not a BIDS data set; give its root, or "
@@ -148,6 +153,11 @@ def find_pairs(root: Path, a: str, b: str) -> BidsPairs:
                 f"{session} has {len(images)} images {wanted}: {', '.join(known)}; choose one by "
                 f"its entities, such as {option} {known[0]}."
             )
+        elif both[0] == both[1]:
+            result.unclear[session] = (
+                f"{a} and {b} both select {both[0][0].path.name}, which would be fused with "
+                "itself; choose the other image by its entities, such as --b run-2_T1w."
+            )
         else:
             result.pairs[session] = both[0][0].path, both[1][0].path
     if not result.pairs and not result.unclear:
@@ -167,12 +177,20 @@ def _images(root: Path) -> Iterator[BidsFile]:
 
 
 def _fits(image: BidsFile, wanted: str) -> bool:
-    *entities, suffix = wanted.split("_")
-    asked = dict(part.partition("-")[::2] for part in entities)
-    # the case of a suffix is often wrong; the specification allows zeros before an index
-    return image.suffix.lower() == suffix.lower() and all(
-        _index(image.entities.get(key)) == _index(value) for key, value in asked.items()
+    entities, suffix = _asked(wanted)
+    return image.suffix.lower() == suffix and all(
+        _index(image.entities.get(key)) == value for key, value in entities.items()
     )
+
+
+def _asked(wanted: str) -> tuple[dict[str, str | None], str]:
+    """Return the entities and the suffix of an option.
+
+    The case of a suffix is often wrong; the specification allows zeros before an index.
+    """
+    *entities, suffix = wanted.split("_")
+    pairs = (part.partition("-")[::2] for part in entities)
+    return {key: _index(value) for key, value in pairs}, suffix.lower()
 
 
 def _index(label: str | None) -> str | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import InputError, ReadError, kind_of_values, size_of
 from ..meaning import parse_modality, parse_unit
-from ..volume import KEY, LABEL_UNIT, Array, Volume
+from ..volume import KEY, LABEL_UNIT, Array, Volume, millimetres_of
 from ._files import to_json
 from ._quiet import quiet, reason
 from ._series import TimeSeries
@@ -115,6 +115,8 @@ def _series(
         notes.append("Its scl_slope is infinite and was ignored; the values are as stored.")
     placed = ours.get("geometry") is not False and image.affine is not None
     meaning["affine"] = affine_of(image, notes, sizes) if placed else None
+    if placed and not millimetres_of(image.header)[1]:
+        meaning["sources"]["length"] = "unknown"
     flat = ours.get("ndim") == 2 or int(image.header["dim"][0]) == 2
     # a compressed file is read from its beginning every time, so it is read once
     whole = cache(lambda: np.asanyarray(image.dataobj))

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..volume import MILLIMETRES
+from ..volume import millimetres_of
 
 if TYPE_CHECKING:
     import nibabel
 
 Floats = npt.NDArray[np.float64]
+
+#: Lengths of an image in mm beyond which its unit is probably another: a head in m, a mouse in um.
+_PLAUSIBLE = (1.0, 1e4)
 
 
 def affine_of(image: nibabel.Nifti1Image, notes: list[str], stored_sizes: Any) -> Floats:
@@ -47,11 +50,24 @@ def affine_of(image: nibabel.Nifti1Image, notes: list[str], stored_sizes: Any) -
                 f"The file gives no voxel size along {_listed(zero)} (pixdim is 0); 1 mm was "
                 "assumed."
             )
-    scale = MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
+    scale, stated = millimetres_of(header)
     affine[:3] *= scale
+    if not stated:
+        _check_extent(affine, image.shape, notes)
     if int(header["sform_code"]) and int(header["qform_code"]):
         _compare_forms(affine, image, scale, notes)
     return affine
+
+
+def _check_extent(affine: Floats, shape: tuple[int, ...], notes: list[str]) -> None:
+    """Note that an image without a unit of length would be implausibly small or large in mm."""
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    length = max(float(s) * n for s, n in zip(sizes, shape[:3], strict=False))
+    if not _PLAUSIBLE[0] <= length <= _PLAUSIBLE[1]:
+        notes.append(
+            f"The file states no unit of length, so millimetres were assumed, in which the image "
+            f"is {length:.3g} mm long; if the unit is another, correct the header (xyzt_units)."
+        )
 
 
 def _usable(image: Any, notes: list[str]) -> Floats:

@@ -13,7 +13,7 @@ from ..errors import InputError, kind_of_values, size_of
 from ..exports import RAS_LPS
 from ..meaning import infer
 from ..names import facts_in_name
-from ..volume import Array, Volume
+from ..volume import Array, Volume, millimetres_of
 from .data_array import from_data_array
 from .raster import to_array
 
@@ -286,8 +286,12 @@ def _from_monai(tensor: Any, name: str, _: int | None) -> Volume:
         square = RAS_LPS @ square
     # a tensor without a position has the identity
     unplaced = np.array_equal(square, np.eye(4)) and meta.get("pixdim") is None
+    scale, stated = millimetres_of(meta)  # MONAI keeps the affine in the unit of the file
+    square[:3] *= scale
     colour = bool(meta.get("rgb")) or (rank == 2 and "filename_or_obj" in meta)
     volume = _from_channels(array, None if unplaced else square, colour, name)
+    if not (stated or unplaced):
+        volume = replace(volume, sources={**volume.sources, "length": "unknown"})
     spatial = volume.array.shape[: volume.ndim][::-1]
     if np.size(known) == rank == 3 and spatial != tuple(known) and not tensor.applied_operations:
         was = f"{size_of(spatial)} voxels, but {size_of(known)} when it was read"

@@ -85,6 +85,12 @@ def open_tiff(path: Path) -> TimeSeries:
     notes += marked
     stack, rgb = _arrange(array, axes, path.name)
     stack, size = _turned(stack, rgb, page, size)
+    if size is not None and size[2] is None and stack.ndim - int(rgb) > 3:
+        size = *size[:2], size[0]
+        notes.append(
+            f"The file states no distance between slices; that of the pixels, {size[0]:.4g} mm, "
+            "was assumed."
+        )
     window, unit = None, None
     if rgb:
         stack, rgb, more = simplify(stack)
@@ -332,7 +338,7 @@ def _diagonal(size: Size | None) -> Affine | None:
     if size is None:
         return None
     x, y, z = size
-    return np.diag([x, y, z or 1.0, 1.0])
+    return np.diag([x, y, z or 1.0, 1.0])  # a 2-D image is a plane of any thickness
 
 
 def _own_description(text: str) -> dict[str, Any]:

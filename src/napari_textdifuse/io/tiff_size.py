@@ -66,10 +66,13 @@ def _imagej(file: tifffile.TiffFile, page: Any) -> tuple[Size | None, list[str]]
             "inch); the image has no geometry."
         ]
     try:
-        depth = abs(float(known.get("spacing") or 0)) or None
+        depth = abs(float(known.get("spacing") or 0))
     except (TypeError, ValueError):
-        depth = None
-    return (mm / x, mm / y, None if depth is None else mm * depth), []
+        depth = 0.0
+    # a distance of 1 is not written (ij.io.FileSaver.getDescriptionString)
+    notes = [] if depth else [f"ImageJ states no distance between slices, which means 1 {unit}."]
+    slices = known.get("slices") or (1 if known.get("frames") else known.get("images", 1))
+    return (mm / x, mm / y, mm * (depth or 1.0)), notes if slices > 1 else []
 
 
 def _ome(xml: str) -> Size | None:
