@@ -1,9 +1,13 @@
-"""``textdifuse fuse --dicom``: linked to the patient of image A, or de-identified."""
+"""``--dicom``: linked to the patient of image A, or de-identified."""
 
 from __future__ import annotations
 
 import json
+<<<<<<< HEAD
 import sys
+=======
+import shutil
+>>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)
 from pathlib import Path
 
 import nibabel as nib
@@ -15,6 +19,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from napari_textdifuse import io
+from napari_textdifuse.samples import sample_dir
 
 STUDY, FRAME = generate_uid(), generate_uid()
 
@@ -121,7 +126,7 @@ def test_a_nifti_pair_becomes_de_identified_dicom(textdifuse, fast, volumes, tmp
 def test_linked_is_refused_without_dicom_before_anything_is_fused(
     textdifuse, fast, volumes, tmp_path, kind, monkeypatch
 ):
-    monkeypatch.setattr("napari_textdifuse.cli.fuse.fuse_into", None)
+    monkeypatch.setattr("napari_textdifuse.cli.fuse.fuse_pair", None)
     a, b = volumes
     if kind == "picture":
         a = b = write_grey(tmp_path / "x.png")
@@ -147,7 +152,11 @@ def test_the_series_that_was_chosen_is_referred_to(textdifuse, fast, pair, tmp_p
 def test_a_mask_that_appeared_meanwhile_is_not_replaced(
     textdifuse, fast, pair, tmp_path, monkeypatch
 ):
+<<<<<<< HEAD
     monkeypatch.setattr("napari_textdifuse.cli.fuse.check_dicom", lambda *given, mask: None)
+=======
+    monkeypatch.setattr("napari_textdifuse.cli.fuse.check_dicom", lambda *_, **__: None)
+>>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)
     a, b, mask = pair
     out = tmp_path / "out"
     out.mkdir()
@@ -158,6 +167,7 @@ def test_a_mask_that_appeared_meanwhile_is_not_replaced(
     assert [p.name for p in out.iterdir()] == ["mask.dcm"]
 
 
+<<<<<<< HEAD
 def test_without_highdicom_only_a_mask_is_refused_and_before_the_fusion(
     textdifuse, fast, pair, tmp_path, monkeypatch
 ):
@@ -175,3 +185,114 @@ def test_without_highdicom_only_a_mask_is_refused_and_before_the_fusion(
     assert not out.exists()
     assert textdifuse(*command).status == 0
     assert {d.Modality for d in made_by(out)} == {"MR"}
+=======
+def test_only_what_will_be_written_is_in_the_way(textdifuse, fast, pair, tmp_path):
+    """Another program's mask or single slice does not stop a volume without a prompt."""
+    a, b, mask = pair
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("mask.dcm", "fused.dcm"):
+        (out / name).write_text("mine")
+    command = ("fuse", a, b, "--out", out, "--dicom", "linked", *fast)
+    ran = textdifuse(*command, "--mask", mask)
+    assert (ran.status, "mask.dcm already exists" in ran.err) == (2, True)
+    assert textdifuse(*command).status == 0
+    assert (out / "mask.dcm").read_text() == (out / "fused.dcm").read_text() == "mine"
+    assert len(list((out / "fused").iterdir())) == 5
+
+
+@pytest.fixture
+def folders(pair, tmp_path) -> tuple[Path, Path, Path]:
+    """Two cases in A: a DICOM series and a NIfTI image; their partners in B; masks."""
+    a, b, masks = tmp_path / "A", tmp_path / "B", tmp_path / "masks"
+    for folder in (a, b, masks):
+        folder.mkdir()
+    series, other, mask = pair
+    series.rename(a / "case1")
+    write_nifti(a / "case2.nii.gz")
+    for name in ("case1", "case2"):
+        (b / f"{name}.nii.gz").write_bytes(other.read_bytes())
+    mask.rename(masks / "case1.nii.gz")
+    grid = io.read(a / "case2.nii.gz")
+    ones = np.zeros(grid.shape, np.uint8)
+    ones[3, 8:16, 8:12] = 1
+    io.write(masks / "case2.nii.gz", grid.with_array(ones))
+    return a, b, masks
+
+
+def test_a_batch_of_dicom(textdifuse, fast, folders, tmp_path):
+    a, b, masks = folders
+    out = tmp_path / "out"
+    command = ("batch", a, b, "--out", out, *fast, "--json")
+    ran = textdifuse(*command, "--mask", masks, "--dicom", "linked")
+    content = json.loads(ran.out)
+    assert (ran.status, content["done"]) == (2, 1)
+    assert "case2.nii.gz cannot be the source of DICOM linked" in content["failed"][0]["error"]
+    assert not (out / "case2").exists()
+    files = {p.relative_to(out / "case1").as_posix() for p in (out / "case1").rglob("*.*")}
+    slices = {f"000{k}.dcm" for k in range(1, 6)}
+    series = {f"{role}/{name}" for role in ("fused", "contribution") for name in slices}
+    rest = {"mask.dcm", "objects.csv", "preview.png", "record.json"}
+    assert {f for f in files if not f.startswith("uncertainty")} == series | rest
+    for one in made_by(out):
+        assert (one.PatientID, one.StudyInstanceUID) == ("S-77", STUDY)
+    page = (out / "report.html").read_text()
+    assert "data:image/png;base64," in page
+    assert "Secretive" not in page + ran.err + (out / "case1/record.json").read_text()
+    assert "S-77" not in page
+    stamp = (out / "case1/fused/0001.dcm").stat().st_mtime_ns
+
+    again = json.loads(textdifuse(*command, "--mask", masks, "--dicom", "linked").out)
+    assert (again["done"], again["skipped"]) == (0, 1)
+    assert (out / "case1/fused/0001.dcm").stat().st_mtime_ns == stamp
+
+    # another identity replaces the results; nothing of the patient is left
+    ran = textdifuse(*command, "--dicom", "de-identified", "--slices", "1:3")
+    assert ran.status == 0, ran.err
+    assert json.loads(ran.out)["done"] == 2
+    assert {one.PatientID for one in made_by(out)} == {"TEXTDIFUSE"}
+    assert len({one.StudyInstanceUID for one in made_by(out)}) == 2
+    assert sorted(p.name for p in (out / "case1/fused").iterdir()) == ["0001.dcm", "0002.dcm"]
+    assert not (out / "case1/mask.dcm").exists()
+    assert not (out / "case1/objects.csv").exists()
+
+    # a single image: a file instead of a folder
+    only = next((a / "case1").iterdir()).rename(tmp_path / "one.dcm")
+    shutil.rmtree(a / "case1")
+    only.rename(a / "case1.dcm")
+    io.write(b / "case1.nii.gz", io.read(a / "case1.dcm"))
+    assert textdifuse(*command, "--dicom", "de-identified").status == 0
+    assert not (out / "case1/fused").exists()
+    assert io.read(out / "case1/fused.dcm").shape == (24, 20)
+
+
+def test_a_batch_does_not_replace_what_it_did_not_write(textdifuse, fast, folders, tmp_path):
+    a, b, _ = folders
+    out = tmp_path / "out"
+    (out / "case1/fused").mkdir(parents=True)
+    (out / "case1/fused/0001.dcm").write_text("mine")
+    (out / "case1/record.json").write_text("{}")
+    ran = textdifuse("batch", a, b, "--out", out, *fast, "--dicom", "de-identified", "--json")
+    content = json.loads(ran.out)
+    assert (content["done"], [f["name"] for f in content["failed"]]) == (1, ["case1"])
+    assert "fused already exists" in content["failed"][0]["error"]
+    assert (out / "case1/fused/0001.dcm").read_text() == "mine"
+
+
+def test_bids_derivatives_are_not_dicom(textdifuse, fast, tmp_path):
+    ran = textdifuse(
+        "batch", tmp_path, "--bids", "--a", "T1w", "--b", "pet", *fast, "--dicom", "linked"
+    )
+    assert (ran.status, "omit --dicom" in ran.err) == (2, True)
+
+
+def test_samples(textdifuse, fast, tmp_path):
+    out = tmp_path / "out"
+    options = ("--out", out, "--dicom", "linked", "--slices", "10", *fast)
+    ran = textdifuse("sample", "pet-mri-dicom", *options)
+    assert ran.status == 0, ran.err
+    source = dcmread(next((sample_dir() / "brain/dicom/t1").iterdir()))
+    assert {d.StudyInstanceUID for d in made_by(out)} == {source.StudyInstanceUID}
+    ran = textdifuse("sample", "pet-mri", "--out", tmp_path / "other", *options[2:])
+    assert (ran.status, "cannot be the source" in ran.err) == (2, True)
+>>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)

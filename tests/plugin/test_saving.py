@@ -17,7 +17,7 @@ from napari_textdifuse.cli import main
 from napari_textdifuse.errors import WriteError
 from napari_textdifuse.napari_plugin.fuse.job import SaveChoice
 from napari_textdifuse.napari_plugin.fuse.save_dialog import (
-    ANONYMOUS,
+    DE_IDENTIFIED,
     FILES,
     LINKED,
     SaveDialog,
@@ -130,7 +130,7 @@ def test_the_dialog_refuses_a_link_without_its_source(opened, dicom):
     dialog.source.setText(str(source))
     assert press.isEnabled()
     assert dialog.choice == SaveChoice(Path("out"), True, source)
-    dialog.how.setCurrentIndex(dialog.how.findData(ANONYMOUS))
+    dialog.how.setCurrentIndex(dialog.how.findData(DE_IDENTIFIED))
     assert dialog.choice == SaveChoice(Path("out"), True)
     known = SaveDialog(opened.native, result, str(source))
     assert known.source.text() == str(source), "what image A was opened from"

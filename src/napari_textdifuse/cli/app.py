@@ -16,8 +16,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .._version import __version__
+<<<<<<< HEAD
 from ..errors import Cancelled, InputError, TextDiFuseError
 from ..optional import import_optional
+=======
+from ..errors import Cancelled, InputError, MissingDependencyError, TextDiFuseError
+from ..results import DE_IDENTIFIED, LINKED
+>>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)
 from .extent_options import add_extent
 from .interrupt import terminable
 from .locator_options import add_locator
@@ -136,10 +141,6 @@ def build_parser() -> argparse.ArgumentParser:
             f"series of folder {role.upper()}, by number or UID; default: that with the most images"
         )
         fuse.add_argument(f"--series-{role}", metavar="N|UID", help=text)
-    text = (
-        "write DICOM: linked to the patient and study of A, which must be DICOM, or de-identified"
-    )
-    fuse.add_argument("--dicom", choices=("linked", "de-identified"), help=text)
 
     text = "fuse two folders, paired by file name, or a BIDS data set; resumes"
     batch = add("batch", text, _fusion_options(out_required=False), json)
@@ -250,6 +251,8 @@ def _fusion_options(out_required: bool = True) -> _Parser:
         choices=("a", "b"),
         help="image with the colours of the result if both have some",
     )
+    text = "write DICOM: linked to the patient and study of A, which must be DICOM, or "
+    add("--dicom", choices=(LINKED, DE_IDENTIFIED), help=text + "de-identified")
     add_extent(options)
     add_locator(options, _folder, whole)
     return options

@@ -169,6 +169,8 @@ def _bids_pairs(options: argparse.Namespace) -> Pairs:
             "--bids takes one data set and both images by suffix, such as "
             "textdifuse batch DATASET --bids --a T1w --b pet."
         )
+    if options.dicom is not None:
+        raise InputError("BIDS derivatives are NIfTI files; omit --dicom, or fuse two folders.")
     if options.out.resolve() == options.a.resolve():
         raise InputError(f"{options.out} contains the input images; choose another --out.")
     found = find_pairs(options.a, options.bids_a, options.bids_b)

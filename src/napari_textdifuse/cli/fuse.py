@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import fields, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from ..fusion.pair import Pair
 from ..inputs import as_volume
 from ..io import list_series, read
 from ..locate import Locator
+from ..results import LINKED
 from ..results.dicom_folder import check_dicom, save_dicom
 from ..results.folder import (
     PARTIAL,
@@ -32,26 +32,26 @@ from .interrupt import interruptible
 from .locator_options import make_locator
 from .report import ProgressLine, print_json, say
 
-#: Of ``--dicom``: the result gets the patient and study of image A.
-LINKED = "linked"
-
 
 def run(options: argparse.Namespace) -> int:
     """Fuse two images."""
     series = _series(options.a, options.series_a)
     a = _read(options.a, series, options.time, "image A")
     ending = format_for(options.a, a)
+<<<<<<< HEAD
     save = None
     if options.dicom is not None:
         source = options.a if options.dicom == LINKED else None
         marked = options.prompt is not None or options.mask is not None
         check_dicom(options.out, a, source, series, mask=marked)
         save = partial(save_dicom, source=source, image=a, series=series)
+=======
+>>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)
     inputs = [options.a, options.b] + ([options.mask] if options.mask else [])
     names = [*file_names(ending).values(), *file_names(PARTIAL + ending).values(), RECORD, PREVIEW]
     refuse_overwriting([options.out / name for name in names], inputs)
     b = _read(options.b, _series(options.b, options.series_b), options.time, "image B")
-    fuse_into(options, a, b, ending, save)
+    fuse_into(options, a, b, ending, options.a, series)
     return 0
 
 
@@ -60,7 +60,8 @@ def fuse_into(
     a: Volume,
     b: Volume,
     ending: str,
-    save: Callable[[FusionResult, Path, Pair], dict[str, Path]] | None = None,
+    path_a: Path,
+    series: str | None = None,
 ) -> None:
     """Fuse two volumes as the options say, write everything and report it.
 
@@ -71,14 +72,19 @@ def fuse_into(
     a, b : Volume
     ending : str
         Of the result files; see `format_for`.
-    save : callable, optional
-        Writes a complete result in another format, and returns the files by role.
+    path_a : Path
+        What image A was read from.
+    series : str, optional
+        SeriesInstanceUID of image A, if it was chosen.
 
     Raises
     ------
+    WriteError
+        If DICOM is asked for and cannot be written; before anything is fused.
     Cancelled
         After Ctrl-C; slices that were finished are written under names of their own.
     """
+    source = check_target(options, options.out, path_a, a, series)
     locator = make_locator(options)
     pipeline = FusionPipeline.from_pretrained(options.weights, options.device)
     try:
@@ -91,10 +97,10 @@ def fuse_into(
             raise
         save_result(stop.partial, options.out, ending)
         raise Cancelled(f"{stop} They are in {options.out} as *{PARTIAL}{ending}.") from None
-    if save is None:
+    if options.dicom is None:
         files = save_result(result, options.out, ending, pair)
     else:
-        files = save(result, options.out, pair)
+        files = save_dicom(result, options.out, pair, source=source, image=a, series=series)
     if options.json:
         names = {role: path.name for role, path in files.items()}
         written = load_record(files["record"])
@@ -133,6 +139,48 @@ def fuse_pair(
         session = pipeline.open(a, b, asked, 0, callback)
         result = session.run(asked, callback)
     return result, session.pair
+
+
+def check_target(
+    options: argparse.Namespace,
+    out: Path,
+    path_a: Path,
+    a: Volume,
+    series: str | None = None,
+    *,
+    replace: bool = False,
+) -> Path | None:
+    """Refuse DICOM that cannot be written, before anything is fused.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        Without ``dicom``, nothing is checked.
+    out : Path
+        Folder of the result.
+    path_a : Path
+        What image A was read from.
+    a : Volume
+    series : str, optional
+        SeriesInstanceUID of image A, if it was chosen.
+    replace : bool
+        Whether an earlier result in `out` will be replaced.
+
+    Returns
+    -------
+    Path or None
+        What the result is linked to.
+
+    Raises
+    ------
+    WriteError
+    """
+    if options.dicom is None:
+        return None
+    source = path_a if options.dicom == LINKED else None
+    mask = options.prompt is not None or options.mask is not None
+    check_dicom(out, a, source, series, mask=mask, replace=replace)
+    return source
 
 
 def _series(path: Path, series: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The file layout of a batch: plain folders, or BIDS derivatives."""
+"""The file layout of a batch: plain folders, BIDS derivatives, or DICOM."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from ..errors import InputError
 from ..io import write_json
 from ..io._files import write_bytes
 from ..io.bids import VERSION, BidsFile
+from ..results.dicom_folder import written_before
+from ..results.folder import PREVIEW, RECORD
 from ..volume import NOTICE
 from .batch_report import OBJECTS, PAGE, TABLE
 
@@ -50,6 +52,21 @@ class PlainLayout:
     def sidecars(self, path: Path) -> list[Path]:
         """Return nothing: an image has no sidecar."""
         return []
+
+
+@dataclass(frozen=True)
+class DicomLayout(PlainLayout):
+    """A folder for each pair, with the files of `results.dicom_folder.save_dicom`."""
+
+    @property
+    def record(self) -> str:
+        """The record's file."""
+        return f"{self.name}/{RECORD}"
+
+    @property
+    def preview(self) -> str:
+        """The image for the report."""
+        return f"{self.name}/{PREVIEW}"
 
 
 @dataclass(frozen=True)
@@ -130,7 +147,7 @@ class BidsLayout:
 
 
 #: Both have the same methods; names are relative to ``--out``.
-Layout = PlainLayout | BidsLayout
+Layout = PlainLayout | BidsLayout  # a DicomLayout is a plain one
 
 
 def layout_of(options: argparse.Namespace, name: str, path_a: Path, path_b: Path) -> Layout:
@@ -149,7 +166,28 @@ def layout_of(options: argparse.Namespace, name: str, path_a: Path, path_b: Path
         if image is None or partner is None:
             raise InputError(f"{path_a.name} is not a BIDS file name.")
         return BidsLayout(image, partner, _keeps_identity(options))
-    return PlainLayout(name)
+    return PlainLayout(name) if options.dicom is None else DicomLayout(name)
+
+
+def written_files(layout: Layout, out: Path, record: Mapping[str, Any], ending: str) -> list[Path]:
+    """Return the images, or folders of DICOM slices, that an earlier record lists.
+
+    Parameters
+    ----------
+    layout : Layout
+    out : Path
+        Of the batch.
+    record : mapping
+        May be empty.
+    ending : str
+        Of the images.
+    """
+    roles = record.get("outputs", ())
+    if isinstance(layout, DicomLayout):
+        found = written_before(out / layout.name)
+        return [found.get(role, out / layout.name / role) for role in roles]
+    names = layout.files(record.get("label_names", {}), ending)
+    return [out / names[role] for role in roles if role in names]
 
 
 def _keeps_identity(options: argparse.Namespace) -> bool:

@@ -15,9 +15,10 @@ from .._version import __version__
 from ..errors import InputError
 from ..evaluation.folders import images_by_stem
 from ..io import read
-from ..results.folder import format_for, full_record, load_record, save
+from ..results.dicom_folder import save_dicom
+from ..results.folder import format_for, full_record, load_record, preview_of, save
 from ..volume import Volume
-from .layout import layout_of
+from .layout import layout_of, written_files
 from .locator_options import facts, make_locator
 
 if TYPE_CHECKING:
@@ -61,16 +62,14 @@ class PairFuser:
         layout, out = layout_of(self.options, name, path_a, path_b), self.options.out
         key = resume_key(self.options, self.weights.sha256, a, b, mask, self.facts)
         earlier = load_record(out / layout.record)
-        names = layout.files(earlier.get("label_names", {}), ending)
-        written = [out / names[r] for r in earlier.get("outputs", ()) if r in names]
-        if earlier.get("resume_key") == key and all(path.is_file() for path in written):
+        written = written_files(layout, out, earlier, ending)
+        if earlier.get("resume_key") == key and all(path.exists() for path in written):
             return None
 
         loading = time.perf_counter()
         from ..fusion import FusionPipeline
         from ..inputs import as_volume
-        from ..results.preview import montage
-        from .fuse import fuse_pair
+        from .fuse import check_target, fuse_pair
 
         if self.pipeline is None:
             self.pipeline = FusionPipeline.from_pretrained(
@@ -78,12 +77,22 @@ class PairFuser:
             )
         started += time.perf_counter() - loading  # loading the network does not count for any image
         a, b = as_volume(a, "image A"), as_volume(b, "image B")
+        source = check_target(self.options, out / name, path_a, a, replace=True)
         result, pair = fuse_pair(self.pipeline, a, b, mask, self.locator, self.options, title)
+        if self.options.dicom is not None:
+            save_dicom(
+                result,
+                out / name,
+                pair,
+                source=source,
+                image=a,
+                facts={"resume_key": key},
+                replace=True,
+                side=PREVIEW_SIDE,
+            )
+            return time.perf_counter() - started
         record = full_record(result) | layout.about() | {"resume_key": key}
-        grid = pair.grid(len(pair.selection))
-        picture = montage(
-            grid, pair.partner, result, anatomical=ending == ".nii.gz", side=PREVIEW_SIDE
-        )
+        picture = preview_of(result, pair, anatomical=ending == ".nii.gz", side=PREVIEW_SIDE)
         preview = layout.preview, _smaller(picture)
         names = layout.files(record["label_names"], ending)
         files = save(result, out, names, layout.record, record, preview)
@@ -131,6 +140,8 @@ def resume_key(
     from .fuse import fusion_options  # loads torch
 
     settings = fusion_options(options)
+    if options.dicom is not None:
+        settings["dicom"] = options.dicom
     for name in _ELSEWHERE:
         settings.pop(name, None)
     images = [None if volume is None else _fingerprint(volume) for volume in (a, b, mask)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..inputs import as_volume
 from ..results.folder import format_for
-from ..samples import SAMPLES, load_sample
+from ..samples import SAMPLES, load_sample, sample_dir
 from .fuse import fuse_into
 
 
@@ -21,5 +21,6 @@ def run(options: argparse.Namespace) -> int:
         options.prompt = sample.prompt
     a, b = load_sample(options.name)
     a = as_volume(a, "image A")
-    fuse_into(options, a, as_volume(b, "image B"), format_for(Path(sample.a), a))
+    ending = format_for(Path(sample.a), a)
+    fuse_into(options, a, as_volume(b, "image B"), ending, sample_dir() / sample.a)
     return 0

@@ -163,8 +163,10 @@ def make_pair(
 
 def _are_equal(a: Volume, b: Volume) -> bool:
     """Return whether two images have the same values at the same place; lazy ones are not read."""
-    placed = [volume.affine for volume in (a, b) if volume.affine is not None]
-    if len(placed) == 1 or (placed and not np.allclose(*placed)):
+    if a.affine is None or b.affine is None:
+        if a.affine is not b.affine:
+            return False
+    elif not np.allclose(a.affine, b.affine):
         return False
     if a.array is b.array:
         return True

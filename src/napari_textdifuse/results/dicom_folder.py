@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from ..io.staging import publish, staging
 from ..measure import to_csv
 from ..optional import highdicom
 from ..volume import Volume
-from .folder import OBJECTS, PREVIEW, RECORD, full_record, preview_of
+from .folder import OBJECTS, PREVIEW, RECORD, full_record, load_record, preview_of
 
 if TYPE_CHECKING:
     from ..fusion import FusionResult
@@ -27,6 +28,8 @@ _DESCRIPTIONS = {
     "contribution": "Share of image A",
     "uncertainty": "Uncertainty",
 }
+#: The file of the segmentation.
+MASK = "mask.dcm"
 #: Corners of two grids that are this part of a voxel apart are the same.
 _NEAR = 0.1
 
@@ -39,6 +42,9 @@ def save_dicom(
     source: Path | None = None,
     image: Volume | None = None,
     series: str | None = None,
+    facts: Mapping[str, Any] | None = None,
+    replace: bool = False,
+    side: int | None = None,
 ) -> dict[str, Path]:
     """Write a result as DICOM: a folder per image, ``mask.dcm``, the table and the record.
 
@@ -59,6 +65,12 @@ def save_dicom(
         Image A; `source` must have a series on its grid.
     series : str, optional
         SeriesInstanceUID of image A, where `source` has several; default: the first on its grid.
+    facts : mapping, optional
+        More entries of the record.
+    replace : bool
+        Replace the result that the record in `out` describes; other files are never replaced.
+    side : int, optional
+        Pixels of the longer side of a panel of the preview.
 
     Returns
     -------
@@ -73,44 +85,48 @@ def save_dicom(
     """
     if not result.record.get("complete", True):
         raise WriteError("a cancelled result is not written as DICOM; fuse again, or save NIfTI.")
+    study, uid = source, None
     if source is not None:
         placed = result.volume("fused") if image is None else image
-        series = matching_series(source, placed, series)
-    record = full_record(result)
+        uid = matching_series(source, placed, series)
+    earlier = written_before(out) if replace else {}
+    record = {**full_record(result), **(facts or {})}
     with staging(out) as temporary:
         found: dict[str, Path] = {}
         moves: list[tuple[Path, Path]] = []
+
+        def target_of(role: str, name: str) -> Path:
+            found[role] = out / name
+            if found[role].exists() and found[role] not in earlier.values():
+                raise _is_there(found[role])
+            return temporary / name
+
         for role, description in _DESCRIPTIONS.items():
             if getattr(result, role) is None:
                 continue
             volume = result.volume(role)
-            target = temporary / (role if volume.ndim == 3 else f"{role}.dcm")
-            found[role] = out / target.name
-            if found[role].exists():
-                raise _is_there(found[role])
+            target = target_of(role, role if volume.ndim == 3 else f"{role}.dcm")
             files = write_dicom(
                 target,
                 volume,
                 record=record,
-                source=source,
-                series=series,
-                identity=source is not None,
+                source=study,
+                series=uid,
+                identity=study is not None,
                 description=description,
             )
             moves += [(file, out / file.relative_to(temporary)) for file in files]
-            if source is None:  # what follows belongs to the new study of the first
-                source, series = target, None
+            if study is None:  # what follows belongs to the new study of the first
+                study = target
         if result.mask is not None and result.mask.any():
-            target, found["mask"] = temporary / "mask.dcm", out / "mask.dcm"
-            if found["mask"].exists():
-                raise _is_there(found["mask"])
+            target = target_of("mask", MASK)
             write_segmentation(
                 target,
                 result.volume("mask"),
                 names=result.label_names,
                 record=record,
-                source=source,
-                series=series,
+                source=study,
+                series=uid,
                 identity=True,
             )
             moves.append((target, found["mask"]))
@@ -120,13 +136,32 @@ def save_dicom(
             moves.append((table, found[OBJECTS]))
         if pair is not None:
             picture, found["preview"] = temporary / PREVIEW, out / PREVIEW
-            preview_of(result, pair, anatomical=True).save(picture)
+            preview_of(result, pair, anatomical=True, side=side).save(picture)
             moves.append((picture, found["preview"]))
         record["outputs"] = list(found)
         found["record"] = out / RECORD
         moves.append((write_json(temporary / RECORD, record), found["record"]))
-        publish(moves)
+        finals = {final for _, final in moves}
+        stale = [f for path in earlier.values() for f in _files(path) if f not in finals]
+        publish(moves, stale)
+    for path in set(earlier.values()) - set(found.values()):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
     return found
+
+
+def written_before(out: Path) -> dict[str, Path]:
+    """Return what the record in a folder says was written there by `save_dicom`, by role."""
+    names: dict[str, tuple[str, ...]] = {
+        **{role: (role, f"{role}.dcm") for role in _DESCRIPTIONS},
+        **{"mask": (MASK,), OBJECTS: ("objects.csv",), "preview": (PREVIEW,)},
+    }
+    roles = [role for role in load_record(out / RECORD).get("outputs", ()) if role in names]
+    return {r: out / n for r in roles for n in names[r] if (out / n).exists()}
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.glob("*.dcm")) if path.is_dir() else [path]
 
 
 def check_dicom(
@@ -136,15 +171,23 @@ def check_dicom(
     series: str | None = None,
     *,
     mask: bool = True,
+<<<<<<< HEAD
+=======
+    replace: bool = False,
+>>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)
 ) -> None:
     """Refuse what `save_dicom` would refuse, before the images are fused.
 
     Parameters
     ----------
-    out, image, source, series
+    out, image, source, series, replace
         See `save_dicom`; `image` is image A.
     mask : bool
+<<<<<<< HEAD
         Whether the result may have a mask.
+=======
+        Whether it may have a mask.
+>>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)
 
     Raises
     ------
@@ -158,9 +201,18 @@ def check_dicom(
         raise WriteError(
             "image A has no place in a patient, which DICOM needs; write the usual files instead."
         )
+<<<<<<< HEAD
     names = [*_DESCRIPTIONS, *(f"{role}.dcm" for role in _DESCRIPTIONS)]
     for name in names + ["mask.dcm"] * mask:
         if (out / name).exists():
+=======
+    names = [*_DESCRIPTIONS, *((MASK,) if mask else ())]
+    if image.ndim == 2:  # image B decides
+        names += [f"{role}.dcm" for role in _DESCRIPTIONS]
+    earlier = written_before(out) if replace else {}
+    for name in names:
+        if (out / name).exists() and out / name not in earlier.values():
+>>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)
             raise _is_there(out / name)
     if source is not None:
         matching_series(source, image, series)

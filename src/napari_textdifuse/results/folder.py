@@ -119,12 +119,14 @@ def save_result(
     return save(result, out, file_names(ending), RECORD, record, preview)
 
 
-def preview_of(result: FusionResult, pair: Pair, *, anatomical: bool) -> Image:
+def preview_of(
+    result: FusionResult, pair: Pair, *, anatomical: bool, side: int | None = None
+) -> Image:
     """Return an image of both sources and the result; see `preview.montage`."""
-    from .preview import montage
+    from .preview import SIDE, montage
 
     shape_of = pair.grid(len(pair.selection))
-    return montage(shape_of, pair.partner, result, anatomical=anatomical)
+    return montage(shape_of, pair.partner, result, anatomical=anatomical, side=side or SIDE)
 
 
 def save(

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from ...errors import name_of
+from ...results import DE_IDENTIFIED, LINKED
 from ..reader import is_dicom_source
 from ..task import Task, message_of
 from .job import Job, SaveChoice
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
     from ...fusion import FusionResult
     from .shown_results import ShownResults
 
-FILES, LINKED, ANONYMOUS = "files", "linked", "de-identified"
+FILES = "files"
 _MEANING = {
     FILES: "The files that the command line writes: images, objects, preview and the record of how "
     "they were made. No patient is named.",
     LINKED: "DICOM of the same patient, study and frame of reference as image A, whose images it "
     "refers to: for the archive that contains them.",
-    ANONYMOUS: "DICOM of an anonymous patient in a new study; nothing refers to the source.",
+    DE_IDENTIFIED: "DICOM of an anonymous patient in a new study; nothing refers to the source.",
 }
 
 
@@ -62,7 +63,7 @@ class SaveDialog(QDialog):  # type: ignore[misc]
         for title, choice in (
             (f"{family}, as the command line", FILES),
             ("DICOM, linked: same patient and study", LINKED),
-            ("DICOM, de-identified: new UIDs", ANONYMOUS),
+            ("DICOM, de-identified: new UIDs", DE_IDENTIFIED),
         ):
             self.how.addItem(title, choice)
         reason = _no_dicom(result)
