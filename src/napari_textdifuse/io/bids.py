@@ -156,7 +156,7 @@ def find_pairs(root: Path, a: str, b: str) -> BidsPairs:
         elif both[0] == both[1]:
             result.unclear[session] = (
                 f"{a} and {b} both select {both[0][0].path.name}, which would be fused with "
-                "itself; choose the other image by its entities, such as --b run-2_T1w."
+                "itself; choose image B by its entities, such as run-2_T1w."
             )
         else:
             result.pairs[session] = both[0][0].path, both[1][0].path
