@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-<<<<<<< HEAD
-import sys
-=======
 import shutil
->>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)
+import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -152,11 +149,7 @@ def test_the_series_that_was_chosen_is_referred_to(textdifuse, fast, pair, tmp_p
 def test_a_mask_that_appeared_meanwhile_is_not_replaced(
     textdifuse, fast, pair, tmp_path, monkeypatch
 ):
-<<<<<<< HEAD
-    monkeypatch.setattr("napari_textdifuse.cli.fuse.check_dicom", lambda *given, mask: None)
-=======
     monkeypatch.setattr("napari_textdifuse.cli.fuse.check_dicom", lambda *_, **__: None)
->>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)
     a, b, mask = pair
     out = tmp_path / "out"
     out.mkdir()
@@ -167,7 +160,6 @@ def test_a_mask_that_appeared_meanwhile_is_not_replaced(
     assert [p.name for p in out.iterdir()] == ["mask.dcm"]
 
 
-<<<<<<< HEAD
 def test_without_highdicom_only_a_mask_is_refused_and_before_the_fusion(
     textdifuse, fast, pair, tmp_path, monkeypatch
 ):
@@ -177,15 +169,16 @@ def test_without_highdicom_only_a_mask_is_refused_and_before_the_fusion(
     out = tmp_path / "out"
     command = ("fuse", a, b, "--out", out, "--dicom", "linked", *fast)
     with monkeypatch.context() as patch:
-        patch.setattr("napari_textdifuse.cli.fuse.fuse_into", None)
+        patch.setattr("napari_textdifuse.cli.fuse.fuse_pair", None)
         refused = textdifuse(*command, "--mask", mask)
     assert refused.status == 2
     assert "DICOM segmentations need highdicom" in refused.err
     assert "pip install highdicom" in refused.err
     assert not out.exists()
     assert textdifuse(*command).status == 0
-    assert {d.Modality for d in made_by(out)} == {"MR"}
-=======
+    assert {d.Modality for d in made_by(out)} == {"OT"}  # no SEG
+
+
 def test_only_what_will_be_written_is_in_the_way(textdifuse, fast, pair, tmp_path):
     """Another program's mask or single slice does not stop a volume without a prompt."""
     a, b, mask = pair
@@ -295,4 +288,3 @@ def test_samples(textdifuse, fast, tmp_path):
     assert {d.StudyInstanceUID for d in made_by(out)} == {source.StudyInstanceUID}
     ran = textdifuse("sample", "pet-mri", "--out", tmp_path / "other", *options[2:])
     assert (ran.status, "cannot be the source" in ran.err) == (2, True)
->>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)

@@ -16,13 +16,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .._version import __version__
-<<<<<<< HEAD
 from ..errors import Cancelled, InputError, TextDiFuseError
 from ..optional import import_optional
-=======
-from ..errors import Cancelled, InputError, MissingDependencyError, TextDiFuseError
 from ..results import DE_IDENTIFIED, LINKED
->>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)
 from .extent_options import add_extent
 from .interrupt import terminable
 from .locator_options import add_locator

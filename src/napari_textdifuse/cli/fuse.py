@@ -38,15 +38,6 @@ def run(options: argparse.Namespace) -> int:
     series = _series(options.a, options.series_a)
     a = _read(options.a, series, options.time, "image A")
     ending = format_for(options.a, a)
-<<<<<<< HEAD
-    save = None
-    if options.dicom is not None:
-        source = options.a if options.dicom == LINKED else None
-        marked = options.prompt is not None or options.mask is not None
-        check_dicom(options.out, a, source, series, mask=marked)
-        save = partial(save_dicom, source=source, image=a, series=series)
-=======
->>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)
     inputs = [options.a, options.b] + ([options.mask] if options.mask else [])
     names = [*file_names(ending).values(), *file_names(PARTIAL + ending).values(), RECORD, PREVIEW]
     refuse_overwriting([options.out / name for name in names], inputs)

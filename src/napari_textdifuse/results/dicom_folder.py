@@ -171,10 +171,7 @@ def check_dicom(
     series: str | None = None,
     *,
     mask: bool = True,
-<<<<<<< HEAD
-=======
     replace: bool = False,
->>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)
 ) -> None:
     """Refuse what `save_dicom` would refuse, before the images are fused.
 
@@ -183,11 +180,7 @@ def check_dicom(
     out, image, source, series, replace
         See `save_dicom`; `image` is image A.
     mask : bool
-<<<<<<< HEAD
-        Whether the result may have a mask.
-=======
         Whether it may have a mask.
->>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)
 
     Raises
     ------
@@ -201,18 +194,12 @@ def check_dicom(
         raise WriteError(
             "image A has no place in a patient, which DICOM needs; write the usual files instead."
         )
-<<<<<<< HEAD
-    names = [*_DESCRIPTIONS, *(f"{role}.dcm" for role in _DESCRIPTIONS)]
-    for name in names + ["mask.dcm"] * mask:
-        if (out / name).exists():
-=======
     names = [*_DESCRIPTIONS, *((MASK,) if mask else ())]
     if image.ndim == 2:  # image B decides
         names += [f"{role}.dcm" for role in _DESCRIPTIONS]
     earlier = written_before(out) if replace else {}
     for name in names:
         if (out / name).exists() and out / name not in earlier.values():
->>>>>>> b780984 (DICOM from batch and sample; an image is not paired with itself in silence)
             raise _is_there(out / name)
     if source is not None:
         matching_series(source, image, series)
