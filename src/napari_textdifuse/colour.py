@@ -40,6 +40,9 @@ BLACK, MARGIN = 1.0, 2.5 / 255
 #: Sources agree below this difference, averaged over a width in pixels. There the result may
 #: differ from them by a fixed amount, some times the mean difference and the noise.
 AGREE, AGREE_WIDTH, KEPT, KEPT_MEAN, KEPT_NOISE = 6 / 255, 3.0, 7 / 255, 2.0, 3.0
+#: Part of the change that is taken back where its mean shows that nothing is restored, and the
+#: mean below which that is so.
+TAKEN, CALM = 0.4, 1 / 255
 #: How often haze is cleared, and the width in pixels of what then raises the image to its sources.
 ROUNDS, RAISED = 2, 2.0
 #: Standard deviations between the mean and the first percentile of a normal distribution.
@@ -288,7 +291,7 @@ def keep_agreed(fused: Floats, x: Floats, y: Floats) -> Floats:
     Returns
     -------
     ndarray of float32, shape (Y, X)
-        0 where the sources differ, and where the result is close enough.
+        0 where the sources differ. In an image that is restored, 0 also where the result is close.
     """
     from scipy import ndimage
 
@@ -301,7 +304,8 @@ def keep_agreed(fused: Floats, x: Floats, y: Floats) -> Floats:
     noise = max(_excess_noise(image) for image in (x, y))
     mean = float((weight * np.abs(change)).sum()) / area
     allowed = np.float32(KEPT + KEPT_MEAN * mean + KEPT_NOISE * noise)
-    kept: Floats = weight * (np.clip(change, -allowed, allowed) - change)
+    taken = np.float32(TAKEN * min(1.0, max(0.0, 2 - mean / CALM)))
+    kept: Floats = weight * ((1 - taken) * np.clip(change, -allowed, allowed) - change)
     return kept
 
 

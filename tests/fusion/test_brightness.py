@@ -255,6 +255,10 @@ def test_where_the_sources_agree_the_result_does_too():
     far = np.ones((54, 128), bool)
     far[20:30, 20:30] = False
     np.testing.assert_array_equal(amended[:54][far], fused[:54][far])
+    little = image + np.float32(0.5 / 255)
+    back = keep_agreed(little, image, image)
+    np.testing.assert_allclose(back, -0.4 * 0.5 / 255, rtol=1e-3)
+    assert not keep_agreed(little, image, image + np.float32(0.1)).any()
 
 
 def test_restoration_is_kept_where_the_sources_agree():
