@@ -9,7 +9,6 @@ with one works with the other.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -85,45 +84,104 @@ def train_distill(
     network.requires_grad_(True)
     network.modulation.requires_grad_(False)
     teacher.requires_grad_(False)
-    device = train.device
-    last = Schedule("cosine").steps - 1
-    conditioned = network.config.restore > 0 and teacher.config.restore > 0
+    lesson = Distillation(network, teacher, train, held_out, config)
+    Trainer(network, folder, config).run(lesson.loss, lesson.validate, lesson.samples)
 
-    def fuse(
-        model: LightNetwork, z: Tensor, x: Tensor, y: Tensor, restore: Tensor, balance: float
+
+class Distillation:
+    """Batches with the teacher's output, and how far the student is from it.
+
+    Parameters
+    ----------
+    network, teacher : LightNetwork
+    train, held_out : CropSampler
+    config : TrainConfig
+    """
+
+    def __init__(
+        self,
+        network: LightNetwork,
+        teacher: LightNetwork,
+        train: CropSampler,
+        held_out: CropSampler,
+        config: TrainConfig,
+    ) -> None:
+        self.network, self.teacher = network, teacher
+        self.train, self.held_out, self.config = train, held_out, config
+        self._last = Schedule("cosine").steps - 1
+        self._conditioned = network.config.restore > 0 and teacher.config.restore > 0
+        self._bank: dict[int, TeacherBatch] = {}
+        self._checked: TeacherBatch | None = None
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of a training step, and its terms."""
+        newest = step // REUSE
+        number = newest
+        if step % REUSE:  # the others repeat earlier batches
+            drawn = torch.Generator().manual_seed(self.config.seed * 10_000_019 + step)
+            number = int(torch.randint(max(0, newest - BANK + 1), newest + 1, (), generator=drawn))
+        return self._terms(self._banked(number))
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Return the loss on held-out crops, and its terms."""
+        total, parts = self._terms(self._held_out_batch())
+        return {"loss": float(total)} | parts
+
+    @torch.no_grad()
+    def samples(self) -> tuple[Tensor, ...]:
+        """Return both sources as seen, the teacher's image and the student's."""
+        seen = self._held_out_batch()
+        fused, _ = self._student(seen)
+        return tuple(v[:8] for v in (seen.x, seen.y, seen.fused, fused.clamp(-1, 1)))
+
+    def _fuse(
+        self,
+        model: LightNetwork,
+        z: Tensor,
+        x: Tensor,
+        y: Tensor,
+        restore: Tensor,
+        balance: float,
     ) -> tuple[Tensor, Tensor]:
-        t = torch.full((len(x),), last, device=device)
-        with autocast(device):
+        t = torch.full((len(x),), self._last, device=self.train.device)
+        with autocast(self.train.device):
             weighted = model.encode_and_weight(
-                z, x, y, t, restore if conditioned else None, balance=balance
+                z, x, y, t, restore if self._conditioned else None, balance=balance
             )
             fused, _ = model.decode(weighted, t)
         return fused, weighted.share
 
+    def _student(self, seen: TeacherBatch) -> tuple[Tensor, Tensor]:
+        nothing = torch.zeros_like(seen.x)
+        return self._fuse(self.network, nothing, seen.x, seen.y, seen.restore, seen.balance)
+
     @torch.no_grad()
-    def teach(sampler: CropSampler, number: int, count: int) -> TeacherBatch:
+    def _teach(self, sampler: CropSampler, number: int, count: int) -> TeacherBatch:
         generator = torch.Generator().manual_seed(sampler.seed * 10_000_019 + number)
         batch = sampler.batch(number, count)
+        device = self.train.device
         noise = torch.randn(batch.seen_a.shape, generator=generator).to(device)
         restore = draw_restoration(count, generator).to(device)
         balance = float(2 * torch.rand((), generator=generator) - 1)
         balance = 0.0 if number % BALANCED_EVERY else balance
-        fused, share = fuse(teacher, noise, batch.seen_a, batch.seen_b, restore, balance)
-        return TeacherBatch(
-            batch.seen_a, batch.seen_b, restore, balance, fused.clamp(-1, 1), share.float()
-        )
+        x, y = batch.seen_a, batch.seen_b
+        fused, share = self._fuse(self.teacher, noise, x, y, restore, balance)
+        return TeacherBatch(x, y, restore, balance, fused.clamp(-1, 1), share.float())
 
-    bank: dict[int, TeacherBatch] = {}
+    def _banked(self, number: int) -> TeacherBatch:
+        if number not in self._bank:
+            self._bank[number] = self._teach(self.train, number, self.config.batch)
+            self._bank.pop(number - BANK, None)  # drawn no more
+        return self._bank[number]
 
-    def banked(number: int) -> TeacherBatch:
-        if number not in bank:
-            bank[number] = teach(train, number, config.batch)
-            bank.pop(number - BANK, None)  # drawn no more
-        return bank[number]
+    def _held_out_batch(self) -> TeacherBatch:
+        if self._checked is None:
+            self._checked = self._teach(self.held_out, 1, 16)
+        return self._checked
 
-    def terms(seen: TeacherBatch) -> tuple[Tensor, dict[str, float]]:
-        nothing = torch.zeros_like(seen.x)
-        fused, share = fuse(network, nothing, seen.x, seen.y, seen.restore, seen.balance)
+    def _terms(self, seen: TeacherBatch) -> tuple[Tensor, dict[str, float]]:
+        fused, share = self._student(seen)
         fused, wanted = (fused + 1) / 2, (seen.fused + 1) / 2
         parts = {
             "level": (fused - wanted).abs().mean(),
@@ -134,29 +192,3 @@ def train_distill(
         total = parts["level"] + GRADIENT * parts["gradient"]
         total = total + STRUCTURE * parts["structure"] + SHARE * parts["share"]
         return total, {name: float(value.detach()) for name, value in parts.items()}
-
-    def loss(step: int) -> tuple[Tensor, dict[str, float]]:
-        newest = step // REUSE
-        number = newest
-        if step % REUSE:  # the others repeat earlier batches
-            drawn = torch.Generator().manual_seed(config.seed * 10_000_019 + step)
-            number = int(torch.randint(max(0, newest - BANK + 1), newest + 1, (), generator=drawn))
-        return terms(banked(number))
-
-    checked = lru_cache(maxsize=1)(lambda: teach(held_out, 1, 16))
-
-    @torch.no_grad()
-    def validate() -> dict[str, float]:
-        total, parts = terms(checked())
-        return {"loss": float(total)} | parts
-
-    @torch.no_grad()
-    def samples() -> tuple[Tensor, ...]:
-        """Both sources as seen, the teacher's image and the student's."""
-        seen = checked()
-        fused, _ = fuse(
-            network, torch.zeros_like(seen.x), seen.x, seen.y, seen.restore, seen.balance
-        )
-        return tuple(v[:8] for v in (seen.x, seen.y, seen.fused, fused.clamp(-1, 1)))
-
-    Trainer(network, folder, config).run(loss, validate, samples)
