@@ -220,7 +220,7 @@ class Volume:
         if not self.rgb:
             return Fact("grey", "file")
         if self.modality is None:
-            black = _on_black_ground(self)
+            black = _has_black_background(self)
             return Fact("colours of measured values" if black else "natural colour", "values")
         source = self.sources.get("modality", "file")
         if self.modality == "VIS":
@@ -359,7 +359,7 @@ def _real_numbers(affine: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return given.astype(np.float64)
 
 
-def _on_black_ground(volume: Volume) -> bool:
+def _has_black_background(volume: Volume) -> bool:
     """Return whether a colour image's border is black, as around a displayed measurement."""
     array = volume.array
     rows, columns = volume.shape[-2:]

@@ -220,14 +220,14 @@ def framed(border, inside=0.5, width=4, shape=(100, 100)):
 )
 def test_black_ground_is_black_in_one_and_dark_in_both(a, b, black):
     pair = make_pair(framed(a), framed(b))
-    assert prepare_slab(pair, pair.slabs[0]).on_black_ground == black
+    assert prepare_slab(pair, pair.slabs[0]).has_black_background == black
 
 
 @pytest.mark.parametrize(("width", "black"), [(3, True), (2, True), (1, False)])
 def test_the_border_is_4_percent_of_a_side(width, black):
     """By the median: two of four pixels and the corners are more than half."""
     pair = make_pair(framed(0, width=width), framed(0, width=width))
-    assert prepare_slab(pair, pair.slabs[0]).on_black_ground == black
+    assert prepare_slab(pair, pair.slabs[0]).has_black_background == black
 
 
 # --- slices

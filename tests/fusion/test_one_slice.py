@@ -8,7 +8,7 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from napari_textdifuse.fusion.slices import slice_holding
+from napari_textdifuse.fusion.slices import slice_with
 from napari_textdifuse.inputs import as_volumes
 from napari_textdifuse.volume import Volume
 
@@ -84,13 +84,13 @@ def test_a_volume_with_one_slice_of_the_other_is_fused_in_that_slice(tiny_pipeli
 
 def test_which_slice_holds_another():
     whole = volume()
-    assert slice_holding(whole, slice_of(whole, 2, 3), 0) == 2
-    assert slice_holding(whole, slice_of(whole, 2, 3), 1) is None  # crosses all of these
-    assert slice_holding(whole, whole, 0) is None
+    assert slice_with(whole, slice_of(whole, 2, 3), 0) == 2
+    assert slice_with(whole, slice_of(whole, 2, 3), 1) is None  # crosses all of these
+    assert slice_with(whole, whole, 0) is None
     outside = slice_of(whole, 2, 3)
     outside.affine[2, 3] = 99
-    assert slice_holding(whole, outside, 0) is None
+    assert slice_with(whole, outside, 0) is None
     turn = np.eye(4)
     turn[1:3, 1:3] = [[0.8, -0.6], [0.6, 0.8]]
     oblique = slice_of(volume(affine=turn @ AFFINE), 2, 3)
-    assert slice_holding(whole, oblique, 0) is None
+    assert slice_with(whole, oblique, 0) is None

@@ -141,7 +141,7 @@ def _measured(ready: Prepared) -> str | None:
         return "the colours encode measured values"
     if other.modality is not None and other.modality not in NATURAL:
         return f"the other image is {other.modality}"
-    if coloured.modality is None and ready.on_black_ground:
+    if coloured.modality is None and ready.has_black_background:
         return "the pair has a black background, as displayed measurements do"
     return None
 

@@ -16,7 +16,7 @@ from ..spatial.resample import overlap_notes
 from ..volume import Volume
 from .options import FusionOptions
 from .progress import Callback, Progress, report
-from .slices import Selection, cut, cut_pair, select, slabs, slice_holding, to_front
+from .slices import Selection, cut, cut_pair, select, slabs, slice_with, to_front
 
 #: Pixels prepared at once; each takes about 100 bytes during preparation, 40 afterwards.
 SLAB_PIXELS = 2**23
@@ -180,7 +180,7 @@ def _selection(a: Volume, b: Volume, options: FusionOptions) -> Selection:
     everything = select(a, options.slices, options.axis)
     if options.slices is not None or options.register is not None:
         return everything
-    only = slice_holding(a, b, everything.axis)
+    only = slice_with(a, b, everything.axis)
     if only is None:
         return everything
     note = (

@@ -59,7 +59,7 @@ class Prepared:
         return self.luma_a if self.colour_from == "a" else self.luma_b
 
     @cached_property
-    def on_black_ground(self) -> bool:
+    def has_black_background(self) -> bool:
         """Whether the borders (4 % of each side) are black, as around a displayed body."""
         levels = [_border_level(luma) for luma in (self.luma_a, self.luma_b)]
         return min(levels) < BLACK and max(levels) < DARK

@@ -130,7 +130,7 @@ def select(volume: Volume, slices: Slices = None, axis: int | str = 0) -> Select
     return Selection(number, start, stop, count, notes)
 
 
-def slice_holding(a: Volume, b: Volume, axis: int) -> int | None:
+def slice_with(a: Volume, b: Volume, axis: int) -> int | None:
     """Return the slice of a volume in which another image of a single slice lies.
 
     Parameters

@@ -55,7 +55,7 @@ def kind_of_pair(ready: Prepared) -> tuple[str, tuple[str, ...]]:
     known = [v.modality for v in (ready.a, ready.b) if v.modality is not None]
     if known:
         return ("natural" if all(m in NATURAL for m in known) else "medical"), ()
-    if ready.on_black_ground:
+    if ready.has_black_background:
         return "medical", ("The pair has a black background and was assumed to be medical.",)
     return "natural", ("The pair was assumed to be a visible and an infrared image.",)
 

@@ -22,16 +22,16 @@ Matrix = npt.NDArray[np.float64]
 #: The levels: number of working voxels that are averaged along each axis.
 SHRINK = (4, 2, 1)
 #: Levels are skipped if their longest side has fewer voxels.
-LEAST_LEVEL = 20
+MIN_LEVEL_SIDE = 20
 #: Number of points of a level that the metric samples.
 POINTS = 80_000
 BINS, ITERATIONS = 32, 200
 #: Quick searches from other starts: iterations and rotations in degrees.
 QUICK_ITERATIONS, TURN = 60, 20.0
 #: Number of the best ones that are refined.
-LOOKED_AT = 5
+REFINED_STARTS = 5
 #: Weight of a position that is turned by 180 degrees.
-UPSIDE_DOWN = 0.95
+HALF_TURN_WEIGHT = 0.95
 #: An affine search starts where a rigid one ended; at coarser levels it would diverge.
 AFFINE_COARSEST = 2
 _LOST = (
@@ -99,8 +99,8 @@ class _Place:
     transform: Any
     turned: bool
 
-    def worth(self) -> float:
-        return self.score * (UPSIDE_DOWN if self.turned else 1)
+    def weighted_score(self) -> float:
+        return self.score * (HALF_TURN_WEIGHT if self.turned else 1)
 
 
 class Search:
@@ -122,7 +122,7 @@ class Search:
         self.ndim = fixed.ndim
         self.fixed, self.moving = (self._image(v, frame) for v in (fixed, moving))
         side = max(self.fixed.GetSize())
-        self.shrink = tuple(f for f in SHRINK if f == 1 or side // f >= LEAST_LEVEL)
+        self.shrink = tuple(f for f in SHRINK if f == 1 or side // f >= MIN_LEVEL_SIDE)
         self.callback = callback
         self.failure: BaseException | None = None
         self.step, self.steps, self.fraction = 0.0, 1 + len(self.shrink), 0.0
@@ -188,15 +188,15 @@ class Search:
             raise GeometryError(_LOST)
         self.step = 1
         # patients are hardly ever scanned upside down: such a position must be clearly better
-        places.sort(key=_Place.worth, reverse=True)
+        places.sort(key=_Place.weighted_score, reverse=True)
         ends = []
-        for k, place in enumerate(places[:LOOKED_AT]):
-            self.step = 0.5 + 0.5 * k / LOOKED_AT
+        for k, place in enumerate(places[:REFINED_STARTS]):
+            self.step = 0.5 + 0.5 * k / REFINED_STARTS
             end = self._optimise(place.transform, self.shrink[:1], still=True)
             score = self._agreement(end, self.shrink[0])
             ends.append(_Place(place.score if score is None else score, end, place.turned))
         self.step = 1
-        return sorted(ends, key=_Place.worth, reverse=True)
+        return sorted(ends, key=_Place.weighted_score, reverse=True)
 
     @property
     def tolerance(self) -> float:
@@ -260,7 +260,7 @@ class Search:
             [np.array(function(image)) for image in (self.fixed, self.moving)]
             for function in (
                 lambda i: i.TransformContinuousIndexToPhysicalPoint(_middle(i)),
-                self._gravity,
+                self._mass_centre,
             )
         )
         starts = [
@@ -272,7 +272,7 @@ class Search:
             raise GeometryError(_LOST)
         return starts[-max(ranked)[1]]
 
-    def _gravity(self, image: Any) -> Matrix:
+    def _mass_centre(self, image: Any) -> Matrix:
         """Return the centre of the voxels brighter than the mean, which is mostly the body."""
         array = self.sitk.GetArrayViewFromImage(image)
         where = np.argwhere(array > array.mean()).mean(axis=0)[::-1]

@@ -84,8 +84,10 @@ def train_distill(
     network.requires_grad_(True)
     network.modulation.requires_grad_(False)
     teacher.requires_grad_(False)
-    lesson = Distillation(network, teacher, train, held_out, config)
-    Trainer(network, folder, config).run(lesson.loss, lesson.validate, lesson.samples)
+    distillation = Distillation(network, teacher, train, held_out, config)
+    Trainer(network, folder, config).run(
+        distillation.loss, distillation.validate, distillation.samples
+    )
 
 
 class Distillation:
@@ -120,7 +122,7 @@ class Distillation:
         if step % REUSE:  # the others repeat earlier batches
             drawn = torch.Generator().manual_seed(self.config.seed * 10_000_019 + step)
             number = int(torch.randint(max(0, newest - BANK + 1), newest + 1, (), generator=drawn))
-        return self._terms(self._banked(number))
+        return self._terms(self._training_batch(number))
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -169,7 +171,7 @@ class Distillation:
         fused, share = self._fuse(self.teacher, noise, x, y, restore, balance)
         return TeacherBatch(x, y, restore, balance, fused.clamp(-1, 1), share.float())
 
-    def _banked(self, number: int) -> TeacherBatch:
+    def _training_batch(self, number: int) -> TeacherBatch:
         if number not in self._bank:
             self._bank[number] = self._teach(self.train, number, self.config.batch)
             self._bank.pop(number - BANK, None)  # drawn no more

@@ -120,7 +120,7 @@ def train_uncertainty(
         return ErrorBatch(features.half(), fused, residual, seen.sources, error)
 
     @lru_cache(maxsize=BANK)
-    def banked(number: int) -> ErrorBatch:
+    def training_batch(number: int) -> ErrorBatch:
         return look(train, number, config.batch)
 
     def bound(seen: ErrorBatch) -> Tensor:
@@ -128,7 +128,7 @@ def train_uncertainty(
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         chosen = torch.Generator().manual_seed(config.seed * 10_000_019 + step)
-        seen = banked(int(torch.randint(BANK, (), generator=chosen)))
+        seen = training_batch(int(torch.randint(BANK, (), generator=chosen)))
         level = bound(seen)
         total = quantile_loss(level, seen.error, SHARE)
         return total, {"quantile": float(total.detach()), "covered": _covered(seen.error, level)}

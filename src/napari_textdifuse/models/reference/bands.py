@@ -87,7 +87,7 @@ def fuse_in_bands(control: ReferenceControl, map1: Tensor, map2: Tensor) -> Tens
         middle, attention, head = control.branch(source)
         field = _attended(attention, _through(middle, trunk, dtype))
 
-        def weigh(logits: Tensor, start: int, stop: int, source: int = source) -> None:
+        def accumulate(logits: Tensor, start: int, stop: int, source: int = source) -> None:
             weight = torch.sigmoid(logits.float())
             share[source - 1, :, :, start:stop] = weight.mean(dim=1, keepdim=True)
             rows = map1[:, :, start:stop]
@@ -96,7 +96,7 @@ def fuse_in_bands(control: ReferenceControl, map1: Tensor, map2: Tensor) -> Tens
             else:
                 rows += weight * map2[:, :, start:stop]
 
-        _convolved(head, field, dtype, weigh)
+        _convolved(head, field, dtype, accumulate)
         del field
     return share[0] / (share[0] + share[1])
 
