@@ -3,7 +3,7 @@
 ``xvfb-run -a -s "-screen 0 1920x1200x24" python scripts/newcomer.py DIR`` takes every step in the
 dark and the light theme, in a window of 1280 x 800 pixels. With ``QT_SCALE_FACTOR=1.5`` and
 ``--size 1066 666`` the window is that of a screen of 1600 x 1000 pixels at 150 %. With ``--docs``
-only the steps in the tutorial are taken, and copied to ``docs/images``.
+the images are also copied to ``docs/images``, for the tutorial.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ import numpy as np
 from qtpy.QtCore import QTimer
 from screenshot import IMAGES, PLUGIN, THEMES, wait_until
 
-#: Steps that the tutorial shows, in both themes.
-IN_TUTORIAL = ("open", "fuse", "second", "paint", "compare", "planes")
 COLOURS = 256  # of the images in the tutorial, which stay small
 
 
@@ -34,7 +32,7 @@ def main() -> None:
     add("--sample", default="pet-mri")
     add("--quality", choices=("fast", "standard", "best"), default="fast")
     add("--slices", type=int, nargs=2, metavar=("FIRST", "LAST"), help="default: the whole volume")
-    add("--docs", action="store_true", help="only the tutorial's steps, also into docs/images")
+    add("--docs", action="store_true", help="also into docs/images")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
 
@@ -43,11 +41,7 @@ def main() -> None:
     viewer = napari.Viewer()
     viewer.window.resize(*options.size)
     mark = "x".join(map(str, options.size))
-    missing = set(IN_TUTORIAL)
     for name in session(viewer, options):
-        if options.docs and name not in missing:
-            continue
-        missing.discard(name)
         for theme in THEMES:
             viewer.theme = theme
             pause(900)
@@ -56,8 +50,6 @@ def main() -> None:
             print(path, flush=True)
             if options.docs:
                 shrink(path, IMAGES / f"first-{name}-{theme}.png")
-        if options.docs and not missing:
-            break
     viewer.close()
     settings.cleanup()
 

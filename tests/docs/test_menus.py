@@ -41,8 +41,9 @@ def test_samples_are_where_the_pages_say(manifest):
 
 
 def test_images_are_there_and_small():
+    image = re.compile(r"!\[[^\]]*\]\(([^)]+\.png)\)|(?:src|srcset)=\"([^\"]+\.png)\"")
     for page in PAGES:
-        for link in re.findall(r"!\[[^\]]*\]\(([^)]+\.png)\)", page.read_text("utf-8")):
+        for link in map("".join, image.findall(page.read_text("utf-8"))):
             picture = (page.parent / link).resolve()
             assert picture.is_file(), f"{page.name}: {link}"
             assert picture.stat().st_size < 400_000

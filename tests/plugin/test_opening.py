@@ -16,6 +16,7 @@ from napari_textdifuse import Volume, write
 from napari_textdifuse.locate import LocatorInfo
 from napari_textdifuse.napari_plugin.fuse import form
 from napari_textdifuse.napari_plugin.fuse.availability import grey_out
+from napari_textdifuse.napari_plugin.fuse.drawn import prompt_of
 from napari_textdifuse.napari_plugin.fuse.outcome import clipping_notes
 from napari_textdifuse.napari_plugin.fuse.preview import Preview, is_preview
 from napari_textdifuse.napari_plugin.fuse.prompt_completion import UNABLE
@@ -180,6 +181,61 @@ def test_the_preview_is_in_colour_and_begins_with_the_slice_displayed(window, qt
     # what is hot in the PET has colour
     hot = shown[0][1][6:10, 7:11]
     assert np.ptp(hot, axis=-1).max() > 0.05
+
+
+def test_the_preview_takes_no_tool_from_the_hand(window, qtbot, monkeypatch):
+    viewer, widget = window
+    widget.drawing.paint.native.click()
+    paint = widget.drawn.value
+    shapes = viewer.add_shapes(ndim=3, name="notes")
+    viewer.layers.selection.active = paint
+    widget.drawn.value = None
+    seen = []
+    plain = Preview.show
+
+    def note(self, index, estimate):
+        plain(self, index, estimate)
+        active, above = viewer.layers.selection.active, viewer.layers[-1]
+        seen.append((active is paint, str(paint.mode), above is shapes))
+
+    monkeypatch.setattr(Preview, "show", note)
+    run(widget, qtbot)
+    assert set(seen) == {(True, "paint", True)}
+
+
+def test_enter_in_the_list_of_completions_only_completes(window, qtbot):
+    viewer, widget = window
+    line, popup = widget.prompt.native, widget._completer.popup()
+    line.setFocus()
+    qtbot.keyClicks(line, "tumo")
+    qtbot.waitUntil(popup.isVisible)
+    qtbot.keyClick(popup, Qt.Key.Key_Down)
+    qtbot.keyClick(popup, Qt.Key.Key_Return)
+    assert (line.text(), widget.running) == ("tumour", False)
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert widget.running
+    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+
+
+def test_a_drawing_renumbers_no_slices(window, qtbot):
+    viewer, widget = window
+    assert not widget.drawing.clear_drawing.enabled, "nothing is drawn"
+    viewer.dims.set_current_step(0, 4)
+    before = viewer.dims.range
+    for button in (widget.drawing.box, widget.drawing.points, widget.drawing.paint):
+        button.native.click()
+        assert viewer.dims.range == before
+        assert viewer.dims.current_step[0] == 4
+    assert widget.drawing.clear_drawing.enabled
+    box, points = (v for v in viewer.layers if v.name.startswith(("Box", "Points")))
+    box.add(np.array([[4, 3, 3], [4, 3, 9], [4, 9, 9], [4, 9, 3]]), shape_type="rectangle")
+    points.add(np.array([[4, 6, 6]]))
+    assert viewer.dims.range == before
+    for drawn in (box, points):  # both mark pixels of image A
+        drawing = prompt_of(drawn, widget.image_a.value)["drawing"]
+        found = drawing.points if drawing.boxes is None else drawing.boxes
+        expected = [6.5, 6.5, 4.5] if drawing.boxes is None else [3.5, 3.5, 4, 9.5, 9.5, 5]
+        np.testing.assert_allclose(np.asarray(found)[0], expected)
 
 
 def test_names_and_order_of_files(make_napari_viewer, tmp_path):

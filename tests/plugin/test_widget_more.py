@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import dask.array as da
 import numpy as np
@@ -215,6 +216,73 @@ def test_runs_wait_for_each_other(make, viewer, slow_pipeline, tiny_pipeline, qt
     qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
     assert [call["seed"] for call in slow_pipeline.calls] == [1, 2, 3]
     assert widget.fuse.text == "Fuse"
+
+
+def test_fuse_pressed_twice_runs_once(make, viewer, slow_pipeline, tiny_pipeline, qtbot):
+    slow_pipeline.steps = 30
+    slow_pipeline.result = tiny_pipeline(scan("MR", 0), scan("PT", 1), steps=1)
+    widget = make(viewer, slow_pipeline)
+    widget.fuse.native.click()
+    widget.fuse.native.click()
+    assert widget.fuse.text == "Fuse"
+    assert widget.message.text == "The same fusion is already running or waiting."
+    for prompt in ("tumour", "tumour", "bone"):  # another one waits, and it waits once
+        widget.prompt.value = prompt
+        widget.fuse.native.click()
+    assert widget.fuse.text == "Fuse (2 waiting)"
+    qtbot.waitUntil(lambda: widget.fuse.text == "Fuse (1 waiting)", timeout=30_000)
+    qtbot.waitUntil(lambda: widget.fuse.text == "Fuse", timeout=30_000)
+    assert widget.running, "the last one waits no longer"
+    qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
+    assert [call["prompt"] for call in slow_pipeline.calls] == [None, "tumour", "bone"]
+    # after Cancel the same may be wanted again, and again once it is done
+    for _ in range(2):
+        widget.fuse.native.click()
+        qtbot.waitUntil(lambda: widget.progress.value > 3, timeout=30_000)
+        widget.cancel.native.click()
+    widget.fuse.native.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
+    assert len(slow_pipeline.calls) == 6
+
+
+def test_waiting_runs_of_a_pair_share_its_chains(make, viewer, tiny_pipeline, qtbot):
+    widget = make(viewer)
+    ran = []
+    widget._runner.finished.connect(lambda job, outcome: ran.append(job.session))
+    for prompt in ("", "tumour"):
+        widget.prompt.value = prompt
+        widget.fuse.native.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=60_000)
+    assert len(ran) == 2
+    assert ran[0] is ran[1]
+
+
+def test_cancel_does_not_wait_for_what_is_being_loaded(viewer, slow_pipeline, qtbot):
+    slow_pipeline.steps = 10
+    loaded = threading.Event()
+
+    def make_pipeline(device: str):
+        assert loaded.wait(60), "the test ended"
+        return slow_pipeline
+
+    widget = FusionWidget(viewer, make_pipeline)
+    qtbot.addWidget(widget.native)
+    ended = []
+    widget._runner.finished.connect(lambda job, outcome: ended.append(job.prompt))
+    widget.fuse.native.click()
+    qtbot.wait(50)
+    widget.cancel.native.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=500)
+    assert widget.message.text == "Cancelled: nothing was kept."
+    assert (widget.cancel.text, widget.cancel.enabled) == ("Cancel", False)
+    # the next run begins while the worker of the cancelled one is still loading
+    widget.prompt.value = "tumour"
+    widget.fuse.native.click()
+    loaded.set()
+    qtbot.waitUntil(lambda: len(slow_pipeline.calls) == 2, timeout=30_000)
+    qtbot.waitUntil(lambda: not widget.running and not widget._runner._left, timeout=30_000)
+    assert ended == [None, "tumour"]
+    assert len(viewer.layers) == 2, "the cancelled run adds nothing"
 
 
 def test_cancel_stops_one_and_goes_on_with_the_next(make, viewer, slow_pipeline, qtbot):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -52,9 +56,33 @@ def test_closing_the_viewer_in_a_run(docked, slow_pipeline, qtbot):
     slow_pipeline.steps = 2000
     widget.fuse.native.click()
     qtbot.waitUntil(slow_pipeline.started.is_set, timeout=30_000)
+    busy = viewer.window._task_status_manager.get_status()  # asked about before it closes
+    assert busy == ["napari-worker: Executing a fusion by Text-DiFuse"]
     viewer.close()
     qtbot.waitUntil(slow_pipeline.stopped.is_set, timeout=30_000)
     qtbot.wait(50)
+
+
+def test_a_program_that_ends_waits_for_its_workers():
+    code = (
+        "import time; from qtpy.QtWidgets import QApplication; app = QApplication([]); "
+        "from napari_textdifuse.napari_plugin.task import Task; "
+        "task = Task(lambda report: time.sleep(1)); task.start()"
+    )
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def test_the_status_bar_explains_its_values(docked, qtbot):
+    viewer, widget, _ = docked
+    status_bar = viewer.window._qt_window.statusBar()
+    assert status_bar.toolTip() == ""
+    widget.fuse.native.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=60_000)
+    assert "a.u.: arbitrary units" in status_bar.toolTip()
 
 
 def test_the_layers_menu_takes_the_selected_layers(make_napari_viewer, phantom, qtbot):

@@ -329,6 +329,20 @@ def update(layer: Any, layer_data: LayerData) -> None:
         layer.name = attributes["name"]
 
 
+def put_in(layers: LayerList, place: int, layer: Layer) -> None:
+    """Insert a layer without selecting it.
+
+    Parameters
+    ----------
+    layers : LayerList
+    place : int
+    layer : Layer
+    """
+    selected = set(layers.selection)
+    layers.insert(place, layer)
+    layers.selection = selected
+
+
 def take_out(layers: LayerList, layer: Layer) -> None:
     """Remove a layer without a garbage collection.
 

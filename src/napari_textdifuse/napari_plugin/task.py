@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from napari.qt.threading import create_worker
+from napari.qt.threading import WorkerBase, create_worker
 from qtpy.QtCore import QObject, Signal
 
 from ..errors import Cancelled, TextDiFuseError
@@ -30,6 +31,23 @@ PREVIEW_INTERVAL = 0.1
 
 _log = logging.getLogger(__name__)
 
+# napari waits for its workers where an event loop ends. Where a script ends without one, Qt would
+# delete the signals of a worker that has not stopped yet.
+atexit.register(WorkerBase.await_workers)
+
+
+class _Named:
+    """A call with the name that napari displays if its window is closed meanwhile."""
+
+    def __init__(self, call: Callable[[], None], name: str) -> None:
+        self._call, self._name = call, name
+
+    def __call__(self) -> None:
+        self._call()
+
+    def __str__(self) -> str:
+        return self._name
+
 
 class Work(QObject):  # type: ignore[misc]
     """Run a job once, in napari's thread pool.
@@ -41,16 +59,18 @@ class Work(QObject):  # type: ignore[misc]
     ----------
     job : callable
         Takes this object's ``_report``; must touch no Qt object and no layer.
+    name : str
+        What is done, for napari's question before it closes a window.
     """
 
     finished = Signal(object)
 
-    def __init__(self, job: Callable[[Any], Any]) -> None:
+    def __init__(self, job: Callable[[Any], Any], name: str) -> None:
         super().__init__()
         self._job = job
         self._outcome: Any = None
         self._last = 0.0
-        self._worker: Any = create_worker(self._work, _start_thread=False)
+        self._worker: Any = create_worker(_Named(self._work, name), _start_thread=False)
         self._worker.finished.connect(self._hand_over)
 
     def start(self) -> None:
@@ -60,6 +80,11 @@ class Work(QObject):  # type: ignore[misc]
     def cancel(self) -> None:
         """Ask the work to stop; ``finished`` comes when it has."""
         self._worker.quit()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the work was asked to stop."""
+        return bool(self._worker.abort_requested)
 
     def _work(self) -> None:
         # napari also asks workers to quit when it closes, so its flag is the one to watch
@@ -94,9 +119,14 @@ class Task(Work):
     ----------
     job : callable
         Takes a `Report`; must touch no Qt object and no layer.
+    name : str
+        What is done, for napari's question before it closes a window.
     """
 
     progressed = Signal(int, str)
+
+    def __init__(self, job: Callable[[Report], Any], name: str = "a check by Text-DiFuse") -> None:
+        super().__init__(job, name)
 
     def abandon(self) -> None:
         """Stop the work, and ignore its signals."""
@@ -130,7 +160,7 @@ class FusionRun(Work):
     previewed = Signal(int, object)
 
     def __init__(self, job: FusionCall, colour: Colour | None = None) -> None:
-        super().__init__(job)
+        super().__init__(job, "a fusion by Text-DiFuse")
         self._colour = colour
 
     def _report(self, progress: Progress) -> bool:

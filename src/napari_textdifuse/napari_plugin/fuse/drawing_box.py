@@ -75,14 +75,14 @@ class DrawingBox(Container):  # type: ignore[type-arg]
 
 
 def add_boxes(viewer: ViewerModel, image: Image) -> Shapes:
-    """Add a layer for rectangles with as many axes as the image, ready to draw."""
+    """Add a layer for rectangles on the image's grid, ready to draw."""
     layer = Shapes(
         ndim=_spatial_axes(image),
         name=f"Box on {image.name}",
         edge_color="yellow",
         face_color="transparent",
         edge_width=_line_width(image),
-        **_axes(image),
+        **Placement.of(image).geometry,  # other steps would renumber the slices of the viewer
     )
     _put(viewer, layer)
     layer.mode = "add_rectangle"
@@ -90,7 +90,7 @@ def add_boxes(viewer: ViewerModel, image: Image) -> Shapes:
 
 
 def add_points(viewer: ViewerModel, image: Image) -> Points:
-    """Add a layer for points, ready to click on the object."""
+    """Add a layer for points on the image's grid, ready to click on the object."""
     layer = Points(
         np.zeros((0, _spatial_axes(image))),
         ndim=_spatial_axes(image),
@@ -98,7 +98,7 @@ def add_points(viewer: ViewerModel, image: Image) -> Points:
         features={"label": np.zeros(0, int)},
         size=6 * _line_width(image),
         face_color=_SIGNS[1],
-        **_axes(image),
+        **Placement.of(image).geometry,
     )
     layer.feature_defaults = {"label": 1}
     layer.current_face_color = _SIGNS[1]
@@ -163,12 +163,6 @@ def _place(image: Image) -> Any:
     return image.extent.world[:, -_spatial_axes(image) :]
 
 
-def _axes(image: Image) -> dict[str, Any]:
-    """Return names and units of the image's axes: napari warns where layers differ in units."""
-    n = _spatial_axes(image)
-    return {"units": image.units[-n:], "axis_labels": image.axis_labels[-n:]}
-
-
 def _put(viewer: ViewerModel, layer: Layer) -> None:
     viewer.dims.ndisplay = 2  # nothing can be drawn in 3-D
     viewer.add_layer(layer)
@@ -180,6 +174,5 @@ def _spatial_axes(image: Image) -> int:
 
 
 def _line_width(image: Image) -> float:
-    """Return about half a per cent of the image's height, in the world's units."""
-    height = float(np.ptp(image.extent.world[:, -2]))
-    return max(height / 200, 1e-6)
+    """Return about half a per cent of the image's height, in pixels of the image."""
+    return float(np.ptp(image.extent.data[:, -2]) + 1) / 200

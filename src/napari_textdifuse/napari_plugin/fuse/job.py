@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sized
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ...errors import Cancelled
@@ -225,6 +226,16 @@ class Job:
             and self.place == other.place
         )
 
+    def repeats(self, other: Job) -> bool:
+        """Return whether another job makes the same result; a drawing may have changed."""
+        return (
+            self.replace
+            and not (self.drawn or other.drawn or self.in_place or other.in_place)
+            and self.can_reuse(other)
+            and (self.prompt, self.fuse_options, self.shown)
+            == (other.prompt, other.fuse_options, other.shown)
+        )
+
     def save(self, choice: SaveChoice) -> dict[str, Path]:
         """Write the result into a folder, as the command line does or as DICOM; in the worker.
 
@@ -291,17 +302,19 @@ class Pipelines:
     def __init__(self, make: MakePipeline | None = None) -> None:
         self._make = make
         self._cached: dict[tuple[str, str | None], FusionPipeline] = {}
+        self._lock = Lock()  # a cancelled worker may still be loading
 
     def get(self, device: str, weights: str | None) -> FusionPipeline:
-        """Return the pipeline; called in the worker, one at a time."""
-        if (device, weights) not in self._cached:
-            if self._make is not None:
-                self._cached[device, weights] = self._make(device)
-            else:
-                from ...fusion import FusionPipeline
+        """Return the pipeline; called in the worker."""
+        with self._lock:
+            if (device, weights) not in self._cached:
+                if self._make is not None:
+                    self._cached[device, weights] = self._make(device)
+                else:
+                    from ...fusion import FusionPipeline
 
-                self._cached[device, weights] = FusionPipeline.from_pretrained(weights, device)
-        return self._cached[device, weights]
+                    self._cached[device, weights] = FusionPipeline.from_pretrained(weights, device)
+            return self._cached[device, weights]
 
 
 def place_of(result: FusionResult) -> tuple[int, int] | None:

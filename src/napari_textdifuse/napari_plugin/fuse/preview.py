@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Image
+from napari.layers import Image, Points, Shapes
 
 from ..layers import KEY
-from ..results import cut_geometry, take_out
+from ..results import cut_geometry, put_in, take_out
 
 if TYPE_CHECKING:
     from napari.components import LayerList
@@ -80,4 +80,6 @@ class Preview:
             metadata={KEY: {MARK: True}},
             **cut_geometry(job.placement, axis, first),
         )
-        self._layers.append(self._layer)
+        # below what the user draws, whose layer stays selected
+        images = [k for k, v in enumerate(self._layers) if not isinstance(v, (Points, Shapes))]
+        put_in(self._layers, max(images, default=-1) + 1, self._layer)

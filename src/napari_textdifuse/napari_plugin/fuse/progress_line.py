@@ -46,6 +46,7 @@ class ProgressLine:
 
     def _begin(self, _: Any) -> None:
         self._form.cancel.enabled = True
+        self.show_waiting()
         self._show(0, 0, "")  # busy until the first step: loading takes a moment
         self._begun = time.monotonic()
 

@@ -60,6 +60,12 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
         """
         self._find = find
 
+    @property
+    def choosing(self) -> bool:
+        """Whether a word of the list is selected; Qt passes Enter to the line all the same."""
+        popup = self.popup()
+        return bool(popup.isVisible() and popup.currentIndex().isValid())
+
     def splitPath(self, path: str) -> list[str]:
         """Accept every word of the model: they were selected for the typed text."""
         return [""]

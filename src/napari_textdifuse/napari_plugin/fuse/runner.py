@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
+from ...errors import Cancelled
 from ..task import FusionRun
 from .job import Job
 from .preview import Preview
@@ -47,6 +48,8 @@ class Runner(QObject):  # type: ignore[misc]
         self._job: Job | None = None
         self._run: FusionRun | None = None
         self._preview: Preview | None = None
+        #: Cancelled while they were loading; their workers have not stopped yet.
+        self._left: set[FusionRun] = set()
 
     @property
     def busy(self) -> bool:
@@ -69,15 +72,23 @@ class Runner(QObject):  # type: ignore[misc]
         """The running job."""
         return self._job
 
+    def has(self, job: Job) -> bool:
+        """Return whether a job with the same result runs or waits."""
+        running = [] if self._run is None or self._run.cancelled else [self._job]
+        return any(other is not None and job.repeats(other) for other in (*running, *self._waiting))
+
     def drop(self, unwanted: Callable[[Job], bool]) -> None:
         """Drop the waiting jobs."""
         self._waiting = deque(job for job in self._waiting if not unwanted(job))
 
     def cancel(self) -> bool:
         """Ask the running job to stop; False if there is none."""
-        if self._run is None:
+        run, job = self._run, self._job
+        if run is None or job is None:
             return False
-        self._run.cancel()
+        run.cancel()
+        if job.session is None:  # still loading: nothing is kept, and imports cannot be stopped
+            QTimer.singleShot(0, self, lambda: self._leave(run))
         return True
 
     def abandon(self) -> None:
@@ -114,6 +125,16 @@ class Runner(QObject):  # type: ignore[misc]
         self.finished.emit(job, outcome)
         if self._waiting and self._run is None:
             self._next()
+
+    def _leave(self, run: FusionRun) -> None:
+        """Finish a cancelled job at once; its worker stops as soon as it can."""
+        if run is not self._run:
+            return
+        for signal in (run.progressed, run.registering, run.previewed, run.finished):
+            signal.disconnect()
+        self._left.add(run)
+        run.finished.connect(lambda _: self._left.discard(run))
+        self._finish(Cancelled("The fusion was cancelled; no result was created."))
 
     def _show_preview(self, index: int, estimate: Floats) -> None:
         if self._preview is not None:

@@ -175,7 +175,7 @@ class Saver:
             )
             return
         self._say(Message(f"Saving in {choice.folder} ..."))
-        self._task = Task(lambda _: asked.save(choice))
+        self._task = Task(lambda _: asked.save(choice), "saving a fused image")
         self._task.finished.connect(lambda outcome: self._saved(choice.folder, outcome))
         self._task.start()
 

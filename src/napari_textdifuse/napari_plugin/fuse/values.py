@@ -13,6 +13,12 @@ from ...volume import MODALITY_NAMES, Array, Volume
 Floats = npt.NDArray[np.float64]
 #: Units as the field writes them.
 _WORDS = {"SUVbw": "SUV", "label": ""}
+#: Explains the status bar, where there is no room for it.
+STATUS_TIP = (
+    "Over a fused image or its mask: the values of both source images at the pointer, and the "
+    "share of the fused pixel that comes from image B. a.u.: arbitrary units; the values have no "
+    "physical unit."
+)
 
 
 class SourceValues:
@@ -167,3 +173,10 @@ def show_values(layer: Any, values: SourceValues, share: Array | None) -> None:
         return status
 
     layer.get_status = get_status
+
+
+def explain_status(panel: Any) -> None:
+    """Explain the values in the status bar of a panel's window in its tooltip."""
+    status_bar = getattr(panel.window(), "statusBar", None)
+    if status_bar is not None and not status_bar().toolTip():
+        status_bar().setToolTip(STATUS_TIP)

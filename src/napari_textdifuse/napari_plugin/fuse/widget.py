@@ -33,6 +33,7 @@ from .save_dialog import Saver
 from .settings import forget_settings, load_settings, preferences, save_settings
 from .show import draw_in_order, follow_display, go_to_slices, show_result
 from .shown_results import ShownResults
+from .values import explain_status
 from .view_box import Views
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class FusionWidget(Form):
             (self.samples.changed, self._show_memory),
         ):
             signal.connect(slot)
-        self.prompt.native.returnPressed.connect(self.fuse.native.click)
+        self._show_prompt()
+        self.prompt.native.returnPressed.connect(self._entered)
         self._progress = ProgressLine(self, self._runner)
         self._views = Views(napari_viewer, self.view, self._displayed_images)
         self._correction = MaskCorrection(
@@ -103,6 +105,7 @@ class FusionWidget(Form):
         self._balance = LiveBalance(
             napari_viewer, self.balance, self._shown, self._runner, self._put, self._say
         )
+        self._runner.began.connect(self._begin)
         self._runner.finished.connect(self._finish)
         for event in self._viewer_events():
             event.connect(self._show_view)
@@ -200,6 +203,11 @@ class FusionWidget(Form):
         if message.level == "error":
             show_error(message.text)  # seen as well where the panel is behind another
 
+    def _entered(self) -> None:
+        """Fuse; Enter in the list of completions only completes."""
+        if not self._completer.choosing:
+            self.fuse.native.click()
+
     def _ask(self) -> None:
         """Check the choices, then fuse in a worker thread, after the running job."""
         self._say(Message(""))
@@ -209,9 +217,16 @@ class FusionWidget(Form):
         except TextDiFuseError as error:
             self._say(Message(in_panel_words(str(error)), "error"))
             return
-        if self._last is not None and job.can_reuse(self._last):
-            job.session = self._last.session
+        if self._runner.has(job):
+            self._say(Message("The same fusion is already running or waiting."))
+            return
         self._put(job)
+
+    def _begin(self, job: Job) -> None:
+        """Give a job the session of the one before, whose chains it can reuse."""
+        last = self._last
+        if last is not None and job.session is None and job.only is None and job.can_reuse(last):
+            job.session, job.origin = last.session, None
 
     def _put(self, job: Job) -> None:
         self._runner.put(job)
@@ -231,6 +246,7 @@ class FusionWidget(Form):
             shown = show_result(self._viewer.layers, result, job, self._viewer.dims.ndisplay)
             if shown is not None:
                 self._shown.take(shown, job, result)
+                explain_status(self.native)
                 self._correction.take(shown.mask, job, result.label_names)
             if cancelled:
                 go_to_slices(self._viewer, job)

@@ -274,7 +274,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
             else:
                 then(outcome)
 
-        self._task = task = Task(job)
+        self._task = task = Task(job, f"{what[:1].lower()}{what[1:]} of models for Text-DiFuse")
         task.progressed.connect(self._show_progress)
         task.finished.connect(finish)
         self._update()
