@@ -204,7 +204,7 @@ def test_the_preview_takes_no_tool_from_the_hand(window, qtbot, monkeypatch):
 
 
 def test_enter_in_the_list_of_completions_only_completes(window, qtbot):
-    viewer, widget = window
+    _, widget = window
     line, popup = widget.prompt.native, widget._completer.popup()
     line.setFocus()
     qtbot.keyClicks(line, "tumo")
