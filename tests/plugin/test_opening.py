@@ -36,6 +36,12 @@ def window(panel_in_window):
     return panel_in_window(head("MR"), head("PT", "SUVbw"))
 
 
+def activate(viewer):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        QApplication.setActiveWindow(viewer.window._qt_window)  # no window manager does it here
+
+
 def run(widget, qtbot):
     widget.fuse.native.click()
     qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
@@ -81,9 +87,7 @@ def test_masks_in_3d_keys_and_what_is_greyed(window, qtbot, notifications):
     widget.prompt.native.setFocus()
     widget.prompt.value = "tumour"
     modifiers = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        QApplication.setActiveWindow(viewer.window._qt_window)  # no window manager does it here
+    activate(viewer)
     qtbot.keyClick(widget.prompt.native, Qt.Key.Key_F, modifiers)
     qtbot.waitUntil(lambda: not widget.running and len(viewer.layers) == 4, timeout=120_000)
     mask = viewer.layers[-1]
@@ -204,8 +208,9 @@ def test_the_preview_takes_no_tool_from_the_hand(window, qtbot, monkeypatch):
 
 
 def test_enter_in_the_list_of_completions_only_completes(window, qtbot):
-    _, widget = window
+    viewer, widget = window
     line, popup = widget.prompt.native, widget._completer.popup()
+    activate(viewer)
     line.setFocus()
     qtbot.keyClicks(line, "tumo")
     qtbot.waitUntil(popup.isVisible)
