@@ -11,6 +11,7 @@ from napari.utils.notifications import show_error
 
 from .fuse.roles import guess_pair
 from .layers import LayerData, to_layer
+from .reader import let_through
 from .results import is_result
 
 
@@ -37,7 +38,9 @@ def _sample(name: str) -> list[LayerData]:
 
     volumes = list(load_sample(name))
     volumes.sort(key=lambda volume: volume.modality == "CT")  # over the MRI, which it lets through
-    return [to_layer(volume) for volume in volumes]
+    layers = [to_layer(volume) for volume in volumes]
+    let_through(layers)
+    return layers
 
 
 def pet_mri() -> list[LayerData]:

@@ -68,12 +68,18 @@ def read_layers(path: PathOrPaths) -> list[LayerData]:
         layers += _with_unique_names(opened, p, layers)
     # what lets others through lies above: CT over MRI, PET and SPECT over both
     layers.sort(key=lambda layer: _ORDER.get(_known(layer).get("modality"), 0))
-    _let_through(layers)
+    let_through(layers)
     return layers
 
 
-def _let_through(layers: Sequence[LayerData]) -> None:
-    """Keep the first image visible below the second, whichever was opened first."""
+def let_through(layers: Sequence[LayerData]) -> None:
+    """Keep the first image visible below the second, whichever was opened first.
+
+    Parameters
+    ----------
+    layers : sequence of (ndarray, dict, str)
+        About to be added to the current viewer; their opacity or blending may be changed.
+    """
     import napari
     from napari.layers import Image
 
