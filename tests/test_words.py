@@ -71,8 +71,8 @@ class Line(NamedTuple):
 
 
 def without_code(text: str) -> str:
-    """Blank out code in backticks and braces, and the names of numpydoc entries."""
-    text = re.sub(r"``[^`]*``|`[^`]*`|\{[^{}]*\}", " ", text)
+    """Blank out code in backticks and braces, and names of HTML elements and numpydoc entries."""
+    text = re.sub(r"``[^`]*``|`[^`]*`|\{[^{}]*\}|</?\w+", " ", text)
     return re.sub(r"^\s*[\w*]+(?:, [\w*]+)* : ", "", text)
 
 

@@ -39,7 +39,7 @@ def scaled(
     ------
     ReadError
         If slope or intercept is not finite, a finite value becomes infinite, or all values are too
-        small to be told apart.
+        small to be distinguished.
     """
     line = np.asarray(slope, np.float64), np.asarray(intercept, np.float64)
     if not all(np.isfinite(part).all() for part in line):
