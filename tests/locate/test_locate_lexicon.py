@@ -175,8 +175,11 @@ def test_a_finding_in_images_of_which_nothing_is_known_is_refused(prompt):
     functional = ndimage.gaussian_filter(np.where(blob(), 220.0, head_picture()), 2)
     rgb = np.stack([functional, functional * 0.6, functional * 0.1], -1).astype(np.uint8)
     for other in (Volume(functional), Volume(rgb, rgb=True)):
-        with pytest.raises(PromptError, match=r"is a finding.*state the modality.*modality="):
+        with pytest.raises(PromptError, match=r"is a finding.*state the modality") as refused:
             LOCATOR.locate([Volume(head_picture()), other], prompt)
+        kinds = {"stroke": "MR", "haemorrhage": "CT"}
+        # what is proposed is what the term needs
+        assert re.search(rf"'b': '{kinds.get(prompt, 'PT')}'", str(refused.value))
 
 
 def test_a_grey_image_is_never_taken_for_a_pet():

@@ -197,10 +197,12 @@ def _is_refused(term: Term, images: Sequence[Volume]) -> bool:
 
 def _unknown_images(term: Term) -> str:
     kinds = dict.fromkeys(_KINDS[rule.modality] for rule in term.rules)
+    needed = term.rules[0].modality
+    other = "CT" if needed == "MR" else "MR"
     return (
         f"{term.name!r} is a finding in {' or '.join(kinds)}, and the modality of neither image "
-        "is known; state the modality, such as with modality={'a': 'CT', 'b': 'MR'}, or "
-        f"{_ALTERNATIVES}."
+        "is known; state the modality, such as with "
+        f"modality={{'a': '{other}', 'b': '{needed}'}}, or {_ALTERNATIVES}."
     )
 
 
