@@ -56,6 +56,56 @@ def test_body_pet_has_a_fixed_window_whatever_the_bladder(length, top):
     assert any("up to 80" in note for note in notes) == (top > 10)
 
 
+def torso(size_cm=(24, 36), bladder=80.0, length_mm=200.0, scale=1.0, noise=0.05):
+    """An elliptic cylinder of SUV 1 in air, with a full bladder of 8 cm; 4-mm pixels."""
+    rng = np.random.default_rng(0)
+    z, y, x = np.indices((20, 120, 120))
+    y, x = (y - 60) * 0.4, (x - 60) * 0.4
+    inside = (y / size_cm[0]) ** 2 + (x / size_cm[1]) ** 2 < 0.25
+    values = np.where(inside, 1.0, 0.02) + rng.normal(0, noise, z.shape)
+    values[(y**2 + x**2 + (z - 10) ** 2) < 16] = bladder
+    affine = np.diag([4, 4, length_mm / 20, 1.0])
+    return Volume(values.astype(np.float32) * scale, affine=affine, unit="SUVbw", modality="PT")
+
+
+def coronal(volume):
+    """The same image, stored with coronal slices."""
+    affine = volume.affine[:, [0, 2, 1, 3]]
+    return replace(volume, array=volume.array.transpose(1, 0, 2), affine=affine)
+
+
+@pytest.mark.parametrize("cut", ["pelvis", "coronal axis first", "slice", "slice without place"])
+def test_a_part_of_the_body_is_known_by_its_size_or_a_bladder(cut):
+    pelvis = torso()
+    if cut == "coronal axis first":
+        pelvis = coronal(pelvis)
+    if cut.startswith("slice"):
+        pelvis = replace(pelvis, array=pelvis.array[10])
+    if cut == "slice without place":
+        pelvis = replace(pelvis, affine=None)
+    assert default_window(pelvis).high == 10
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.5])
+def test_a_head_is_not_a_body_however_noisy_or_cut(noise):
+    head = torso((22, 18), bladder=16, noise=noise, length_mm=320)
+    for image in (head, coronal(head), replace(head, array=head.array[10])):
+        assert default_window(image).high >= 20
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("Bq/mL", 5200.0), ("a.u.", 90.0), ("counts", 31.0)])
+def test_a_body_that_is_not_in_suv_is_not_shown_up_to_its_bladder(unit, scale):
+    pelvis = replace(torso(scale=scale), unit=unit)
+    window, notes = whole_window(pelvis)
+    assert window.low == 0
+    assert window.high == pytest.approx(10 * scale, rel=0.1)
+    assert "PET of the body" in notes[0]
+    head = replace(torso((22, 18), bladder=16, scale=scale), unit=unit)
+    window, notes = whole_window(head)
+    assert (window.low, notes) == (0, ())
+    assert window.high > 12 * scale
+
+
 def test_head_pet_has_headroom_and_a_lazy_body_is_one():
     assert whole_window(body(220, 14))[0].high == 20
     lazy = replace(body(1000, 80, (200, 20, 20)))
@@ -69,6 +119,8 @@ def test_activity_is_shown_from_zero():
     assert window(values, unit="Bq/mL").low == 0
     assert window(values + 5000, unit="Bq/mL").low == 0
     assert window(values, unit="a.u.").low < 0
+    for modality in ("PT", "NM"):
+        assert window(values, unit="a.u.", modality=modality).low == 0
 
 
 def test_windows_as_shown():

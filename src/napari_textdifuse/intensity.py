@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import InputError
-from .volume import SAMPLED_SLICES, Volume
+from .volume import FUNCTIONAL, SAMPLED_SLICES, Volume
 
 Floats = npt.NDArray[np.float32]
 
@@ -21,15 +21,21 @@ CT_WINDOW = (-100.0, 900.0)
 SHOWN = "shown"
 #: Upper end of the SUV window of a body scan; bladder and kidneys may reach SUV 80.
 SUV_BODY = 10.0
-#: Length in mm of a scan longer than head and neck. A shorter one is of the body if its maximum
-#: exceeds that of any brain and almost nothing is above `SUV_BODY`.
-BODY_MM, SUV_EXCRETED, EXCRETED_PART = 350.0, 25.0, 0.005
+#: Length in mm of a scan longer than head and neck, and axial area in cm2 larger than that of any
+#: head (at most about 380 with its blur). A smaller one is of the body if its maximum exceeds that
+#: of any brain and almost nothing is above `SUV_BODY`; of a slice, a bladder is a larger part.
+BODY_MM, BODY_CM2 = 350.0, 420.0
+SUV_EXCRETED, EXCRETED_PART, EXCRETED_PART_OF_SLICE = 25.0, 0.005, 0.08
+#: Tissue is above this part of SUV 1; the air around it is below.
+TISSUE = 0.3
 #: Upper ends of other SUV windows; the first that leaves a quarter of headroom is taken.
 SUV_TOPS = (2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0, 80.0, 100.0)
 
 
 #: Units in which 0 means nothing, and negative values are noise of the reconstruction.
 FROM_ZERO = ("Bq/mL", "counts")
+#: Origin of the window of a body scan that is not in SUV.
+TEN_TIMES = "ten times the mean of the body"
 
 
 @dataclass(frozen=True)
@@ -161,7 +167,7 @@ def default_window(volume: Volume) -> Window:
     if volume.rgb and array.dtype == np.uint16 and high >= 2**14:  # less: a camera's 10 to 14 bits
         return Window(0, 65535, volume.unit, "type")
     if volume.unit.startswith("SUV"):
-        if (volume.modality or "PT") == "PT" and _is_body(volume, finite):
+        if (volume.modality or "PT") == "PT" and _is_body(volume, finite, 1.0):
             return Window(0, SUV_BODY, volume.unit, f"preset body PET 0-{SUV_BODY:g} SUV")
         # the maximum, not a percentile: the hottest lesion is small and is what matters
         top = next((t for t in SUV_TOPS if t >= 1.25 * high), 1.25 * high)
@@ -171,7 +177,12 @@ def default_window(volume: Volume) -> Window:
     bottom, top = (float(v) for v in np.percentile(finite, (0.1, 99.9)))
     origin = "percentiles 0.1 and 99.9"
     of_zero = low >= 0 and bottom < 0.1 * top
-    if of_zero or (volume.unit in FROM_ZERO and top > 0):
+    if volume.modality == "PT" and not volume.rgb:
+        level = _tissue_level(finite)
+        if SUV_BODY * level < top and _is_body(volume, finite, level):
+            return Window(0, float(f"{SUV_BODY * level:.2g}"), volume.unit, TEN_TIMES)
+    from_zero = volume.unit in FROM_ZERO or volume.modality in FUNCTIONAL
+    if of_zero or (from_zero and top > 0):
         bottom, origin = 0.0, "0 and percentile 99.9"
     if top <= bottom:
         bottom, top, origin = low, high, "minimum and maximum"
@@ -182,14 +193,55 @@ def default_window(volume: Volume) -> Window:
     return Window(bottom, top, volume.unit, origin)
 
 
-def _is_body(volume: Volume, values: npt.NDArray[np.float64]) -> bool:
-    """Distinguish a PET of the body from one of the head by its length, else by its values."""
-    if volume.affine is not None and volume.ndim == 3:
+def _is_body(volume: Volume, values: npt.NDArray[np.float64], level: float) -> bool:
+    """Distinguish a PET of the body from one of the head by its size, else by its values.
+
+    `level` is SUV 1 in the unit of the values.
+    """
+    if not level > 0:
+        return False
+    if volume.affine is not None:
         counts = np.array(volume.shape[::-1])
-        if float(np.abs(volume.affine[2, :3] * counts).max()) > BODY_MM:
+        along = np.abs(volume.affine[2, : volume.ndim] * counts)
+        if volume.ndim == 3 and float(along.max()) > BODY_MM:
             return True
-    excreted = float((values > SUV_BODY).mean()) < EXCRETED_PART
-    return excreted and float(values.max()) > SUV_EXCRETED
+        if _axial_area(volume, TISSUE * level) > BODY_CM2:
+            return True
+    most = EXCRETED_PART if volume.ndim == 3 else EXCRETED_PART_OF_SLICE
+    excreted = float((values > SUV_BODY * level).mean()) < most
+    return excreted and float(values.max()) > SUV_EXCRETED * level
+
+
+def _axial_area(volume: Volume, floor: float) -> float:
+    """Return the largest area in cm2 that is above a value in an axial slice; 0 for other slices.
+
+    Noise in the air is averaged over 20 mm.
+    """
+    from scipy.ndimage import uniform_filter
+
+    assert volume.affine is not None
+    linear = volume.affine[:3, :3]
+    axis = int(np.argmax(np.abs(linear[2]) / np.linalg.norm(linear, axis=0)))  # of x, y, z
+    if volume.ndim == 2 and axis != 2:
+        return 0.0
+    across = float(np.linalg.norm(np.cross(*np.delete(linear, axis, axis=1).T)))
+    slices = volume.array[None] if volume.ndim == 2 else np.moveaxis(volume.array, 2 - axis, 0)
+    width = max(1, round(20 / np.sqrt(across)))
+    chosen = slices[:: max(1, len(slices) // 16)].astype(np.float32)
+    means = uniform_filter(np.nan_to_num(chosen, posinf=0, neginf=0), (0, width, width))
+    return float((means > floor).sum(axis=(1, 2)).max()) * across / 100
+
+
+def _tissue_level(values: npt.NDArray[np.float64]) -> float:
+    """Estimate SUV 1 in the unit of a PET: over a whole body the mean SUV is 1 by definition.
+
+    Bladder, brain and other hot parts are at most a twentieth of it.
+    """
+    positive = values[values > 0]
+    if not positive.size:
+        return 0.0
+    tissue = positive[positive > 0.2 * np.percentile(positive, 95)]
+    return float(tissue[tissue <= np.percentile(tissue, 95)].mean())
 
 
 def whole_window(volume: Volume) -> tuple[Window, tuple[str, ...]]:
@@ -213,14 +265,14 @@ def whole_window(volume: Volume) -> tuple[Window, tuple[str, ...]]:
         length = len(volume.array) / max(len(part.array), 1)
         part = replace(part, affine=volume.affine @ np.diag([1.0, 1.0, length, 1.0]))
     window = default_window(part)
-    if window.origin.startswith("preset body"):
+    if window.origin.startswith(("preset body", TEN_TIMES)):
         top = float(np.nanmax(part.array))
         if top <= window.high:
             return window, ()
         return window, (
-            f"{volume.name} was taken for a PET of the body and displayed from SUV 0 to "
-            f"{window.high:g}. Higher values (up to {top:.3g}) look the same; choose another "
-            "window to distinguish them.",
+            f"{volume.name} was taken for a PET of the body and displayed from 0 to "
+            f"{window.high:g} {window.unit}. Higher values (up to {top:.3g}) look the same; choose "
+            "another window to distinguish them.",
         )
     fixed = window.origin == "file" or window.origin.startswith(("preset soft", "type"))
     if fixed or not volume.is_lazy or volume.shape[0] <= SAMPLED_SLICES:
