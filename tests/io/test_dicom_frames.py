@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
+import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.uid import generate_uid
 
 from napari_textdifuse import io
 from napari_textdifuse.errors import ReadError
+from napari_textdifuse.samples import sample_dir
 
 PLACE = {
     "ImagePositionPatient": [-10, -20, 30],
@@ -126,3 +132,32 @@ def test_an_anonymised_mosaic_in_its_usual_order(
     along = np.diag([-1, -1, 1]) @ volume.affine[:3, 2]  # LPS
     first = volume.array[0, 0, 0] == FRAMES[0, 0, 0]
     assert along[axis] * (1 if first else -1) == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("kind", ["PET", "MR", "CT"])
+@pytest.mark.filterwarnings("ignore")  # of highdicom and pydicom
+def test_a_series_that_highdicom_made_one_file_of_is_that_series(tmp_path, kind):
+    """Its slices have slopes of their own in PET, which dcm2niix 1.0.20260724 overlooks."""
+    legacy = pytest.importorskip("highdicom.legacy")
+    if kind == "CT":
+        root = Path(pydicom.data.__file__).parent / "test_files"
+        files = [found for name in ("17136", "17166", "17196") for found in root.rglob(name)]
+    else:
+        files = sorted((sample_dir() / "brain/dicom" / {"PET": "pet", "MR": "t1"}[kind]).iterdir())
+    (tmp_path / "series").mkdir()
+    for file in files:
+        shutil.copy(file, tmp_path / "series")
+    make = getattr(legacy, f"LegacyConvertedEnhanced{kind}Image")
+    made = make(
+        legacy_datasets=[pydicom.dcmread(file) for file in files],
+        series_instance_uid=generate_uid(),
+        series_number=9,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+    )
+    made.save_as(tmp_path / "one.dcm")
+    series, one = io.read(tmp_path / "series"), io.read(tmp_path / "one.dcm")
+    np.testing.assert_array_equal(one.array, series.array)
+    np.testing.assert_allclose(one.affine, series.affine, atol=1e-9)
+    assert (one.modality, one.unit) == (series.modality, series.unit)
+    assert one.unit == {"PET": "SUVbw", "MR": "a.u.", "CT": "HU"}[kind]
