@@ -80,6 +80,13 @@ def rle(folder: Path, side: int = 30_080) -> Path:
     return _dicom(folder, _picture(side, side), encapsulate([frame]), RLELossless)
 
 
+def rle_frames(folder: Path, count: int, side: int) -> Path:
+    """Write frames of zeros in RLE."""
+    frame = struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\x00" * (side * side // 128)
+    picture = _picture(side, side, NumberOfFrames=count)
+    return _dicom(folder, picture, encapsulate([frame] * count), RLELossless)
+
+
 def nifti(folder: Path, dtype: str = "u1") -> Path:
     """Write 1500^3 zeros in some MB of ``.nii.gz``."""
     header = nib.Nifti1Header()
@@ -173,6 +180,8 @@ BOMBS: dict[str, Callable[[Path], Path]] = {
     "DICOM, deflated, 2 GB of pixels": deflated,
     "DICOM, deflated, 2 GB in a private element": deflated_private,
     "DICOM, RLE, 30080 x 30080": rle,
+    "DICOM, RLE, 2,000 frames of 1024 x 1024": lambda f: rle_frames(f, 2_000, 1024),
+    "DICOM, RLE, 100,000 frames of 128 x 128": lambda f: rle_frames(f, 100_000, 128),
     "NIfTI, 1500^3 zeros of 8 bits": nifti,
     "NIfTI, 1500^3 zeros of 16 bits": lambda f: nifti(f, "i2"),
     "NIfTI, 1500^3 claimed, not there": nifti_claim,

@@ -16,7 +16,7 @@ from .dicom_find import ImageHeaders, frame_count, inflated_size
 from .dicom_mosaic import is_grid, tiles
 from .dicom_numbers import integer
 from .dicom_pixels import decode, is_colour, rescale
-from .limits import check_complete, check_held, check_plane, check_size
+from .limits import RATIO, RLE_RATIO, check_complete, check_held, check_plane, check_size
 
 #: Attributes of files that describe their frames separately, whatever their number.
 _FRAMED = (
@@ -90,7 +90,8 @@ def _check_claim(path: Path, header: Dataset) -> None:
     syntax = None if meta is None else meta.get("TransferSyntaxUID")
     deflated = syntax == DeflatedExplicitVRLittleEndian
     packed = deflated or (syntax is not None and syntax.is_encapsulated)
-    check_size(path.name, shape, bits / 8, path.stat().st_size if packed else None)
+    ratio = RLE_RATIO if syntax == RLELossless else RATIO
+    check_size(path.name, shape, bits / 8, path.stat().st_size if packed else None, ratio)
     if packed:
         check_plane(path.name, *shape[1:3], path.stat().st_size)
     if deflated:

@@ -18,6 +18,8 @@ ANY_RATIO = 2**30
 #: Above that, to so many times its own size: measurements compress to a hundredth at most, but a
 #: file of zeros made to fill the memory compresses to a thousandth.
 RATIO = 250
+#: For DICOM's run-length code, in which 2 bytes become 128 at most; measurements reach a few times.
+RLE_RATIO = 32
 #: Pixels of one plane in a compressed file; Pillow's own limit for PNG and JPEG. Scanners make 30
 #: million at most, and decoders take several times the memory of what they decode.
 PLANE = 178_956_970
@@ -52,7 +54,7 @@ def max_bytes() -> int:
     return limit or 2**63 - 1
 
 
-def max_unpacked(stored: int, any_ratio: int = ANY_RATIO) -> int:
+def max_unpacked(stored: int, any_ratio: int = ANY_RATIO, ratio: int = RATIO) -> int:
     """Return how many bytes a compressed file may expand to.
 
     Parameters
@@ -61,6 +63,8 @@ def max_unpacked(stored: int, any_ratio: int = ANY_RATIO) -> int:
         Its own size.
     any_ratio : int
         Limit for any file, however small.
+    ratio : int
+        Above that, so many times its own size.
 
     Returns
     -------
@@ -70,10 +74,16 @@ def max_unpacked(stored: int, any_ratio: int = ANY_RATIO) -> int:
     limit = max_bytes()
     if os.environ.get(VARIABLE, "").strip():
         return limit
-    return min(limit, max(any_ratio, RATIO * stored))
+    return min(limit, max(any_ratio, ratio * stored))
 
 
-def check_size(name: str, shape: Iterable[int], itemsize: float, stored: int | None = None) -> int:
+def check_size(
+    name: str,
+    shape: Iterable[int],
+    itemsize: float,
+    stored: int | None = None,
+    ratio: int = RATIO,
+) -> int:
     """Refuse an image that would take more memory than allowed.
 
     Parameters
@@ -86,6 +96,8 @@ def check_size(name: str, shape: Iterable[int], itemsize: float, stored: int | N
         Bytes of one value once it is read.
     stored : int, optional
         Size of the file, if it is compressed.
+    ratio : int
+        See `max_unpacked`.
 
     Returns
     -------
@@ -107,7 +119,7 @@ def check_size(name: str, shape: Iterable[int], itemsize: float, stored: int | N
             f"{name}: {what}, more than the limit of {in_words(limit)}; crop or downsample it, or "
             f"raise the limit with the environment variable {VARIABLE} (in bytes)."
         )
-    if stored is not None and size > max_unpacked(stored):
+    if stored is not None and size > max_unpacked(stored, ratio=ratio):
         raise unpacks_to_too_much(name, what, stored)
     return size
 
