@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 #: Contrasts of MR images. "T1Gd" is T1 weighting after gadolinium.
@@ -39,16 +38,18 @@ _MR_CONTRAST: dict[str, str | None] = {
     **dict.fromkeys(("flair", "t2f", "t2flair"), "FLAIR"),
     **dict.fromkeys(("dwi", "tracew"), "DWI"),
     "adc": "ADC",
-    **dict.fromkeys(("t2star", "t2starw", "swi", "bold"), "T2*"),
+    **dict.fromkeys(("t2star", "t2starw", "swi", "swip", "swan", "bold"), "T2*"),
     **dict.fromkeys(("mra", "tof"), "MRA"),
-    **dict.fromkeys(("t1map", "t2map", "t1rho", "inplanet1", "inplanet2", "dti"), None),
+    **dict.fromkeys(("t1map", "t2map", "t1rho", "inplanet1", "inplanet2", "dti", "stir"), None),
 }
 #: Suffixes of BIDS that are words of their own elsewhere.
 _BIDS_CONTRAST = {"unit1": "T1", "angio": "MRA"}
 #: With these words an MR image shows something other than its weighting.
 _DERIVED = ("map", "maps", "mapping", "molli", "phase", "ratio", "subtraction", "subtracted")
+#: Words before an agent that deny it.
+_WITHOUT = ("pre", "no", "non", "not", "without", "wo", "o", "ohne", "sans", "sin", "before")
 #: The weightings that such an image does not have.
-_WEIGHTINGS = {"T1", "T1Gd", "T2", "PD", "T2*"}
+_WEIGHTINGS = {"T1", "T1Gd", "T2", "PD", "T2*", "FLAIR"}
 _SCENE: dict[str, str] = {
     **dict.fromkeys(("ir", "infrared", "thermal", "lwir", "nir"), "IR"),
     **dict.fromkeys(("vis", "vi", "visible", "rgb"), "VIS"),
@@ -60,10 +61,11 @@ _WEAK = ("t1", "t2", "pd", "pt", "suv", "fdg")
 _TIME_POINTS = ("t1", "t2", "pd")
 #: Contrast agents, as words after T1.
 _AGENTS = ("gd", "gad", "gado", "gadolinium", "ce", "contrast", "post", "postcontrast", "km")
-#: A mask drawn in a PET is not a PET.
+#: A mask drawn in a PET is not a PET, nor is a dose computed on a CT a CT.
 _MASKS = (
     *("mask", "masks", "seg", "segmentation", "label", "labels", "roi", "dseg", "atlas", "gt"),
     *("aseg", "aparc", "wmparc", "parcellation", "probseg", "pve", "pveseg", "umap", "mumap"),
+    *("dose", "rtdose", "zscore", "zmap", "tmap", "difference", "cbf", "cbv", "mtt", "ttp", "tmax"),
 )
 #: The word after these names the space of the image, not its kind: "ct_to_mr", "PET in MRI space".
 _ONTO = ("to", "onto", "on", "in")
@@ -72,6 +74,11 @@ _ENTITY = re.compile(
     r"^(sub|ses|space|desc|from|to|task|acq|run|rec|dir|echo|res|den|label|hemi|trc|part|split"
     r"|sample|chunk|inv|flip|proc|seg|atlas|mode|template)-[A-Za-z0-9+]+$"
 )
+
+#: After contrast, as GE writes it.
+_PLUS_C = re.compile(r"(?<![A-Za-z0-9])(\+ ?C|C ?\+)(?![A-Za-z0-9])", re.IGNORECASE)
+#: "PETtoT1", "rCTtoMR".
+_ONTO_GLUED = re.compile(r"(.*[A-Za-z])to(CT|MRI?|PET|SPECT|T1w?|T2w?|FLAIR|MNI)")
 
 
 @dataclass(frozen=True)
@@ -123,10 +130,11 @@ def facts_in_name(path: Path) -> NameFacts:
             word == "pt" and depth < WORDS_DEPTH
         ):  # in an image's own name the word may mean anything
             return NameFacts("PT", source="folder name")
-        is_modality = word.removesuffix("s") in _MODALITY and word.removesuffix("s") not in _WEAK
+        one = word if word == "pets" else word.removesuffix("s")
+        is_modality = one in _MODALITY and one not in _WEAK
         if depth >= WORDS_DEPTH and not is_modality:
             continue
-        facts = _facts(word.removesuffix("s") if is_modality else folder.name, picture, weak=True)
+        facts = _facts(one if is_modality else folder.name, picture, weak=True)
         if facts is not None:
             return NameFacts(facts.modality, facts.contrast, "folder name")
     return NameFacts(source="unknown")
@@ -181,13 +189,15 @@ def _contrast(words: Sequence[str]) -> str | None:
     found = [_MR_CONTRAST[w] for w in words if w in _MR_CONTRAST]
     kinds = {k for k in found if k is not None}
     agent = any(
-        w in _AGENTS and (w, after) not in (("post", "op"), ("post", "treatment"))
-        for w, after in pairwise([*words, ""])
+        w in _AGENTS
+        and before not in _WITHOUT
+        and (w, after) not in (("post", "op"), ("post", "treatment"))
+        for before, w, after in zip(["", *words], words, [*words[1:], ""], strict=False)
     )
     text = f" {' '.join(words)} "
     if any(name in text for name in (" dark fluid ", " darkfluid ", " da fl ")):  # of Siemens
         return "FLAIR"
-    if any(w in _DERIVED for w in words) or "mp2rage" in words:
+    if any(w in _DERIVED for w in words) or "mp2rage" in words or words[-1:] == ["sub"]:
         # both inversions, the uniform image and the T1 map of an MP2RAGE have its name
         kinds -= _WEIGHTINGS
     if "FLAIR" in kinds:
@@ -210,12 +220,19 @@ def _contrast(words: Sequence[str]) -> str | None:
 def _words(name: str) -> list[str]:
     """Split a name into lower-case words: at punctuation, at ``aB``, and before digits."""
     parts: list[str] = []
-    for token in re.split(r"[_\s./\\+()\[\],]+", name.replace("*", "star")):
+    name = _PLUS_C.sub(" gd ", name.replace("*", "star"))
+    for token in re.split(r"[_\s./\\+()\[\],]+", name):
         if _ENTITY.match(token):  # a BIDS entity, such as space-MNI or acq-ct
             parts += ["phase"] if token == "part-phase" else []
             continue
         bids = token.startswith("ce-")
+        if bids and token[3:].casefold() in (*_WITHOUT, "none"):
+            continue
         for piece in [token] if not bids else ["ce"]:
+            onto = _ONTO_GLUED.fullmatch(piece)
+            if onto:
+                parts += [*re.split(r"-|(?<=[a-z])(?=[A-Z])", onto[1]), "to", onto[2]]
+                continue
             parts += re.split(r"-|(?<=[a-z])(?=[A-Z])", piece)
     words: list[str] = []
     for part in filter(None, parts):
