@@ -3,7 +3,6 @@
 import nibabel as nib
 import numpy as np
 import pytest
-from PIL import Image
 
 from napari_textdifuse import read
 from napari_textdifuse.errors import InputError
@@ -46,21 +45,6 @@ def test_a_name_does_not_turn_a_ct_into_another_modality(tmp_path, name):
     assert not state(stated, unit="HU").metadata["notes"]
     other = read(save(tmp_path / name, ct(0, 900)))
     assert other.modality in ("MR", "PT")
-
-
-def test_a_photograph_is_not_what_its_name_says(tmp_path):
-    """A picture of a pet; a PET in colours on black is one."""
-    y, x = np.mgrid[:60, :80]
-    photo = np.stack([90 + x, 160 - y, 70 + y // 2], axis=-1).astype(np.uint8)
-    ball = (((y - 30) ** 2 + (x - 40) ** 2) < 400)[..., None]
-    for array, expected in ((photo, None), (photo * ball, "PT")):
-        Image.fromarray(array).save(tmp_path / "my_pet.png")
-        volume = read(tmp_path / "my_pet.png")
-        assert volume.modality == expected
-        said = any("natural colours" in note for note in volume.metadata["notes"])
-        assert said == (expected is None)
-    Image.fromarray(photo).save(tmp_path / "vis.png")
-    assert read(tmp_path / "vis.png").modality == "VIS"
 
 
 def test_padding_below_air_is_not_a_value():

@@ -11,7 +11,7 @@ import numpy as np
 
 from .errors import InputError
 from .names import CONTRASTS, NameFacts, contrast_in
-from .volume import LABEL_UNIT, MODALITIES, MODALITY_NAMES, NATURAL, Volume
+from .volume import LABEL_UNIT, MODALITIES, MODALITY_NAMES, Volume
 
 #: Units with special treatment in this package.
 UNITS = ("HU", "SUVbw", "Bq/mL", "counts", "a.u.")
@@ -23,9 +23,9 @@ _IN_HU = (
     "The lowest value of this CT is that of air, so its values were taken as Hounsfield units; "
     "state the unit if they are not."
 )
-_ASK = "so no modality was assumed; state the modality."
-_LIKE_A_CT = f"the values reach down to that of air in a CT, {_ASK}"
-_LIKE_A_PHOTO = f"the image has natural colours, {_ASK}"
+_LIKE_A_CT = (
+    "the values reach down to that of air in a CT, so no modality was assumed; state the modality."
+)
 
 _MODALITY_WORDS = {
     **{code.casefold(): code for code in MODALITIES},
@@ -163,7 +163,7 @@ def state(
     if volume.unit != LABEL_UNIT and _contradicts(changes.get("modality"), volume, changes):
         # the unit was derived for another kind of image
         changes["unit"], sources["unit"] = "a.u.", "unknown"
-    asked = {"unit": _IN_HU, "modality": _ASK}
+    asked = {"unit": _IN_HU, "modality": _LIKE_A_CT}
     answered = tuple(text for name, text in asked.items() if name in changes)
     before = [n for n in volume.metadata.get("notes", ()) if not n.endswith(answered)]
     metadata = {**volume.metadata, "notes": (*before, *notes)}
@@ -198,10 +198,9 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
     notes: list[str] = []
     modality, contrast = volume.modality, volume.contrast
     if named is not None and volume.unit != LABEL_UNIT:
-        contradicted = "" if modality is not None else _contradiction(named, volume)
-        if contradicted:
+        if modality is None and _is_contradicted(named, volume):
             suggested = MODALITY_NAMES[str(named.modality)]
-            notes.append(f"The {named.source} suggests {suggested}, but {contradicted}")
+            notes.append(f"The {named.source} suggests {suggested}, but {_LIKE_A_CT}")
         elif modality is None and named.modality is not None:
             modality = changes["modality"] = named.modality
             sources["modality"] = named.source
@@ -234,18 +233,10 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
     return replace(volume, sources=sources, **changes)
 
 
-def _contradiction(named: NameFacts, volume: Volume) -> str:
-    """Return why an image is not what its name says; empty if it may be.
-
-    A CT in HU may be in a folder ``mri``, and ``my_pet.jpg`` may be a photograph.
-    """
-    if named.modality in (None, *NATURAL):
-        return ""
-    if volume.rgb:
-        return _LIKE_A_PHOTO if volume.facts["colour"].value == "natural colour" else ""
-    if named.modality == "CT" or volume.unit != "a.u." or not _reaches_air(volume):
-        return ""
-    return _LIKE_A_CT
+def _is_contradicted(named: NameFacts, volume: Volume) -> bool:
+    """Return whether a name states another modality than CT for what is a CT in HU."""
+    stated = volume.unit != "a.u." or volume.rgb
+    return named.modality in ("MR", "PT", "NM") and not stated and _reaches_air(volume)
 
 
 def _reaches_air(volume: Volume) -> bool:
