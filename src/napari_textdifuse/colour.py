@@ -28,9 +28,9 @@ DETAIL = 4 / 255
 LEFT, WIDEST = 2 / 255, 3.0
 #: Width in pixels of the border that shows air, and of the filter that averages its noise.
 BORDER, AVERAGED = 4, 2.0
-#: Air is at most this many deviations of the noise bright: clipped noise averages 0.4 in grey
-#: images and 0.6 in coloured ones.
-CLIPPED = 1.0
+#: Mean of noise that is clipped at black, in deviations; in coloured images up to 0.6. Air is at
+#: most `CLIPPED` deviations bright.
+CLIPPED_MEAN, CLIPPED = 0.4, 1.0
 #: Multiples of its level up to which air is removed completely and from which it is kept, and
 #: the lowest level.
 SURE, UNSURE, LOWEST = 1.9, 2.6, 1 / 255
@@ -193,6 +193,27 @@ def noise_level(image: Floats, inside: npt.NDArray[np.bool_]) -> float:
     return float(1.4826 * np.median(np.abs(laplacian[inside])) / math.sqrt(20))
 
 
+def noise_beside_texture(image: Floats) -> float:
+    """Return the standard deviation of the noise, also of a textured body in black air.
+
+    Fine texture raises `noise_level`. Noise around black, clipped there, has a mean of 0.4 standard
+    deviations, so the border bounds it from above.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (Y, X)
+        Brightness in [0, 1].
+    """
+    inside, border = image > AIR, _border(image.shape)
+    return min(noise_level(image, inside), float(image[border].mean()) / CLIPPED_MEAN)
+
+
+def _border(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    border = np.ones(shape, bool)
+    border[BORDER:-BORDER, BORDER:-BORDER] = False
+    return border
+
+
 def denoised_anatomy(fused: Floats, anatomy: Floats) -> Floats:
     """Return the anatomy without the noise that fusion removed.
 
@@ -257,8 +278,7 @@ def noisy_air(x: Floats, y: Floats) -> Floats | None:
     """
     from scipy import ndimage
 
-    border = np.ones(x.shape, bool)
-    border[BORDER:-BORDER, BORDER:-BORDER] = False
+    border = _border(x.shape)
     if max(x[border].mean(), y[border].mean()) < LOWEST / 2:
         return None
     noise = [noise_level(image, image > AIR) for image in (x, y)]

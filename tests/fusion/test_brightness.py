@@ -10,6 +10,7 @@ from napari_textdifuse.colour import (
     denoised_anatomy,
     keep_agreed,
     lost_anatomy,
+    noise_beside_texture,
     noise_level,
     noisy_air,
     rgb_to_ycbcr,
@@ -216,6 +217,18 @@ def test_noise_in_the_air_around_the_body_is_removed(pipe):
     assert 0 < half[CORNER].mean() < measured[CORNER].mean()
     scene = pipe(*pair, steps=1, modality={"a": "VIS", "b": "IR"}).fused
     assert 255 * scene[CORNER].mean() > 0.4  # by night a dark corner is no air
+
+
+def test_texture_in_black_air_is_no_noise():
+    rng = np.random.default_rng(1)
+    textured = np.zeros((160, 160), np.float32)
+    textured[20:140, 20:140] = 0.5 + 0.1 * rng.standard_normal((120, 120))
+    assert noise_level(textured, textured > 0.02) > 0.09
+    assert noise_beside_texture(textured) == 0
+    noisy = np.clip(textured + rng.normal(0, 0.05, textured.shape), 0, 1).astype(np.float32)
+    assert noise_beside_texture(noisy) == pytest.approx(0.05, rel=0.05)
+    scene = (0.4 + rng.normal(0, 0.05, textured.shape)).astype(np.float32)
+    assert noise_beside_texture(scene) == pytest.approx(0.05, rel=0.05)
 
 
 def test_air_is_connected_to_the_border_and_dark_in_both_images():

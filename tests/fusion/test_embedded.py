@@ -172,3 +172,37 @@ def test_emphasised_objects_have_no_stripes(pipeline, quality):
         sign = (-1.0) ** np.arange(change.shape[axis])
         stripes = sharp * (sign if axis == 1 else sign[:, None])
         assert abs(stripes[inside].mean()) < 0.4, "grey levels"
+
+
+def test_the_distilled_network_is_small_and_close_to_the_full_one(pipeline):
+    backend = pipeline.backend
+    full, fast = (sum(p.numel() for p in n.parameters()) for n in (backend.network, backend.fast))
+    assert fast < 0.45 * full
+    pair = load_sample("pet-mri")
+    results = [
+        pipeline(*pair, slices=28, **options) for options in ({"quality": "fast"}, {"steps": 1})
+    ]
+    assert results[0].record["network"] == {
+        "name": "fast",
+        "sha256": backend.weights.config["fast"]["sha256"],
+    }
+    assert "network" not in results[1].record
+    difference = 255 * np.abs(results[0].fused - results[1].fused)
+    assert 0.1 < difference.mean() < 3
+    uncertain = [255 * r.uncertainty for r in results]
+    assert 1 < uncertain[1].mean() < uncertain[0].mean() < 20
+
+
+def test_noisy_images_are_left_to_the_full_network(pipeline):
+    rng = np.random.default_rng(0)
+    image = np.zeros((128, 128), np.float32)
+    image[16:112, 16:112] = 0.5
+    texture = ndimage.gaussian_filter(rng.standard_normal((96, 96)), 0.7)
+    body = image.copy()
+    body[16:112, 16:112] += 0.1 * (texture / texture.std()).astype(np.float32)
+    for sigma, expected in ((0, True), (6 / 255, True), (16 / 255, False)):
+        noisy = np.clip(body + rng.normal(0, sigma, body.shape), 0, 1).astype(np.float32)
+        options = {"modality": {"a": "MR", "b": "CT"}, "windows": {"a": (0, 1), "b": (0, 1)}}
+        result = pipeline(noisy, image, quality="fast", **options)
+        assert ("network" in result.record) is expected, sigma
+        assert any("noisy" in note for note in result.record["warnings"]) is not expected

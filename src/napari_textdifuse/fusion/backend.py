@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..colour import noise_beside_texture
 from ..device import choose_precision
 from ..diffusion import Schedule, even_timesteps, trailing_timesteps
 from ..errors import InputError
@@ -38,6 +39,10 @@ from .prepare import Prepared
 from .source_order import kind_of_pair, order_sources
 
 Floats = npt.NDArray[np.float32]
+
+#: Deviation of the noise above which the distilled network is not used.
+NOISY = 10 / 255
+SLOWER = "The images are noisy, so the quality fast used one step of the full network."
 
 
 @dataclass(frozen=True)
@@ -176,11 +181,17 @@ class LightBackend:
         return trailing_timesteps(steps if self.network.diffusion else 1)
 
     def choose_network(self, ready: Prepared, quality: str | None = None) -> NetworkChoice:
-        """See `Backend`; the distilled network for the preset "fast", if there is one."""
+        """See `Backend`.
+
+        The preset "fast" uses the distilled network, if there is one and the images have little
+        noise, of which it removes less than one step of the full network.
+        """
         network, fast = self.network, self.fast if quality == "fast" else None
         fusion, diffusion = network.fusion, network.diffusion
         facts = {} if fusion == "fcm" and diffusion else {"fusion": fusion, "diffusion": diffusion}
         notes = () if diffusion else ("The weights have no diffusion, so one step was made.",)
+        if fast is not None and _noise(ready) > NOISY:
+            fast, notes = None, (*notes, SLOWER)
         if fast is not None:
             network = fast
             facts["network"] = {"name": "fast", "sha256": self.weights.config["fast"]["sha256"]}
@@ -356,3 +367,9 @@ def open_backend(folder: WeightsFolder | ReleasedFolder, device: torch.device) -
     if isinstance(folder, ReleasedFolder):
         return ReferenceBackend(folder, device)
     return LightBackend(folder, device)
+
+
+def _noise(ready: Prepared) -> float:
+    """Return the noise of the noisier image, in a middle slice."""
+    images = (image.reshape(-1, *image.shape[-2:]) for image in (ready.luma_a, ready.luma_b))
+    return max(noise_beside_texture(stack[len(stack) // 2]) for stack in images)
