@@ -12,7 +12,7 @@ ELSEWHERE = {"torch": "pytorch"}
 
 
 def requirement(text: str) -> tuple[str, str]:
-    name, version = re.match(r"([\w.-]+)\s*(.*)", text).groups()
+    name, version = re.match(r"([\w.-]+)\s*([^;]*)", text).groups()  # without the marker
     return ELSEWHERE.get(name, name).lower(), version.replace(" ", "")
 
 
@@ -30,6 +30,8 @@ def test_the_conda_recipe_has_the_dependencies_of_the_wheel():
     from napari_textdifuse import __version__
 
     assert f'version: "{__version__}"' in recipe
+    (lowest,) = re.findall(r'python_min: "([\d.]+)"', recipe)  # conda-forge's own is 3.10
+    assert project["requires-python"] == f">={lowest}"
     (entry,) = project["scripts"].items()
     assert f"- {' = '.join(entry)}" in recipe
 
