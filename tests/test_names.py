@@ -154,6 +154,8 @@ def test_names(name, modality, contrast):
         ("bert/mri/orig.nii.gz", "MR", None),
         ("OAS30001_AV45_PETd2430/pet1/OAS30001.nii.gz", "PT", None),
         ("pets/dog.png", None, None),
+        ("PD/case01.nii.gz", None, None),
+        ("mri/PD/case01.nii.gz", "MR", None),
         ("imagesTr/case_0000.nii.gz", None, None),
         ("masks/pet/case01.nii.gz", "PT", None),
         ("ct/a/b/c/case01.nii.gz", "CT", None),

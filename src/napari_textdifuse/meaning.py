@@ -23,9 +23,8 @@ _IN_HU = (
     "The lowest value of this CT is that of air, so its values were taken as Hounsfield units; "
     "state the unit if they are not."
 )
-_LIKE_A_CT = (
-    "the values reach down to that of air in a CT, so no modality was assumed; state the modality."
-)
+_NONE_ASSUMED = "so no modality was assumed; state the modality."
+_LIKE_A_CT = f"the values reach down to that of air in a CT, {_NONE_ASSUMED}"
 
 _MODALITY_WORDS = {
     **{code.casefold(): code for code in MODALITIES},
@@ -163,7 +162,7 @@ def state(
     if volume.unit != LABEL_UNIT and _contradicts(changes.get("modality"), volume, changes):
         # the unit was derived for another kind of image
         changes["unit"], sources["unit"] = "a.u.", "unknown"
-    asked = {"unit": _IN_HU, "modality": _LIKE_A_CT}
+    asked = {"unit": _IN_HU, "modality": _NONE_ASSUMED}
     answered = tuple(text for name, text in asked.items() if name in changes)
     before = [n for n in volume.metadata.get("notes", ()) if not n.endswith(answered)]
     metadata = {**volume.metadata, "notes": (*before, *notes)}
@@ -178,10 +177,11 @@ def _contradicts(modality: str | None, volume: Volume, changes: Mapping[str, str
 def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
     """Infer missing facts from names and values, within limits.
 
-    The modality and contrast come from the name of the file or its folders, unless the values are
-    those of a CT in HU; where the file's own name says nothing, the contrast of an MR image comes
-    from its echo, repetition and inversion times. A CT of unknown unit is in HU if its lowest value
-    is that of air; the assumption is a note.
+    The modality and contrast come from the name of the file or its folders, unless a DICOM file
+    states another modality, such as US, or the values are those of a CT in HU. Where the file's own
+    name says nothing, the contrast of an MR image comes from its echo, repetition and inversion
+    times. A CT of unknown unit is in HU if its lowest value is that of air; the assumption is a
+    note.
 
     Parameters
     ----------
@@ -198,7 +198,13 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
     notes: list[str] = []
     modality, contrast = volume.modality, volume.contrast
     if named is not None and volume.unit != LABEL_UNIT:
-        if modality is None and _is_contradicted(named, volume):
+        stated = str(volume.metadata.get("Modality") or "OT")
+        if modality is None and stated not in ("OT", *MODALITIES):
+            notes.append(
+                f"The file states the modality {stated} (0008,0060), which is not one of "
+                f"{', '.join(MODALITIES)}, {_NONE_ASSUMED}"
+            )
+        elif modality is None and _is_contradicted(named, volume):
             suggested = MODALITY_NAMES[str(named.modality)]
             notes.append(f"The {named.source} suggests {suggested}, but {_LIKE_A_CT}")
         elif modality is None and named.modality is not None:

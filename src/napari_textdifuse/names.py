@@ -134,6 +134,8 @@ def facts_in_name(path: Path) -> NameFacts:
         is_modality = one in _MODALITY and one not in _WEAK
         if depth >= WORDS_DEPTH and not is_modality:
             continue
+        if one == "pd":  # patients with Parkinson's disease
+            continue
         facts = _facts(one if is_modality else folder.name, picture, weak=True)
         if facts is not None:
             return NameFacts(facts.modality, facts.contrast, "folder name")

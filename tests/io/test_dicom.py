@@ -114,6 +114,18 @@ def test_twelve_bits_with_sign(tmp_path, make_dicom, save_dicom):
     np.testing.assert_array_equal(volume.array, stored)
 
 
+@pytest.mark.parametrize(("modality", "found"), [("US", None), ("OT", "MR"), ("PT", "PT")])
+def test_a_name_does_not_contradict_the_modality_of_the_file(
+    tmp_path, make_dicom, save_dicom, modality, found
+):
+    (tmp_path / "mri").mkdir()
+    path = save_dicom(make_dicom(ramp((5, 6)), modality), tmp_path / "mri" / "x.dcm")
+    volume = io.read(path)
+    assert volume.modality == found
+    noted = any("states the modality US" in note for note in volume.metadata["notes"])
+    assert noted == (found is None)
+
+
 def test_monochrome1_keeps_values(tmp_path, make_dicom, save_dicom):
     dataset = make_dicom(ramp((2, 3)), "OT", PhotometricInterpretation="MONOCHROME1")
     volume = io.read(save_dicom(dataset, tmp_path / "x"))
