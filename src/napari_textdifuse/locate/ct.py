@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from .intracranial import filled, inward
+from .noise import noise_of, smoothed_until
 from .regions import (
     Mask,
     closing,
@@ -29,8 +30,8 @@ from .symmetry import mid_plane
 from .views import RuleImage
 
 METAL_HU = 2500.0
-#: Fluid is not denser.
-FLUID_HU = 17.0
+#: Fluid is not denser; noise with a larger standard deviation is smoothed away before.
+FLUID_HU, MOST_NOISE_HU = 17.0, 2.0
 #: Rise in HU per mm of an edge; within clotted blood there is less.
 STEEP_HU = 4.0
 #: Nearer to the skull than this, blood must be so much denser than the other side.
@@ -96,7 +97,8 @@ def ventricle(view: RuleImage) -> Mask:
     cavity = cranial_cavity(view)
     if not cavity.any():
         return cavity
-    array = smooth(view.array, view.mm, 1.2)
+    noise = noise_of(view.array, cavity)
+    array = smoothed_until(view.array, view.mm, noise, MOST_NOISE_HU, least_mm=1.2)
     found = deep_fluid((array >= -10) & (array <= FLUID_HU), cavity, view.mm)
     if not found.any():
         return found

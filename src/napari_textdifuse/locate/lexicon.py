@@ -18,7 +18,7 @@ from .protocol import Detections, Location, LocatorInfo
 from .regions import Mask, components, drop_small, empty
 from .slices import INFERRED
 from .terms import Objects, Rule, Term
-from .views import RuleImage, views_of
+from .views import WHY_NOT, RuleImage, views_of
 from .vocabulary import TERMS
 
 _ALTERNATIVES = "pass mask= or boxes="
@@ -225,6 +225,7 @@ def _find(request: TermRequest, views: list[RuleImage]) -> _TermResult:
     tried: list[str] = []
     for rule, view in _usable(request.term, views):
         check_stop()
+        view.memo.pop(WHY_NOT, None)
         objects = rule.objects(view) if rule.objects else None
         mask = _apply(rule, view) if objects is None else objects.labels > 0
         mask, side_note = _on_side(mask, view, request)
@@ -238,7 +239,9 @@ def _find(request: TermRequest, views: list[RuleImage]) -> _TermResult:
             tried.append(f"{text} in {view.name}")
             continue
         if not mask.any():
-            tried.append(f"{text} in {view.name}")
+            where = f"{text} in {view.name}"
+            why = view.memo.get(WHY_NOT)
+            tried.append(f"{why}; by the rule: {where}" if why else where)
             continue
         count = components(mask)[1] if objects is None else len(objects.scores)
         notes += _about(request.term, count, view, text)
@@ -282,7 +285,7 @@ def _apply(rule: Rule, view: RuleImage) -> Mask:
     if view.is_slab and view.modality in ("CT", "MR"):
         planes = view.planes()
         mask = np.stack([_apply(rule, plane) for plane in planes])
-        view.memo.update({k: p.memo[k] for k in (INFERRED,) for p in planes if k in p.memo})
+        view.memo.update({k: p.memo[k] for k in (INFERRED, WHY_NOT) for p in planes if k in p.memo})
         return mask
     return drop_small(np.asarray(rule.find(view), bool), rule.smallest_mm, view.mm)
 

@@ -12,7 +12,6 @@ from .regions import (
     Mask,
     closing,
     components,
-    deep_fluid,
     dilate,
     drop_small,
     empty,
@@ -22,15 +21,13 @@ from .regions import (
 )
 from .slices import brain_in_slice, classes_in_slice, fluid_in_slice, white_is_darker
 from .symmetry import mid_plane
-from .tissue import BRIGHT_FLUID, DARK_FLUID, WHITE_BRIGHTEST, Tissues, tissues
+from .tissue import BRIGHT_FLUID, WHITE_BRIGHTEST, tissues
 from .views import RuleImage
 
 #: Standard deviations above the usual brain; chosen for this program.
 HYPERINTENSE = 3.5
 #: Noise is brighter than the brain too, but by less than this.
 LEAST_BRIGHTER = 1.15
-#: Fluid differs from the brain by more than this share; chosen for this program.
-LEAST_FLUID = 0.08
 #: How much brighter than the mirrored place a lesion is; chosen for this program.
 BRIGHTER_SIDE = 1.15
 #: For objects larger than so many mm3, half of the surround at this distance must be brain, which
@@ -38,11 +35,6 @@ BRIGHTER_SIDE = 1.15
 BULGE_MM3, SURROUND_MM = 1000.0, (8.0, 12.0)
 #: Contrasts on which lesions are bright.
 SHOWS_LESIONS = ("T2", "FLAIR", "DWI")
-#: The middle of the ventricles lies less far below the top of the brain; cisterns of the base lie
-#: lower.
-LOWEST_MM = 80.0
-#: Smaller ventricles are not looked for.
-VENTRICLE_MM3 = 2500.0
 
 
 def brain(view: RuleImage) -> Mask:
@@ -61,84 +53,6 @@ def _brain_slice_t2(view: RuleImage) -> Mask:
     inside, level = fluid_in_slice(view)
     array = smooth(view.array, view.mm, 0.5)
     return drop_small(inside & (array < level), 20.0, view.mm)
-
-
-def ventricle(view: RuleImage) -> Mask:
-    """Return fluid deep in the brain, dark or bright by the contrast."""
-    if view.array.ndim == 2:
-        _, bright = brain_in_slice(view)
-        if view.contrast in BRIGHT_FLUID or (view.contrast is None and bright):
-            inside, level = fluid_in_slice(view)
-            fluid = smooth(view.array, view.mm, 0.6) >= level
-            return deep_fluid(fluid, inside, view.mm) if inside.any() else inside
-        return _dark_in_slice(view)
-    found = tissues(view)
-    if found.contrast in BRIGHT_FLUID:
-        result = _separated(view, found, 1)
-        # on PD a cistern is parted from the rest as well; lateral ventricles are longer and higher
-        wrong = found.contrast == "PD" and (
-            _length(result, view) < 50.0 or _below_top(result, found.inside.mask, view) > LOWEST_MM
-        )
-        return empty(result) if wrong else result
-    if found.contrast in DARK_FLUID:
-        return _separated(view, found, -1)
-    return empty(view.array)
-
-
-def _below_top(mask: Mask, inside: Mask, view: RuleImage) -> float:
-    """Return how far in mm the middle of a mask lies below the top of the brain; 0 if unknown."""
-    if view.up is None or not mask.any():
-        return 0.0
-    axis, direction = view.up
-    others = tuple(i for i in range(3) if i != axis)
-    rows = np.flatnonzero(inside.any(axis=others))
-    top = rows[-1] if direction > 0 else rows[0]
-    return float(abs(top - np.nonzero(mask)[axis].mean()) * view.mm[axis])
-
-
-def _length(mask: Mask, view: RuleImage) -> float:
-    """Return the extent in mm along the axis where a mask is longest."""
-    places = np.argwhere(mask)
-    if not len(places):
-        return 0.0
-    return float(((np.ptp(places, axis=0) + 1) * np.array(view.mm)).max())
-
-
-def _separated(view: RuleImage, found: Tissues, sign: int) -> Mask:
-    """Return ventricles at the first level of fluid that parts them from cisterns."""
-    fluid, inside = found.fluid, found.inside.mask
-    if not fluid.any():
-        return fluid
-    array = sign * smooth(found.even, view.mm, 0.6)
-    deep = fluid & (inward(inside, view.mm) > 25.0)
-    if not deep.any():
-        return empty(view.array)
-    start, top = float(array[fluid].min()), float(np.percentile(array[deep], 95))
-    usual = float(np.median(array[inside]))
-    if top - usual < LEAST_FLUID * abs(usual):
-        return empty(view.array)
-    for share in (0.0, 0.2, 0.35, 0.5, 0.65, 0.8):
-        deepest = deep_fluid(inside & (array >= start + share * (top - start)), inside, view.mm)
-        if deepest.sum() * math.prod(view.mm) >= VENTRICLE_MM3:
-            level = start + min(share, 0.35) * (top - start)
-            if sign > 0:  # half fluid, half brain; dark fluid looks like bone at its darkest
-                pure = float(np.percentile(array[fluid], 99))
-                level = max(level, (pure + float(np.median(array[found.brain]))) / 2)
-            return dilate(deepest, view.mm, 2.0) & (array >= level)
-    return empty(view.array)
-
-
-def _dark_in_slice(view: RuleImage) -> Mask:
-    whole, levels = classes_in_slice(view)
-    if not levels:
-        return empty(view.array)
-    array = smooth(view.array, view.mm, 0.6)
-    dark = whole & (array < levels[0])
-    if not dark.any():
-        return dark
-    # fissures are blurred with cortex and less dark than the middle of a ventricle
-    level = (float(np.percentile(array[dark], 25)) + levels[0]) / 2
-    return deep_fluid(array < level, whole, view.mm)
 
 
 def grey_matter(view: RuleImage) -> Mask:

@@ -21,6 +21,8 @@ Floats = npt.NDArray[np.float32]
 _GREY_TOLERANCE = 0.02
 #: A thinner stack of slices is processed slice by slice.
 SLAB_MM = 40.0
+#: Why a rule marked nothing, as part of a sentence, in `RuleImage.memo`.
+WHY_NOT = "why nothing was marked"
 
 
 @dataclass(frozen=True)

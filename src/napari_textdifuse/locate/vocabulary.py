@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import ct, mr
+from . import ct, mr, ventricles
 from .lesion_terms import LESIONS
 from .scene_terms import SCENE
 from .terms import Gate, Rule, Term
@@ -75,8 +75,9 @@ TERMS: tuple[Term, ...] = (
         (
             Rule(
                 "CT",
-                "-10 to 17 HU (fluid) after smoothing by 1.2 mm, and below half-way to the brain "
-                "around, thick, deep inside the skull and enclosed by brain",
+                "-10 to 17 HU (fluid) after smoothing by 1.2 mm (by up to 3 mm until noise is 2 HU), "
+                "and below half-way to the brain around, thick, deep inside the skull and enclosed "
+                "by brain",
                 _BUSHBERG,
                 ct.ventricle,
                 unit="HU",
@@ -85,11 +86,12 @@ TERMS: tuple[Term, ...] = (
             Rule(
                 "MR",
                 "fluid deep inside the skull, thick and enclosed by brain: the darkest of three "
-                "classes on T1 and FLAIR, the brightest on T2 and PD; in volumes 8 % away from the "
-                "brain; on PD, where cisterns are as bright as they, only if 50 mm long and at "
-                "most 80 mm below the top of the brain",
+                "classes on T1 and FLAIR, the brightest on T2; in volumes 8 % away from the "
+                "brain; on PD 8 % brighter than grey or darker than white matter, 25 mm or more "
+                "inside the skull, at most 80 mm below the top of the brain, 50 mm long and 4 mm "
+                "thick",
                 f"{_WELLS}; {_OTSU}",
-                mr.ventricle,
+                ventricles.ventricle,
                 smallest_mm=6.0,
             ),
         ),
