@@ -187,6 +187,42 @@ def test_on_pd_a_cistern_is_not_a_ventricle(long_mm, marked):
     assert location.mask.any() == marked
 
 
+@pytest.mark.parametrize(
+    ("fluid", "marked"), [(0.50, True), (0.88, False), (0.92, False), (1.1, True), (1.3, True)]
+)
+def test_on_pd_ventricles_are_brighter_or_darker_than_both_tissues_or_not_found(fluid, marked):
+    """By repetition time: grey matter has 0.88 and white matter 0.72."""
+    head = ball_head(0, 350, 60, 720, "a.u.", "MR", "PD")
+    z, y, x = 4 * (np.indices(head.shape) - np.array([24, 28, 24])[:, None, None, None])
+    cortex = (z / 58) ** 2 + (y / 70) ** 2 + (x / 58) ** 2 > 1
+    cortex &= (z / 68) ** 2 + (y / 81) ** 2 + (x / 68) ** 2 < 1
+    array = np.where(cortex, np.float32(880), head.array)
+    array = np.where((z**2 + (y / 2) ** 2 + (np.abs(x) - 34) ** 2) < 100, np.float32(880), array)
+    twins = np.zeros(head.shape, bool)
+    for side in (-9, 9):
+        twins |= ((z - 8) / 10) ** 2 + (y / 34) ** 2 + ((x - side) / 9) ** 2 < 1
+    array = np.where(twins, np.float32(1000 * fluid), array)
+    noise = np.random.default_rng(1).normal(0, 20, array.shape).astype(np.float32)
+    location = LOCATOR.locate([head.with_array(array + noise)], "ventricle")
+    mask = location.mask > 0
+    assert mask.any() == marked
+    if marked:
+        assert 2 * (mask & twins).sum() > 0.7 * (mask.sum() + twins.sum())
+    else:  # a reason in plain words, and the level that is needed
+        assert any(
+            "differs from grey matter by" in n and "8% are needed" in n for n in location.notes
+        )
+
+
+def test_why_nothing_is_marked_is_said():
+    head = HEADS["DWI"]
+    notes = LOCATOR.locate([head], "ventricle").notes
+    said = (
+        "ventricle: not found (fluid and brain are not distinguished on DWI contrast; by the rule:"
+    )
+    assert any(note.startswith(said) for note in notes)
+
+
 def test_classes_that_lie_within_one_another_still_have_levels():
     """The fit of these values gives levels of 415 and 396; a histogram needs them in order."""
     rng = np.random.default_rng(5)

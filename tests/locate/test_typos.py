@@ -7,6 +7,7 @@ import pytest
 
 from napari_textdifuse.errors import PromptError
 from napari_textdifuse.locate import LexiconLocator
+from napari_textdifuse.locate.languages import OTHER_WORDS
 from napari_textdifuse.locate.prompt import normalise, parse, vocabulary
 from napari_textdifuse.locate.typos import nearest
 from napari_textdifuse.locate.vocabulary import TERMS
@@ -36,7 +37,7 @@ def test_slips_of_one_letter_are_read_and_never_as_another_term(vowels):
     read = asked = 0
     for word in WORDS:
         for slip in slips(word, vowels):
-            if slip in NAMES:  # "hematoma" is a word itself
+            if slip in NAMES or slip in OTHER_WORDS:  # "hematoma" is a word itself
                 continue
             asked += 1
             terms = {NAMES[name] for name in nearest(slip, NAMES)}
@@ -56,7 +57,9 @@ def test_slips_in_names_of_several_words_are_read(vowels):
             if len(word) < 6 or word in NAMES:
                 continue
             for slip in islice(slips(word, vowels), 0, None, 5):
-                if slip.endswith("s") or slip in NAMES:  # read as a plural first
+                if (
+                    slip.endswith("s") or slip in NAMES or slip in OTHER_WORDS
+                ):  # read as a plural first
                     continue
                 said = " ".join([*words[:i], slip, *words[i + 1 :]])
                 asked += 1
@@ -132,3 +135,30 @@ def test_what_may_be_two_terms_is_asked_and_a_wrong_first_letter_is_suggested(he
         parse("haepatoma", TERMS)
     with pytest.raises(PromptError, match="did you mean 'tumour'"):
         LexiconLocator().locate([head.make("PT")], "sumour")
+
+
+ENGLISH = ["infection", "mental", "medal", "lesson", "phase", "track", "trunk", "bode", "humour"]
+OTHERS = [
+    "Schaden",
+    "kochen",
+    "Länge",
+    "vésicule",
+    "couche",
+    "personnel",
+    "camino",
+    "clasificación",
+]
+
+
+@pytest.mark.parametrize("said", ENGLISH + OTHERS)
+def test_another_word_is_no_misspelling(said):
+    """What is alike is only suggested."""
+    requests, unknown = parse(said, TERMS)
+    assert not requests
+    assert unknown
+
+
+def test_other_words_are_in_normal_form_and_are_no_names():
+    assert all(normalise(word) == [word] for word in OTHER_WORDS)
+    assert not OTHER_WORDS & NAMES.keys()
+    assert not OTHER_WORDS & {word for name in NAMES for word in name.split()}

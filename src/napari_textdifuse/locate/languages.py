@@ -199,6 +199,35 @@ SIDES: Mapping[str, str] = {
 }
 
 
+#: Words of English, German, French and Spanish that look like a misspelt name ("infection" and
+#: "infarction") but mean something else. Without accents, singular. From the dictionaries of
+#: pyspellchecker 0.9.1 (MIT licence); inflections of a name were left out.
+OTHER_WORDS = frozenset(
+    """
+    altere argere armeria arteriel bain baker bicker bier biter bleep bleeping blend blending
+    blond bloom braid bran braun brawn breed breeding brin brood cabro cache cairo
+    calificacion calvario camino campon cancel cancre cane canker canter cardo careo cargo
+    carlo carne caro carpo carre carrera carrot carry castilla cerbero cerro chile chili chill
+    clarificacion clarification clasificacion cloche cocher colt corro corte cotilla couche
+    crabe craie cran craner crank crate crave craze crone curro enema falling farol felling
+    ferme filing filming flemme gasa geante gefasst gelte gemass gene genee genie genre gent
+    genta gentle geste gloom grada graisser grama grana grapa graso grasp grass grasse grata
+    grava guasa hambre holme hombro home homie hotpot hotshot hueco huevo hunan huso inaction
+    infection inflection infliction infraccion infraction kochen lame lange langen larry
+    legion leichte lesine lesson leuchten leuchtet linge lision longe lounge luge lugen lune
+    lunged lungern meal medal mental mentale mentaux meta moot muder muer muter nion pare
+    parson pearson peopled perdon perron personal personnel peuple phase phasen piston piton
+    platon plumon poupon pouvon preton raider ride ridee rimer ripe ripen ripped ripper ripple
+    riser river roder ruder ryder sagement sagrado saignaient saine sainement schade schaden
+    schadet scooted scull seine shine shooter sine skill skulk spice spie spike spin spinne
+    spiny spione spire spite spline stoke strike strobe strode strove swine temor timor timore
+    track trick truc truce truco trunk tuck tudor tueur tuteur tutor vehiculer veneno venez
+    venin venon vesicule vien voilure wacker wage waged wager wagon waken walked waller walser
+    walter wanker waren waxen wegen wirbeln wirbelt woken woran woven
+    """.split()  # noqa: SIM905 - a list of one word a line would be four pages
+)
+
+
 def foreign_names(term: str) -> tuple[str, ...]:
     """Return the names of a term in all other languages."""
     return tuple(name for names in NAMES.values() for name in names.get(term, ()))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .languages import OTHER_WORDS
+
 #: Shorter words are not corrected (one letter less, where two are exchanged or one of the known
 #: word's is missing): too many real words differ by one letter.
 SHORTEST = 5
@@ -18,7 +20,7 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
 
     One letter missing, added, wrong, or two exchanged (optimal string alignment); two such errors
     in known words from ten letters on ("hemorage"). The first letter must be right: "fetal" is not
-    "metal".
+    "metal". Words that mean something else are none: "mental" is not "metal".
 
     Parameters
     ----------
@@ -32,6 +34,8 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
     """
     from rapidfuzz.distance import OSA
 
+    if word in OTHER_WORDS:
+        return []
     slips: dict[str, int] = {}
     for name in known:
         shorter = min(len(word), len(name))

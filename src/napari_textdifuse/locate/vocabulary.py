@@ -75,9 +75,9 @@ TERMS: tuple[Term, ...] = (
         (
             Rule(
                 "CT",
-                "-10 to 17 HU (fluid) after smoothing by 1.2 mm (by up to 3 mm until noise is 2 HU), "
-                "and below half-way to the brain around, thick, deep inside the skull and enclosed "
-                "by brain",
+                "-10 to 17 HU (fluid) after smoothing by 1.2 mm (up to 3 mm until noise is below "
+                "2 HU), and below half-way to the brain around, thick, deep inside the skull and "
+                "enclosed by brain",
                 _BUSHBERG,
                 ct.ventricle,
                 unit="HU",
