@@ -41,7 +41,7 @@ def test_smoothing_goes_as_far_as_noise_asks_for_and_no_further():
 
 def ventricles_of_ct(noise, blur_mm):
     """Millilitres marked in a head of 2 mm whose ventricles have blurred edges."""
-    head, inside = holding("CT", "ventricle")
+    _, inside = holding("CT", "ventricle")
     array, solid = (ndimage.zoom(a, 2, order=1) for a in (HEADS["CT"].array, inside * 1.0))
     share = ndimage.gaussian_filter(solid, blur_mm / 2)
     array = array * (1 - share) + 5 * share
