@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from napari_textdifuse import Volume
 from napari_textdifuse.errors import InputError, TextDiFuseError
 from napari_textdifuse.locate import get_locator, locator_names
 from napari_textdifuse.napari_plugin.fuse.drawn import prompt_of
-from napari_textdifuse.napari_plugin.fuse.outcome import in_panel_words
+from napari_textdifuse.napari_plugin.fuse.outcome import describe, in_panel_words
 from napari_textdifuse.napari_plugin.fuse.prompt_completion import ranked
 from napari_textdifuse.napari_plugin.fuse.values import SourceValues
 from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
@@ -246,6 +247,16 @@ def test_words_complete_inside_sentences_those_that_begin_like_it_first(typed, s
     words = ["pituitary tumor", "tumour", "grey matter", "white matter"]
     assert ranked(typed, words)[0] == start
     assert ranked(typed, words)[1][0] == first
+
+
+def test_a_term_that_another_one_covers_was_found():
+    rows = [
+        {"term": "tumour", "voxels": 0, "objects": 1},
+        {"term": "ventricle", "voxels": 0, "objects": 0},
+    ]
+    message = describe(SimpleNamespace(record={}, objects=rows), ("a", "b"), (0, 0))
+    assert message.text == "tumour: covered by another term; ventricle: not found"
+    assert message.level == "warning"
 
 
 def test_messages_speak_of_the_panel():

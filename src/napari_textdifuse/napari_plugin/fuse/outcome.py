@@ -130,7 +130,7 @@ def describe(
     if not lines and not missing:
         text = _plain(outcome, names) + (f" {restored.capitalize()}." if restored else "")
         return Message(text, details=details)
-    shown = [*lines, *(f"{name}: not found" for name in missing), *([restored] if restored else [])]
+    shown = [*lines, *missing, *([restored] if restored else [])]
     text = "; ".join(shown)
     return Message(text, "warning" if missing else "info", details)
 
@@ -155,10 +155,14 @@ def _plain(result: FusionResult, names: tuple[str, str]) -> str:
 
 
 def _objects(result: FusionResult) -> tuple[list[str], list[str]]:
-    """Return a line for each object of the mask, and the names of those not found."""
+    """Return a line for each object of the mask, and one for each term without a pixel."""
     from ...measure import in_words
 
-    missing = [str(row["term"]) for row in result.objects if not row["voxels"]]
+    missing = [
+        f"{row['term']}: {'covered by another term' if row['objects'] else 'not found'}"
+        for row in result.objects
+        if not row["voxels"]
+    ]
     found = [in_panel_words(in_words(row)) for row in result.objects if row["voxels"]]
     return found, missing
 
