@@ -19,7 +19,7 @@ from typing import Any
 import napari
 import numpy as np
 from qtpy.QtCore import QTimer
-from screenshot import IMAGES, PLUGIN, THEMES, wait_until
+from screenshot import IMAGES, PLUGIN, THEMES, show_panel, wait_until
 
 COLOURS = 256  # of the images in the tutorial, which stay small
 
@@ -57,7 +57,7 @@ def main() -> None:
 def session(viewer: Any, options: argparse.Namespace) -> Iterator[str]:
     """Do one step after the other; yield the name of each."""
     viewer.open_sample(PLUGIN, options.sample)
-    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Fuse two images")
+    dock, widget = show_panel(viewer, "Fuse two images")
     wait_until(lambda: widget.alignment.level != "", 120)
     widget.quality.value = options.quality
     viewer.reset_view()
@@ -103,7 +103,7 @@ def session(viewer: Any, options: argparse.Namespace) -> Iterator[str]:
     yield "projection"
     widget.view.projection.native.click()
 
-    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Compare images")
+    _, panel = show_panel(viewer, "Compare images")
     panel.view.buttons[next(m for m in panel.view.buttons if m.name == "Curtain")].click()
     yield "compare"
     panel.view.buttons[next(m for m in panel.view.buttons if m.name == "Side by side")].click()

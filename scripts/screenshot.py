@@ -21,11 +21,22 @@ import napari
 import numpy as np
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEventLoop, QTimer
+from qtpy.QtWidgets import QDockWidget
+
+from napari_textdifuse.napari_plugin.compare.widget import CompareWidget
+from napari_textdifuse.napari_plugin.docking import open_panel
+from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
+from napari_textdifuse.napari_plugin.models.widget import ModelsWidget
 
 PLUGIN = "napari-textdifuse"
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIZES = ((1280, 800), (1066, 666))
 THEMES = ("dark", "light")
+PANELS = {
+    "Fuse two images": FusionWidget,
+    "Compare images": CompareWidget,
+    "Models": ModelsWidget,
+}
 
 
 def main() -> None:
@@ -45,13 +56,13 @@ def main() -> None:
     viewer = napari.Viewer()
     viewer.window.resize(*SIZES[0])
     viewer.open_sample(PLUGIN, options.sample)
-    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Fuse two images")
+    dock, widget = show_panel(viewer, "Fuse two images")
     fuse(viewer, widget, options)
     panels = {"widget": dock}
     for name, title in (("compare", "Compare images"), ("models", "Models")):
         if name == "models" and not options.all:
             continue  # it names folders of this machine
-        panels[name], made = viewer.window.add_plugin_dock_widget(PLUGIN, title)
+        panels[name], made = show_panel(viewer, title)
         if name == "compare":
             comparison = made.view
     folder, combinations = options.out, [(SIZES[0], THEMES[0])]
@@ -75,6 +86,15 @@ def main() -> None:
                 widget.more.value = False
     viewer.close()
     settings.cleanup()
+
+
+def show_panel(viewer: Any, title: str) -> tuple[QDockWidget, Any]:
+    """Open a panel under the name that napari's menu gives it; return its dock and the panel."""
+    panel = open_panel(viewer, title, PANELS[title])
+    dock = getattr(panel, "native", panel)
+    while not isinstance(dock, QDockWidget):
+        dock = dock.parent()
+    return dock, panel
 
 
 def fuse(viewer: Any, widget: Any, options: argparse.Namespace) -> None:

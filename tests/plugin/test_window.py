@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from npe2 import PluginManifest
 
 from napari_textdifuse import Volume
 from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
@@ -98,6 +99,16 @@ def test_the_layers_menu_takes_the_selected_layers(make_napari_viewer, phantom, 
     fuse_selected(viewer)
     (dock,) = viewer.window.dock_widgets.values()
     assert (dock.image_a.value.name, dock.image_b.value.name) == ("t1", "pet")
+    # one panel each, whether it is opened by a button or by the menu
+    before = dict(viewer.window.dock_widgets)
+    fuse_selected(viewer)
+    assert dict(viewer.window.dock_widgets) == before
+    dock.view.planes.native.click()
+    dock.view.planes.native.click()
+    manifest = PluginManifest.from_distribution("napari-textdifuse")
+    menu = {f"{w.display_name} ({manifest.display_name})" for w in manifest.contributions.widgets}
+    assert len(viewer.window.dock_widgets) == 2
+    assert set(viewer.window.dock_widgets) <= menu
     viewer.layers.selection = {viewer.layers["pet"]}
     fuse_selected(viewer)
     assert "1 are selected" in str(notification_manager.records[-1].message)

@@ -12,6 +12,8 @@ from qtpy.QtWidgets import QDockWidget, QFrame, QLabel, QMainWindow, QScrollArea
 
 #: Name of every panel of this plugin, as a Qt object.
 PANEL = "textdifuse-panel"
+#: Display name of this plugin, as in the manifest.
+PLUGIN = "Text-DiFuse"
 #: Pixels below which no scroll area of a panel shrinks. Until a new panel becomes a tab it stands
 #: below the others: were they higher, the window would grow, and it would stay so.
 LEAST = 120
@@ -68,6 +70,39 @@ def tabify(panel: Any) -> None:
                 window.tabifyDockWidget(other, dock)
             dock.raise_()
             return
+
+
+def open_panel(viewer: Any, title: str, make: Callable[[Any], Any]) -> Any:
+    """Show a panel, which is the one that napari's menu shows; there is at most one.
+
+    napari's own `add_plugin_dock_widget` names it after the distribution, but the menu after the
+    plugin's display name, and each would add a panel of its own.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    title : str
+        As in the manifest.
+    make : callable
+        Takes the viewer; called if there is no such panel yet.
+
+    Returns
+    -------
+    Container or QWidget
+    """
+    name = f"{title} ({PLUGIN})"
+    panel = viewer.window.dock_widgets.get(name)
+    if panel is None:
+        panel = make(viewer)
+        viewer.window.add_dock_widget(panel, name=name)
+        return panel
+    dock = getattr(panel, "native", panel)
+    while dock is not None and not isinstance(dock, QDockWidget):
+        dock = dock.parent()
+    if dock is not None:
+        dock.show()
+        dock.raise_()
+    return panel
 
 
 class Scroll(QScrollArea):  # type: ignore[misc]

@@ -9,6 +9,7 @@ import napari
 from napari.layers import Image
 from napari.utils.notifications import show_error
 
+from .docking import open_panel, unwrapped
 from .fuse.roles import guess_pair
 from .layers import LayerData, to_layer
 from .reader import let_through
@@ -22,6 +23,8 @@ def fuse_selected(viewer: napari.viewer.Viewer) -> None:
     ----------
     viewer : napari.viewer.Viewer
     """
+    from .fuse.widget import FusionWidget
+
     selected = set(viewer.layers.selection)
     images = [
         v for v in viewer.layers if v in selected and isinstance(v, Image) and not is_result(v)
@@ -29,7 +32,7 @@ def fuse_selected(viewer: napari.viewer.Viewer) -> None:
     if len(images) != 2:
         show_error(f"Select the two image layers to fuse; {len(images)} are selected.")
         return
-    _, widget = viewer.window.add_plugin_dock_widget("napari-textdifuse", "Fuse two images")
+    widget = open_panel(unwrapped(viewer), "Fuse two images", FusionWidget)
     widget.image_a.value, widget.image_b.value = guess_pair(images)
 
 

@@ -12,9 +12,9 @@ from napari.layers import Image
 from ...volume import FUNCTIONAL
 from ..compare.mode import Changes
 from ..compare.switched import BlendMode
+from ..docking import open_panel
 from ..layers import KEY
 
-PLUGIN, PLANES = "napari-textdifuse", "Three planes"
 #: Positions of the slider that show one image alone.
 A, B, FUSED = 0.0, 1.0, 2.0
 
@@ -109,7 +109,9 @@ class Views:
 
     def show_planes(self) -> None:
         """Open the panel with three planes, or bring it to the front."""
-        self._viewer.window.add_plugin_dock_widget(PLUGIN, PLANES)
+        from ..planes.widget import PlanesWidget
+
+        open_panel(self._viewer, "Three planes", PlanesWidget)
 
     def _faded(self, value: float) -> None:
         images = [v for v in self._images() if v is not None]
