@@ -310,6 +310,24 @@ def test_images_that_napari_opens_are_both_seen(make_napari_viewer, tmp_path, su
     assert [layer.opacity for layer in viewer.layers] == [1, 1, 1]
 
 
+def test_files_of_the_same_name_are_named_after_their_folders(make_napari_viewer, tmp_path):
+    from imageio.v3 import imwrite
+
+    viewer = make_napari_viewer()
+    viewer.window.add_plugin_dock_widget("napari-textdifuse", "Fuse two images")
+    for k, folder in enumerate(("IR", "VIS", "mine")):
+        (tmp_path / folder).mkdir()
+        values = np.random.default_rng(k).integers(0, 255, (20, 24), np.uint8)
+        imwrite(tmp_path / folder / "0081.png", values)
+    viewer.open([tmp_path / folder / "0081.png" for folder in ("IR", "VIS")], plugin="napari")
+    assert [layer.name for layer in viewer.layers] == ["0081 (IR)", "0081 (VIS)"]
+    (panel,) = viewer.window.dock_widgets.values()
+    assert (panel.image_a.value.name, panel.image_b.value.name) == ("0081 (VIS)", "0081 (IR)")
+    viewer.layers[0].name = "warm"  # what the user chooses stays
+    viewer.open(tmp_path / "mine" / "0081.png", plugin="napari")
+    assert [layer.name for layer in viewer.layers][:2] == ["warm", "0081 (VIS)"]
+
+
 def test_the_panel_opens_without_slow_libraries():
     code = (
         "import sys, napari_textdifuse.napari_plugin.fuse.widget; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from napari.layers import Image
@@ -24,6 +25,8 @@ _WORDS = (
     (3, r"pet|fdg|suv|spect|nm|ir|infrared|thermal|lwir"),
 )
 _UNKNOWN = 2
+#: A name that napari made unique.
+NUMBERED = r"(.*) \[\d+\]"
 
 
 def inputs_among(layers: Iterable[Any]) -> list[Image]:
@@ -84,6 +87,28 @@ def show_both(images: Sequence[Any], seen: Collection[Any] = ()) -> None:
         upper.opacity = 0.5
 
 
+def tell_apart(images: Sequence[Any], seen: Collection[Any] = ()) -> None:
+    """Name new images after their folders, where napari numbered files of the same name.
+
+    Parameters
+    ----------
+    images : sequence of Image
+    seen : collection of Image
+        Keep their names, unless there are only two images.
+    """
+    new = {layer: Path(str(layer.source.path)) for layer in images if layer.source.path is not None}
+    stems = [path.stem for layer, path in new.items() if re.fullmatch(NUMBERED, layer.name)]
+    for layer, path in new.items():
+        numbered = re.fullmatch(NUMBERED, layer.name)
+        name = numbered[1] if numbered else layer.name
+        # of the first two images no result was made yet
+        renamed = layer not in seen or len(images) == 2
+        if renamed and name == path.stem and name in stems:
+            folder = f"{name} ({path.parent.name})"
+            if all(folder != other.name for other in images):
+                layer.name = folder
+
+
 class ChosenPair:
     """Keeps both choices filled, and chooses a deleted layer again when it returns.
 
@@ -99,6 +124,7 @@ class ChosenPair:
         self._layers: list[weakref.ref[Any] | None] = [None, None]
         self._names: list[str | None] = [None, None]
         self._filling = False
+        self._by_user = False  # whether the user chose an image
         self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
         for number, box in enumerate(boxes):
             box.changed.connect(lambda layer, number=number: self._remember(number, layer))
@@ -112,12 +138,16 @@ class ChosenPair:
         refresh : callable
             Updates the lists of the boxes.
         """
-        show_both(images, self._seen)
-        self._seen.update(images)
+        before = set(self._seen)
+        show_both(images, before)
+        self._seen.update(images)  # first: a changed name fills the boxes again
+        tell_apart(images, before)
         self._filling = True
         try:
             refresh()
-            if all(box.value is None for box in self._boxes) and self._names == [None, None]:
+            nothing = all(box.value is None for box in self._boxes) and self._names == [None, None]
+            second = len(images) == 2 and not before.issuperset(images) and not self._by_user
+            if nothing or second:
                 pair = guess_pair(images)
                 for number, (box, layer) in enumerate(zip(self._boxes, pair, strict=True)):
                     box.value = layer
@@ -148,6 +178,7 @@ class ChosenPair:
 
     def _remember(self, number: int, layer: Any) -> None:
         if not self._filling:
+            self._by_user = True
             self._note(number, layer)
 
     def _note(self, number: int, layer: Any) -> None:
