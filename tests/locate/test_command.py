@@ -53,6 +53,14 @@ elif mode == "folder":
         nib.save(nib.Nifti1Image(part, img.affine), Path(out) / name)
 elif mode == "large":
     nib.save(nib.Nifti1Image(bright.astype(np.int16) * 300, img.affine), out)
+elif mode == "identity":  # geometry lost, the usual fault
+    nib.save(nib.Nifti1Image(bright, np.eye(4)), out)
+elif mode == "shifted":
+    affine = img.affine.copy()
+    affine[0, 3] += 500
+    nib.save(nib.Nifti1Image(bright[1:], affine), out)
+elif mode == "turned":  # the same voxels in another order
+    nib.save(nib.as_closest_canonical(nib.Nifti1Image(bright, img.affine)), out)
 elif mode == "half":  # on a coarser grid, as many networks answer
     affine = img.affine @ np.diag([2, 2, 2, 1])
     affine[:3, 3] = (img.affine @ [0.5, 0.5, 0.5, 1])[:3]
@@ -125,6 +133,12 @@ def test_a_mask_on_another_grid_is_laid_onto_the_images(program):
     assert 2 * (truth & (found.mask > 0)).sum() / (truth.sum() + (found.mask > 0).sum()) > 0.9
 
 
+def test_a_mask_in_another_order_of_axes_is_the_same_mask(program):
+    expected = program().locate([block()], "bright block").mask
+    assert expected.any()
+    np.testing.assert_array_equal(program("turned").locate([block()], "x").mask, expected)
+
+
 def test_images_without_geometry(program):
     picture = np.zeros((30, 40), np.float32)
     picture[5:10, 8:20] = 1
@@ -139,6 +153,8 @@ def test_images_without_geometry(program):
         ("nothing", "ended without a mask"),
         ("text", "mask cannot be used"),
         ("large", "labels up to 300"),
+        ("identity", "has the image's size, but another position.* affine of the image"),
+        ("shifted", "100% of what mask.nii.gz marks is outside the image"),
     ],
 )
 def test_what_goes_wrong_is_said_with_the_programs_words(program, mode, words):

@@ -15,18 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from ..errors import (
     Cancelled,
     InputError,
     MissingDependencyError,
     PromptError,
-    ReadError,
     TextDiFuseError,
 )
-from ..volume import LABEL_UNIT, Volume
+from ..volume import Volume
+from .command_masks import masks_of
 from .protocol import Detections, Location, LocatorInfo
 from .views import image_names
 
@@ -39,7 +36,6 @@ POLL = 0.05
 GRACE = 2.0
 
 _FIELD = re.compile(r"\{(\w*)\}")
-_ENDINGS = (".nii.gz", ".nii")
 
 
 @dataclass(frozen=True)
@@ -225,7 +221,7 @@ class CommandLocator:
                 image.to_nibabel().to_filename(path)
             arguments = _filled(self.command, paths, prompt.strip(), prompts)
             self._run(arguments, folder)
-            mask, names = _masks(paths, images[0], prompts)
+            mask, names = masks_of(paths, images[0], prompts)
         seconds = time.monotonic() - begun
         note = f"Located by the program {Path(self.command[0]).name} in {seconds:.0f} s."
         seen = image_names(images)
@@ -327,71 +323,3 @@ def _last_words(log: Path) -> str:
     lines = log.read_text("utf-8", errors="replace").replace("\r", "\n").splitlines()
     words = " | ".join(line.strip() for line in lines if line.strip())[-400:]
     return f" Its last output: {words}" if words else ""
-
-
-def _masks(
-    paths: dict[str, Path], grid: Volume, prompts: list[str]
-) -> tuple[npt.NDArray[np.uint8], dict[int, str]]:
-    """Read the one label file, or the folder with a file per object."""
-    if paths["output"].is_file():
-        labels = _on_grid(paths["output"], grid)
-        names = dict(enumerate(prompts, start=1))
-        for value in np.unique(labels[labels > 0]).tolist():
-            names.setdefault(value, f"label {value}")
-        return labels, names
-    files = sorted(p for p in paths["output_dir"].rglob("*") if p.name.endswith(_ENDINGS))
-    if not files:
-        raise TextDiFuseError(
-            "The program ended without a mask; it must write a NIfTI file to {output}, or into "
-            "{output_dir}."
-        )
-    found = {_object_name(path): _on_grid(path, grid) for path in files}
-    if len(found) == 1 and len(np.unique(next(iter(found.values())))) > 2:
-        paths["output"] = files[0]  # one file for all
-        return _masks(paths, grid, prompts)
-    if len(found) > 255:
-        raise InputError(f"The program wrote {len(found)} masks; at most 255 are possible.")
-    order = {_plain(word): n for n, word in enumerate(prompts)}
-    listed = sorted(found, key=lambda n: (order.get(_plain(n), len(order)), n))
-    mask = np.zeros(grid.shape, np.uint8)
-    # the smaller on top
-    for name in sorted(listed, key=lambda n: -int((found[n] > 0).sum())):
-        mask[found[name] > 0] = listed.index(name) + 1
-    return mask, dict(enumerate(listed, start=1))
-
-
-def _object_name(path: Path) -> str:
-    stem = path.name.removesuffix(".gz").removesuffix(".nii")
-    return re.sub(r"^image_[ab]_", "", stem).replace("_", " ") or "object"
-
-
-def _plain(name: str) -> str:
-    return name.casefold().replace("_", " ")
-
-
-def _on_grid(path: Path, grid: Volume) -> npt.NDArray[np.uint8]:
-    """Read a mask and resample it onto the images' grid."""
-    from ..io import read
-    from ..spatial import resample_to
-
-    try:
-        volume = read(path)
-        if grid.ndim == 2 and volume.ndim == 3 and volume.shape[0] == 1:
-            volume = Volume(volume.array[0], affine=volume.affine, name=volume.name)
-        values = volume.array
-        whole = np.rint(values)
-        if volume.rgb or not np.isfinite(whole).all() or whole.min(initial=0) < 0:
-            raise ReadError(f"{path.name} contains no labels (integers from 0).")
-        if whole.max(initial=0) > 255:
-            raise InputError(
-                f"{path.name} has labels up to {whole.max():.0f}; at most 255 are possible."
-            )
-        if np.abs(values - whole).max(initial=0) > 1e-3:  # a probability
-            whole = values > 0.5
-        placed = Volume(whole.astype(np.uint8), affine=volume.affine, unit=LABEL_UNIT)
-        if grid.affine is None:  # it was written with a meaningless affine
-            placed = Volume(placed.array, unit=LABEL_UNIT)
-        result = resample_to(placed, grid, order=0, check_overlap=False).volume.array
-    except InputError as error:
-        raise TextDiFuseError(f"The program's mask cannot be used: {error}") from None
-    return np.asarray(result, np.uint8)
