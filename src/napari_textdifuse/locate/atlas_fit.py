@@ -123,7 +123,7 @@ def _deform(
         return made
 
     with one_thread(sitk):
-        target, source = (image(_evened(array, spacing)) for array in (fixed, moving))
+        target, source = (image(_locally_normalised(array, spacing)) for array in (fixed, moving))
         field = None
         for done, (shrink, iterations) in enumerate(LEVELS):
             if callback is not None and callback(50 + 15 * done, 100) is False:
@@ -159,7 +159,7 @@ def _end_if_wanted(filter_: Any) -> None:
         filter_.Abort()
 
 
-def _evened(array: npt.NDArray[np.float32], spacing: Floats) -> npt.NDArray[np.float32]:
+def _locally_normalised(array: npt.NDArray[np.float32], spacing: Floats) -> npt.NDArray[np.float32]:
     """Normalise every voxel by the mean and standard deviation of its surround.
 
     Demons compare brightness directly. Coil shading, another brightness curve or another scanner

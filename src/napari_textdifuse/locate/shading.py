@@ -15,7 +15,7 @@ from .regions import Floats, Mask
 WORK_MM, WIDTH_MM = 4.0, 30.0
 ROUNDS = 12
 #: Residuals are clipped to this many standard deviations of a class: a lesion is not shading.
-MOST_OFF = 2.0
+CLIPPED_DEVIATIONS = 2.0
 #: A field that varies less (standard deviation of its logarithm) is left: white matter lies deeper
 #: than grey, and in the average of many heads that looks like shading.
 LEAST = 0.06
@@ -44,7 +44,7 @@ def without_shading(array: Floats, inside: Mask, mm: Sequence[float]) -> Floats:
     -----
     Wells et al. 1996, IEEE Trans Med Imaging 15:429: the residuals of the logarithm from the mean
     of the class of each voxel, weighted by the class's inverse variance and smoothed. It starts
-    from a plane, and residuals are bounded (`MOST_OFF`).
+    from a plane, and residuals are bounded (`CLIPPED_DEVIATIONS`).
     """
     factors = [min(1.0, s / WORK_MM) for s in mm]
     factors = [k if n * k >= 4 else 1.0 for n, k in zip(array.shape, factors, strict=True)]
@@ -115,7 +115,7 @@ def _residuals(
 ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     """Return each voxel's field by its class means, and how much it says of it."""
     likely = mixture.posterior(even)
-    bound = MOST_OFF * mixture.spread
+    bound = CLIPPED_DEVIATIONS * mixture.spread
     off = np.clip(even[:, None] - mixture.mean, -bound, bound)
     precision = likely / mixture.spread**2
     weight = precision.sum(axis=1)

@@ -23,7 +23,7 @@ SHIFTS_MM = (-8.0, 0.0, 8.0)
 #: Largest tangent, of 35 degrees.
 STEEPEST = 0.7
 #: Values count up to so many standard deviations, so that a lesion does not turn the plane.
-MOST_OFF = 1.5
+CLIPPED_DEVIATIONS = 1.5
 #: Difference that is assumed where the mirrored place is out of view.
 UNLIKE = 0.3
 
@@ -115,7 +115,7 @@ def mid_plane(array: Floats, brain: Mask, axis: int, mm: Sequence[float]) -> Mid
     program's choice, because a lesion is an outlier.
     """
     spacing = tuple(float(s) for s in mm)
-    fine, fine_mm = _evened(array, brain, spacing)
+    fine, fine_mm = _standardised(array, brain, spacing)
     inside = fine > 0
     if not inside.any():
         middle = (array.shape[axis] - 1) / 2 * spacing[axis]
@@ -140,7 +140,9 @@ def mid_plane(array: Floats, brain: Mask, axis: int, mm: Sequence[float]) -> Mid
     return MidPlane(found.normal, found.offset, spacing)
 
 
-def _evened(array: Floats, brain: Mask, mm: tuple[float, ...]) -> tuple[Floats, tuple[float, ...]]:
+def _standardised(
+    array: Floats, brain: Mask, mm: tuple[float, ...]
+) -> tuple[Floats, tuple[float, ...]]:
     """Return the brain on a coarse grid, 0 outside and about 1 within, so that both count."""
     every = tuple(slice(None, None, max(1, round(FINE_MM / s))) for s in mm)
     blurred = ndimage.gaussian_filter(array, [FINE_MM / 3 / s for s in mm])[every]
@@ -149,8 +151,8 @@ def _evened(array: Floats, brain: Mask, mm: tuple[float, ...]) -> tuple[Floats, 
     if not values.size:
         return np.zeros_like(blurred), steps
     usual, spread = float(np.median(values)), float(values.std())
-    off = np.clip((blurred - usual) / max(spread, 1e-12), -MOST_OFF, MOST_OFF)
-    return np.where(inside, 1 + off / (2 * MOST_OFF), 0).astype(np.float32), steps
+    off = np.clip((blurred - usual) / max(spread, 1e-12), -CLIPPED_DEVIATIONS, CLIPPED_DEVIATIONS)
+    return np.where(inside, 1 + off / (2 * CLIPPED_DEVIATIONS), 0).astype(np.float32), steps
 
 
 def _cost(
