@@ -179,6 +179,16 @@ def test_folders(path, modality, contrast):
         assert found.source == "folder name"
 
 
+def test_folders_of_visits_are_no_contrasts(tmp_path):
+    for name in ("T1", "T2", "FLAIR"):
+        (tmp_path / name).mkdir()
+    path = tmp_path / "T1" / "case01.nii.gz"
+    assert facts_in_name(path).contrast == "T1"
+    (tmp_path / "T0").mkdir()
+    assert facts_in_name(path).modality is None
+    assert facts_in_name(path.with_name("case01_T1w.nii.gz")).contrast == "T1"
+
+
 def test_the_name_is_nearer_than_the_folder():
     found = facts_in_name(Path("/data/pet/sub-01_T1w.nii.gz"))
     assert (found.modality, found.source) == ("MR", "file name")

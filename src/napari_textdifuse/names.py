@@ -134,12 +134,17 @@ def facts_in_name(path: Path) -> NameFacts:
         is_modality = one in _MODALITY and one not in _WEAK
         if depth >= WORDS_DEPTH and not is_modality:
             continue
-        if one == "pd":  # patients with Parkinson's disease
-            continue
+        if one == "pd" or (one in ("t1", "t2") and _are_visits(folder)):
+            continue  # patients with Parkinson's disease; time points
         facts = _facts(one if is_modality else folder.name, picture, weak=True)
         if facts is not None:
             return NameFacts(facts.modality, facts.contrast, "folder name")
     return NameFacts(source="unknown")
+
+
+def _are_visits(folder: Path) -> bool:
+    """Return whether a folder T1 or T2 has siblings that are no contrasts: T0, T3, T4."""
+    return any((folder.parent / f"{letter}{n}").is_dir() for letter in "Tt" for n in (0, 3, 4))
 
 
 def contrast_in(text: str) -> str | None:
