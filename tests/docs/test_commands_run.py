@@ -156,6 +156,11 @@ def check_batch(options, out):
         record = json.loads(Path(str(fused).replace(".nii.gz", ".json")).read_text())
         check_fused(options, record, read(fused), mask)
         return
+    if options.dicom is not None:
+        case = folder / "case01"
+        record = json.loads((case / "record.json").read_text())
+        check_fused(options, record, read(case / "fused"), read(case / "mask.dcm"))
+        return
     for record_file in (folder / "records").iterdir():
         fused = next(folder.glob(f"{record_file.stem}.[np]*"))
         mask = folder / "masks" / fused.name
