@@ -317,11 +317,11 @@ def keep_agreed(fused: Floats, x: Floats, y: Floats) -> Floats:
 
     change = fused - (x + y) / 2
     agreed = ndimage.gaussian_filter(np.abs(x - y), AGREE_WIDTH)
-    weight = np.clip(2 - agreed / np.float32(AGREE / 2), 0, 1)
+    weight = np.clip(2 - agreed / np.float32(AGREE / 2), 0, 1) * (np.maximum(x, y) > AIR)
     area = float(weight.sum())
     if not area:
         return np.zeros_like(fused)
-    noise = max(_excess_noise(image) for image in (x, y))
+    noise = max(0.0, max(noise_beside_texture(image) for image in (x, y)) - DETAIL)
     mean = float((weight * np.abs(change)).sum()) / area
     allowed = np.float32(KEPT + KEPT_MEAN * mean + KEPT_NOISE * noise)
     taken = np.float32(TAKEN * min(1.0, max(0.0, 2 - mean / CALM)))

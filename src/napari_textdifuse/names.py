@@ -143,7 +143,7 @@ def facts_in_name(path: Path) -> NameFacts:
 
 
 def _are_visits(folder: Path) -> bool:
-    """Return whether a folder T1 or T2 has siblings that are no contrasts: T0, T3, T4."""
+    """Return whether a folder T1 or T2 has siblings that are not contrasts: T0, T3, T4."""
     return any((folder.parent / f"{letter}{n}").is_dir() for letter in "Tt" for n in (0, 3, 4))
 
 

@@ -297,9 +297,10 @@ class StackFuser:
                     )
             luma[i][frame], plain[i][frame], share[i][frame] = fused, bases[i].luma, bases[i].share
             if self.close:
-                back = np.float32(self.close) * keep_agreed(plain[i], x[i], y[i])
-                luma[i] += back
-                plain[i] += back
+                inside = plain[i][frame], x[i][frame], y[i][frame]
+                back = np.float32(self.close) * keep_agreed(*inside)
+                luma[i][frame] += back
+                plain[i][frame] += back
             if anatomy is not None:  # of the base, so that emphasis is not taken back
                 clean = denoised_anatomy(plain[i], anatomy[i])
                 lost = np.float32(1 - self.single) * lost_anatomy(plain[i], clean)

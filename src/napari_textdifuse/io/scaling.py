@@ -14,7 +14,7 @@ _TINY = float(np.finfo(np.float32).tiny)
 def scaled(
     array: Array,
     label: str,
-    source: str,
+    fields: str,
     slope: npt.ArrayLike = 1.0,
     intercept: npt.ArrayLike = 0.0,
 ) -> Array:
@@ -26,7 +26,7 @@ def scaled(
         Values; infinite ones and NaN stay what they are.
     label : str
         Of the image, for messages.
-    source : str
+    fields : str
         Where slope and intercept come from, such as "the rescale slope and intercept"; a plural.
     slope, intercept : array-like
         Broadcast against `array`.
@@ -44,18 +44,18 @@ def scaled(
     line = np.asarray(slope, np.float64), np.asarray(intercept, np.float64)
     if not all(np.isfinite(part).all() for part in line):
         raise ReadError(
-            f"{label}: {source} are not finite numbers; correct the header or export the image "
+            f"{label}: {fields} are not finite numbers; correct the header or export the image "
             "again."
         )
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         unchanged = (line[0] == 1).all() and not line[1].any()
         exact = array if unchanged else np.multiply(array, line[0], dtype=np.float64) + line[1]
         values = exact.astype(np.float32)
-    _check(array, values, exact, label, source)
+    _check(array, values, exact, label, fields)
     return values
 
 
-def _check(before: Array, after: Array, exact: Array, label: str, source: str) -> None:
+def _check(before: Array, after: Array, exact: Array, label: str, fields: str) -> None:
     given = np.isinf(before) if before.dtype.kind == "f" else np.False_
     if (np.isinf(after) & ~given).any():
         size = "large"
@@ -65,6 +65,6 @@ def _check(before: Array, after: Array, exact: Array, label: str, source: str) -
             return
         size = "small"
     raise ReadError(
-        f"{label}: {source} give values that are too {size} to be computed with; correct the "
+        f"{label}: {fields} give values that are too {size} to be computed with; correct the "
         "header or export the image again."
     )

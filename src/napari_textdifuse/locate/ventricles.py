@@ -135,7 +135,7 @@ def _on_pd(view: RuleImage, found: Tissues) -> Mask:
             deepest = _enclosed(fluid, high, away, mm)
             if _like_ventricles(deepest, mm):
                 half = (start + top) / 2
-                if sign > 0:  # grey matter around it is no edge
+                if sign > 0:  # grey matter around it is not an edge
                     pure = float(np.percentile(array[deepest], 99))
                     half = max(half, (pure + usual[1]) / 2)
                 return dilate(deepest, mm, 2.0) & (array >= half)
