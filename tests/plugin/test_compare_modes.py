@@ -13,6 +13,7 @@ from qtpy.QtCore import Qt
 
 from napari_textdifuse.napari_plugin.compare.composed import CheckerboardMode, CurtainMode
 from napari_textdifuse.napari_plugin.compare.composite import LINE, Curtain
+from napari_textdifuse.napari_plugin.compare.mode import Changes
 from napari_textdifuse.napari_plugin.compare.switched import BlendMode, FlickerMode, SideBySideMode
 from napari_textdifuse.napari_plugin.compare.view_panel import MODES
 from napari_textdifuse.napari_plugin.compare.widget import CompareWidget
@@ -511,3 +512,26 @@ def test_captions_side_by_side(make, viewer):
     assert named == ["one", "two"]
     panel.stop()
     assert not any(layer.name_overlay.visible for layer in viewer.layers)
+
+
+def test_what_a_closed_window_deleted_is_not_restored():
+    class Overlay:
+        def __init__(self):
+            self.shown, self.gone = False, False
+
+        @property
+        def visible(self):
+            return self.shown
+
+        @visible.setter
+        def visible(self, value):
+            if self.gone:
+                raise RuntimeError("Internal C++ object already deleted.")
+            self.shown = value
+
+    first, second, changes = Overlay(), Overlay(), Changes()
+    for overlay in (first, second):
+        changes.set(overlay, "visible", True)
+    second.gone = True
+    changes.undo()
+    assert (first.shown, second.shown) == (False, True)

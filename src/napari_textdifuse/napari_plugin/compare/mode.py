@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from napari.layers import Image
+from psygnal import EmitLoopError
 
 from ..layers import KEY
 
@@ -41,7 +43,9 @@ class Changes:
         while self._changed:
             (_, name), (owner, before, now) = self._changed.popitem()
             if getattr(owner, name) == now != before:
-                setattr(owner, name, before)
+                # a window that is closed deletes its canvas first
+                with suppress(RuntimeError, EmitLoopError):
+                    setattr(owner, name, before)
 
 
 #: In ``metadata["textdifuse"]`` of the layer that a mode makes.
