@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..colour import rgb_to_ycbcr
-from .remodulation import soft_mask, surround
+from ..colour import BT601, rgb_to_ycbcr
+from .remodulation import contrast, soft_mask, surround
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
@@ -31,6 +31,7 @@ def ensure_visible(
     labels: Labels,
     strength: float | Mapping[int, float],
     measured: bool = False,
+    level: Floats | None = None,
 ) -> tuple[Floats, list[int]]:
     """Raise the contrast of objects that re-modulation could not raise.
 
@@ -47,6 +48,9 @@ def ensure_visible(
         See `remodulation.gain_map`.
     measured : bool
         Whether colours encode measured values; their hue is then changed only as a last resort.
+    level : ndarray of float32, shape (Y, X), optional
+        Measured values, low to high: what is hot becomes brighter, what is cold darker. By default
+        the image itself gives the direction.
 
     Returns
     -------
@@ -71,8 +75,9 @@ def ensure_visible(
         objects = picture[inside]
         weight = soft_mask(np.where(inside, labels, 0).astype(np.uint8))[inside]
         best: tuple[float, Floats, bool] = (_difference(start, around), objects, False)
-        brighter = bool(start[0] >= around[0])
-        for changed, new_colour in _candidates(objects, brighter, measured):
+        hotter = start[0] - around[0] if level is None else contrast(level, labels, value)
+        brighter = bool(hotter >= 0)
+        for changed, new_colour in _candidates(objects, brighter, measured, level is not None):
             reached = _difference(_blend_mean(objects, changed, weight, 1.0), around)
             if reached > best[0]:
                 best = reached, changed, new_colour
@@ -88,8 +93,14 @@ def ensure_visible(
     return picture, recoloured
 
 
-def _candidates(objects: Floats, brighter: bool, measured: bool) -> Iterator[tuple[Floats, bool]]:
-    """Yield possible object pixels, least intrusive first, and whether the hue is new."""
+def _candidates(
+    objects: Floats, brighter: bool, measured: bool, directed: bool = False
+) -> Iterator[tuple[Floats, bool]]:
+    """Yield possible object pixels, least intrusive first, and whether the hue is new.
+
+    If the measured values give the direction, none is in the other one: what is hot would look
+    cold.
+    """
     away, back = (1.0, 0.0) if brighter else (0.0, 1.0)
     if objects.ndim == 1:
         yield _towards(objects, away), False
@@ -101,9 +112,14 @@ def _candidates(objects: Floats, brighter: bool, measured: bool) -> Iterator[tup
         if not measured:
             yield vivid, False
         yield _towards(vivid, away), False
-        if measured:
+        if measured and not directed:
             yield _towards(vivid, back), False
-    for tint in TINTS:
+    tints = (
+        sorted(TINTS, key=lambda t: float(np.dot(t, BT601)), reverse=brighter)
+        if directed
+        else TINTS
+    )
+    for tint in tints:
         yield _towards(_match_channels(objects, np.empty((1, 3))), tint), True
 
 

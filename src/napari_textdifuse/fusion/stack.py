@@ -190,7 +190,10 @@ class StackFuser:
                 marked = objects[i]
                 if marked is not None and marked.any():
                     before = self.composed(plain[i], None if chroma is None else chroma[i])
-                    image = self._ensure_visible(before, image, marked, strength, out.recoloured)
+                    hot = None if level is None else level[part.start + i]
+                    image = self._ensure_visible(
+                        before, image, marked, strength, out.recoloured, hot
+                    )
                 out.put(number, image)
             place = slice(numbers.start, numbers.stop)
             out.contribution[place] = 1 - shares[0] if self.swapped else shares[0]
@@ -243,10 +246,11 @@ class StackFuser:
         labels: Labels,
         strength: Strength,
         changed: set[int],
+        level: Floats | None,
     ) -> Floats:
         """Ensure that every object of a slice stands out."""
         measured = self.anatomy is not None
-        picture, recoloured = ensure_visible(plain, fused, labels, strength, measured)
+        picture, recoloured = ensure_visible(plain, fused, labels, strength, measured, level)
         changed.update(int(label) for label in recoloured)
         return picture
 
