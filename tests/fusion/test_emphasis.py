@@ -158,9 +158,9 @@ def test_a_measured_colour_becomes_fuller_before_it_becomes_paler():
 
 @pytest.mark.parametrize("hot", [True, False])
 def test_what_is_hot_is_never_darkened_to_stand_out(hot):
-    """The lesion of the DICOM sample: brightening makes its orange paler, so contrast falls."""
-    around = (0.63, 0.44, 0.58)
-    inside, shown = ((0.8, 0.38, 0.28), (0.92, 0.55, 0.47)) if hot else ((0.5, 0.4, 0.5),) * 2
+    """As in the DICOM sample: brightening makes the lesion's orange paler, so contrast falls."""
+    around = (0.46, 0.49, 0.79)
+    inside, shown = ((0.78, 0.43, 0.4), (1, 0.65, 0.62)) if hot else ((0.4, 0.4, 0.6),) * 2
     plain, seen = scene(inside, around), scene(shown, around)
     level = scene(0.8 if hot else 0.1, 0.4)
     picture, _ = ensure_visible(plain, seen, LABELS, 1.0, True, level)
