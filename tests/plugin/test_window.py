@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from napari_textdifuse import Volume
 from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
 from napari_textdifuse.napari_plugin.layers import to_layer
 from napari_textdifuse.napari_plugin.menus import fuse_selected
+from napari_textdifuse.napari_plugin.task import Task
 
 
 @pytest.fixture
@@ -76,6 +78,39 @@ def test_a_program_that_ends_waits_for_its_workers():
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def test_closing_napari_right_after_the_panel_opened():
+    """The panel's first workers still import modules, whose garbage includes the closed window."""
+    code = """
+import napari, numpy as np
+from qtpy.QtCore import QTimer
+viewer = napari.Viewer()
+for name, known in (("t1", {"modality": "MR"}), ("pet", {"modality": "PT", "unit": "SUVbw"})):
+    image = np.random.default_rng(0).random((6, 20, 24))
+    viewer.add_image(image, name=name, metadata={"textdifuse": known})
+from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
+viewer.window.add_dock_widget(FusionWidget(viewer), name="Fuse")
+QTimer.singleShot(300, viewer.close)
+napari.run()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+
+
+def test_garbage_is_collected_in_the_main_thread_while_work_runs(qtbot):
+    seen = []
+    task = Task(lambda report: seen.append(gc.isenabled()))
+    gc.enable()
+    try:
+        with qtbot.waitSignal(task.finished, timeout=30_000):
+            task.start()
+        assert seen == [False]
+        assert gc.isenabled()
+    finally:
+        gc.disable()
 
 
 def test_the_status_bar_explains_its_values(docked, qtbot):

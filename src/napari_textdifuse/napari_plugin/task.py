@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from napari.qt.threading import WorkerBase, create_worker
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from ..errors import Cancelled, TextDiFuseError
 from ..stopping import stop_when
@@ -28,6 +29,8 @@ Colour = Callable[[int, Any], Any]
 INTERVAL = 0.05
 #: Minimum seconds between two previews.
 PREVIEW_INTERVAL = 0.1
+#: Milliseconds between two collections of garbage while work runs.
+COLLECT_INTERVAL = 1000
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +58,10 @@ class Work(QObject):  # type: ignore[misc]
     Signals arrive in the thread that made this object. ``finished`` carries what the job returned
     or the exception, and is emitted exactly once, after the work has stopped.
 
+    Python collects cyclic garbage in whatever thread allocates memory. If that is a worker, Qt
+    objects of a closed window are deleted outside the main thread, which crashes. While work runs,
+    garbage is therefore collected by a timer of the main thread.
+
     Parameters
     ----------
     job : callable
@@ -64,6 +71,8 @@ class Work(QObject):  # type: ignore[misc]
     """
 
     finished = Signal(object)
+    _running: ClassVar[set[Work]] = set()
+    _collecting: ClassVar[bool] = True
 
     def __init__(self, job: Callable[[Any], Any], name: str) -> None:
         super().__init__()
@@ -72,9 +81,17 @@ class Work(QObject):  # type: ignore[misc]
         self._last = 0.0
         self._worker: Any = create_worker(_Named(self._work, name), _start_thread=False)
         self._worker.finished.connect(self._hand_over)
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(_collect)
 
     def start(self) -> None:
         """Start the work."""
+        if not Work._running:
+            Work._collecting = gc.isenabled()
+            gc.disable()
+        Work._running.add(self)
+        if Work._collecting:
+            self._timer.start(COLLECT_INTERVAL)
         self._worker.start()
 
     def cancel(self) -> None:
@@ -107,9 +124,17 @@ class Work(QObject):  # type: ignore[misc]
         return due
 
     def _hand_over(self) -> None:
+        self._timer.stop()
+        Work._running.discard(self)
+        if Work._collecting and not Work._running:
+            gc.enable()
         outcome = self._outcome
         self._job = self._outcome = None  # type: ignore[assignment]  # lets go of the images
         self.finished.emit(outcome)
+
+
+def _collect() -> None:
+    gc.collect(1)  # the oldest generation takes too long for a responsive window
 
 
 class Task(Work):
