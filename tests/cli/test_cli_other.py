@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from cli_images import write_grey
+from huggingface_hub import constants
 
 from napari_textdifuse import Volume, __version__
 from napari_textdifuse.cli import sample as sample_module
@@ -75,6 +76,7 @@ def test_batch_output_can_be_evaluated(textdifuse, fast, measured, tmp_path):
 
 def test_weights_are_listed_and_verified(textdifuse, tiny_weights, tmp_path, monkeypatch):
     monkeypatch.setattr(weights_module, "embedded_names", lambda: [str(tiny_weights)])
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "hf"))  # not the user's downloads
     config = json.loads((tiny_weights / "config.json").read_text())
     ran = textdifuse("weights", "list", "--json")
     (entry,) = json.loads(ran.out)["weights"]
