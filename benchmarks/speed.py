@@ -41,7 +41,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--sizes", nargs="+", default=["256x256", "640x480"], help="WxH")
-    add("--steps", nargs="+", default=["default", "1", "2", "4"], help="number or preset")
+    add("--steps", nargs="+", default=["default", "1", "2", "4"], help="number or quality")
     add("--repeats", type=int, default=5, help="warm fusions; the median is shown")
     add("--threads", type=int, default=os.cpu_count() or 1)
     add("--device", default="cpu")
