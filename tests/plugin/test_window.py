@@ -93,6 +93,8 @@ from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
 viewer.window.add_dock_widget(FusionWidget(viewer), name="Fuse")
 QTimer.singleShot(300, viewer.close)
 napari.run()
+import gc
+assert gc.isenabled(), "a script that goes on would never free cyclic garbage"
 """
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=300

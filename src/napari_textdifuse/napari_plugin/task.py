@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from napari.qt.threading import WorkerBase, create_worker
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QCoreApplication, QObject, QTimer, Signal
 
 from ..errors import Cancelled, TextDiFuseError
 from ..stopping import stop_when
@@ -73,6 +73,7 @@ class Work(QObject):  # type: ignore[misc]
     finished = Signal(object)
     _running: ClassVar[set[Work]] = set()
     _collecting: ClassVar[bool] = True
+    _released_at_end: ClassVar[bool] = False
 
     def __init__(self, job: Callable[[Any], Any], name: str) -> None:
         super().__init__()
@@ -90,6 +91,11 @@ class Work(QObject):  # type: ignore[misc]
             Work._collecting = gc.isenabled()
             gc.disable()
         Work._running.add(self)
+        program = QCoreApplication.instance()
+        if program is not None and not Work._released_at_end:
+            # after napari's own connection, which waits for the workers
+            program.aboutToQuit.connect(_release)
+            Work._released_at_end = True
         if Work._collecting:
             self._timer.start(COLLECT_INTERVAL)
         self._worker.start()
@@ -135,6 +141,13 @@ class Work(QObject):  # type: ignore[misc]
 
 def _collect() -> None:
     gc.collect(1)  # the oldest generation takes too long for a responsive window
+
+
+def _release() -> None:
+    """Collect garbage as before: without an event loop no work reports its end."""
+    if Work._running and Work._collecting:
+        gc.enable()
+    Work._running.clear()
 
 
 class Task(Work):
