@@ -290,5 +290,5 @@ def test_an_image_fused_with_itself_has_no_pixel_far_off(pipe):
     image[60:63] = image[:, 90:92] = 1  # thin lines
     fused = pipe(image, image, steps=1, modality={"a": "MR", "b": "MR"}).fused
     off = 255 * np.abs(fused - image)
-    assert off.mean() < 1
-    assert off.max() < 10
+    assert off.mean() < 0.5  # 0.62 without `keep_agreed`
+    assert off.max() < 5
