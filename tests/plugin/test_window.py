@@ -12,6 +12,7 @@ import pytest
 from npe2 import PluginManifest
 
 from napari_textdifuse import Volume
+from napari_textdifuse.errors import Cancelled
 from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
 from napari_textdifuse.napari_plugin.layers import to_layer
 from napari_textdifuse.napari_plugin.menus import fuse_selected
@@ -100,6 +101,17 @@ assert gc.isenabled(), "a script that goes on would never free cyclic garbage"
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=300
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
+
+
+def test_work_that_is_cancelled_before_it_begins_does_not_begin(qtbot):
+    """Qt queues it. Begun after napari has closed, it would collect the closed window's objects."""
+    begun = []
+    task = Task(lambda report: begun.append(True))
+    with qtbot.waitSignal(task.finished, timeout=30_000) as ended:
+        task.start()
+        task.cancel()
+    assert not begun
+    assert isinstance(ended.args[0], Cancelled)
 
 
 def test_garbage_is_collected_in_the_main_thread_while_work_runs(qtbot):

@@ -110,6 +110,10 @@ class Work(QObject):  # type: ignore[misc]
         return bool(self._worker.abort_requested)
 
     def _work(self) -> None:
+        # Qt may begin it after napari has closed its windows and waited for all workers
+        if self._worker.abort_requested:
+            self._outcome = Cancelled("It was cancelled before it began.")
+            return
         # napari also asks workers to quit when it closes, so its flag is the one to watch
         try:
             with stop_when(lambda: self._worker.abort_requested):
