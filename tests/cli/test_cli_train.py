@@ -166,6 +166,18 @@ def test_a_distilled_network_serves_the_preset_fast(textdifuse, scans, tmp_path)
     wrong = textdifuse(*export, "--fast", "light")
     assert wrong.status == 2
     assert "stage distill" in wrong.err
+    # the file of the exported network has half the precision of the run's
+    for student, out in ((tmp_path / "run", "more"), (tmp_path / "w" / "fast.safetensors", "half")):
+        again = textdifuse(
+            *("train", "distill", *pairs, "--start", "light", "--student", student, *short),
+            *("--rate", 1e-9, "--out", tmp_path / out),
+        )
+        assert again.status == 0, again.err
+        first, second = (
+            load_file(folder / "weights.safetensors")
+            for folder in (tmp_path / "run", tmp_path / out)
+        )
+        assert all(torch.allclose(first[k], second[k], atol=1e-3) for k in first)
 
 
 def test_chroma_is_trained_on_colour_images(textdifuse, tmp_path):

@@ -67,6 +67,7 @@ def _train(options: argparse.Namespace) -> Path:
         start=getattr(options, "start", None),
         network=_network(options),
         name=options.name,
+        student=getattr(options, "student", None),
     )
     return run_stage(request)
 

@@ -167,6 +167,9 @@ def _network(stage: argparse.ArgumentParser, new: bool, teacher: bool) -> None:
         "as 'light', a weights folder, the folder of a run, or a safetensors file"
         + ("; default: new ones" if new and not teacher else ""),
     )
+    if teacher:
+        text = "initial weights of the small network, such as the folder of an earlier run of this "
+        add("--student", metavar="DIR|FILE", help=f"{text}stage; default: new ones")
     if new:
         add("--base", type=whole(8, 1024), metavar="N", help="channels of the finest level")
         add(

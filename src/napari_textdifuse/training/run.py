@@ -97,6 +97,8 @@ class StageRequest:
         Fields of `UNetConfig` that differ from the default, or from the initial weights.
     name : str, optional
         Name of the weights for records; by default that of the folder.
+    student : str, optional
+        Initial weights of the stage distill, see `open_start`; by default new ones.
     """
 
     stage: str
@@ -107,6 +109,7 @@ class StageRequest:
     start: str | None = None
     network: dict[str, Any] = field(default_factory=dict)
     name: str | None = None
+    student: str | None = None
 
 
 def run_stage(request: StageRequest) -> Path:
@@ -225,6 +228,9 @@ def _network(request: StageRequest, stage: Stage, start: Start | None) -> Any:
 
 
 def _student(start: Start, request: StageRequest) -> LightNetwork:
+    if request.student:
+        earlier = open_start(request.student)
+        return build(earlier, request.network, request.config.seed, diffusion=False)
     shape = replace(STUDENT, restore=start.shape.restore)
     try:
         shape = replace(shape, **request.network)
