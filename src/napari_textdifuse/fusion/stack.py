@@ -8,19 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..colour import (
-    clear_haze,
-    denoised_anatomy,
-    keep_agreed,
-    lost_anatomy,
-    measured_to_rgb,
-    noisy_air,
-    without_colour_noise,
-    ycbcr_to_rgb,
-)
+from ..colour import measured_to_rgb, without_colour_noise, ycbcr_to_rgb
 from .backend import Backend, NetworkChoice
 from .chrominance import ChromaEngine
 from .colour_cast import ChromaDecision, undo_cast
+from .corrections import Corrections, Frame
 from .emphasis import ensure_visible
 from .engine import BaseSlice, SliceEngine
 from .options import FusionOptions, Strength
@@ -30,7 +22,6 @@ from .result import FusedSlices
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
-Frame = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
@@ -96,11 +87,7 @@ class StackFuser:
         self.swapped, self.anatomy = choice.swapped, colours.anatomy
         # how far the balance leans towards a single image, and towards one without colours
         self.single = abs(options.balance)
-        both = 1 - self.single
-        self.close = both if "agreement" in choice.corrections else 0.0
-        light, noise = options.restoration["light"], options.restoration["noise"]
-        self.clear = light * both if "black" in choice.corrections else 0.0
-        self.clear_air = noise if "air" in choice.corrections else 0.0
+        self.corrections = Corrections.of(options, choice)
         towards = "b" if options.balance > 0 else "a"
         self.colourless = 0.0 if colours.colour_from == towards else self.single
         self.seed, self.samples, self.memory = options.seed, options.samples, memory
@@ -162,7 +149,7 @@ class StackFuser:
             part = slice(start, min(start + size, len(a)))
             numbers = range(first + part.start, first + part.stop)
             objects = [None if labels is None else labels[i] for i in numbers]
-            tissue = self._tissue(pair[0][part], pair[1][part])
+            tissue = self.corrections.tissue(pair[0][part], pair[1][part])
             runs = [
                 self._sample(
                     k,
@@ -200,16 +187,6 @@ class StackFuser:
             if out.uncertainty is not None:
                 out.uncertainty[place] = self._uncertainty(lumas, errors)
             out.done = numbers.stop
-
-    def _tissue(self, x: Floats, y: Floats) -> Floats | None:
-        """Return what is kept of each pixel when noise in the air is removed; None for all."""
-        if not self.clear_air:
-            return None
-        air = [noisy_air(*images) for images in zip(x, y, strict=True)]
-        if all(part is None for part in air):
-            return None
-        kept = [np.ones_like(x[0]) if part is None else 1 - self.clear_air * part for part in air]
-        return np.stack(kept).astype(np.float32)
 
     def _level(self, ready: Prepared) -> Floats | None:
         """Return the brightness of measured values, low to high; None if there are none.
@@ -300,21 +277,14 @@ class StackFuser:
                         kept.base, _copy(labels[i]), strength, fused
                     )
             luma[i][frame], plain[i][frame], share[i][frame] = fused, bases[i].luma, bases[i].share
-            if self.close:
-                inside = plain[i][frame], x[i][frame], y[i][frame]
-                back = np.float32(self.close) * keep_agreed(*inside)
-                luma[i][frame] += back
-                plain[i][frame] += back
-            if anatomy is not None:  # of the base, so that emphasis is not taken back
-                clean = denoised_anatomy(plain[i], anatomy[i])
-                lost = np.float32(1 - self.single) * lost_anatomy(plain[i], clean)
-                luma[i] += lost
-                plain[i] += lost
-            if tissue is not None:
-                luma[i] *= tissue[i]
-                plain[i] *= tissue[i]
-            if self.clear:  # by the level of the base, so that only objects change with emphasis
-                luma[i], plain[i] = clear_haze((luma[i], plain[i]), x[i], y[i], self.clear)
+            luma[i], plain[i] = self.corrections.apply(
+                luma[i],
+                plain[i],
+                (x[i], y[i]),
+                None if anatomy is None else anatomy[i],
+                None if tissue is None else tissue[i],
+                frame,
+            )
             if error is not None:
                 error[i][frame] = bases[i].error
         return luma, share, plain, error
