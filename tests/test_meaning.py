@@ -3,6 +3,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 
 from napari_textdifuse import read
 from napari_textdifuse.errors import InputError
@@ -45,6 +46,60 @@ def test_a_name_does_not_turn_a_ct_into_another_modality(tmp_path, name):
     assert not state(stated, unit="HU").metadata["notes"]
     other = read(save(tmp_path / name, ct(0, 900)))
     assert other.modality in ("MR", "PT")
+
+
+@pytest.mark.parametrize(
+    ("name", "suggested"),
+    [("GM_T1.nii.gz", "MRI"), ("lesion_T1.nii.gz", "MRI"), ("mri/wm.nii.gz", "MRI"),
+     ("PET_gtv.nii.gz", "PET"), ("ct_organs.nii.gz", "CT")],
+)  # fmt: skip
+def test_the_name_of_a_mask_or_map_gives_no_modality(tmp_path, name, suggested):
+    volume = read(save(tmp_path / name, ct(0, 1)))
+    assert (volume.modality, volume.contrast) == (None, None)
+    (note,) = volume.metadata["notes"]
+    assert f"suggests {suggested}, but '" in note
+    assert note.endswith("so no modality was assumed; state the modality.")
+    stated = state(volume, modality="T1")
+    assert (stated.modality, stated.contrast, stated.metadata["notes"]) == ("MR", "T1", ())
+
+
+def test_values_in_hu_prove_that_an_image_is_a_ct(tmp_path):
+    volume = read(save(tmp_path / "CT_lesion.nii.gz", ct(-1000)))
+    assert (volume.modality, volume.unit) == ("CT", "HU")
+
+
+@pytest.mark.parametrize(
+    ("labels", "numbers"), [([0, 1], "0 and 1"), ([0, 1, 2, 3], "the whole numbers from 0 to 3")]
+)
+@pytest.mark.parametrize("name", ["pet/case01.nii.gz", "sub-01_T1w.nii.gz"])
+def test_the_name_of_an_image_does_not_make_a_mask_one(tmp_path, name, labels, numbers):
+    array = np.resize(labels, (6, 7, 8))
+    volume = read(save(tmp_path / name, array))
+    assert volume.modality is None
+    assert f"its only values are {numbers}, as of a mask, so no" in volume.metadata["notes"][0]
+    array[0, 0, 0] = 90
+    assert read(save(tmp_path / name, array)).modality in ("MR", "PT")
+
+
+def test_a_photograph_called_pet_is_no_pet(tmp_path):
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:80, :100]
+    photograph = np.stack([40 + y, 90 + x, 200 - y - x // 2], -1) + rng.integers(
+        0, 30, (80, 100, 1)
+    )
+    photograph = photograph.astype(np.uint8)
+    black = photograph.copy()
+    black[:9], black[-9:], black[:, :9], black[:, -9:] = 0, 0, 0, 0
+    purple = np.where(black == 0, np.array([68, 1, 84], np.uint8), black)  # viridis
+    white = np.where(black == 0, np.uint8(255), black)
+    for array, modality in ((photograph, None), (white, None), (black, "PT"), (purple, "PT")):
+        Image.fromarray(array).save(tmp_path / "my_pet.jpg", quality=95)
+        volume = read(tmp_path / "my_pet.jpg")
+        assert volume.modality == modality
+        noted = any("has the colours of a photograph" in n for n in volume.metadata["notes"])
+        assert noted == (modality is None)
+    Image.fromarray(photograph).save(tmp_path / "my_ir.jpg", quality=95)
+    assert read(tmp_path / "my_ir.jpg").modality == "IR"
 
 
 def test_padding_below_air_is_not_a_value():

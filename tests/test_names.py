@@ -123,6 +123,26 @@ from napari_textdifuse.names import contrast_in, facts_in_name
         ("lesion_seg_ct.nii.gz", None, None),
         ("PET_MRI.nii.gz", None, None),
         ("ir_t1.nii.gz", "MR", "T1"),
+        # words glued to an organ, a plane or a number; a word written in mixed case
+        ("MRHead.nrrd", "MR", None),
+        ("CTACardio.nii.gz", "CT", None),
+        ("headct.nii.gz", "CT", None),
+        ("SAGT1.nii.gz", "MR", "T1"),
+        ("3DT1.nii.gz", "MR", "T1"),
+        ("avg152T1.nii", "MR", "T1"),
+        ("avg152PD.nii", "MR", "PD"),
+        ("DaTSCAN.nii.gz", "NM", None),
+        ("T1+C.nii.gz", "MR", "T1Gd"),
+        ("t1wgd.nii", "MR", "T1Gd"),
+        ("mwir.png", "IR", None),
+        ("OAS31001_CTd1.nii.gz", "CT", None),
+        # suffixes of BIDS
+        ("sub-01_task-rest_space-T1w_boldref.nii.gz", "MR", "T2*"),
+        ("sub-01_magnitude1.nii.gz", "MR", None),
+        ("sub-01_Chimap.nii.gz", "MR", None),
+        ("sub-01_asl.nii.gz", "MR", None),
+        ("low_dose_ct.nii.gz", "CT", None),
+        ("low_field_T1.nii.gz", "MR", "T1"),
         ("case01.nii.gz", None, None),
         ("", None, None),
         ("...", None, None),
@@ -177,6 +197,39 @@ def test_folders(path, modality, contrast):
     assert (found.modality, found.contrast) == (modality, contrast)
     if modality:
         assert found.source == "folder name"
+
+
+@pytest.mark.parametrize(
+    ("path", "suggested", "doubt"),
+    [
+        ("GM_T1.nii.gz", "MR", "gm"),
+        ("T1_white_matter.nii.gz", "MR", "white matter"),
+        ("lesion_T1.nii.gz", "MR", "lesion"),
+        ("t1ce_tumour.nii.gz", "MR", "tumour"),
+        ("sub-01_label-GM_T1w.nii.gz", "MR", "label"),
+        ("sub-01_desc-fused_T1w.nii.gz", "MR", "fused"),
+        ("c1T1.nii", "MR", "c1"),
+        ("mwp2sub-01_T1w.nii", "MR", "mwp2"),
+        ("y_T1.nii", "MR", "y"),
+        ("c1_T1.nii", None, None),  # the T1 of control 1
+        ("ct_ground_truth.png", "CT", "ground truth"),
+        ("pet_mask.nii.gz", "PT", "mask"),
+        ("CT_GTVp.nii.gz", "CT", "gtvp"),
+        ("ir_labels.png", "IR", "labels"),
+        ("T1_brainmask.nii.gz", "MR", "brainmask"),
+        ("MNI152_T1_2mm_strucseg.nii.gz", "MR", "strucseg"),
+        ("CHUM-001__CT__bbox.nii.gz", "CT", "bbox"),
+        ("bert/mri/wm.nii.gz", "MR", "wm"),
+        ("ct/segmentations/liver.nii.gz", "CT", "segmentations"),
+        ("CHAOS/MR/1/Ground/IMG-0004.png", "MR", "ground"),
+        ("brain_tumor_mri/Tr-gl_0010.jpg", None, None),  # images of tumours
+        ("low_dose_ct.nii.gz", None, None),
+    ],
+)
+def test_the_name_of_a_mask_or_map_only_suggests(path, suggested, doubt):
+    found = facts_in_name(Path("/data") / path)
+    assert (found.suggested, found.doubt) == (suggested, doubt)
+    assert doubt is None or (found.modality, found.contrast) == (None, None)
 
 
 def test_folders_of_visits_are_no_contrasts(tmp_path):

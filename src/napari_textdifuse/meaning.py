@@ -11,7 +11,7 @@ import numpy as np
 
 from .errors import InputError
 from .names import CONTRASTS, NameFacts, contrast_in
-from .volume import LABEL_UNIT, MODALITIES, MODALITY_NAMES, Volume
+from .volume import LABEL_UNIT, MODALITIES, MODALITY_NAMES, NATURAL, Volume, is_photograph
 
 #: Units with special treatment in this package.
 UNITS = ("HU", "SUVbw", "Bq/mL", "counts", "a.u.")
@@ -24,7 +24,8 @@ _IN_HU = (
     "state the unit if they are not."
 )
 _NONE_ASSUMED = "so no modality was assumed; state the modality."
-_LIKE_A_CT = f"the values reach down to that of air in a CT, {_NONE_ASSUMED}"
+#: At most so many values, 0, 1, 2 ..., are those of a mask.
+_FEW = 8
 
 _MODALITY_WORDS = {
     **{code.casefold(): code for code in MODALITIES},
@@ -178,7 +179,8 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
     """Infer missing facts from names and values, within limits.
 
     The modality and contrast come from the name of the file or its folders, unless a DICOM file
-    states another modality, such as US, or the values are those of a CT in HU. Where the file's own
+    states another modality, such as US, the name may be that of a mask or a map, or the values are
+    those of a CT in HU, of a mask, or of a photograph; a note says so. Where the file's own
     name says nothing, the contrast of an MR image comes from its echo, repetition and inversion
     times. A CT of unknown unit is in HU if its lowest value is that of air; the assumption is a
     note.
@@ -198,18 +200,13 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
     notes: list[str] = []
     modality, contrast = volume.modality, volume.contrast
     if named is not None and volume.unit != LABEL_UNIT:
-        stated = str(volume.metadata.get("Modality") or "OT")
-        if modality is None and stated not in ("OT", *MODALITIES):
-            notes.append(
-                f"The file states the modality {stated} (0008,0060), which is not one of "
-                f"{', '.join(MODALITIES)}, {_NONE_ASSUMED}"
-            )
-        elif modality is None and _is_contradicted(named, volume):
-            suggested = MODALITY_NAMES[str(named.modality)]
-            notes.append(f"The {named.source} suggests {suggested}, but {_LIKE_A_CT}")
-        elif modality is None and named.modality is not None:
-            modality = changes["modality"] = named.modality
-            sources["modality"] = named.source
+        if modality is None:
+            suggested, reason = _named_modality(named, volume)
+            if reason is not None:
+                notes.append(f"{reason}, {_NONE_ASSUMED}")
+            elif suggested is not None:
+                modality = changes["modality"] = suggested
+                sources["modality"] = named.source
         if modality == "MR" and contrast is None and named.contrast is not None:
             changes["contrast"] = named.contrast
             sources["contrast"] = named.source
@@ -239,10 +236,44 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
     return replace(volume, sources=sources, **changes)
 
 
-def _is_contradicted(named: NameFacts, volume: Volume) -> bool:
-    """Return whether a name states another modality than CT for what is a CT in HU."""
-    stated = volume.unit != "a.u." or volume.rgb
-    return named.modality in ("MR", "PT", "NM") and not stated and _reaches_air(volume)
+def _named_modality(named: NameFacts, volume: Volume) -> tuple[str | None, str | None]:
+    """Return the modality of a name, and the reason if it may not be taken."""
+    modality = named.modality or named.suggested
+    stated = str(volume.metadata.get("Modality") or "OT")
+    if stated not in ("OT", *MODALITIES):
+        known = ", ".join(MODALITIES)
+        return (
+            None,
+            f"The file states the modality {stated} (0008,0060), which is not one of {known}",
+        )
+    if modality is None:
+        return None, None
+    but = f"The {named.source} suggests {MODALITY_NAMES[modality]}, but"
+    medical = modality not in NATURAL
+    if medical and volume.unit == "a.u." and not volume.rgb and _reaches_air(volume):
+        if modality == "CT":  # an organ cut out of a CT, too, has its values
+            return modality, None
+        return modality, f"{but} the values reach down to that of air in a CT"
+    if named.doubt is not None:
+        return modality, f"{but} '{named.doubt}' may mean a mask, a map or a part of an image"
+    if medical and is_photograph(volume):
+        return modality, f"{but} the image has the colours of a photograph"
+    if (last := _last_label(volume)) is not None:
+        numbers = "0 and 1" if last == 1 else f"the whole numbers from 0 to {last}"
+        return modality, f"{but} its only values are {numbers}, as of a mask"
+    return modality, None
+
+
+def _last_label(volume: Volume) -> int | None:
+    """Return the highest label of what looks like a mask: few whole numbers, from 0 on."""
+    array = volume.sampled().array
+    step = max(1, array.size // 100_000)
+    for values in (array.ravel()[::step], array):  # most images end at the first
+        found = np.unique(values)
+        expected = np.arange(len(found))
+        if volume.rgb or len(found) < 2 or len(found) > _FEW or not (found == expected).all():
+            return None
+    return len(found) - 1
 
 
 def _reaches_air(volume: Volume) -> bool:

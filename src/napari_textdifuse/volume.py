@@ -40,6 +40,8 @@ NOTICE = "Derived image for research; not for diagnosis."
 LABEL_UNIT = "label"
 #: Number of slices of a lazy array that its statistics are based on.
 SAMPLED_SLICES = 32
+#: Levels that differ by less than this part of the brightest one are alike.
+_EVEN = 6 / 255
 #: A grid is flat if its determinant is below this part of the product of its voxel sizes.
 FLAT = 1e-6
 #: Entries of an affine are below this, in mm: far beyond any scene, and safe to compute with.
@@ -359,16 +361,33 @@ def _real_numbers(affine: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return given.astype(np.float64)
 
 
+def is_photograph(volume: Volume) -> bool:
+    """Return whether a colour image looks like a photograph, not like a displayed measurement.
+
+    A measurement is surrounded by one colour of its map, which is not white.
+    """
+    if not volume.rgb:
+        return False
+    border = _border(volume)
+    middle = np.nanmedian(border, axis=0)
+    even = (np.abs(border - middle) < _EVEN).all(axis=-1).mean() > 0.5
+    return not even or bool((middle > 1 - _EVEN).all())
+
+
 def _has_black_background(volume: Volume) -> bool:
     """Return whether a colour image's border is black, as around a displayed measurement."""
-    array = volume.array
+    return float(np.nanmedian(_border(volume))) < _EVEN
+
+
+def _border(volume: Volume) -> npt.NDArray[np.float64]:
+    """Return the colours along the border (of the middle slice), shape (N, 3), at most 1."""
     rows, columns = volume.shape[-2:]
     y, x = max(1, rows // 25), max(1, columns // 25)
-    colours = array[..., :3]
+    colours = volume.array[..., :3]
     if volume.ndim == 3:
         colours = colours[len(colours) // 2]
     colours = np.asarray(colours)
     outside = np.ones((rows, columns), bool)
     outside[y:-y, x:-x] = False
     top = 255.0 if colours.dtype == np.uint8 else max(float(np.nanmax(colours)), 1e-12)
-    return float(np.nanmedian(colours[outside])) / top < 6 / 255
+    return colours[outside] / top

@@ -37,7 +37,9 @@ def fast(tiny_weights) -> tuple[object, ...]:
 
 @pytest.fixture
 def pictures(tmp_path) -> tuple[Path, Path]:
-    return write_grey(tmp_path / "Doe_John.png"), write_colour(tmp_path / "Doe_John_pet.png")
+    return write_grey(tmp_path / "Mustermann_Erika.png"), write_colour(
+        tmp_path / "Mustermann_Erika_pet.png"
+    )
 
 
 @pytest.fixture

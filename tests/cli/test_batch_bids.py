@@ -35,7 +35,7 @@ def save(path, sidecar=None, hot=False):
 
 @pytest.fixture
 def dataset(tmp_path):
-    root = tmp_path / "Study_Doe"
+    root = tmp_path / "Study_Mustermann"
     root.mkdir()
     content = {"Name": "made up", "BIDSVersion": "1.10.0", "License": "CC0"}
     (root / "dataset_description.json").write_text(json.dumps(content))
@@ -104,7 +104,7 @@ def test_derivatives(batch, dataset, tmp_path):
     assert [row["case"] for row in rows] == ["sub-01", "sub-02_ses-1", "sub-02_ses-2 (no pet)"]
     assert rows[0]["term"] == "my spot"
     for path in ("report.html", "report.csv", f"{stem}fused_T1w.json"):
-        assert "Doe" not in (out / path).read_text("utf-8")
+        assert "Mustermann" not in (out / path).read_text("utf-8")
 
     # resumed; with other objects the old mask does not stay
     assert (

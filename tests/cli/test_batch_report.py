@@ -37,7 +37,7 @@ def save_pair(root, name, hot=True):
 
 @pytest.fixture
 def cohort(tmp_path):
-    root = tmp_path / "Doe_John"
+    root = tmp_path / "Mustermann_Erika"
     root.mkdir()
     save_pair(root, "case01")
     save_pair(root, "case02")
@@ -97,7 +97,7 @@ def test_every_case_is_in_the_report(batch, cohort, tmp_path):
         (tmp_path / "out/report.csv").read_text(),
         ran.out.replace(str(tmp_path), ""),
     ):
-        assert "Doe" not in text  # folder names may name a patient
+        assert "Mustermann" not in text  # folder names may name a patient
 
     # resumed: the report stays complete
     (cohort / "pet/case02.nii.gz").unlink()

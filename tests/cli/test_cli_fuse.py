@@ -57,7 +57,7 @@ def test_record_says_how_it_was_made_but_not_from_which_files(
     assert record["seconds"] > 0
     assert "not for diagnosis" in record["notice"]
     everything = b"".join((out / name).read_bytes() for name in files_in(out))
-    assert b"Doe" not in everything
+    assert b"Mustermann" not in everything
     assert str(tmp_path).encode() not in everything
 
     printed = json.loads(ran.out)

@@ -108,3 +108,4 @@ def test_a_chain_of_all_steps_is_the_full_schedule():
 def test_the_even_spacing_needs_two_ends(count):
     with pytest.raises(ValueError, match="between 2 and 1000"):
         even_timesteps(count)
+    assert even_timesteps(2) == [999, 0]

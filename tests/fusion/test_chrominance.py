@@ -131,6 +131,18 @@ def test_natural_images_go_through_the_network_and_the_record_says_so(pipeline):
     assert {p.total for p in seen} == {3}
 
 
+@pytest.mark.parametrize(("memory", "again"), [(10**9, 0), (0, 2)])
+def test_restored_colours_are_kept_within_the_memory(pipeline, memory, again):
+    yellow, grey = picture(light=SODIUM), picture(rgb=False)
+    session = pipeline.session(yellow, grey, steps=2, memory=memory)
+    first = session.fuse()
+    seen = []
+    second = session.fuse(callback=seen.append)
+    # without memory both steps of the colours, and the chain, are computed again
+    assert len(seen) == (again and again + 1)
+    np.testing.assert_array_equal(first.fused, second.fused)
+
+
 def test_cancelling_reaches_the_colours(pipeline):
     from napari_textdifuse.errors import Cancelled
 

@@ -27,6 +27,17 @@ def test_an_image_and_its_outline(tiny_pipeline):
     assert np.array_equal(edge, inner)
 
 
+def test_each_label_has_its_own_colour(tiny_pipeline):
+    a, b = np.random.default_rng(0).random((2, 24, 32))
+    mask = np.zeros((24, 32), np.uint8)
+    for label in range(1, len(OUTLINES) + 2):
+        mask[3, 3 * label - 1] = label
+    shown = picture(tiny_pipeline(a, b, mask=mask))
+    for label in range(1, len(OUTLINES) + 2):
+        expected = OUTLINES[0 if label > len(OUTLINES) else label - 1]
+        assert tuple(shown[3, 3 * label - 1]) == tuple(expected)
+
+
 def test_the_page_names_what_was_found(tiny_pipeline):
     a, b = np.random.default_rng(0).random((2, 24, 32))
     mask = np.zeros((24, 32), np.uint8)

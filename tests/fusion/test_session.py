@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from napari_textdifuse import Volume
+from napari_textdifuse.colour import rgb_to_ycbcr, ycbcr_to_rgb
 from napari_textdifuse.errors import Cancelled, GeometryError, InputError
 from napari_textdifuse.fusion import pair as pair_module
 from napari_textdifuse.locate.drawn import Drawing
@@ -162,6 +163,27 @@ def test_slab_by_slab_gives_the_same(tiny_pipeline, monkeypatch, axis):
     np.testing.assert_allclose(parts.fused, whole.fused, atol=2e-3)
     np.testing.assert_array_equal(parts.mask, whole.mask)
     assert parts.record["inputs"] == whole.record["inputs"]
+
+
+def test_the_running_estimate_of_a_slab_gets_the_colours_of_its_slice(tiny_pipeline, monkeypatch):
+    monkeypatch.setattr(pair_module, "SLAB_PIXELS", 2 * 20 * 24)
+    colours = np.random.default_rng(0).random((6, 20, 24, 3)).astype(np.float32)
+    a = Volume(da.from_array(colours, chunks=(1, -1, -1, -1)), rgb=True, affine=np.eye(4))
+    b = scan((6, 20, 24), affine=np.eye(4))
+    session = tiny_pipeline.session(a, b, slices=(1, 6), steps=1, chroma="keep")
+    seen = {}
+
+    def keep(progress):
+        estimate = np.full((20, 24), 0.5, np.float32)
+        seen[progress.slice_index] = session.in_colour(progress.slice_index, estimate)
+
+    session.fuse(callback=keep)
+    assert sorted(seen) == [0, 1, 2, 3, 4]
+    for index, shown in seen.items():
+        expected = ycbcr_to_rgb(
+            np.full((20, 24), 0.5, np.float32), rgb_to_ycbcr(colours[index + 1])[1]
+        )
+        np.testing.assert_allclose(shown, expected, atol=0.02)
 
 
 def test_a_slab_may_lie_outside_the_other_image(tiny_pipeline, monkeypatch):

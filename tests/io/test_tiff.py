@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import struct
 
 import numpy as np
@@ -386,8 +387,16 @@ def test_jpeg_in_tiff(tmp_path, colour):
     assert np.abs(volume.array.astype(int) - values).mean() < 3
 
 
+@pytest.fixture
+def no_imagecodecs(monkeypatch):
+    """Hide imagecodecs from tifffile where it is installed."""
+    fallback = importlib.import_module("tifffile._imagecodecs")
+    monkeypatch.setattr(tifffile.tifffile, "imagecodecs", fallback)
+    monkeypatch.setattr(tifffile.TIFF.DECOMPRESSORS, "_codecs", {1: lambda data: data})
+
+
 @pytest.mark.parametrize("axes", ["ZYX", "TYX"])
-def test_a_compressed_stack_keeps_its_axes_and_voxel_size(tmp_path, axes):
+def test_a_compressed_stack_keeps_its_axes_and_voxel_size(tmp_path, axes, no_imagecodecs):
     values = ramp((3, 11, 13))
     sizes = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.2, "PhysicalSizeZ": 2.0}
     units = {f"{k}Unit": "mm" for k in sizes}
@@ -432,7 +441,7 @@ def test_int8(tmp_path):
     np.testing.assert_array_equal(io.read(tmp_path / "x.tif").array, values)
 
 
-def test_a_missing_decoder_is_named(tmp_path, monkeypatch):
+def test_a_missing_decoder_is_named(tmp_path, no_imagecodecs):
     tifffile.imwrite(tmp_path / "x.tif", ramp((5, 6)), compression="zlib")
     data = (tmp_path / "x.tif").read_bytes()
     with tifffile.TiffFile(tmp_path / "x.tif") as file:

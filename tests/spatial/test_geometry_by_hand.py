@@ -18,6 +18,7 @@ from napari_textdifuse.spatial.grid import (
     index_map,
     inside_of,
     same_grid,
+    working_grid,
 )
 from napari_textdifuse.spatial.layers import (
     current_affine,
@@ -309,3 +310,17 @@ def test_a_colour_image_is_rounded():
     moving = Volume(rgb, rgb=True, affine=np.eye(4))
     found = resample_to(moving, grid((1, 3), 1, 1, 1, origin=(0.5, 0, 0))).volume.array
     assert found[0, :, 0].tolist() == [5, 16, 138]  # 15.5 and 138 to the even
+
+
+def test_the_working_grid_of_a_volume():
+    """At most 128 voxels along a side, at most 3 mm each; no axis becomes finer than it was."""
+    found = working_grid(grid((100, 128, 256), 1, 1.5, 4))
+    assert found.shape == (100, 64, 85)
+    np.testing.assert_allclose(found.spacing, (4, 3, 256 / 85))
+    large = working_grid(grid((10, 40, 100), 10, 10, 10))
+    assert large.shape == (10, 40, 100)
+    fine = working_grid(grid((64, 64, 64), 1, 1, 1))
+    assert fine.shape == (64, 64, 64)
+    halved = working_grid(grid((256, 256, 64), 1, 1, 1))
+    assert halved.shape == (128, 128, 32)
+    np.testing.assert_allclose(halved.affine @ [-0.5, -0.5, -0.5, 1], [-0.5, -0.5, -0.5, 1])

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..colour import BT601
 from ..errors import InputError, size_of
 from ..meaning import contrast_of_times
+from ..name_words import part_in
 from ..names import contrast_in
 from ..volume import Volume
 
@@ -305,6 +306,6 @@ def stated_contrast(volume: Volume) -> tuple[str | None, str]:
             return ("T1Gd" if found == "T1" and agent else found), f"by its {key}"
     if (found := contrast_of_times(facts)) is not None:
         return found, "by its echo, repetition and inversion times"
-    if (found := contrast_in(volume.name)) is not None:
+    if part_in(volume.name) is None and (found := contrast_in(volume.name)) is not None:
         return found, "by its name"
     return None, ""
