@@ -99,6 +99,16 @@ def test_no_argument_is_left(words):
             "Both have colour.",
         ),
         (
+            "the result has the colour of image A (colour='b' takes that of image B).",
+            "the result has the colour of image A (--colour b takes that of image B).",
+            "the result has the colour of image A; Swap A and B takes the other.",
+        ),
+        (
+            "the result has the colour of image B, PET (colour='a' takes that of image A).",
+            "the result has the colour of image B, PET (--colour a takes that of image A).",
+            "the result has the colour of image B, PET.",
+        ),
+        (
             "The locator 'atlas' has no atlas; name its folder with atlas=, or set ATLAS.",
             "The locator 'atlas' has no atlas; name its folder with --atlas, or set ATLAS.",
             "Find with: 'atlas' has no atlas; set ATLAS before napari starts.",

@@ -126,11 +126,17 @@ def test_activity_is_shown_from_zero():
 def test_windows_as_shown():
     layer = Image(np.arange(100.0).reshape(10, 10), contrast_limits=(20, 60))
     volumes = as_volume(layer, "image A"), as_volume(Image(np.zeros((9, 9, 3)) + 0.1), "image B")
-    windows, _ = choose_windows(*volumes, "shown")
+    windows, notes = choose_windows(*volumes, "shown")
     assert (windows["a"].low, windows["a"].high) == (20, 60)
+    assert notes == ()
     assert windows["a"].origin == "layer's contrast limits"
     with pytest.raises(InputError, match="image B is not a layer"):
         choose_windows(volumes[0], Volume(np.ones((4, 4))), {"b": "shown"})
+    layer.gamma = 0.5
+    bent = as_volume(layer, "image A")
+    _, (note,) = choose_windows(bent, volumes[1], "shown")
+    assert "Image A is displayed with a gamma of 0.5, which is not applied" in note
+    assert choose_windows(bent, volumes[1])[1] == ()
 
 
 def test_percentiles_ignore_outliers_and_non_numbers():

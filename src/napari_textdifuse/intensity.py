@@ -320,6 +320,11 @@ def choose_windows(
         as_shown = isinstance(wanted, str) and wanted == SHOWN
         if as_shown and not volume.rgb:
             chosen[role] = _shown(volume, role)
+            if (gamma := volume.metadata.get("gamma")) is not None:
+                notes.append(
+                    f"Image {role.upper()} is displayed with a gamma of {gamma:.3g}, which is not "
+                    "applied; only its contrast limits are."
+                )
         elif wanted is None or as_shown:  # colours are displayed unchanged
             chosen[role], more = whole_window(volume)
             notes += more
@@ -333,7 +338,7 @@ def _shown(volume: Volume, role: str) -> Window:
     if limits is None:
         raise InputError(
             f"image {role.upper()} is not a layer and has no contrast limits; use "
-            "(low, high), a preset's name, or nothing."
+            "a low and a high value, a preset's name, or nothing."
         )
     return Window(float(limits[0]), float(limits[1]), volume.unit, "layer's contrast limits")
 

@@ -110,6 +110,36 @@ def _scene() -> tuple[np.ndarray, np.ndarray]:
     return infrared, visible
 
 
+@pytest.mark.parametrize(
+    ("kinds", "chosen", "words"),
+    [
+        (("VIS", "IR"), "a", "image A, visible light (colour='b'"),
+        (("IR", "VIS"), "b", "image B, visible light (colour='a'"),
+        (("MR", "PT"), "b", "image B, PET (colour='a'"),
+        (("IR", None), "b", "image B (colour='a'"),
+        (("NM", "PT"), "a", "image A, SPECT (colour='b'"),
+        (("VIS", "VIS"), "a", "image A (colour='b'"),
+        ((None, None), "a", "image A (colour='b'"),
+    ],
+)
+def test_of_two_coloured_images_the_colours_that_mean_something_are_shown(
+    pipe, kinds, chosen, words
+):
+    one = _scene()[1]
+    pictures = [
+        Volume(p, rgb=True, modality=m) for p, m in zip((one, one[::-1]), kinds, strict=True)
+    ]
+    result = pipe(*pictures, steps=1, chroma="keep")
+    assert result.record["colour_from"] == chosen
+    (note,) = [n for n in result.record["warnings"] if "Both images have colour" in n]
+    assert f"the colour of {words} takes that of image" in note
+    for role in "ab":
+        asked = pipe(*pictures, steps=1, chroma="keep", colour=role)
+        assert asked.record["colour_from"] == role
+        assert not any("Both images" in n for n in asked.record["warnings"])
+        assert np.array_equal(asked.fused, result.fused) == (role == chosen)
+
+
 def _as_layer(array: np.ndarray) -> object:
     from napari.layers import Image
 

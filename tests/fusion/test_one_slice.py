@@ -87,7 +87,10 @@ def test_which_slice_holds_another():
     assert slice_with(whole, slice_of(whole, 2, 3), 0) == 2
     assert slice_with(whole, slice_of(whole, 2, 3), 1) is None  # crosses all of these
     assert slice_with(whole, whole, 0) is None
-    places = [slice_with(whole, slice_of(whole, k, 3), 0) for k in (-1, 0, 5, 6)]
+    long = AFFINE.copy()
+    long[2, 3] = -2.5  # begins one slice below
+    long = volume(8, affine=long)
+    places = [slice_with(whole, slice_of(long, k, 3), 0) for k in (0, 1, 6, 7)]
     assert places == [None, 0, 5, None]
     turn = np.eye(4)
     turn[1:3, 1:3] = [[0.8, -0.6], [0.6, 0.8]]

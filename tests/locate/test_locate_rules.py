@@ -215,6 +215,8 @@ def test_a_stated_contrast_wins_over_the_values(head):
     assert not location.mask.any()
     stated = find([named], "brain")
     assert any("T1 contrast by its name" in note for note in stated.notes)
+    tissue = replace(named, name="GM_T1")
+    assert not any("by its name" in note for note in find([tissue], "brain").notes)
     unnamed = find([flair], "brain")
     assert any("not stated; it was assumed to be FLAIR-weighted" in note for note in unnamed.notes)
 

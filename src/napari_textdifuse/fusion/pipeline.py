@@ -346,8 +346,8 @@ def fuse(
     unit : str or mapping of {"a", "b"} to str, optional
         Unit of the values, such as ``{"b": "SUVbw"}``; they are not converted.
     colour : {"a", "b"}, optional
-        Which image gives the colours if both have some. Default: `tint`, else the first that
-        has.
+        Which image gives the colours if both have some. Default: `tint`, else PET, SPECT or
+        visible light, else the first.
     locator : str or Locator
         Finds what the prompt names; see `locate.locator_names`. Default: "lexicon".
     refiner : {"auto", "sam", "classical", "none"}, Refiner or None

@@ -12,7 +12,7 @@ from ..colormaps import ColourChoice, apply_colours
 from ..colour import rgb_to_ycbcr
 from ..errors import InputError
 from ..spatial import resample_to
-from ..volume import FUNCTIONAL, Volume
+from ..volume import FUNCTIONAL, MODALITY_NAMES, Volume
 from .pair import Pair
 from .slices import Selection, cut_pair
 
@@ -107,10 +107,9 @@ def prepare_slab(pair: Pair, slab: Selection) -> Prepared:
                 "or leave out colour."
             )
     elif chroma_a is not None and chroma_b is not None:
-        notes.append(
-            "Both images have colour; the result has the colour of image A (colour='b' takes that "
-            "of image B)."
-        )
+        if _colour_rank(b) > _colour_rank(a):
+            chroma, colour_from = chroma_b, "b"
+        notes.append(_choice_of_two(a, b, colour_from))
     return Prepared(
         a,
         b,
@@ -158,6 +157,23 @@ def _separated(
         )
     rgb = shown[..., :3] if volume.rgb else apply_colours(colours.table, shown)
     return rgb_to_ycbcr(rgb)
+
+
+def _colour_rank(volume: Volume) -> int:
+    """Return how much the colours of an image mean: 0 for those that only paint grey values."""
+    if volume.modality in (*FUNCTIONAL, "VIS"):
+        return 2
+    return 1 if volume.modality is None else 0
+
+
+def _choice_of_two(a: Volume, b: Volume, chosen: str) -> str:
+    taken, left = (a, "b") if chosen == "a" else (b, "a")
+    name = MODALITY_NAMES.get(taken.modality or "", "")
+    kind = f", {name}" if name and a.modality != b.modality else ""
+    return (
+        f"Both images have colour; the result has the colour of image {chosen.upper()}{kind} "
+        f"(colour='{left}' takes that of image {left.upper()})."
+    )
 
 
 def _value_notes(volume: Volume, role: str, whole: bool = True) -> list[str]:

@@ -126,12 +126,14 @@ def at_time(name: str, time: int) -> str:
     return f"{name} (time point {time})"
 
 
-def _limits(layer: Any, rgb: bool) -> dict[str, tuple[float, float]]:
-    """Return the contrast limits, for ``windows="shown"``."""
+def _limits(layer: Any, rgb: bool) -> dict[str, Any]:
+    """Return the contrast limits, for ``windows="shown"``, and a gamma that bends them."""
     limits = getattr(layer, "contrast_limits", None)
     if rgb or limits is None:
         return {}
-    return {"shown": (float(limits[0]), float(limits[1]))}
+    gamma = float(getattr(layer, "gamma", 1))
+    bent = {} if gamma == 1 else {"gamma": gamma}
+    return {"shown": (float(limits[0]), float(limits[1])), **bent}
 
 
 def data_to_world(layer: Any) -> Matrix:
