@@ -141,6 +141,12 @@ def _sentence(shift: Sequence[float], unit: str, gain: float) -> str:
 
 def _best_shift(grid: CoarsePair) -> tuple[Floats, float] | None:
     """Return the shift that fits much better, in working voxels, and its gain; None if none."""
+    if grid.ndim == 2:
+        edges = _parallel_edges(grid)
+        peak = np.unravel_index(edges.argmax(), edges.shape)
+        sharpest = tuple(int(i) - r for i, r in zip(peak, grid.reach, strict=True))
+        if not any(sharpest):  # no other shift can be chosen below
+            return None
     information = _Information(grid)
     if not information.usable:
         return None
@@ -153,14 +159,11 @@ def _best_shift(grid: CoarsePair) -> tuple[Floats, float] | None:
     chance = 5 * (BINS - 1) / math.sqrt(2) / information.fixed.size
     best = _highest(information, grid.reach)
     if grid.ndim == 2:  # a single slice or image has too few values to trust them alone
-        edges = _parallel_edges(grid)
 
         def parallel(shift: tuple[int, ...]) -> float:
             at = tuple(s + r for s, r in zip(shift, grid.reach, strict=True))
             return float(edges[at] / edges[grid.reach])
 
-        peak = np.unravel_index(edges.argmax(), edges.shape)
-        sharpest = tuple(int(i) - r for i, r in zip(peak, grid.reach, strict=True))
         # five standard deviations of what unrelated edges give by chance
         clear = edges.max() >= 5 * 0.35 * math.sqrt(12 / grid.fixed.size)
         if clear and gain(sharpest) >= 0 and parallel(sharpest) >= PARALLEL:
