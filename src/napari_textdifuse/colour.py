@@ -34,6 +34,9 @@ CLIPPED_MEAN, CLIPPED = 0.4, 1.0
 #: Multiples of its level up to which air is removed completely and from which it is kept, and
 #: the lowest level.
 SURE, UNSURE, LOWEST = 1.9, 2.6, 1 / 255
+#: The same for magnitude images, whose noise in air has a Rayleigh distribution: its mean is 1.91
+#: deviations, and its deviation 0.66 of that inside the body (Gudbjartsson and Patz 1995).
+RAYLEIGH, RAYLEIGH_MEAN, RAYLEIGH_LESS = (1.2, 1.5), 2.0, 0.73
 #: Percentage of the pixels that count as black, and how far above the darker source's black
 #: that of the result may be.
 BLACK, MARGIN = 1.0, 2.5 / 255
@@ -263,8 +266,9 @@ def without_colour_noise(cbcr: Floats, brightness: Floats, amount: float = 1.0) 
 def noisy_air(x: Floats, y: Floats) -> Floats | None:
     """Return how much of each pixel is noise in the air around the body.
 
-    Clipped at black, noise has a mean above it, which fusion keeps. Air is connected to the border
-    of the image and, averaged over some pixels, as dark there as clipped noise is in both sources.
+    Clipped at black, or in a magnitude image of MR, noise has a mean above black, which fusion
+    keeps. Air is connected to the border of the image and, averaged over some pixels, as dark there
+    as such noise is in both sources.
 
     Parameters
     ----------
@@ -289,12 +293,22 @@ def noisy_air(x: Floats, y: Floats) -> Floats | None:
     for image, deviation in zip((x, y), noise, strict=True):
         smooth = ndimage.gaussian_filter(image, AVERAGED)
         level = max(float(np.percentile(smooth[border], 25)), LOWEST)
+        sure, unsure = SURE, UNSURE
         if level > max(CLIPPED * deviation, LOWEST):
-            return None
-        share = np.minimum(share, (UNSURE - smooth / np.float32(level)) / (UNSURE - SURE))
+            if not _is_magnitude_noise(image, smooth, level):
+                return None
+            sure, unsure = RAYLEIGH
+        share = np.minimum(share, (unsure - smooth / np.float32(level)) / (unsure - sure))
     parts, _ = ndimage.label(share > 0)
     reached = np.isin(parts, np.setdiff1d(parts[border], 0))
     return (np.clip(share, 0, 1) * reached * certain).astype(np.float32)
+
+
+def _is_magnitude_noise(image: Floats, smooth: Floats, level: float) -> bool:
+    """Return whether what is as bright as the border is noise without signal."""
+    inside = noise_level(image, smooth > 2.5 * level)
+    outside = noise_level(image, smooth < 1.5 * level)
+    return level <= RAYLEIGH_MEAN * outside and outside <= RAYLEIGH_LESS * inside
 
 
 def keep_agreed(fused: Floats, x: Floats, y: Floats) -> Floats:

@@ -254,6 +254,30 @@ def test_air_is_connected_to_the_border_and_dark_in_both_images():
     assert noisy_air(noisy(clean + 0.2), noisy(other)) is None
 
 
+def test_air_of_a_magnitude_image_has_a_rayleigh_distribution():
+    rng = np.random.default_rng(0)
+    clean, other = np.zeros((2, 128, 128), np.float32)
+    clean[20:108, 20:108] = 0.6
+    clean[108:118, 50:80] = faint = 0.15  # tissue of 2.5 deviations, connected to the air
+    sigma = 15 / 255
+
+    def magnitude(image: np.ndarray) -> np.ndarray:
+        real, imaginary = rng.normal(0, sigma, (2, *image.shape))
+        return np.clip(np.hypot(image + real, imaginary), 0, 1).astype(np.float32)
+
+    found = noisy_air(magnitude(clean), other)
+    assert found[120:].mean() > 0.97
+    assert not found[20:108, 20:108].any()
+    assert found[111:115, 54:76].mean() < 0.05
+    # as bright as such air, but with the full noise: dark tissue that reaches the border
+    dark = clean + np.float32(1.25 * sigma) * (clean == 0)
+    tissue = np.clip(dark + rng.normal(0, sigma, dark.shape), 0, 1).astype(np.float32)
+    assert noisy_air(tissue, other) is None
+    even, outside = magnitude(clean), clean == 0  # as even as such air, but brighter
+    even[outside] = faint + rng.normal(0, 0.655 * sigma, int(outside.sum()))
+    assert noisy_air(even, other) is None
+
+
 def test_where_the_sources_agree_the_result_does_too():
     image = np.tile(np.linspace(0.1, 0.6, 128, dtype=np.float32), (128, 1))
     other = image.copy()
