@@ -69,7 +69,7 @@ def test_values_in_hu_prove_that_an_image_is_a_ct(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("labels", "numbers"), [([0, 1], "0 and 1"), ([0, 1, 2, 3], "the whole numbers from 0 to 3")]
+    ("labels", "numbers"), [([0, 1], "0 and 1"), ([0, 1, 2, 3], "the integers from 0 to 3")]
 )
 @pytest.mark.parametrize("name", ["pet/case01.nii.gz", "sub-01_T1w.nii.gz"])
 def test_the_name_of_an_image_does_not_make_a_mask_one(tmp_path, name, labels, numbers):

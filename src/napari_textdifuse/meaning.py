@@ -259,13 +259,13 @@ def _named_modality(named: NameFacts, volume: Volume) -> tuple[str | None, str |
     if medical and is_photograph(volume):
         return modality, f"{but} the image has the colours of a photograph"
     if (last := _last_label(volume)) is not None:
-        numbers = "0 and 1" if last == 1 else f"the whole numbers from 0 to {last}"
+        numbers = "0 and 1" if last == 1 else f"the integers from 0 to {last}"
         return modality, f"{but} its only values are {numbers}, as of a mask"
     return modality, None
 
 
 def _last_label(volume: Volume) -> int | None:
-    """Return the highest label of what looks like a mask: few whole numbers, from 0 on."""
+    """Return the highest label of what looks like a mask: few integers, from 0 on."""
     array = volume.sampled().array
     step = max(1, array.size // 100_000)
     for values in (array.ravel()[::step], array):  # most images end at the first
