@@ -5,7 +5,8 @@
 Small pairs are the worst case: what is constant per pair weighs most. Each pair's fusion is
 compared with all else that the command does for it (reading, resume key, preview, writing, the line
 it prints), by processor and by clock, and the median over the pairs is given, so that other work on
-the machine hardly matters. The first pair, which loads network and libraries, does not count.
+the machine hardly matters. The first pair, which loads network and libraries, does not count. The
+report at the end, divided by the pairs, does.
 ``--cluster`` adds a run on a local cluster of one worker process: the time by the clock between two
 pairs against what the worker itself counts.
 """
@@ -70,12 +71,13 @@ class Stamps(io.StringIO):
 
 
 def batch(folders: tuple[Path, Path], out: Path, *options: str) -> tuple[list[Moment], list[float]]:
-    """Run the command; when each pair was done, and the seconds it counts for each."""
+    """Run the command; when each pair and all was done, and the seconds it counts for each."""
     text, stamps = io.StringIO(), Stamps()
     with contextlib.redirect_stdout(text), contextlib.redirect_stderr(stamps):
         arguments = ["batch", *map(str, folders), "--out", str(out), "--device", "cpu", "--json"]
         if main([*arguments, *options]):
             raise SystemExit(text.getvalue())
+    stamps.moments.append(now())
     return stamps.moments, [image["seconds"] for image in json.loads(text.getvalue())["images"]]
 
 
@@ -95,7 +97,9 @@ def here(folders: tuple[Path, Path], out: Path) -> tuple[list[Moment], list[Mome
         moments, _ = batch(folders, out)
     finally:
         fuse.fuse_pair = fuse_pair
-    steps = [between(*pair) for pair in itertools.pairwise(moments)]
+    *steps, end = [between(*pair) for pair in itertools.pairwise(moments)]
+    report = end[0] / len(moments), end[1] / len(moments)
+    steps = [(step[0] + report[0], step[1] + report[1]) for step in steps]
     return steps, fusions[1:]
 
 
@@ -105,7 +109,7 @@ def on_cluster(folders: tuple[Path, Path], out: Path) -> None:
 
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
         moments, own = batch(folders, out, "--scheduler", cluster.scheduler_address)
-    clock = (moments[-1][1] - moments[0][1]) / (len(moments) - 1)
+    clock = (moments[-2][1] - moments[0][1]) / (len(moments) - 2)
     worker = sum(own[1:]) / (len(own) - 1)
     print(f"cluster, clock: {1000 * clock:.1f} ms per pair, {1000 * worker:.1f} of it the worker's")
     print(f"overhead of the cluster: {100 * (clock / worker - 1):.1f} %")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 #: Words of modalities.
 MODALITY: dict[str, str] = {
@@ -172,6 +173,7 @@ def _without_target(words: list[str]) -> list[str]:
     return [w for w in kept if w]
 
 
+@lru_cache(maxsize=32)
 def part_in(name: str, *, folder: bool = False) -> str | None:
     """Return the first word that makes a name that of a mask, a map or a part, if any.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from .name_words import (
@@ -143,6 +144,7 @@ def contrast_in(text: str) -> str | None:
     return _contrast(words_of(text))
 
 
+@lru_cache(maxsize=32)  # the folders of a batch have the same names for every pair
 def _facts(name: str, picture: bool, weak: bool) -> NameFacts | None:
     """Return the facts from a name; None if there are none."""
     words = words_of(name)

@@ -80,7 +80,7 @@ def test_every_case_is_in_the_report(batch, cohort, tmp_path):
     pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
     assert len(pictures) == 2
     with Image.open(io.BytesIO(base64.b64decode(pictures[0]))) as shown:
-        assert shown.size[0] == 4 * 160  # A, B, fused, fused with its mask
+        assert shown.size[0] == 4 * 96  # A, B, fused, fused with its mask
     assert not re.findall(r'(?:src|href)="(?!data:|#)', page)  # nothing is loaded
     assert "not for diagnosis" in page
     assert "2 fused, 1 failed, 1 without a partner" in page

@@ -12,6 +12,7 @@ from PIL import Image
 
 import napari_textdifuse.cli.fuse as fuse_module
 import napari_textdifuse.fusion as fusion
+from napari_textdifuse.results.preview import BAR
 
 
 @pytest.fixture
@@ -241,3 +242,18 @@ def test_previews_have_one_byte_per_pixel_and_grey_ones_lose_nothing(batch, fold
         with Image.open(tmp_path / "out" / "previews" / f"{name}.png") as picture:
             modes[name] = picture.mode
     assert modes == {"x": "P", "grey": "L"}
+
+
+def test_previews_enlarge_images_only_as_far_as_their_titles_need(batch, folders, tmp_path):
+    """96 pixels at least and 160 at most for the longer side of a panel."""
+    sides = {"small": (20, 40), "own": (128, 64), "large": (180, 200)}
+    for name, shape in sides.items():
+        for k, folder in enumerate(folders):
+            write_grey(folder / f"{name}.png", shape, seed=k)
+    assert batch()[0].status == 0
+    sizes = {}
+    for name in sides:
+        with Image.open(tmp_path / "out" / "previews" / f"{name}.png") as picture:
+            width, height = picture.size
+            sizes[name] = height - 2 * BAR, width / 3
+    assert sizes == {"small": (48, 96), "own": (128, 64), "large": (144, 160)}

@@ -41,3 +41,14 @@ def test_the_container_installs_extras_that_exist():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (extras,) = re.findall(r"whl\)\[([\w,-]+)\]", text)
     assert set(extras.split(",")) <= set(project["optional-dependencies"])
+
+
+def test_the_source_distribution_contains_what_its_tests_read():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    sdist = project["tool"]["hatch"]["build"]["targets"]["sdist"]
+    packed = {name.removeprefix("/") for name in sdist["include"]} | {"pyproject.toml"}
+    tests = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    visible = (path.name for path in ROOT.iterdir() if not path.name.startswith("."))
+    read = {name for name in visible if re.search(rf'"{re.escape(name)}["/]', tests)}
+    assert {"docs", "scripts", "SECURITY.md", "packaging", "Containerfile"} <= read
+    assert read <= packed

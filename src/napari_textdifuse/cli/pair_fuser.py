@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from ..fusion import FusionPipeline
 
 
-#: Pixels of a panel's longer side: 160 keeps a report of 1000 cases readable by a browser.
-PREVIEW_SIDE = 160
+#: Pixels of a panel's longer side. At most 160 keep a report of 1000 cases readable by a browser;
+#: the title needs 96. Between them an image is not enlarged, which takes time and shows no more.
+PREVIEW_SIDES = 96, 160
 #: Options that the key contains in another form. The device is not part of it, so a run may move
 #: to another machine.
 _ELSEWHERE = ("mask", "locator", "register")
@@ -79,6 +80,8 @@ class PairFuser:
         a, b = as_volume(a, "image A"), as_volume(b, "image B")
         source = check_target(self.options, out / name, path_a, a, replace=True)
         result, pair = fuse_pair(self.pipeline, a, b, mask, self.locator, self.options, title)
+        smallest, largest = PREVIEW_SIDES
+        side = min(max(smallest, *result.contribution.shape), largest)
         if self.options.dicom is not None:
             save_dicom(
                 result,
@@ -88,11 +91,11 @@ class PairFuser:
                 image=a,
                 facts={"resume_key": key},
                 replace=True,
-                side=PREVIEW_SIDE,
+                side=side,
             )
             return time.perf_counter() - started
         record = full_record(result) | layout.about() | {"resume_key": key}
-        picture = preview_of(result, pair, anatomical=ending == ".nii.gz", side=PREVIEW_SIDE)
+        picture = preview_of(result, pair, anatomical=ending == ".nii.gz", side=side)
         preview = layout.preview, _smaller(picture)
         names = layout.files(record["label_names"], ending)
         files = save(result, out, names, layout.record, record, preview)

@@ -71,6 +71,8 @@ def to_json(obj: Any, *, indent: int | None = None, ascii_only: bool = False) ->
 
 
 def _plain(obj: Any) -> Any:
+    if isinstance(obj, (str, bool, int)) or obj is None:  # most of a record
+        return obj
     if isinstance(obj, Mapping):
         return {str(key): _plain(value) for key, value in obj.items()}
     if isinstance(obj, (list, tuple, set, frozenset)):
@@ -81,8 +83,6 @@ def _plain(obj: Any) -> Any:
         return _plain(obj.item())
     if isinstance(obj, float):
         return obj if math.isfinite(obj) else None
-    if obj is None or isinstance(obj, (str, bool, int)):
-        return obj
     if isinstance(obj, os.PathLike):
         return os.fspath(obj)
     raise WriteError(f"a value of type {type(obj).__name__} cannot be written as JSON.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +53,7 @@ def montage(
     PIL.Image.Image
         RGB.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image
 
     anatomical = anatomical and a.affine is not None
     cut = _Cut(a, result, anatomical, side)
@@ -69,15 +71,14 @@ def montage(
 
     height, width = panels[0][1].shape[:2]
     sheet = Image.new("RGB", (len(panels) * width, height + 2 * BAR))
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default()
     for i, (title, picture) in enumerate(panels):
         sheet.paste(Image.fromarray(picture), (i * width, BAR))
-        draw.text((i * width + 6, 6), title, fill="white", font=font)
+        _write_on(sheet, (i * width + 6, 6), title, "white")
         if cut.sides:
             left, right = cut.sides
-            draw.text((i * width + 6, BAR + 4), left, fill="yellow", font=font)
-            draw.text(((i + 1) * width - 14, BAR + 4), right, fill="yellow", font=font)
-    draw.text((6, BAR + height + 6), NOTICE, fill="white", font=font)
+            _write_on(sheet, (i * width + 6, BAR + 4), left, "yellow")
+            _write_on(sheet, ((i + 1) * width - 14, BAR + 4), right, "yellow")
+    _write_on(sheet, (6, BAR + height + 6), NOTICE, "white")
     return sheet
 
 
@@ -126,13 +127,12 @@ class _Cut:
         array, (dy, dx) = self._turned(volume)
         if not labels:
             array = np.rint(np.clip(array, 0, 1) * 255)
-        if not volume.rgb:
-            array = np.repeat(array[..., None], 3, axis=-1)
         height, width = array.shape[0] * dy, array.shape[1] * dx
         scale = self.side / max(height, width)
         size = max(1, round(width * scale)), max(1, round(height * scale))
         how = Image.Resampling.NEAREST if labels else Image.Resampling.BICUBIC
-        return np.asarray(Image.fromarray(array.astype(np.uint8)).resize(size, how))
+        resized = Image.fromarray(array.astype(np.uint8)).resize(size, how)
+        return np.asarray(resized.convert("RGB"))  # grey is resized once, not per colour
 
     def _turned(self, volume: Volume) -> tuple[npt.NDArray[np.float64], tuple[float, float]]:
         """Rows and columns as displayed, and their spacing."""
@@ -151,6 +151,22 @@ class _Cut:
         steps = np.empty(3)
         steps[turn[:, 0].astype(int)] = np.linalg.norm(volume.affine[:3, :3], axis=0)
         return shown.swapaxes(0, 1), (float(steps[1]), float(steps[0]))
+
+
+def _write_on(sheet: Image.Image, at: tuple[int, int], text: str, colour: str) -> None:
+    sheet.paste(colour, at, _lettering(text))
+
+
+@lru_cache(maxsize=32)
+def _lettering(text: str) -> Image.Image:
+    """Return the opacity of a text; drawing one takes longer than a panel of a small image."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default()
+    _, _, right, bottom = font.getbbox(text)
+    letters = Image.new("L", (math.ceil(right), math.ceil(bottom)))
+    ImageDraw.Draw(letters).text((0, 0), text, fill=255, font=font)
+    return letters
 
 
 def _index(grid: Volume, mask: npt.NDArray[np.uint8] | None, axis: int) -> int:
