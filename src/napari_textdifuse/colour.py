@@ -39,7 +39,7 @@ SURE, UNSURE, LOWEST = 1.9, 2.6, 1 / 255
 RAYLEIGH, RAYLEIGH_MEAN, RAYLEIGH_LESS = (1.2, 1.5), 2.0, 0.73
 #: Percentage of the pixels that count as black, and how far above the darker source's black
 #: that of the result may be.
-BLACK, MARGIN = 1.0, 2.5 / 255
+BLACK, MARGIN = 1.0, 1 / 255
 #: Sources agree below this difference, averaged over a width in pixels. There the result may
 #: differ from them by a fixed amount, some times the mean difference and the noise.
 AGREE, AGREE_WIDTH, KEPT, KEPT_MEAN, KEPT_NOISE = 6 / 255, 3.0, 7 / 255, 2.0, 3.0

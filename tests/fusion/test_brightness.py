@@ -59,12 +59,12 @@ def test_without_noise_nothing_changes_to_the_bit():
 
 
 def test_black_is_that_of_the_darker_source():
-    # fused black .3; sources .1 and .2: wanted .1 + 2.5/255
+    # fused black .3; sources .1 and .2: wanted .1 + 1/255
     levels = np.linspace(0.3, 1, 101, dtype=np.float32)[None].repeat(9, 0)
     x, y = np.full_like(levels, 0.1), np.full_like(levels, 0.2)
     marked, plain = clear_haze((levels + np.float32(0.01), levels), x, y)
     black = float(np.percentile(levels, 1))
-    wanted = 0.1 + 2.5 / 255
+    wanted = 0.1 + 1 / 255
     assert np.percentile(plain, 1) == pytest.approx(wanted, abs=1e-3)
     assert plain[0, -1] == 1
     assert plain[1, 51] - plain[1, 50] == pytest.approx(
@@ -84,7 +84,7 @@ def test_what_is_darker_than_black_is_scaled():
     x = np.full_like(levels, 0.1)
     x[0, 0] = 0  # nothing to be raised to
     plain = clear_haze((levels, levels), x, x)[1]
-    assert plain[0, 0] == pytest.approx(0.5 * (0.1 + 2.5 / 255), abs=2e-3)
+    assert plain[0, 0] == pytest.approx(0.5 * (0.1 + 1 / 255), abs=2e-3)
 
 
 def test_clearing_makes_nothing_darker_than_both_sources():
@@ -100,7 +100,7 @@ def test_clearing_makes_nothing_darker_than_both_sources():
 def test_what_is_not_hazy_stays_to_the_bit():
     image = np.linspace(0.1, 1, 100, dtype=np.float32)[None]
     images = image, image
-    assert clear_haze(images, image - np.float32(2.5 / 255), image) is images
+    assert clear_haze(images, image - np.float32(1 / 255), image) is images
     assert clear_haze(images, image, image) is images
     white = np.ones((4, 4), np.float32), np.ones((4, 4), np.float32)
     assert clear_haze(white, white[0] * 0, white[0]) is white
