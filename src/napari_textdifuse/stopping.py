@@ -7,7 +7,7 @@ check; long computations call `check_stop`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,6 +35,11 @@ def stop_when(wanted: Callable[[], bool]) -> Iterator[None]:
         yield
     finally:
         _wanted.reset(token)
+
+
+def uninterrupted() -> AbstractContextManager[None]:
+    """Let short work in this thread finish although a stop is wanted: keeping what is done."""
+    return stop_when(lambda: False)
 
 
 def stop_wanted() -> bool:

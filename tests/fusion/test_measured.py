@@ -110,6 +110,16 @@ def test_a_session_measures_every_new_mask(tiny_pipeline):
     assert [r["voxels"] for r in session.fuse(mask=mask).objects] == [32, 16]
 
 
+def test_the_separate_parts_of_a_painted_label_are_counted(tiny_pipeline):
+    """Also of a found mask that was painted on: the number does not depend on the brush."""
+    ct, pet = images()
+    mask = np.zeros(ct.shape, np.uint8)
+    mask[2:4, 5:9, 5:9] = mask[2:4, 5:9, 20:22] = mask[2:4, 5:9, 30:32] = 1
+    mask[6, 5:9, 5:9] = 2
+    rows = tiny_pipeline(ct, pet, mask=mask, slices=(0, 8)).objects
+    assert [(row["label"], row["objects"]) for row in rows] == [(1, 3), (2, 1)]
+
+
 def test_a_time_point_is_measured_in_its_own_values(tiny_pipeline):
     series = np.stack([np.full((4, 8, 8), 2.0), np.full((4, 8, 8), 5.0)])
     series[:, 0, 0, 0] = 0

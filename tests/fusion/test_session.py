@@ -213,11 +213,13 @@ def test_a_cancelled_volume_keeps_its_finished_slices(tiny_pipeline):
     np.testing.assert_array_equal(partial.affine, a.affine)
 
 
-def test_a_stop_within_an_evaluation_keeps_the_finished_slices_too(tiny_pipeline):
+@pytest.mark.parametrize("boxes", [None, [[2, 2, 0, 9, 9, 4]]], ids=["plain", "measured"])
+def test_a_stop_within_an_evaluation_keeps_the_finished_slices_too(tiny_pipeline, boxes):
+    """Objects are measured on the grid of image B, for which the mask is resampled."""
     from napari_textdifuse.stopping import stop_when
 
     a, b = scan(), scan(seed=1)
-    whole = tiny_pipeline(a, b)
+    whole = tiny_pipeline(a, b, boxes=boxes)
     reported, asked = [], []
 
     def wanted():
@@ -225,10 +227,12 @@ def test_a_stop_within_an_evaluation_keeps_the_finished_slices_too(tiny_pipeline
         return bool(reported) and reported[-1].slice_index == 2
 
     with stop_when(wanted), pytest.raises(Cancelled, match="2 of 5 slices") as stopped:
-        tiny_pipeline(a, b, callback=lambda p: reported.append(p))
+        tiny_pipeline(a, b, boxes=boxes, callback=lambda p: reported.append(p))
     assert reported[-1].step < reported[-1].total / 5 * 3, "before slice 2 was finished"
     assert max(np.bincount(asked)) > 3, "asked often within one evaluation"
-    np.testing.assert_array_equal(stopped.value.partial.fused, whole.fused[:2])
+    partial = stopped.value.partial
+    np.testing.assert_array_equal(partial.fused, whole.fused[:2])
+    assert [row["voxels"] for row in partial.objects] == [2 * 7 * 7] * (boxes is not None)
 
 
 @pytest.mark.parametrize("shape", [(20, 24), (5, 20, 24)])

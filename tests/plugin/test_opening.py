@@ -251,7 +251,8 @@ def test_names_and_order_of_files(make_napari_viewer, tmp_path):
     layers = read_layers(paths)
     assert [v[1]["name"] for v in layers] == ["head (MR)", "head (second)", "head"]
     assert layers[-1][1]["metadata"]["textdifuse"]["modality"] == "CT"
-    assert layers[-1][1]["blending"] == "additive", "the MRI is seen through it"
+    opacity = [v[1].get("opacity", 1) for v in layers]
+    assert opacity == [1, 0.5, 1], "the second is seen through"
     viewer = make_napari_viewer()
     viewer.open(paths[0], plugin="napari-textdifuse")
     viewer.open(paths[1], plugin="napari-textdifuse")

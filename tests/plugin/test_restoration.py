@@ -116,8 +116,8 @@ def test_restoration_in_words():
 @pytest.mark.parametrize(
     ("first", "second", "blending", "opacity"),
     [
-        (("MR", "a.u."), ("CT", "HU"), "additive", 1),
-        (("CT", "HU"), ("MR", "a.u."), "additive", 1),
+        (("MR", "a.u."), ("CT", "HU"), "translucent_no_depth", 0.5),
+        (("CT", "HU"), ("MR", "a.u."), "translucent_no_depth", 0.5),
         (("PT", "SUVbw"), ("MR", "a.u."), "additive", 1),
         (("MR", "a.u."), ("PT", "SUVbw"), "additive", 1),
         (("MR", "a.u."), ("MR", "a.u."), "translucent_no_depth", 0.5),
@@ -140,12 +140,33 @@ def test_the_second_image_lets_the_first_through(
     top = viewer.layers[-1]
     assert top.name == "two"
     assert (top.blending, top.opacity) == (blending, opacity)
-    assert (viewer.layers[0].blending == "additive") == (first[0] in ("CT", "PT"))
+    assert (viewer.layers[0].blending == "additive") == (first[0] == "PT")
     viewer.reset_view()
     picture = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(float).max(axis=-1)
     rows, columns = picture.shape
     left, right = (picture[rows // 2, int(columns * part)] for part in (0.4, 0.6))
     assert min(left, right) > 60, "the bright half of each is seen"
+
+
+def test_a_brain_window_does_not_bleach_the_mri(make_napari_viewer, tmp_path):
+    """The soft tissue of a head CT is bright in its own window: the sum of both was white."""
+    viewer = make_napari_viewer(show=True)
+    for name, modality, level in (("ct", "CT", 60.0), ("mr", "MR", 900.0)):
+        values = np.full((4, 20, 24), level, np.float32)
+        values[:, :, :12] *= 0.6
+        window = (0.0, 80.0) if modality == "CT" else (0.0, 1000.0)
+        volume = Volume(
+            values, affine=np.diag([-4.0, -4, 5, 1]), modality=modality, name=name, window=window
+        )
+        write(tmp_path / f"{name}.nii.gz", volume)
+        viewer.open(tmp_path / f"{name}.nii.gz", plugin="napari-textdifuse")
+        viewer.layers[-1].contrast_limits = window
+    viewer.reset_view()
+    picture = viewer.screenshot(canvas_only=True, flash=False)[..., 0].astype(float)
+    rows, columns = picture.shape
+    left, right = (picture[rows // 2, int(columns * part)] for part in (0.4, 0.6))
+    assert right == pytest.approx(255 * (0.75 + 0.9) / 2, abs=4), "the mean of both"
+    assert left == pytest.approx(0.6 * right, abs=4)
 
 
 def test_a_third_image_is_opaque_as_ever(make_napari_viewer, tmp_path):

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..locate import Detections, Location
+from ..locate.drawn.refine import DRAWN
+from ..locate.regions import components
 from ..measure import measure_objects
 from ..volume import Volume
 from .pair import Pair
@@ -313,8 +315,14 @@ def _measured(
             label: ", ".join(dict.fromkeys(source for value, source in rows if value == label))
             for label in {value for value, _ in rows}
         },
-        counts=Counter(detections.label_values.tolist()),
+        counts={**Counter(detections.label_values.tolist()), **_drawn_parts(mask, rows)},
     )
+
+
+def _drawn_parts(mask: npt.NDArray[np.uint8], rows: list[tuple[int, str]]) -> dict[int, int]:
+    """Count the separate parts of painted labels, of which each is one detection."""
+    drawn = {value for value, _ in rows} - {value for value, source in rows if source != DRAWN}
+    return {value: components(mask == value)[1] for value in drawn}
 
 
 def _first_slices(rows: Detections, done: int) -> Detections:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ..errors import Cancelled
 from ..locate import Locator, get_locator
 from ..locate.drawn import Drawing, Refiner, get_refiner
+from ..stopping import uninterrupted
 from ..volume import Volume
 from .backend import Backend, NetworkChoice
 from .colour_cast import ChromaDecision
@@ -174,9 +175,11 @@ class FusionSession:
         except Cancelled:
             if not out.done:
                 raise
+            with uninterrupted():
+                partial = finish(False)
             raise Cancelled(
                 f"The fusion was cancelled; {out.done} of {len(out)} slices are finished.",
-                partial=finish(False),
+                partial=partial,
             ) from None
         result = finish(True)
         for note in result.record["warnings"]:

@@ -60,13 +60,22 @@ def extents(mask: Labels, axis: int = 0) -> dict[int, Extent]:
     for slab in slabs(mask.shape):
         part = mask[slab]
         for label in labels_in(part):
-            where = np.argwhere(part == label)
-            where[:, 0] += slab.start
+            inside = part == label
             here = found.setdefault(label, Extent(0, np.zeros(mask.ndim)))
-            here.voxels += len(where)
-            here.total += where.sum(axis=0)
-            here.slices |= set(np.unique(where[:, axis]).tolist()) if mask.ndim == 3 else {0}
-            low, high = where.min(axis=0).tolist(), (where.max(axis=0) + 1).tolist()
+            here.voxels += int(np.count_nonzero(inside))
+            low, high = [], []
+            for k in range(mask.ndim):
+                others = tuple(n for n in range(mask.ndim) if n != k)
+                counts = np.count_nonzero(inside, axis=others)
+                filled = np.flatnonzero(counts)
+                places = filled + (slab.start if k == 0 else 0)
+                here.total[k] += places @ counts[filled]
+                low.append(int(places[0]))
+                high.append(int(places[-1]) + 1)
+                if k == axis and mask.ndim == 3:
+                    here.slices.update(places.tolist())
+            if mask.ndim == 2:
+                here.slices = {0}
             here.low = [min(p) for p in zip(here.low or low, low, strict=True)]
             here.high = [max(p) for p in zip(here.high or high, high, strict=True)]
     return found

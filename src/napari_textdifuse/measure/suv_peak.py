@@ -54,7 +54,7 @@ def suv_peak(volume: Volume, places: Floats) -> float | None:
     low, high = reach - 0.5, np.array(volume.shape) - 0.5 - reach
     if (low > high).any():
         return None
-    voxels = np.unique(np.floor(places + 0.5).astype(np.intp), axis=0)
+    voxels = np.floor(places + 0.5).astype(np.intp)
     voxels = voxels[((voxels > low - 0.5) & (voxels < high + 0.5)).all(axis=1)]
     if not len(voxels):
         return None

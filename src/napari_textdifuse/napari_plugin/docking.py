@@ -105,6 +105,19 @@ def open_panel(viewer: Any, title: str, make: Callable[[Any], Any]) -> Any:
     return panel
 
 
+def stop_comparisons(viewer: Any) -> None:
+    """End what the panels of a viewer show in place of its layers.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+    window = getattr(viewer, "window", None)
+    for panel in () if window is None else list(window.dock_widgets.values()):
+        if (stop := getattr(panel, "stop_comparing", None)) is not None:
+            stop()
+
+
 class Scroll(QScrollArea):  # type: ignore[misc]
     """Rows of a panel, which scroll where the window is low and are never cut at the sides.
 
@@ -154,12 +167,30 @@ def align_labels(*containers: Any) -> None:
     """
     texts = {field.label for container in containers for field in container}
     layouts = [container.native.layout() for container in containers]
-    rows = [v.itemAt(k).widget().layout() for v in layouts for k in range(v.count())]
+    parts = [v.itemAt(k).widget() for v in layouts for k in range(v.count())]
+    rows = [part.layout() for part in parts if part is not None]
     first = [row.itemAt(0).widget() for row in rows if row is not None]
     labels = [label for label in first if isinstance(label, QLabel) and label.text() in texts]
     widest = max((label.sizeHint().width() for label in labels), default=0)
     for label in labels:
         label.setMinimumWidth(widest)
+
+
+def wait_for_numbers(*boxes: Any) -> None:
+    """Let number fields change only once a number is complete: with Enter, Tab or a click.
+
+    Parameters
+    ----------
+    *boxes : magicgui.widgets.SpinBox or FloatSpinBox
+    """
+    for box in boxes:
+        box.native.setKeyboardTracking(False)
+
+
+def take_typed(*boxes: Any) -> None:
+    """Take the numbers that are still being typed in such fields."""
+    for box in boxes:
+        box.native.stepBy(0)  # Qt's `interpretText` does nothing in superqt's fields of integers
 
 
 def tab_after(before: QWidget, added: QWidget) -> None:

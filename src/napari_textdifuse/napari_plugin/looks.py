@@ -22,8 +22,6 @@ def display(volume: Volume) -> dict[str, Any]:
     shown: dict[str, Any] = {"rgb": False, "colormap": "gray"}
     if volume.modality in FUNCTIONAL:
         shown |= {"colormap": fusion_map(), "blending": "additive"}
-    elif volume.modality == "CT":
-        shown["blending"] = "additive"  # bone over MRI: both stay visible
     if volume.array.dtype.kind != "f" or np.isfinite(volume.array).any():
         window = default_window(volume)
         shown["contrast_limits"] = (window.low, window.high)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import ReadError, TextDiFuseError
 from ..volume import FUNCTIONAL, LABEL_UNIT, Volume
+from .compare.mode import is_comparison
 from .layers import KEY, LayerData, to_series_layer
 from .results import is_result
 
@@ -75,6 +76,9 @@ def read_layers(path: PathOrPaths) -> list[LayerData]:
 def let_through(layers: Sequence[LayerData]) -> None:
     """Keep the first image visible below the second, whichever was opened first.
 
+    A functional image shines through the anatomy; two grey images are mixed in equal parts. Above
+    a result or a comparison an image is opaque: mixed with either, it would be neither.
+
     Parameters
     ----------
     layers : sequence of (ndarray, dict, str)
@@ -85,15 +89,19 @@ def let_through(layers: Sequence[LayerData]) -> None:
 
     viewer = napari.current_viewer()
     there = [] if viewer is None else [v for v in viewer.layers if isinstance(v, Image)]
-    below = [(v.metadata.get(KEY, {}), v.rgb) for v in there if v.visible and not is_result(v)]
+    shown = [v for v in there if v.visible]
+    made = [k for k, v in enumerate(shown) if is_result(v) or is_comparison(v)]
+    below = [(v.metadata.get(KEY, {}), v.rgb) for v in shown[made[-1] + 1 if made else 0 :]]
     for layer in (v for v in layers if v[2] == "image"):
         known, look = _known(layer), layer[1]
         if "record" in known:
             continue
-        if len(below) == 1 and look.get("blending") != "additive":
+        if made and not below:
+            look["blending"] = "translucent"
+        elif len(below) == 1 and look.get("blending") != "additive":
             first, coloured = below[0]
             grey = not (coloured or look.get("rgb"))
-            if grey and first.get("modality") in ("CT", *FUNCTIONAL):  # it shines through
+            if grey and first.get("modality") in FUNCTIONAL:
                 look["blending"] = "additive"
             else:
                 look["opacity"] = 0.5

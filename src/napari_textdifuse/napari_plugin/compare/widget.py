@@ -47,6 +47,10 @@ class CompareWidget(QWidget):  # type: ignore[misc]
             self.view.refresh()
             self.metrics.refresh()
 
+    def stop_comparing(self) -> None:
+        """Show the layers as they were; what is chosen stays."""
+        self.view.stop()
+
     def end(self) -> None:
         """Restore everything, stop all work and disconnect from the viewer."""
         self._closed = True

@@ -109,5 +109,5 @@ def caption(layer: Any) -> str:
     """Name what the colours stand for, such as ``PET, SUV``."""
     known = layer.metadata.get(KEY, {})
     name = MODALITY_NAMES.get(known.get("modality", ""), str(layer.name))
-    unit = unit_words(known.get("unit", "a.u."))
-    return f"{name}, {unit}"
+    unit = known.get("unit", "a.u.")
+    return f"{name}, {'no unit' if unit == 'a.u.' else unit_words(unit)}"

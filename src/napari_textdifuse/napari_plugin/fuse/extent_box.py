@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from magicgui.widgets import ComboBox, Container, SpinBox
 
+from ..docking import take_typed, wait_for_numbers
+
 WHOLE, CURRENT, RANGE = "whole volume", "current slice", "range"
 #: Slices along the axis that has a slider in the viewer.
 AS_SHOWN = "as shown"
@@ -38,6 +40,7 @@ class ExtentBox(Container):  # type: ignore[type-arg]
         self._range.margins = (0, 0, 0, 0)
         super().__init__(widgets=[self.what, self._range], labels=False, label="Fuse")
         self.margins = (0, 0, 0, 0)
+        wait_for_numbers(self.first, self.last)  # half a number must not move the other end
         self._layer: Any | None = None
         self._sliced: int = 0
         self.what.changed.connect(self._show)
@@ -77,6 +80,7 @@ class ExtentBox(Container):  # type: ignore[type-arg]
         if self.what.value == CURRENT:
             return chosen | {"slices": displayed_slice(viewer, layer, axis)}
         if self.what.value == RANGE:
+            take_typed(self.first, self.last)
             return chosen | {"slices": (self.first.value, self.last.value + 1)}
         return chosen
 

@@ -297,6 +297,7 @@ class Form(Container):  # type: ignore[type-arg]
             (self.image_b, self.facts_a),
         ):
             rows.insertWidget(self._fields.index(before), widget)
+        rows.addStretch(1)  # the rows stay where they are when there is more or less room
         self._area = area = Scroll(self._fields.native)
         footer: Container[Any] = Container(
             widgets=[
@@ -320,7 +321,8 @@ class Form(Container):  # type: ignore[type-arg]
             if not self.more.value:
                 return
             self._more_fields.extend(self._folded)
-            self._fields.native.layout().addWidget(self._more_fields.native)
+            rows = self._fields.native.layout()
+            rows.insertWidget(rows.count() - 1, self._more_fields.native)
             tab_after(self.more.native, self._more_fields.native)
             self._align()
         self._more_fields.visible = self.more.value

@@ -80,7 +80,7 @@ def show_both(images: Sequence[Any], seen: Collection[Any] = ()) -> None:
     covers = upper.opacity == 1 and upper.blending in ("translucent", "translucent_no_depth")
     if upper.source.path is None or not covers:
         return
-    shines = lower.metadata.get(KEY, {}).get("modality") in ("CT", *FUNCTIONAL)
+    shines = lower.metadata.get(KEY, {}).get("modality") in FUNCTIONAL
     if shines and not (lower.rgb or upper.rgb):
         upper.blending = "additive"
     else:

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QStackedWidget,
     QWidget,
 )
 
@@ -71,8 +72,12 @@ class SaveDialog(QDialog):  # type: ignore[misc]
             item = self.how.model().item(row)
             item.setEnabled(not reason)
             item.setData(reason, Qt.ItemDataRole.ToolTipRole)
-        self._meaning = QLabel()
-        self._meaning.setWordWrap(True)
+        self._meaning = QStackedWidget()  # as high as the longest, so that the buttons stay
+        for text in _MEANING.values():
+            label = QLabel(text)
+            label.setWordWrap(True)
+            label.setAlignment(Qt.AlignmentFlag.AlignTop)
+            self._meaning.addWidget(label)
         if opened is not None and is_dicom_source(Path(opened)):
             self.source.setText(opened)
         self.source.setPlaceholderText("folder or file with the DICOM series of image A")
@@ -117,7 +122,7 @@ class SaveDialog(QDialog):  # type: ignore[misc]
 
     def _follow(self, *_: Any) -> None:
         how = self.how.currentData()
-        self._meaning.setText(_MEANING[how])
+        self._meaning.setCurrentIndex(list(_MEANING).index(how))
         self._source_row.setEnabled(how == LINKED)
         missing = [
             what
@@ -174,7 +179,7 @@ class Saver:
                 Message("The previous result is still being saved; save this one afterwards.")
             )
             return
-        self._say(Message(f"Saving in {choice.folder} ..."))
+        self._say(Message(f"Saving in {name_of(choice.folder)} ..."))
         self._task = Task(lambda _: asked.save(choice), "saving a fused image")
         self._task.finished.connect(lambda outcome: self._saved(choice.folder, outcome))
         self._task.start()

@@ -12,7 +12,7 @@ from napari.utils.notifications import show_error
 
 from ...errors import Cancelled, TextDiFuseError
 from ..compare.choice import shown_time
-from ..docking import Watch, unwrapped
+from ..docking import Watch, stop_comparisons, unwrapped
 from . import drawing_box
 from .alignment import AlignmentCheck
 from .availability import Availability
@@ -243,6 +243,9 @@ class FusionWidget(Form):
         self._say(job.message if expected and job.message else job.describe(outcome))
         if result is not None and not isinstance(result, Exception):
             self._views.rest()
+            if not job.in_place:  # a comparison would lie below the new result, and end in a mix
+                self._alignment.stop_board()
+                stop_comparisons(self._viewer)
             shown = show_result(self._viewer.layers, result, job, self._viewer.dims.ndisplay)
             if shown is not None:
                 self._shown.take(shown, job, result)

@@ -10,6 +10,7 @@ from napari.utils.colormaps import AVAILABLE_COLORMAPS
 
 from ...intensity import PRESETS, presets
 from ...volume import FUNCTIONAL
+from ..docking import take_typed, wait_for_numbers
 from ..layers import KEY
 from .values import unit_words
 
@@ -50,6 +51,7 @@ class WindowBox(Container):  # type: ignore[type-arg]
             widgets=[self.choice, self._numbers], labels=False, label=f"Range {role} (SUV)"
         )
         self.margins = (0, 0, 0, 0)
+        wait_for_numbers(self.low, self.high)  # half a number must not move the other end
         self._layer: Any | None = None
         self.choice.changed.connect(self._show_choice)
         self.low.changed.connect(self._push_high)
@@ -74,6 +76,7 @@ class WindowBox(Container):  # type: ignore[type-arg]
             low, high = self._layer.contrast_limits
             return float(low), float(high)
         if self.choice.value == OWN:
+            take_typed(self.low, self.high)
             return self.low.value, self.high.value
         return str(self.choice.value)
 

@@ -1,0 +1,209 @@
+"""What was wrong in sessions by hand: typed ranges, long messages, comparisons left open ..."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from head_layers import head
+from napari.layers import Image
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QMessageBox
+
+from napari_textdifuse import Volume
+from napari_textdifuse.io import write
+from napari_textdifuse.napari_plugin.compare.composed import CurtainMode
+from napari_textdifuse.napari_plugin.compare.switched import BlendMode
+from napari_textdifuse.napari_plugin.compare.widget import CompareWidget
+from napari_textdifuse.napari_plugin.fuse.colour_bar import caption
+from napari_textdifuse.napari_plugin.fuse.extent_box import RANGE
+from napari_textdifuse.napari_plugin.fuse.message_line import LINES, MessageLine
+from napari_textdifuse.napari_plugin.fuse.outcome import Message
+from napari_textdifuse.napari_plugin.fuse.save_dialog import SaveDialog
+from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
+from napari_textdifuse.napari_plugin.fuse.window_box import OWN
+
+LONG = (
+    "'liver' needs a CT of the abdomen, and this pair is an MRI and a PET. Choose another word. "
+    "The words that this pair can show are: brain, grey matter, white matter, ventricle, tumour."
+)
+
+
+@pytest.fixture
+def window(make_napari_viewer, tiny_pipeline):
+    viewer = make_napari_viewer(show=True)
+    for layer in (head("t1", "MR", 0), head("pet", "PT", 1, "SUVbw")):
+        viewer.add_layer(layer)
+    widget = FusionWidget(viewer, make_pipeline=lambda device: tiny_pipeline)
+    viewer.window.add_dock_widget(widget, name="Fuse")
+    widget.quality.value = "fast"
+    return viewer, widget
+
+
+def fuse(widget, qtbot, prompt):
+    widget.prompt.value = prompt
+    widget.fuse.native.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+
+
+def typed(box, text, qtbot):
+    box.native.setFocus()
+    box.native.selectAll()
+    qtbot.keyClicks(box.native, text)
+
+
+def test_a_range_is_typed_in_any_order(window, qtbot):
+    """With every key, half a number had moved the other end."""
+    _, widget = window
+    extent = widget.extent
+    extent.what.value = RANGE
+    extent.first.max = extent.last.max = 59
+    extent.last.value = 40
+    typed(extent.first, "30", qtbot)
+    qtbot.keyClick(extent.first.native, Qt.Key.Key_Return)
+    assert (extent.first.value, extent.last.value) == (30, 40)
+    typed(extent.last, "50", qtbot)
+    qtbot.keyClick(extent.last.native, Qt.Key.Key_Return)
+    assert (extent.first.value, extent.last.value) == (30, 50), "5 is below 30, but it is no end"
+    typed(extent.last, "31", qtbot)
+    assert extent.selection(window[0]) == {"slices": (30, 32)}, "also without leaving the field"
+    box = widget.window_a
+    box.choice.value = OWN
+    box.low.value, box.high.value = 100, 900
+    typed(box.high, "750", qtbot)
+    assert box.low.value == 100
+    assert box.window == (100, 750)
+
+
+@pytest.mark.parametrize("mode", [CurtainMode, BlendMode])
+def test_a_new_result_ends_a_comparison(window, qtbot, mode):
+    """It lay below the result, and its end showed the earlier one again."""
+    viewer, widget = window
+    compare = CompareWidget(viewer)
+    viewer.window.add_dock_widget(compare, name="Compare")
+    fuse(widget, qtbot, "tumour")
+    first = viewer.layers["Fused: t1 + pet, tumour, fast"]
+    compare.view.start(mode)
+    assert compare.view.mode is mode
+    fuse(widget, qtbot, "brain")
+    expected = ["t1", "pet", "Fused: t1 + pet, brain, fast", "Mask: brain, fast (t1 + pet)"]
+    assert compare.view.mode is None
+    assert [v.name for v in viewer.layers if v.visible] == expected
+    assert not first.visible
+    compare.view.start(mode)
+    widget.update_from_mask.native.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+    assert compare.view.mode is mode, "an update changes no view"
+
+
+def test_a_new_result_ends_the_checkerboard(window, qtbot):
+    viewer, widget = window
+    widget.alignment.button.click()
+    assert widget.alignment.button.isChecked()
+    fuse(widget, qtbot, "tumour")
+    assert not widget.alignment.button.isChecked()
+    assert not [v for v in viewer.layers if v.name.startswith("Checkerboard")]
+
+
+def test_an_image_opened_above_a_result_is_seen_alone(window, qtbot, tmp_path):
+    viewer, widget = window
+    fuse(widget, qtbot, "tumour")
+    values = np.random.default_rng(0).random((6, 20, 24)).astype(np.float32)
+    for name, modality, blending, opacity in (
+        ("second", "NM", "translucent", 1),
+        ("third", "MR", "additive", 1),
+    ):
+        volume = Volume(values, affine=np.diag([-4.0, -4, 5, 1]), modality=modality, name=name)
+        write(tmp_path / f"{name}.nii.gz", volume)
+        viewer.open(tmp_path / f"{name}.nii.gz", plugin="napari-textdifuse")
+        top = viewer.layers[-1]
+        assert (top.name, top.blending, top.opacity) == (name, blending, opacity)
+
+
+def test_a_long_message_takes_two_lines_and_the_rest_is_shown_on_demand(qtbot):
+    line = MessageLine()
+    qtbot.addWidget(line)
+    line.resize(390, 40)
+    line.show()
+    height = line.height()
+    spacing = line._label.fontMetrics().lineSpacing()
+    for text, shown in (
+        (LONG, LONG.partition(" The")[0]),
+        ("x" * 40 + " " + "y" * 40 + " " + "z" * 40, None),
+        ("word " * 60, None),
+    ):
+        line.show_message(Message(text, "warning"))
+        assert line.height() == height
+        assert line._label.heightForWidth(line._label.width()) <= LINES * spacing
+        assert line.shown == shown or (shown is None and line.shown.endswith(" ..."))
+        assert line._button.isVisible()
+        line._button.click()
+        (box,) = line.findChildren(QMessageBox)
+        assert box.text() == text
+        box.close()
+        qtbot.waitUntil(lambda: not line.findChildren(QMessageBox))
+    line.resize(1600, 40)
+    line.show_message(Message(LONG, "warning"))
+    assert line.shown == LONG
+    assert not line._button.isVisible()
+
+
+def test_rows_stay_where_they_are_when_there_is_less_room(window, qtbot):
+    viewer, widget = window
+    viewer.window._qt_window.resize(1280, 900)
+    qtbot.wait(100)
+
+    def places():
+        fields = (widget.image_b, widget.prompt, widget.quality, widget.more)
+        return [field.native.mapTo(widget.native, QPoint(0, 0)).y() for field in fields]
+
+    before = places()
+    viewer.window._qt_window.resize(1280, 880)
+    widget.message.show_message(Message(LONG, "warning", ("more",)))
+    qtbot.wait(100)
+    assert places() == before
+
+
+def test_saving_names_no_path_and_the_buttons_stay(window, qtbot, tmp_path, monkeypatch):
+    _, widget = window
+    fuse(widget, qtbot, "tumour")
+    said = []
+    monkeypatch.setattr(widget._saver, "_say", said.append)
+    widget.save_to(tmp_path / "results")
+    qtbot.waitUntil(lambda: not widget.saving, timeout=60_000)
+    assert said[0].text == "Saving in results ..."
+    job = widget._shown.savable()
+    dialog = SaveDialog(widget.native, job.result, None)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    heights = set()
+    for row in range(dialog.how.count()):
+        dialog.how.setCurrentIndex(row)
+        qtbot.wait(50)
+        heights.add(dialog.buttons.mapTo(dialog, QPoint(0, 0)).y())
+    assert len(heights) == 1
+
+
+def test_the_caption_of_the_colour_bar_is_short():
+    layer = Image(np.zeros((4, 4)), metadata={"textdifuse": {"modality": "NM", "unit": "a.u."}})
+    assert caption(layer) == "SPECT, no unit"
+
+
+def test_cancel_keeps_finished_slices_that_have_a_mask(window, qtbot):
+    """The mask is resampled onto image B to be measured, where the stop was noticed again."""
+    viewer, widget = window
+    job = None
+
+    def stop(step, total, index, slices):
+        nonlocal job
+        if index >= 4:
+            job = job or widget._runner.job
+            widget.cancel.native.click()
+
+    viewer.dims.set_current_step(0, 0)
+    widget.quality.value = "best"
+    widget._runner.progressed.connect(stop)
+    fuse(widget, qtbot, "tumour")
+    assert widget.message.text.startswith("Cancelled: 4 of 6 slices kept, slices 0-3")
+    mask = viewer.layers.selection.active
+    assert mask.name == "Mask: tumour, slices 0-3, best (t1 + pet) (incomplete)"
+    assert mask.features["volume_mL"].iloc[1] > 0
