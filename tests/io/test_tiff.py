@@ -257,6 +257,7 @@ LOWEST = float(np.finfo(np.float32).min)
         (np.float32, "-3.4028234663852886e+38", LOWEST),
         (np.float32, "-3.40282346638529e+38", LOWEST),
         (np.float32, "-3.4028235e+38", LOWEST),
+        (np.float32, "-3.40282e+38", LOWEST),
         (np.float32, "-inf", -np.inf),
         (np.float32, "-1.#INF", -np.inf),
         (np.float64, "1e-10", 1e-10),
@@ -512,6 +513,13 @@ def test_a_calibration_that_is_not_a_line_is_noted(tmp_path):
     assert "not linear" in volume.metadata["notes"][0]
 
 
+def test_an_inch_of_ome_is_one_of_the_object(tmp_path):
+    sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "in", "PhysicalSizeY": 2.0}
+    metadata = {"axes": "YX", **sizes, "PhysicalSizeYUnit": "mm"}
+    tifffile.imwrite(tmp_path / "x.ome.tif", ramp((5, 6)), metadata=metadata)
+    assert io.read(tmp_path / "x.ome.tif").spacing == pytest.approx((2, 12.7))
+
+
 def test_no_data_in_three_channels(tmp_path):
     tag = [(42113, "s", 0, "-9999", True)]
     grey = np.arange(48, dtype=np.float32).reshape(6, 8)
@@ -528,6 +536,26 @@ def test_no_data_in_three_channels(tmp_path):
     volume = io.read(tmp_path / "colour.tif")
     assert volume.rgb is True
     assert volume.metadata["notes"][0].startswith("1 of 48 pixels have the value for no data")
+    assert volume.metadata["notes"][0].endswith("(-9999, GDAL_NODATA) and were made black.")
+    expected = colour.copy()
+    expected[1, 2] = 0  # the lowest of the others
+    np.testing.assert_array_equal(volume.array, expected)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "all_of", "one_of"),
+    [(np.uint16, 65535, 3, 65535), (np.int16, -9999, 3, 3), (np.uint8, 0, 0, 0)],
+)
+def test_no_data_of_colours_does_not_stretch_their_range(tmp_path, dtype, value, all_of, one_of):
+    colour = np.stack([ramp((6, 8)) + 3, ramp((6, 8)) * 2 + 5, 90 - ramp((6, 8))], -1).astype(dtype)
+    colour[1, 2] = value
+    colour[2, 2, 0] = value  # in one channel only: a colour, unless it is negative
+    tag = [(42113, "s", 0, str(value), True)]
+    tifffile.imwrite(tmp_path / "x.tif", colour, photometric="rgb", extratags=tag)
+    found = io.read(tmp_path / "x.tif").array
+    colour[1, 2] = all_of
+    colour[2, 2] = one_of if value < 0 else colour[2, 2]
+    np.testing.assert_array_equal(found, colour)
 
 
 @pytest.mark.parametrize("big", [False, True])

@@ -96,7 +96,8 @@ def open_tiff(path: Path) -> TimeSeries:
         stack, rgb, more = simplify(stack)
         notes += more
     if rgb:
-        notes += _nodata_colours(stack, page)
+        stack, more = _nodata_colours(stack, page)
+        notes += more
     else:
         stack, window, more = _without_nodata(stack, page)
         notes += more
@@ -197,15 +198,7 @@ def _without_nodata(array: Array, page: Any) -> tuple[Array, tuple[float, float]
             f"The value for no data, {text!r} (GDAL_NODATA), is not a number; it was ignored."
         ]
         return array, None, unread if text else []
-    if array.dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            where = array == array.dtype.type(value)
-            # written with fewer digits than the type has
-            near = 1e-6 * abs(value)
-            where |= np.abs(array - value) <= near if math.isfinite(value) else False
-        where &= ~np.isnan(array)
-    else:
-        where = array == value if value.is_integer() else np.zeros(array.shape, bool)
+    where = _is_nodata(array, value)
     count = int(np.count_nonzero(where))
     if not count:
         return array, None, []
@@ -219,19 +212,43 @@ def _without_nodata(array: Array, page: Any) -> tuple[Array, tuple[float, float]
     return np.where(where, np.array(np.nan, array.dtype), array), window, [note]
 
 
-def _nodata_colours(array: Array, page: Any) -> list[str]:
-    """Note how many pixels of an image have GDAL's "no data" colour."""
+def _nodata_colours(array: Array, page: Any) -> tuple[Array, list[str]]:
+    """Make pixels that have GDAL's "no data" value in every colour black; 8-bit colours are kept.
+
+    A value far from all others would stretch the display range of deeper colours.
+    """
     tag = page.tags.get(_GDAL_NODATA)
     value = None if tag is None else _nodata(str(tag.value).strip("\0 \t\r\n"))
     if value is None:
-        return []
-    where = (array[..., :3] == value).all(axis=-1)
+        return array, []
+    marked = _is_nodata(array[..., :3], value)
+    # no colour is negative; other values may be a colour's own if they stand in one channel only
+    where = marked.any(axis=-1) if value < 0 else marked.all(axis=-1)
     count = int(np.count_nonzero(where))
+    if not count:
+        return array, []
+    kept = array.dtype == np.uint8 or count == where.size
+    if not kept:
+        array = array.copy()
+        array[where, :3] = np.nanmin(array[~where, :3])
     note = (
-        f"{count} of {where.size} pixels have the value for no data ({value:g}, GDAL_NODATA) in "
-        "every colour; they were kept as a colour."
+        f"{count} of {where.size} pixels have the value for no data ({value:g}, GDAL_NODATA) and "
+        f"were {'kept as a colour' if kept else 'made black'}."
     )
-    return [note] if count else []
+    return array, [note]
+
+
+def _is_nodata(array: Array, value: float) -> npt.NDArray[np.bool_]:
+    """Return where an array has GDAL's "no data" value; NaN has none."""
+    if array.dtype.kind != "f":
+        found: npt.NDArray[np.bool_] = np.equal(array, value)
+        return found if value.is_integer() else np.zeros(array.shape, bool)
+    with np.errstate(over="ignore"):
+        where = array == array.dtype.type(value)
+        # written with fewer digits than the type has, as -3.40282e+38
+        near = 2e-6 * abs(value)
+        where |= np.abs(array - value) <= near if math.isfinite(value) else False
+    return where & ~np.isnan(array)
 
 
 def _value_line(file: tifffile.TiffFile, page: Any) -> tuple[float, float, str, str] | None:

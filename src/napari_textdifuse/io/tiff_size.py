@@ -85,7 +85,8 @@ def _ome(xml: str) -> Size | None:
         return None
     sizes: list[float | None] = []
     for axis in "XYZ":
-        mm = _MM.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+        # an inch of OME-XML is one of the object
+        mm = MILLIMETRES.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
         try:
             size = float(pixels.get(f"PhysicalSize{axis}", "nan")) * (mm or math.nan)
         except ValueError:
