@@ -52,6 +52,29 @@ def test_scaled_integers_become_float32(tmp_path):
     np.testing.assert_allclose(volume.array, ramp().transpose() * 0.5 - 1000)
 
 
+@pytest.mark.parametrize(
+    ("kind", "at", "form"), [(nib.Nifti1Image, 108, "<f"), (nib.Nifti2Image, 168, "<q")]
+)
+@pytest.mark.parametrize("offset", [0, 347, -5])
+def test_values_do_not_begin_within_the_header(tmp_path, kind, at, form, offset):
+    data = bytearray(kind(ramp(), AFFINE).to_bytes())
+    struct.pack_into(form, data, at, offset)
+    for name, content in (("x.nii", bytes(data)), ("x.nii.gz", gzip.compress(bytes(data)))):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ReadError, match=rf"begin at byte {offset}, within the header"):
+            io.read(tmp_path / name)
+
+
+def test_rgb_with_equal_channels_is_grey(tmp_path):
+    pixels = np.zeros((6, 5, 4), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    for channel in "RGB":
+        pixels[channel] = ramp(dtype=np.uint8)
+    nib.save(nib.Nifti1Image(pixels, AFFINE), tmp_path / "x.nii")
+    volume = io.read(tmp_path / "x.nii")
+    np.testing.assert_array_equal(volume.array, ramp(dtype=np.uint8).transpose())
+    assert any("read as grey" in note for note in volume.metadata["notes"])
+
+
 def test_big_endian_becomes_native(tmp_path):
     image = nib.Nifti1Image(ramp(dtype=">i2"), AFFINE, nib.Nifti1Header(endianness=">"))
     nib.save(image, tmp_path / "x.nii")

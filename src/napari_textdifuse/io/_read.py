@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ..errors import InputError, ReadError, TextDiFuseError
 from ..meaning import infer
-from ..names import facts_in_name
+from ..names import NameFacts, facts_in_name
 from ..volume import Volume
 from ._quiet import reason
 from ._series import SeriesInfo, TimeSeries
+from .channels import without_equal_channels
 
 #: Suffixes by what reads them; anything else may be DICOM.
 NIFTI = (".nii", ".nii.gz")
@@ -59,7 +60,7 @@ def read(
     """
     path = Path(path).expanduser()
     with _damage_in_one_sentence(path):
-        return infer(_open(path, series).at(time), facts_in_name(path))
+        return _interpreted(_open(path, series).at(time), facts_in_name(path))
 
 
 def read_times(path: str | os.PathLike[str], *, series: str | None = None) -> list[Volume]:
@@ -86,7 +87,11 @@ def read_times(path: str | os.PathLike[str], *, series: str | None = None) -> li
     with _damage_in_one_sentence(path):
         opened = _open(path, series)
         named = facts_in_name(path)
-        return [infer(opened.at(time), named) for time in range(opened.count)]
+        return [_interpreted(opened.at(time), named) for time in range(opened.count)]
+
+
+def _interpreted(volume: Volume, named: NameFacts) -> Volume:
+    return infer(without_equal_channels(volume), named)
 
 
 def _open(path: Path, series: str | None) -> TimeSeries:

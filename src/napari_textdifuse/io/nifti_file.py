@@ -90,17 +90,34 @@ def stored_fields(path: Path, header: Any) -> tuple[Any, bool, bool]:
 
 
 def _check_offset(path: Path, compressed: bool) -> None:
-    """Refuse values that begin after gigabytes of extensions, which nibabel reads at once."""
+    """Refuse values that begin within the header, or after gigabytes of extensions.
+
+    nibabel reads both: the first as values, the second at once.
+    """
     with _opened(path, compressed) as file:
-        block = file.read(112)
+        block = file.read(348)
     for order in "<>":
-        if len(block) == 112 and struct.unpack(f"{order}i", block[:4])[0] == 348:
+        if len(block) < 348:
+            return
+        size = struct.unpack(f"{order}i", block[:4])[0]
+        if size == 348:  # NIfTI-1
             offset = struct.unpack(f"{order}f", block[108:112])[0]
-            if math.isfinite(offset) and offset > LONGEST_HEADER:
-                raise ReadError(
-                    f"{path.name}: its header is {in_words(offset)} long; the file is damaged, "
-                    "export it again."
-                )
+            single = block[344:347] == b"n+1"
+        elif size == 540:
+            offset = struct.unpack(f"{order}q", block[168:176])[0]
+            single = block[4:7] == b"n+2"
+        else:
+            continue
+        if math.isfinite(offset) and offset > LONGEST_HEADER:
+            raise ReadError(
+                f"{path.name}: its header is {in_words(offset)} long; the file is damaged, "
+                "export it again."
+            )
+        if single and not offset >= size:
+            raise ReadError(
+                f"{path.name}: by its header the values begin at byte {offset:g}, within the "
+                "header (vox_offset); the file is damaged, export it again."
+            )
 
 
 def _inflate(data: bytes, name: str) -> bytes:
