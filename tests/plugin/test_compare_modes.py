@@ -510,8 +510,25 @@ def test_captions_side_by_side(make, viewer):
     panel.start(SideBySideMode)
     named = [layer.name for layer in viewer.layers if layer.name_overlay.visible]
     assert named == ["one", "two"]
+    assert {layer.name_overlay.font_size for layer in viewer.layers} == {10}
     panel.stop()
     assert not any(layer.name_overlay.visible for layer in viewer.layers)
+
+
+def test_a_long_caption_fits_its_field(make_napari_viewer, make):
+    """The terms are at its end: two results of a pair had the same caption."""
+    viewer = make_napari_viewer(show=True)
+    for term in ("grey matter", "ventricle"):
+        name = f"Fused: MR series 3 + NM series 5, {term}"
+        viewer.add_image(np.zeros((20, 20)), name=name)
+    panel = make(viewer).view
+    panel.start(SideBySideMode)
+    canvas = viewer.window._qt_viewer.canvas
+    for layer in viewer.layers:
+        text = canvas._layer_overlay_to_visual[layer][layer.name_overlay]
+        assert 0.4 < text.x_size / (viewer.canvas.size[1] / 2) < 1
+    panel.stop()
+    assert {layer.name_overlay.font_size for layer in viewer.layers} == {10}
 
 
 def test_what_a_closed_window_deleted_is_not_restored():

@@ -119,6 +119,18 @@ def test_an_image_opened_above_a_result_is_seen_alone(window, qtbot, tmp_path):
         assert (top.name, top.blending, top.opacity) == (name, blending, opacity)
 
 
+def test_an_image_that_napari_opens_above_a_result_is_seen_alone(window, qtbot, tmp_path):
+    """Then the panel, not the reader, would mix it with the other input."""
+    from PIL import Image as Picture
+
+    viewer, widget = window
+    fuse(widget, qtbot, "tumour")
+    del viewer.layers["pet"]
+    Picture.fromarray(np.full((20, 24), 200, np.uint8)).save(tmp_path / "visible.png")
+    viewer.open(tmp_path / "visible.png", plugin="napari")
+    assert (viewer.layers[-1].name, viewer.layers[-1].opacity) == ("visible", 1)
+
+
 def test_a_long_message_takes_two_lines_and_the_rest_is_shown_on_demand(qtbot):
     line = MessageLine()
     qtbot.addWidget(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -9,6 +10,11 @@ from napari.layers import Image
 from qtpy.QtCore import QTimer
 
 from .mode import Mode
+
+#: Smallest and largest size of a caption, in points; the latter is napari's own.
+SMALLEST, LARGEST = 5.0, 10.0
+#: Width of an average character of one point, in pixels.
+PIXELS = 0.95
 
 
 class FlickerMode(Mode):
@@ -93,12 +99,20 @@ class SideBySideMode(Mode):
         for layer in self.layers:  # napari's own captions
             self.changes.set(layer.name_overlay, "visible", True)
             self.changes.set(layer.name_overlay, "box", True)
+            size = caption_size(layer.name, self._field_width())
+            self.changes.set(layer.name_overlay, "font_size", size)
         grid = _part(self.viewer, "canvas", "grid")
         self.changes.set(grid, "stride", 1)
         self.changes.set(grid, "shape", (-1, -1))
         self.changes.set(grid, "enabled", True)
         self._fit()
         self.show("Row by row: " + ", ".join(layer.name for layer in self.layers))
+
+    def _field_width(self) -> float:
+        """Return the width of a field of napari's grid, in pixels."""
+        canvas = getattr(self.viewer, "canvas", None)
+        size = getattr(canvas, "size", None) or self.viewer._canvas_size  # before napari 0.9
+        return float(size[1]) / math.ceil(math.sqrt(len(self.layers)))
 
     def _fit(self) -> None:
         """Show all of every image: the grid's fields are smaller than the whole canvas."""
@@ -108,6 +122,19 @@ class SideBySideMode(Mode):
                 self.changes.set(camera, name, getattr(camera, name))
             if step is not None:
                 step(reset_camera_angle=False)
+
+
+def caption_size(name: str, width: float) -> float:
+    """Return the size of a caption in points, with which results can be told apart.
+
+    Parameters
+    ----------
+    name : str
+    width : float
+        Pixels that there are; napari cuts what is longer at its end, where the terms are.
+    """
+    fitting = width / (PIXELS * max(1, len(name)))
+    return max(SMALLEST, min(LARGEST, fitting))
 
 
 def _part(viewer: Any, home: str, name: str) -> Any:

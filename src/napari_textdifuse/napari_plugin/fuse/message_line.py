@@ -93,7 +93,7 @@ class MessageLine(QWidget):  # type: ignore[misc]
 
 
 def fitted(text: str, width: int, metrics: QFontMetrics) -> str:
-    """Return as much of a text as fits into `LINES` lines, whole sentences if possible.
+    """Return as much of a text as fits into `LINES` lines: sentences, clauses or words.
 
     Parameters
     ----------
@@ -106,14 +106,16 @@ def fitted(text: str, width: int, metrics: QFontMetrics) -> str:
     def fits(part: str) -> bool:
         place = QRect(0, 0, max(width, 1), 10_000)
         box = metrics.boundingRect(place, int(Qt.TextFlag.TextWordWrap), part)
-        return bool(box.height() <= LINES * metrics.lineSpacing() and box.width() <= width)
+        # half a line more: heights are rounded where the screen is scaled
+        return bool(box.height() < (LINES + 0.5) * metrics.lineSpacing() and box.width() <= width)
 
     if width <= 0 or fits(text):
         return text
-    ends = [match.start() for match in _ENDS.finditer(text)]
-    sentences = [text[:end] for end in ends if text[end - 1] in ".!?"]
-    for part in reversed(sentences):
-        if fits(part):
-            return part
-    words = [f"{text[:end]} ..." for end in ends]
-    return next((part for part in reversed(words) if fits(part)), words[0] if words else text)
+    ends = [match.start() for match in _ENDS.finditer(text)] or [len(text)]
+    longest = next((end for end in reversed(ends) if fits(f"{text[:end]} ...")), ends[0])
+    for marks, rest in ((".!?", ""), (";", " ...")):
+        parts = [end for end in ends if text[end - 1] in marks or text[end : end + 1] in (*marks,)]
+        best = max((end for end in parts if fits(text[:end] + rest)), default=0)
+        if best > longest / 2:
+            return text[:best] + rest
+    return f"{text[:longest]} ..."

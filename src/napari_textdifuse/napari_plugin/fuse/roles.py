@@ -129,7 +129,7 @@ class ChosenPair:
         for number, box in enumerate(boxes):
             box.changed.connect(lambda layer, number=number: self._remember(number, layer))
 
-    def fill(self, images: Sequence[Any], refresh: Any) -> None:
+    def fill(self, images: Sequence[Any], refresh: Any, alone: bool = True) -> None:
         """Choose from the current layers.
 
         Parameters
@@ -137,9 +137,12 @@ class ChosenPair:
         images : sequence of Image
         refresh : callable
             Updates the lists of the boxes.
+        alone : bool
+            Whether nothing but such images is seen; a new one then shows the one below.
         """
         before = set(self._seen)
-        show_both(images, before)
+        if alone:
+            show_both(images, before)
         self._seen.update(images)  # first: a changed name fills the boxes again
         tell_apart(images, before)
         self._filling = True

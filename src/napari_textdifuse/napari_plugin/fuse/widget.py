@@ -126,7 +126,10 @@ class FusionWidget(Form):
     def reset_choices(self, *_: Any) -> None:
         """Update the lists of layers; empty choices are filled by modality and name."""
         drawn = self.drawn.value
-        self._pair.fill(self._images(), super().reset_choices)
+        images = self._images()
+        seen = [v for v in self._viewer.layers if isinstance(v, Image) and v.visible]
+        alone = all(layer in images for layer in seen)
+        self._pair.fill(images, super().reset_choices, alone)
         if drawn is not self.drawn.value and drawn in self.drawn.choices:
             self.drawn.value = drawn  # it was renamed
         self._show_controls()
