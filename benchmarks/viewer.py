@@ -192,7 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
     first_image, second_image = head(options.slices, options.side)
     viewer.layers.extend([first_image, second_image])
     widget.image_a.value, widget.image_b.value = first_image, second_image
-    viewer.dims.set_current_step(0, 0)  # the slice on show is previewed first
+    viewer.dims.set_current_step(0, 0)  # the displayed slice is previewed first
     widget.quality.value, widget.prompt.value = "fast", "brain, tumour"
     finished = options.slices // 2
     for k in range(options.repeats):

@@ -38,7 +38,7 @@ def stop_when(wanted: Callable[[], bool]) -> Iterator[None]:
 
 
 def uninterrupted() -> AbstractContextManager[None]:
-    """Let short work in this thread finish although a stop is wanted: keeping what is done."""
+    """Let short work in this thread finish after a stop was requested, to keep what is done."""
     return stop_when(lambda: False)
 
 

@@ -125,7 +125,7 @@ class SideBySideMode(Mode):
 
 
 def caption_size(name: str, width: float) -> float:
-    """Return the size of a caption in points, with which results can be told apart.
+    """Return the size in points at which a caption fits into its field.
 
     Parameters
     ----------
