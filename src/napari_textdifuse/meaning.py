@@ -23,6 +23,9 @@ _IN_HU = (
     "The lowest value of this CT is that of air, so its values were taken as Hounsfield units; "
     "state the unit if they are not."
 )
+NOT_STATED_HU = (
+    "The CT values are not stated to be Hounsfield units, so they were read as arbitrary units."
+)
 _NONE_ASSUMED = "so no modality was assumed; state the modality."
 #: At most so many values, 0, 1, 2 ..., are those of a mask.
 _FEW = 8
@@ -163,8 +166,8 @@ def state(
     if volume.unit != LABEL_UNIT and _contradicts(changes.get("modality"), volume, changes):
         # the unit was derived for another kind of image
         changes["unit"], sources["unit"] = "a.u.", "unknown"
-    asked = {"unit": _IN_HU, "modality": _NONE_ASSUMED}
-    answered = tuple(text for name, text in asked.items() if name in changes)
+    asked = {"unit": (_IN_HU, NOT_STATED_HU), "modality": (_NONE_ASSUMED,)}
+    answered = tuple(text for name, texts in asked.items() if name in changes for text in texts)
     before = [n for n in volume.metadata.get("notes", ()) if not n.endswith(answered)]
     metadata = {**volume.metadata, "notes": (*before, *notes)}
     return infer(replace(volume, **changes, sources=sources, metadata=metadata))  # type: ignore[arg-type]
@@ -232,6 +235,8 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
         return volume
     if notes:
         old = tuple(volume.metadata.get("notes", ()))
+        if _IN_HU in notes:
+            old = tuple(note for note in old if note != NOT_STATED_HU)
         changes["metadata"] = {**volume.metadata, "notes": (*old, *notes)}
     return replace(volume, sources=sources, **changes)
 

@@ -4,6 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 from pydicom.uid import JPEGLosslessSV1
 
 from napari_textdifuse import io
@@ -441,3 +443,70 @@ def test_a_ct_without_an_intercept(tmp_path, make_dicom, save_dicom, low, unit):
     notes = " ".join(volume.metadata["notes"])
     assert "no rescale intercept" in notes
     assert ("not stated to be Hounsfield" in notes) == (unit == "a.u.")
+
+
+def test_a_unit_taken_from_the_values_replaces_that_none_is_stated(
+    tmp_path, make_dicom, save_dicom
+):
+    stored = np.arange(-1000, 1000, 10, dtype=np.int16).reshape(10, 20)
+    path = save_dicom(make_dicom(stored, RescaleType="US", RescaleIntercept=0), tmp_path / "x.dcm")
+    volume = io.read(path)
+    assert volume.unit == "HU"
+    (note,) = [n for n in volume.metadata["notes"] if "Hounsfield" in n]
+    assert "were taken as Hounsfield units" in note
+
+
+def macro(**tags):
+    made = Dataset()
+    for key, value in tags.items():
+        setattr(made, key, value)
+    return Sequence([made])
+
+
+def test_a_slope_of_zero_is_ignored(tmp_path, make_dicom, save_dicom, make_enhanced):
+    stored = np.arange(24, dtype=np.uint16).reshape(4, 6)
+    made = make_dicom(stored, RescaleSlope=0, RescaleIntercept=-1000)
+    frames = [
+        {
+            "PlanePositionSequence": macro(ImagePositionPatient=[0, 0, float(k)]),
+            "PixelValueTransformationSequence": macro(RescaleSlope=0, RescaleIntercept=-1000),
+        }
+        for k in range(2)
+    ]
+    enhanced = make_enhanced(np.stack([stored] * 2), frames)
+    for dataset, expected in ((made, stored), (enhanced, np.stack([stored] * 2))):
+        volume = io.read(save_dicom(dataset, tmp_path / "x.dcm"))
+        np.testing.assert_allclose(volume.array, expected - 1000.0)
+        assert any("slope (0028,1053) of 0 was ignored" in n for n in volume.metadata["notes"])
+
+
+@pytest.mark.parametrize(
+    ("signed", "padding", "tags", "replaced"),
+    [
+        (False, 63536, {}, True),  # -2000 written without a sign
+        (False, 63536, {"PixelPaddingRangeLimit": 63530}, True),
+        (False, 0, {}, False),  # darker than all
+        (True, -2000, {}, False),
+        (True, 32767, {}, True),
+        (False, 200, {}, False),  # among the measured values
+    ],
+)
+def test_padding_brighter_than_the_image_becomes_its_lowest_value(
+    tmp_path, make_series, signed, padding, tags, replaced
+):
+    values = np.random.default_rng(0).integers(24, 3000, (4, 8, 9))
+    outside = np.zeros(values.shape, bool)
+    outside[:, :2, :3] = True
+    stored = np.where(outside, padding, values).astype(np.int16 if signed else np.uint16)
+    if "PixelPaddingRangeLimit" in tags:
+        stored[:, 0] = np.where(outside[:, 0], 63533, stored[:, 0])
+    each = {"PixelPaddingValue": padding, **tags}
+    make_series(tmp_path, stored, each=lambda k: {"RescaleSlope": 1 + k, **each})
+    volume = io.read(tmp_path)
+    slope = np.arange(1, 5).reshape(4, 1, 1)
+    expected = stored * slope.astype(float) - 1024
+    if replaced:
+        expected[outside] = expected[~outside].min()
+    np.testing.assert_allclose(volume.array, expected)
+    noted = any("24 of 288 pixels are padding" in n for n in volume.metadata["notes"])
+    assert noted == replaced

@@ -20,6 +20,7 @@ from .dicom_derived import stored_record
 from .dicom_find import ImageHeaders, image_header, series_info, series_of
 from .dicom_meaning import describe
 from .dicom_numbers import integer, number, vector
+from .dicom_padding import without_bright_padding
 from .dicom_pixels import is_colour
 from .dicom_slices import Slice, slices_of
 from .dicom_stack import arrange, has_position, ras_affine
@@ -162,10 +163,13 @@ def _series(
     def load(time: int) -> Volume:
         chosen = [slices[i] for i in members[time]]
         array = _stacked(chosen, label)
-        if resample is not None:
-            array = resample(array)
         headers = [s.header for s in chosen]
         rgb = is_colour(headers[0])
+        padding: list[str] = []
+        if not rgb:
+            array, padding = without_bright_padding(array, headers, label)
+        if resample is not None:
+            array = resample(array)
         meaning = describe(headers, everything, array, rgb, label)
         return Volume(
             meaning.array,
@@ -179,7 +183,7 @@ def _series(
             metadata=_facts(headers[0])
             | meaning.facts
             | _record(headers[0])
-            | {"notes": (*notes, *meaning.notes)},
+            | {"notes": (*notes, *padding, *meaning.notes)},
         )
 
     return TimeSeries(label, len(members), load, what)

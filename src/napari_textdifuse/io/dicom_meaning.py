@@ -9,7 +9,9 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
+from ..meaning import NOT_STATED_HU
 from ..volume import Array
+from .dicom_numbers import number
 from .dicom_real_world import Meaning, Window, apply_real_world
 from .enhanced_pet import is_enhanced
 from .scaling import scaled
@@ -53,6 +55,8 @@ def describe(
         )
     if rgb:
         return meaning
+    if any(number(header, "RescaleSlope") == 0 for header in headers):
+        meaning.notes.append("A rescale slope (0028,1053) of 0 was ignored.")
     if first.get("PhotometricInterpretation") == "MONOCHROME1":
         meaning.facts["PhotometricInterpretation"] = "MONOCHROME1"
         meaning.notes.append(
@@ -73,10 +77,7 @@ def describe(
         if stated:
             meaning.unit = "HU"
         else:
-            meaning.notes.append(
-                "The CT values are not stated to be Hounsfield units, so they were read as "
-                "arbitrary units."
-            )
+            meaning.notes.append(NOT_STATED_HU)
     elif modality == "RTDOSE":
         if str(first.get("DoseUnits") or "").upper() == "GY" and "DoseGridScaling" in first:
             meaning.unit = "Gy"

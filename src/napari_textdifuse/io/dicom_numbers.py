@@ -46,3 +46,11 @@ def put(header: Dataset, **values: Any) -> None:
         if key in header:
             del header[key]  # or pydicom would write into the shared element
         setattr(header, key, value)
+
+
+def changed(header: Dataset, **values: Any) -> Dataset:
+    """Return a header with other attributes; `copy.copy` would share them with the first."""
+    made = Dataset()
+    made.update(header)
+    put(made, **values)
+    return made

@@ -23,6 +23,7 @@ from pydicom.uid import (
 from ..errors import ReadError
 from ._quiet import reason
 from .dicom_find import complete_rescaling
+from .dicom_numbers import changed, number
 from .scaling import scaled
 
 Array = npt.NDArray[Any]
@@ -84,6 +85,8 @@ def decode(path: Path) -> tuple[Array, Dataset]:
 def rescale(array: Array, header: Dataset, label: str) -> Array:
     """Apply the modality LUT, or slope and intercept where they change anything (PS3.3 C.11.1).
 
+    A slope of 0, which would erase the image, counts as 1.
+
     Parameters
     ----------
     array : ndarray
@@ -103,6 +106,8 @@ def rescale(array: Array, header: Dataset, label: str) -> Array:
     ReadError
         If the header's values are damaged.
     """
+    if number(header, "RescaleSlope") == 0:
+        header = changed(header, RescaleSlope=1)
     try:
         values = apply_modality_lut(array, header)
         if values.dtype.kind == "f" and array.dtype.kind != "f":
