@@ -75,7 +75,7 @@ WRONG += [(("unet",), v, "unet") for v in (None, 3, "x", [], {}, True)]
 WRONG += [
     (("unet", "patch"), v, "patch") for v in (None, "2", 2.0, True, 0, -2, 10**9, [2], {}, 1e400)
 ]
-WRONG += [(("unet", "base"), v, "base") for v in (None, "8", 8.5, 0, -8, 10**12)]
+WRONG += [(("unet", "base"), v, "base") for v in (None, "8", 8.5, 0, -8, 10**12, 10**400)]
 WRONG += [
     (("unet", "multipliers"), v, "multipliers")
     for v in (None, 2, "12", [], [1], [1, "2"], [1, 0], [1, 10**9], [[1], [2]], [1] * 99)
@@ -111,6 +111,10 @@ WRONG += [
         {"expected": ["a"], "deviation": [1]},
         {"expected": [float("nan")], "deviation": [1]},
         {"expected": [True], "deviation": [1]},
+        # an uncertainty that is infinite, or no number of NumPy's at all
+        *({"expected": [1], "deviation": [v]} for v in (800, -800.0, 1e308, 2**70, 10**400)),
+        {"expected": [1, 1e300], "deviation": [1, 2]},
+        {"expected": [1], "deviation": [1], "modalities": [1]},
     )
 ]
 

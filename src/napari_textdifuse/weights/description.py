@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -146,15 +145,15 @@ def _calibration(folder: Path, table: Any, key: str = "calibration") -> None:
     )
     if not (
         lists
-        and all(isinstance(v, list) and v and all(map(_is_number, v)) for v in lists)
+        and all(isinstance(v, list) and v and all(map(_is_logarithm, v)) for v in lists)
         and len(lists[0]) == len(lists[1])
         and lists[0] == sorted(set(lists[0]))
         and isinstance(table.get("modalities", []), list)
         and all(map(_is_word, table.get("modalities", [])))
     ):
         wanted = (
-            "two lists of numbers of one length, expected (rising) and deviation, and a list of "
-            "modalities"
+            "two lists of logarithms (-40 to 40) of one length, expected (rising) and deviation, "
+            "and a list of modalities"
         )
         raise wrong(folder, key, wanted, table)
 
@@ -164,6 +163,9 @@ def _is_word(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and value.isprintable()
 
 
-def _is_number(value: Any) -> bool:
-    # true is an int in Python, and JSON may say NaN
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_logarithm(value: Any) -> bool:
+    """Return whether a value is a natural logarithm whose power, also squared, fits into float32.
+
+    Comparisons are exact for integers of any size, and false for NaN; true is an int in Python.
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and -40 <= value <= 40
