@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from _bench.corpus import kinds
 from fuzz import Counts, fuzz, one_input
 
-#: Kinds and seeds that gave: a folder's name, numpy's and zlib's own words.
+#: Kinds and seeds that gave: a folder's name, numpy's and zlib's own words, the end of the process
+#: (by GDCM, in C++).
 CORPUS = (
     ("grey.png", 0),
     ("colour.png", 1),
@@ -28,6 +29,7 @@ CORPUS = (
     ("volume.nii.gz", 277),
     ("jpeg.dcm", 355),
     ("volume.nii.gz", 379),
+    ("jpeg.dcm", 1765),
 )
 
 

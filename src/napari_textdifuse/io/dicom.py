@@ -21,9 +21,10 @@ from .dicom_find import ImageHeaders, image_header, series_info, series_of
 from .dicom_meaning import describe
 from .dicom_numbers import integer, number, vector
 from .dicom_padding import without_bright_padding
-from .dicom_pixels import is_colour
+from .dicom_pixels import decompressed, is_colour
 from .dicom_slices import Slice, slices_of
 from .dicom_stack import arrange, has_position, ras_affine
+from .gdcm_process import gdcm_process
 
 _silently = quiet("pydicom", "highdicom", "PIL")
 
@@ -190,7 +191,8 @@ def _series(
 
 
 def _stacked(slices: Sequence[Slice], label: str) -> Array:
-    arrays = [s.pixels() for s in slices]
+    with gdcm_process():  # one for all slices
+        arrays = [s.pixels() for s in slices]
     if len({a.shape for a in arrays}) > 1:
         raise ReadError(f"{label}: the series mixes grey and colour images.")
     if any(a.dtype.kind == "f" for a in arrays):  # a slope on some slices only
@@ -269,13 +271,15 @@ def read_segments(path: Path, label: str) -> Volume:
     hd = highdicom()
 
     try:
-        segments = hd.seg.segread(path)
+        segments = hd.seg.Segmentation.from_dataset(decompressed(path), copy=False)
         volume = segments.get_volume(combine_segments=True)
         names = {
             str(number): str(segments.get_segment_description(number).segment_label)
             for number in segments.segment_numbers
         }
-    except Exception as error:  # highdicom and the decoders raise anything
+    except ReadError:
+        raise
+    except Exception as error:  # highdicom raises anything
         raise ReadError(
             f"{label}: the segmentation cannot be read as one label image ({reason(error)}); "
             "export its segments as NIfTI."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,13 @@ from ..errors import ReadError
 from ._quiet import reason
 from .dicom_find import complete_rescaling
 from .dicom_numbers import changed, number
+from .gdcm_process import gdcm_process
 from .scaling import scaled
 
 Array = npt.NDArray[Any]
 
+#: pydicom's names of two decoders: Pillow knows few kinds of JPEG 2000, for GDCM see its process.
+LAST, GDCM = "pillow", "gdcm"
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 #: Decoders of nearly all transfer syntaxes, under permissive licences.
 _INSTALL = 'pip install "napari-textdifuse[dicom-codecs]"'
@@ -65,7 +69,7 @@ def decode(path: Path) -> tuple[Array, Dataset]:
     """
     dataset = _load(path)
     try:
-        array: Array = pixel_array(dataset)  # YBR becomes RGB
+        array = _stored(dataset, path)  # YBR becomes RGB
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if dataset.PhotometricInterpretation == "PALETTE COLOR":
             array = apply_color_lut(array, dataset)[..., :3]
@@ -80,6 +84,37 @@ def decode(path: Path) -> tuple[Array, Dataset]:
                 f"is damaged, or another decoder is needed ({_install(syntax)})."
             ) from error
         raise ReadError(f"{path.name}: the pixels cannot be decoded ({reason(error)}).") from error
+
+
+def _stored(dataset: Dataset, path: Path) -> Array:
+    """Return the values of a file, by any decoder; by GDCM last, and in another process."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    plugins = get_decoder(syntax).available_plugins if syntax.is_encapsulated else ()
+    if GDCM not in plugins:
+        return pixel_array(dataset)
+    for plugin in sorted(set(plugins) - {GDCM}, key=lambda name: name == LAST):
+        with suppress(Exception):  # decoders raise anything on damaged pixels
+            return pixel_array(dataset, decoding_plugin=plugin)
+    with gdcm_process() as gdcm:
+        return gdcm.decode(path)
+
+
+def decompressed(path: Path) -> Dataset:
+    """Return a file's data set, for libraries that would decode the pixels themselves.
+
+    Raises
+    ------
+    ReadError
+        See `decode`.
+    """
+    dataset = _load(path)
+    one_bit = dataset.get("BitsAllocated") == 1  # no JPEG has that
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated and not one_bit:
+        array, dataset = decode(path)
+        dataset.PixelData = array.astype(array.dtype.newbyteorder("<")).tobytes()
+        dataset["PixelData"].VR = "OW" if array.itemsize > 1 else "OB"
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return dataset
 
 
 def rescale(array: Array, header: Dataset, label: str) -> Array:
