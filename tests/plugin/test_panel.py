@@ -330,6 +330,15 @@ def test_messages_name_no_options_of_the_command_line(monkeypatch, name):
     ), words
 
 
+def test_words_that_the_images_cannot_show_come_last(panel, qtbot):
+    _, widget = panel
+    completer = widget._completer
+    completer.offer(lambda: (["person", "tumour", "brain parenchyma"], ["person"]))
+    qtbot.keyClicks(widget.prompt.native, "p")
+    found = [completer._model.item(k).text() for k in range(completer._model.rowCount())]
+    assert found == ["brain parenchyma", "person (not in these images)"]
+
+
 def test_completion_in_the_middle_of_a_sentence(panel, qtbot):
     _, widget = panel
     line, completer = widget.prompt.native, widget._completer

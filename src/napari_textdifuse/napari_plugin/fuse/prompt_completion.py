@@ -89,6 +89,7 @@ class PromptCompleter(QCompleter):  # type: ignore[misc]
         place = self._line.cursorPosition()
         self._after = text[place:]
         start, found = ranked(text[:place], self._words)
+        found.sort(key=self._unable.__contains__)  # what can be chosen comes first
         self._before = text[:start]
         self._model.clear()
         for word in found:
