@@ -231,16 +231,22 @@ def _needed(module: str, package: str) -> Any:
 
 
 def _lps(volume: _Image) -> tuple[Any, Any]:
-    """Return the array, three-dimensional if it has geometry, and its affine in LPS mm."""
+    """Return the array, three-dimensional if it has geometry, and its affine in LPS mm.
+
+    ITK has neither truth values nor half precision.
+    """
+    array = np.asarray(volume.array)
+    wider = {np.dtype(bool): np.uint8, np.dtype(np.float16): np.float32}.get(array.dtype)
+    array = array if wider is None else array.astype(wider)
     if volume.affine is None:
-        return volume.array, None
+        return array, None
     lps = RAS_LPS @ volume.affine
     direction = lps[:3, :3] / np.linalg.norm(lps[:3, :3], axis=0)
     if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
         raise InputError(
             f"{volume.name}: ITK cannot represent a sheared grid; resample the image first."
         )
-    return volume.array if volume.ndim == 3 else volume.array[np.newaxis], lps
+    return array if volume.ndim == 3 else array[np.newaxis], lps
 
 
 def _channels_first(volume: _Image) -> Any:

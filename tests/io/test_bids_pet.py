@@ -52,6 +52,7 @@ def read(tmp_path, changes=(), value=5000.0):
         # C-11: two half-lives of 1221.8 s
         ({"TracerRadionuclide": "C11", "ImageDecayCorrectionTime": 2443.6}, 4.0),
         ({"BodyWeight": [74]}, 2.0),
+        ({"BodyWeight": "74", "InjectionStart": "0"}, 2.0),
     ],
 )
 def test_suv_by_hand(tmp_path, changes, suv):
@@ -86,6 +87,13 @@ def test_what_is_missing_or_implausible_leaves_activity(tmp_path, changes, said)
     assert (volume.array == 5000).all()
     (note,) = [n for n in volume.metadata["notes"] if "SUV could not be computed" in n]
     assert said in note
+
+
+@pytest.mark.parametrize(("mode", "noted"), [("bolus-infusion", 1), ("infusion", 1), ("bolus", 0)])
+def test_an_infusion_is_noted(tmp_path, mode, noted):
+    volume = read(tmp_path, {"ModeOfAdministration": mode})
+    assert volume.unit == "SUVbw"
+    assert len([n for n in volume.metadata["notes"] if "tracer was infused" in n]) == noted
 
 
 def test_values_that_are_suv_or_no_pet_are_left(tmp_path):

@@ -124,6 +124,14 @@ def test_a_slice_keeps_its_place():
         np.testing.assert_allclose(volume.affine, AFFINE, atol=1e-5)
 
 
+@pytest.mark.parametrize(("dtype", "wider"), [(np.bool_, np.uint8), (np.float16, np.float32)])
+def test_types_that_itk_lacks_become_wider(dtype, wider):
+    volume = Volume((np.arange(24) % 2).reshape(2, 3, 4).astype(dtype), affine=AFFINE)
+    found = as_volume(volume.to_sitk(), "image A")
+    assert found.array.dtype == wider
+    np.testing.assert_array_equal(found.array, volume.array.astype(wider))
+
+
 def test_simpleitk_against_its_own_reader(file):
     read, made = SimpleITK.ReadImage(str(file)), VOLUME.to_sitk()
     for get in ("GetOrigin", "GetDirection", "GetSpacing", "GetSize"):
@@ -226,6 +234,22 @@ def test_xarray_by_names_and_coordinates():
     assert cropped.affine[0, 3] == pytest.approx(4.01)
     lazy = from_object(array.chunk())
     assert not isinstance(lazy.array, np.ndarray)
+
+
+def test_coordinates_like_indices_count_where_others_are_in_millimetres():
+    values = np.ones((3, 4, 5))
+    coords = {"z": [4.0, 2, 0], "y": np.arange(4), "x": 10 + 1.5 * np.arange(5)}
+    found = as_volume(xarray.DataArray(values, dims=("z", "y", "x"), coords=coords), "image A")
+    expected = np.diag([1.5, 1, -2, 1])
+    expected[:3, 3] = 10, 0, 4
+    np.testing.assert_allclose(found.affine, expected)
+    indices = {"z": range(3), "y": range(4), "x": range(5)}
+    plain = xarray.DataArray(values, dims=("z", "y", "x"), coords=indices)
+    assert as_volume(plain, "image A").affine is None
+    del coords["y"]
+    partly = as_volume(xarray.DataArray(values, dims=("z", "y", "x"), coords=coords), "image A")
+    assert partly.affine is None
+    assert "no coordinates along y" in partly.metadata["notes"][0]
 
 
 def test_xarray_of_an_oblique_grid_survives_a_crop():

@@ -83,7 +83,13 @@ def sidecar_scale(content: Mapping[str, Any]) -> SidecarScale:
             "Bq/mL",
             f"SUV could not be computed because {missing}; the values are in Bq/mL.",
         )
-    return SidecarScale(to_activity * factor, "SUVbw", facts=facts)
+    note = None
+    if "infusion" in str(content.get("ModeOfAdministration") or "").casefold():
+        note = (
+            "The tracer was infused (ModeOfAdministration); SUV counts all of it from "
+            "InjectionStart on."
+        )
+    return SidecarScale(to_activity * factor, "SUVbw", note, facts)
 
 
 def _to_suv(content: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
@@ -141,10 +147,14 @@ def _half_life(content: Mapping[str, Any]) -> float:
 
 
 def _number(content: Mapping[str, Any], key: str) -> float | None:
-    """Return a finite number; of a list with one value, that value."""
+    """Return a finite number, also if it is written as text; of a list with one value, that."""
     value = content.get(key)
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
-    return float(value) if np.isfinite(value) else None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if np.isfinite(number) else None

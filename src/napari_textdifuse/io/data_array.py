@@ -117,6 +117,7 @@ def _check_colours(found: Any, array: Any, name: str) -> None:
 def _affine(found: Any, dims: dict[str, Any], name: str, notes: list[str]) -> Any:
     steps, first = np.ones(3), np.zeros(3)
     placed: dict[str, bool] = {}
+    counted: list[str] = []  # axes whose coordinates may be indices
     said_unit = False
     for letter, dim in dims.items():
         axis = "xyz".index(letter)
@@ -133,8 +134,11 @@ def _affine(found: Any, dims: dict[str, Any], name: str, notes: list[str]) -> An
                 "no position."
             )
         placed[letter] = factor is not None and not indices
+        counted += [letter] if indices else []
         said_unit |= unit is not None
         first[axis], steps[axis] = first[axis] * (factor or 1), steps[axis] * (factor or 1)
+    if any(placed.values()):
+        placed |= dict.fromkeys(counted, True)
     attrs = found.attrs
     if not any(placed.values()) and DIRECTION not in attrs and "direction" not in attrs:
         return None
