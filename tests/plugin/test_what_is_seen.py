@@ -7,7 +7,7 @@ import pytest
 from head_layers import head
 from napari.layers import Image
 from qtpy.QtCore import QPoint, Qt
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtWidgets import QMessageBox, QSlider
 
 from napari_textdifuse import Volume
 from napari_textdifuse.io import write
@@ -193,6 +193,21 @@ def test_saving_names_no_path_and_the_buttons_stay(window, qtbot, tmp_path, monk
         qtbot.wait(50)
         heights.add(dialog.buttons.mapTo(dialog, QPoint(0, 0)).y())
     assert len(heights) == 1
+
+
+def test_a_click_next_to_the_handle_moves_every_slider(window, qtbot):
+    """It had changed the balance by 0.00001, and fused again."""
+    _, widget = window
+    widget.more.value = True
+    widget.restoration.each.native.click()
+    widget.strengths.follow({1: "tumour", 2: "brain"}, 1.0)
+    sliders = widget.native.findChildren(QSlider)
+    assert len(sliders) == 9
+    for slider in sliders:
+        assert slider.pageStep() == 4 * slider.singleStep()
+        assert slider.pageStep() > (slider.maximum() - slider.minimum()) / 20
+    qtbot.keyClick(widget.strength.native.findChild(QSlider), Qt.Key.Key_PageDown)
+    assert widget.strength.value == pytest.approx(0.8)
 
 
 def test_the_caption_of_the_colour_bar_is_short():

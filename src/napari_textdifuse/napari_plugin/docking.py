@@ -8,7 +8,16 @@ from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QDockWidget, QFrame, QLabel, QMainWindow, QScrollArea, QStyle, QWidget
+from qtpy.QtWidgets import (
+    QDockWidget,
+    QFrame,
+    QLabel,
+    QMainWindow,
+    QScrollArea,
+    QSlider,
+    QStyle,
+    QWidget,
+)
 
 #: Name of every panel of this plugin, as a Qt object.
 PANEL = "textdifuse-panel"
@@ -191,6 +200,21 @@ def take_typed(*boxes: Any) -> None:
     """Take the numbers that are still being typed in such fields."""
     for box in boxes:
         box.native.stepBy(0)  # Qt's `interpretText` does nothing in superqt's fields of integers
+
+
+def set_page_step(*sliders: Any) -> None:
+    """Let a click next to the handle, and Page Up and Page Down, move sliders by four steps.
+
+    magicgui leaves Qt's page of ten units, of which it makes a million.
+
+    Parameters
+    ----------
+    *sliders : magicgui.widgets.FloatSlider
+    """
+    for slider in sliders:
+        native = slider.native
+        bar = native if isinstance(native, QSlider) else native.findChild(QSlider)
+        bar.setPageStep(4 * bar.singleStep())
 
 
 def tab_after(before: QWidget, added: QWidget) -> None:

@@ -23,7 +23,7 @@ from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QComboBox
 
 from ...locate import locator_names
-from ..docking import Scroll, align_labels, tab_after
+from ..docking import Scroll, align_labels, set_page_step, tab_after
 from ..results import EXTRAS
 from .alignment import AlignmentBadge
 from .availability import grey_item
@@ -130,6 +130,7 @@ class Form(Container):  # type: ignore[type-arg]
             tooltip="More of image A (left) or of image B (right). The displayed result is "
             "updated, the current slice first.",
         )
+        set_page_step(self.strength, self.balance)
         self.restoration = RestoreBox()
         self.view = ViewBox()
         self.colour_bar = self.view.colour_bar

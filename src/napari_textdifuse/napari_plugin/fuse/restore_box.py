@@ -7,7 +7,7 @@ from typing import Any
 
 from magicgui.widgets import Container, FloatSlider, PushButton
 
-from ..docking import align_labels
+from ..docking import align_labels, set_page_step
 from .outcome import RESTORATIONS, restoration_words
 
 _TIPS = {
@@ -28,6 +28,7 @@ class RestoreBox(Container):  # type: ignore[type-arg]
         self._values = dict.fromkeys(RESTORATIONS, 1.0)
         self._reasons: dict[str, str] = {}
         self.all = FloatSlider(value=100, min=0, max=100, step=5, readout=False, tooltip=_TIP)
+        set_page_step(self.all)
         self.each = PushButton(text="Each", tooltip="Set noise, light and colour one by one.")
         self.each.native.setCheckable(True)
         self.each.native.setMaximumWidth(64)
@@ -94,6 +95,7 @@ class RestoreBox(Container):  # type: ignore[type-arg]
             for kind in RESTORATIONS:
                 slider = FloatSlider(min=0, max=100, step=5, value=100, readout=False)
                 slider.changed.connect(lambda percent, kind=kind: self._set_one(kind, percent))
+                set_page_step(slider)
                 self.sliders[kind] = slider
                 self._rows.append(slider)
             self._show()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from magicgui.widgets import Container, FloatSlider
 
-from ..docking import align_labels
+from ..docking import align_labels, set_page_step
 
 #: More objects than this share the one strength.
 MOST = 12
@@ -54,6 +54,7 @@ class StrengthBox(Container):  # type: ignore[type-arg]
                     readout=False,
                     tooltip="Strength of this object; press Update from mask.",
                 )
+                set_page_step(slider)
                 self._sliders[label] = slider
                 self.append(slider)
             align_labels(self)

@@ -12,7 +12,7 @@ from napari.layers import Image
 from ...volume import FUNCTIONAL
 from ..compare.mode import Changes
 from ..compare.switched import BlendMode
-from ..docking import open_panel
+from ..docking import open_panel, set_page_step
 from ..layers import KEY
 
 #: Positions of the slider that show one image alone.
@@ -32,6 +32,7 @@ class ViewBox(Container):  # type: ignore[type-arg]
             step=0.05,
             tooltip="Left: image A. Middle: image B. Right: the fused image.",
         )
+        set_page_step(self.fade)
         self.planes = PushButton(
             text="Three planes", tooltip="Axial, coronal and sagittal through one point, linked."
         )
