@@ -45,7 +45,7 @@ BLACK, MARGIN = 1.0, 1 / 255
 AGREE, AGREE_WIDTH, KEPT, KEPT_MEAN, KEPT_NOISE = 6 / 255, 3.0, 7 / 255, 2.0, 3.0
 #: Part of the change that is taken back where its mean shows that nothing is restored, and the
 #: mean below which that is so.
-TAKEN, CALM = 0.4, 1 / 255
+TAKEN, CALM = 0.4, 2 / 255
 #: How often haze is cleared, and the width in pixels of what then raises the image to its sources.
 ROUNDS, RAISED = 2, 2.0
 #: Standard deviations between the mean and the first percentile of a normal distribution.
