@@ -210,6 +210,18 @@ def test_a_click_next_to_the_handle_moves_every_slider(window, qtbot):
     assert widget.strength.value == pytest.approx(0.8)
 
 
+def test_the_line_says_that_the_only_candidate_was_rejected(window, qtbot):
+    """It had said "Fused t1 and pet", as if nothing had been asked for."""
+    _, widget = window
+    fuse(widget, qtbot, "tumour")
+    widget.candidates.reject.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+    assert widget.message.text == "Rejected by hand, out of 1 candidate: tumour."
+    widget.candidates.undo.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+    assert widget.message.text.startswith("tumour: 1 object, 2 slices")
+
+
 def test_the_caption_of_the_colour_bar_is_short():
     layer = Image(np.zeros((4, 4)), metadata={"textdifuse": {"modality": "NM", "unit": "a.u."}})
     assert caption(layer) == "SPECT, no unit"

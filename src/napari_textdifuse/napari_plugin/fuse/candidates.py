@@ -317,4 +317,5 @@ def rejection_note(decisions: Sequence[Mapping[str, Any]]) -> str:
     rejected = [str(row["object"]) for row in decisions if row["decision"] == REJECTED]
     if not rejected:
         return ""
-    return f"Rejected by hand, out of {len(decisions)} candidates: {', '.join(rejected)}."
+    count = f"{len(decisions)} candidate{'' if len(decisions) == 1 else 's'}"
+    return f"Rejected by hand, out of {count}: {', '.join(rejected)}."

@@ -164,6 +164,9 @@ class Job:
                 record["warnings"] = [*record["warnings"], *([note] if note else [])]
         self.candidates = candidates_of(result)
         self.message, self.result = self.describe(result), result
+        note = rejection_note(self.decisions)
+        if note and not any(row["voxels"] for row in result.objects):  # all were rejected
+            self.message = replace(self.message, text=note)
         if self.corrects is None:
             self.message = self.message.with_details(clipping_notes(self.session.pair))
         return result
