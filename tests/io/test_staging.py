@@ -89,10 +89,14 @@ def test_signals_wait_for_the_last_file(moves, tmp_path, monkeypatch):
         real(source, target)
 
     monkeypatch.setattr(staging.os, "replace", replace)
-    with pytest.raises(KeyboardInterrupt):
-        publish(moves, [tmp_path / "gone"])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            publish(moves, [tmp_path / "gone"])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert contents(tmp_path) == {"image": "new", "record": "new"}
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_only_what_the_dead_left_is_swept(tmp_path):
