@@ -127,6 +127,8 @@ from napari_textdifuse.names import contrast_in, facts_in_name
         ("MRHead.nrrd", "MR", None),
         ("CTACardio.nii.gz", "CT", None),
         ("headct.nii.gz", "CT", None),
+        ("petscan01.png", "PT", None),
+        ("MRIscan.png", "MR", None),
         ("SAGT1.nii.gz", "MR", "T1"),
         ("3DT1.nii.gz", "MR", "T1"),
         ("avg152T1.nii", "MR", "T1"),
@@ -224,6 +226,10 @@ def test_folders(path, modality, contrast):
         ("CHAOS/MR/1/Ground/IMG-0004.png", "MR", "ground"),
         ("brain_tumor_mri/Tr-gl_0010.jpg", None, None),  # images of tumours
         ("low_dose_ct.nii.gz", None, None),
+        ("t1_bias_corrected.nii.gz", None, None),
+        ("T1_bias_field.nii.gz", "MR", "bias"),
+        ("field_of_view_ct.nii.gz", None, None),
+        ("T1_1Warp.nii.gz", "MR", "1warp"),
     ],
 )
 def test_the_name_of_a_mask_or_map_only_suggests(path, suggested, doubt):

@@ -74,13 +74,15 @@ PARTS = (
     *("prediction", "predictions", "manual", "totalsegmentator", "heatmap", "saliency"),
     *("overlay", "gradcam", "edge", "edges", "fused", "fusion", "uncertainty", "contribution"),
     *("residual", "residuals", "bias", "biasfield", "field", "warp", "warpfield"),
-    *("displacement", "deformation", "xfm", "jacobian", "jac", "tsnr"),
+    *("displacement", "deformation", "xfm", "jacobian", "jac", "tsnr", "thickness"),
 )
 #: Ends of further such words: "brainmask", "strucseg".
-_ENDINGS = ("mask", "masks", "seg", "segs")
+_ENDINGS = ("mask", "masks", "seg", "segs", "warp")
 #: Words before these two that change their meaning: a low-dose CT, a low-field MRI.
 _STRENGTH = ("low", "ultra", "ultralow", "high", "half", "quarter", "full", "standard", "normal")
 _OF_STRENGTH = ("dose", "field")
+#: Pairs of words that name no map.
+_NO_MAP = ("field of", "bias corrected", "bias corr", "bias correction", "bias free")
 #: Tissue classes, modulated or warped, and deformations, as SPM and CAT12 name them: c1T1, mwp1T1.
 _SPM = re.compile(r"(s?[mrw]+[cp][1-6]|[cp][1-6](?=[A-Za-z])|i?y_(?=.)|u_rc[1-6])")
 
@@ -103,11 +105,11 @@ _NUMBERED = re.compile(
 )
 _ORGANS = (
     "head|brain|neck|chest|thorax|lung|cardio|cardiac|heart|breast|abdomen|liver|kidney|pelvis"
-    "|prostate|spine|knee"
+    "|prostate|spine|knee|scans?"
 )
 _PLANES = "2d|3d|ax|axial|tra|sag|cor"
-#: "CTChest", "MRhead", "headct".
-_OF_ORGAN = re.compile(rf"(?:{_ORGANS})?(cta?|mri?|pet|spect)(?:{_ORGANS})?")
+#: "CTChest", "MRhead", "headct", "petscan01".
+_OF_ORGAN = re.compile(rf"(?:{_ORGANS})?(cta?|mri?|pet|spect)(?:{_ORGANS})?\d*")
 #: "3DT1", "SAGT1", "T1ax".
 _IN_PLANE = re.compile(rf"(?:{_PLANES})*(t1w?|t1ce?|t2w?|pdw?|flair|dwi)(?:{_PLANES})*")
 #: "avg152T1", "case2CT".
@@ -196,7 +198,8 @@ def part_in(name: str, *, folder: bool = False) -> str | None:
         words += ["label"] if f"label-{described}" in name else [described.casefold()]
     pairs = zip(["", *words], words, [*words[1:], ""], strict=False)
     for before, word, after in pairs:
-        if word in _OF_STRENGTH and before in _STRENGTH:
+        strength = word in _OF_STRENGTH and before in _STRENGTH
+        if strength or f"{word} {after}" in _NO_MAP:
             continue
         if word in MASKS or word.endswith(_ENDINGS) or (word in PARTS and not folder):
             return word
