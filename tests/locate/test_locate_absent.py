@@ -9,7 +9,10 @@ from scipy import ndimage
 from napari_textdifuse.errors import PromptError
 from napari_textdifuse.locate import LexiconLocator, known_terms
 from napari_textdifuse.locate.classes import gaussian_classes
+from napari_textdifuse.locate.intracranial import Interior, inward
 from napari_textdifuse.locate.mr import _without_bulges
+from napari_textdifuse.locate.tissue import _dark_fluid
+from napari_textdifuse.locate.views import RuleImage
 from napari_textdifuse.volume import Volume
 
 LOCATOR = LexiconLocator()
@@ -209,9 +212,7 @@ def test_on_pd_ventricles_are_brighter_or_darker_than_both_tissues_or_not_found(
     if marked:
         assert 2 * (mask & twins).sum() > 0.7 * (mask.sum() + twins.sum())
     else:  # a reason in plain words, and the level that is needed
-        assert any(
-            "differs from grey matter by" in n and "8% are needed" in n for n in location.notes
-        )
+        assert any("brighter than grey matter, where 8% are needed" in n for n in location.notes)
 
 
 def test_why_nothing_is_marked_is_said():
@@ -242,3 +243,60 @@ def test_an_eye_that_the_border_let_in_is_not_a_hyperintensity():
     inside = ball(0, 60) | ball(72, 17)
     eye, lesion = ball(72, 12), ball(-43, 12)
     np.testing.assert_array_equal(_without_bulges(eye | lesion, inside, (2.0, 2.0, 2.0)), lesion)
+
+
+def head_with_fluid(scalp, skull, brain, fluid, contrast=None, lesion=None):
+    """A head with two ventricles, and perhaps a ball of 22 mm on one side."""
+    head = ball_head(0, scalp, skull, brain, "a.u.", "MR", contrast)
+    z, y, x = 4 * (np.indices(head.shape) - np.array([24, 28, 24])[:, None, None, None])
+    array = head.array.copy()
+    for side in (-10, 10):
+        array[((z - 8) / 12) ** 2 + (y / 36) ** 2 + ((x - side) / 10) ** 2 < 1] = fluid
+    ball = (z - 16) ** 2 + (y - 8) ** 2 + (x - 36) ** 2 < 22**2
+    if lesion is not None:
+        array[ball] = lesion
+    return head.with_array(array), ball
+
+
+@pytest.mark.parametrize(("scalp", "contrast"), [(100, "DWI"), (700, "FLAIR")])
+def test_a_bright_lesion_is_not_taken_for_the_fluid_of_t2(scalp, contrast):
+    image, ball = head_with_fluid(scalp, 30, 450, 120, lesion=950)
+    location = LOCATOR.locate([image], "lesion")
+    assert any(f"assumed to be {contrast}-weighted" in note for note in location.notes)
+    mask = location.mask > 0
+    assert 2 * (mask & ball).sum() > 0.7 * (mask.sum() + ball.sum())
+
+
+def test_where_nothing_is_found_the_contrast_and_its_limit_are_said():
+    head, _ = head_with_fluid(900, 60, 600, 150)
+    location = LOCATOR.locate([head.with_array(head.array, contrast="T1")], "hyperintensity")
+    said = " ".join(location.notes)
+    assert "looked for on FLAIR and DWI only, not on T1" in said
+    assert "T1 contrast by" in said
+    unstated, _ = head_with_fluid(900, 60, 600, 150)
+    said = " ".join(LOCATOR.locate([unstated], "lesion").notes)
+    assert "its contrast is not stated; it was assumed to be" in said
+
+
+def test_a_refused_lesion_names_the_contrast_that_is_needed():
+    with pytest.raises(PromptError) as caught:
+        LOCATOR.locate([HEADS["T1"]], "infarct")
+    assert "an MR image with T2, FLAIR or DWI contrast" in str(caught.value)
+    assert "these images are MRI with T1 contrast" in str(caught.value)
+
+
+def test_grey_matter_ends_half_way_to_fluid_where_ventricles_are_small():
+    """They are the hundredth part of what is deep; around the brain fluid is a thin film."""
+    z, y, x = 2 * (np.indices((80, 96, 80)) - np.array([40, 48, 40])[:, None, None, None])
+    radius = np.sqrt(z**2 + (y / 1.2) ** 2 + x**2)
+    sharp = np.select([radius < 48, radius < 66, radius < 70], [820.0, 560.0, 200.0], 20)
+    sharp[z**2 + (y / 2) ** 2 + x**2 < 10**2] = 200
+    noise = np.random.default_rng(0).normal(0, 12, sharp.shape)
+    array = (ndimage.gaussian_filter(sharp, 0.8) + noise).astype(np.float32)
+    mm, mask = (2.0, 2.0, 2.0), radius < 70
+    view = RuleImage(array, "MR", "a.u.", mm, "MR", contrast="T1")
+    inside = Interior(mask, inward(mask, mm), float(mask.sum()) * 8 / 1000)
+    _, grey, white = _dark_fluid(view, inside, "T1")
+    for found, level in ((grey, 560), (white, 820)):
+        known = sharp == level
+        assert 2 * (found & known).sum() / (found.sum() + known.sum()) > 0.96

@@ -5,7 +5,8 @@ import pytest
 from scipy import ndimage
 from test_locate_absent import BALL, HEADS, holding
 
-from napari_textdifuse.locate import LexiconLocator
+from napari_textdifuse.locate import LexiconLocator, shading
+from napari_textdifuse.locate.classes import gaussian_mixture
 from napari_textdifuse.locate.shading import without_shading
 
 MM = (4.0, 4.0, 4.0)
@@ -59,3 +60,38 @@ def test_shading_is_not_a_lesion_and_hides_none(kind):
     assert inside.sum() * 64 == pytest.approx(4 / 3 * np.pi * BALL[1][0] ** 3, rel=0.05)
     mask = locator.locate([image.with_array(image.array * coil(head.shape))], "lesion").mask > 0
     assert 2 * (mask & inside).sum() > 0.7 * (mask.sum() + inside.sum())
+
+
+def layered():
+    """Tissues whose values overlap, and white matter deeper than grey."""
+    _, inside = tissue()
+    rng = np.random.default_rng(0)
+    depth = np.minimum(ndimage.distance_transform_edt(inside, MM) / 60, 1)
+    folds = ndimage.gaussian_filter(rng.normal(size=inside.shape), 1.5)
+    noise = rng.normal(0, 70, inside.shape)
+    order = folds / folds.std() + 6 * depth
+    limits = np.quantile(order[inside], (0.1, 0.6))
+    values = np.array([350.0, 550.0, 700.0])[np.digitize(order, limits)] + noise
+    return np.where(inside, values, 0).astype(np.float32), inside
+
+
+def test_white_matter_that_lies_deep_is_not_shading(monkeypatch):
+    monkeypatch.setattr(shading, "LEAST", 0.0)
+    array, inside = layered()
+    for field, limit in ((np.ones_like(array), 0.02), (coil(array.shape), 0.025)):
+        even = without_shading(array * field, inside, MM)
+        shown = inside & (array > 100)
+        assert np.log(even[shown] / array[shown]).std() < limit  # without layers 0.027 and 0.034
+
+
+def test_shares_are_found_in_each_stratum():
+    rng = np.random.default_rng(0)
+    true = np.array([[0.7, 0.25, 0.05], [0.7, 0.25, 0.05], [0.1, 0.2, 0.7], [0.1, 0.2, 0.7]])
+    strata = np.repeat(np.arange(4), 5000)
+    classes = np.concatenate([rng.choice(3, 5000, p=p) for p in true])
+    values = classes + rng.normal(0, 0.25, classes.shape)
+    start = gaussian_mixture(values)
+    assert start is not None
+    found = start.in_strata(4).fitted(values, 60, strata)
+    assert found.mean == pytest.approx([0, 1, 2], abs=0.03)
+    assert np.abs(found.share[[0, 3]] - true[[0, 3]]).max() < 0.06  # a little of each is added

@@ -1,25 +1,31 @@
-"""Three Gaussian classes of brightness, fitted by expectation maximisation."""
+"""Gaussian classes of brightness, fitted by expectation maximisation."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from .regions import otsu
 
 _Values = npt.NDArray[np.float64]
+_Strata = npt.NDArray[np.intp]
+#: Added to the share of each class in a stratum.
+LEAST_SHARE = 0.02
 
 
 @dataclass(frozen=True)
 class GaussianMixture:
-    """Three classes, the darkest first.
+    """K classes, the darkest first.
 
     Parameters
     ----------
-    mean, spread, share : ndarray of float64, shape (3,)
-        Spread is the standard deviation; the shares sum to 1.
+    mean, spread : ndarray of float64, shape (K,)
+        Spread is the standard deviation.
+    share : ndarray of float64, shape (K,) or (S, K)
+        They sum to 1, in each of S strata where there are several.
     least : float
         The smallest spread.
     """
@@ -29,27 +35,45 @@ class GaussianMixture:
     share: _Values
     least: float
 
-    def densities(self, values: npt.NDArray[np.floating]) -> _Values:
-        """Return the density of each class at each value, shape (N, 3)."""
+    def densities(self, values: _Values, strata: _Strata | None = None) -> _Values:
+        """Return the density of each class at each value, shape (N, K); strata has shape (N,)."""
         exponent = -0.5 * ((values[:, None] - self.mean) / self.spread) ** 2
-        return np.asarray(self.share * np.exp(exponent) / self.spread + 1e-12)
+        share = self.share if strata is None else self.share[strata]
+        return np.asarray(share * np.exp(exponent) / self.spread + 1e-12)
 
-    def posterior(self, values: npt.NDArray[np.floating]) -> _Values:
-        """Return the probability of each class at each value, shape (N, 3)."""
-        weight = self.densities(values)
+    def posterior(self, values: _Values, strata: _Strata | None = None) -> _Values:
+        """Return the probability of each class at each value, shape (N, K)."""
+        weight = self.densities(values, strata)
         return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
-    def fitted(self, values: npt.NDArray[np.floating], rounds: int) -> GaussianMixture:
+    def fitted(
+        self, values: _Values, rounds: int, strata: _Strata | None = None
+    ) -> GaussianMixture:
         """Return what so many more rounds on these values make of it."""
         now = self
         for _ in range(rounds):
-            weight = now.posterior(values)
+            weight = now.posterior(values, strata)
             total = weight.sum(axis=0) + 1e-9
             mean = (weight * values[:, None]).sum(axis=0) / total
             spread = np.sqrt((weight * (values[:, None] - mean) ** 2).sum(axis=0) / total)
-            now = GaussianMixture(mean, spread + self.least, total / total.sum(), self.least)
+            share = total / total.sum() if strata is None else _shares(weight, strata, now.share)
+            now = GaussianMixture(mean, spread + self.least, share, self.least)
         order = np.argsort(now.mean)
-        return GaussianMixture(now.mean[order], now.spread[order], now.share[order], now.least)
+        return GaussianMixture(now.mean[order], now.spread[order], now.share[..., order], now.least)
+
+    def in_strata(self, count: int) -> GaussianMixture:
+        """Return it with shares for each of so many strata, all alike to begin with."""
+        return replace(self, share=np.tile(self.share, (count, 1)))
+
+
+def _shares(weight: _Values, strata: _Strata, before: _Values) -> _Values:
+    """Return the share of each class in each stratum; neighbouring strata are much alike."""
+    count = len(before)
+    total = np.stack([np.bincount(strata, w, count) for w in weight.T], axis=1)
+    total = ndimage.gaussian_filter1d(total, 1.0, axis=0, mode="nearest") + 1e-9
+    # no class is ruled out anywhere
+    share = total / total.sum(axis=1, keepdims=True) + LEAST_SHARE
+    return np.asarray(share / share.sum(axis=1, keepdims=True))
 
 
 def gaussian_mixture(values: npt.NDArray[np.floating], rounds: int = 60) -> GaussianMixture | None:

@@ -34,6 +34,7 @@ _BRIGHT_LESION = Rule(
         view.contrast in mr.SHOWS_LESIONS or (view.contrast is None and not view.is_flat)
     ),
     guess=False,
+    needs=" with T2, FLAIR or DWI contrast (in a slice, stated)",
 )
 
 

@@ -18,7 +18,7 @@ from .protocol import Detections, Location, LocatorInfo
 from .regions import Mask, components, drop_small, empty
 from .slices import INFERRED
 from .terms import Objects, Rule, Term
-from .views import WHY_NOT, RuleImage, views_of
+from .views import WHY_NOT, RuleImage, stated_contrast, views_of
 from .vocabulary import TERMS
 
 _ALTERNATIVES = "pass mask= or boxes="
@@ -151,10 +151,10 @@ class LexiconLocator:
         )
 
     def _missing_image(self, term: Term, images: Sequence[Volume], views: list[RuleImage]) -> str:
-        kinds: dict[str, str | None] = {}
+        kinds: dict[str, str] = {}
         for rule in term.rules:
-            kinds.setdefault(rule.modality, rule.unit)
-        needs = " or ".join(_KINDS[m] + (f" in {u}" if u else "") for m, u in kinds.items())
+            kinds.setdefault(rule.modality, f" in {rule.unit}" if rule.unit else rule.needs)
+        needs = " or ".join(_KINDS[modality] + more for modality, more in kinds.items())
         have = " and ".join(map(_kind_of, images))
         unknown = any(image.modality is None for image in images)
         hint = "; set the images' modality= and unit= if you know them" if unknown else ""
@@ -175,6 +175,8 @@ def _kind_of(image: Volume) -> str:
     if image.modality is None:
         return "of unknown modality"
     name = MODALITY_NAMES.get(image.modality, image.modality)
+    if image.modality == "MR" and (contrast := stated_contrast(image)[0]):
+        return f"{name} with {contrast} contrast"
     if image.unit != "a.u.":
         return f"{name} in {image.unit}"
     return f"{name} in arbitrary units" if image.modality in ("CT", "PT", "NM") else name
@@ -223,6 +225,7 @@ def _find(request: TermRequest, views: list[RuleImage]) -> _TermResult:
         words = ", ".join(map(repr, request.unused))
         notes.append(f"{name}: {words} in the prompt had no effect.")
     tried: list[str] = []
+    inferred: list[str] = []
     for rule, view in _usable(request.term, views):
         check_stop()
         view.memo.pop(WHY_NOT, None)
@@ -242,11 +245,12 @@ def _find(request: TermRequest, views: list[RuleImage]) -> _TermResult:
             where = f"{text} in {view.name}"
             why = view.memo.get(WHY_NOT)
             tried.append(f"{why}; by the rule: {where}" if why else where)
+            inferred += _contrast_notes(view)
             continue
         count = components(mask)[1] if objects is None else len(objects.scores)
         notes += _about(request.term, count, view, text)
         return _TermResult(request, mask, view, (*notes, *side_note), objects)
-    notes.append(f"{name}: not found ({'; '.join(dict.fromkeys(tried))}).")
+    notes += [f"{name}: not found ({'; '.join(dict.fromkeys(tried))}).", *inferred]
     return _TermResult(request, empty(views[0].array), None, tuple(notes))
 
 
@@ -266,15 +270,20 @@ def _about(term: Term, count: int, view: RuleImage, text: str) -> list[str]:
             "to be "
             f"{_KINDS[view.modality]} on relative intensity."
         )
+    return notes + _contrast_notes(view)
+
+
+def _contrast_notes(view: RuleImage) -> list[str]:
+    """Note the contrast of an MR image, and how it is known."""
     inferred = getattr(view.memo.get("tissues"), "note", "") or view.memo.get(INFERRED, "")
     if inferred:
-        notes.append(
+        return [
             f"{view.name}: its contrast is not stated; it was {inferred}; state it if that is "
             "wrong."
-        )
-    elif view.contrast is not None:
-        notes.append(f"{view.name}: {view.contrast} contrast {view.contrast_source}.")
-    return notes
+        ]
+    if view.contrast is not None:
+        return [f"{view.name}: {view.contrast} contrast {view.contrast_source}."]
+    return []
 
 
 def _apply(rule: Rule, view: RuleImage) -> Mask:

@@ -22,7 +22,7 @@ from .regions import (
 from .slices import brain_in_slice, classes_in_slice, fluid_in_slice, white_is_darker
 from .symmetry import mid_plane
 from .tissue import BRIGHT_FLUID, WHITE_BRIGHTEST, tissues
-from .views import RuleImage
+from .views import WHY_NOT, RuleImage
 
 #: Standard deviations above the usual brain; chosen for this program.
 HYPERINTENSE = 3.5
@@ -97,12 +97,21 @@ def hyperintensity(view: RuleImage) -> Mask:
         return _far_above(array, whole, whole & (array >= levels[0]))
     found = tissues(view)
     if found.contrast not in ("FLAIR", "DWI"):
+        view.memo[WHY_NOT] = _not_on(found.contrast, ("FLAIR", "DWI"))
         return empty(view.array)
     array = smooth(found.even, view.mm, 0.5)
     # between skull and cortex bone marrow and fat are bright
     inner = found.inside.mask & (found.inside.distance_inside > 4.0)
     usual = found.brain if found.contrast == "FLAIR" else inner
     return _without_bulges(_far_above(array, inner, usual), found.inside.mask, view.mm)
+
+
+def _not_on(contrast: str | None, looked_for: tuple[str, ...]) -> str:
+    """Return why nothing is looked for on a contrast."""
+    wanted = f"{', '.join(looked_for[:-1])} and {looked_for[-1]}"
+    if contrast is None:
+        return f"looked for on {wanted} only, and neither the file nor the values show the contrast"
+    return f"looked for on {wanted} only, not on {contrast}"
 
 
 def _without_bulges(mask: Mask, inside: Mask, mm: tuple[float, ...]) -> Mask:
@@ -145,7 +154,10 @@ def bright_lesion(view: RuleImage) -> Mask:
         contrast, (inside, _) = view.contrast, brain_in_slice(view)
         inside = fill(closing(inside, view.mm, 8.0))
         distance_inside = inward(inside, view.mm)
-    if contrast not in SHOWS_LESIONS or not inside.any():
+    if contrast not in SHOWS_LESIONS:
+        view.memo[WHY_NOT] = _not_on(contrast, SHOWS_LESIONS)
+        return empty(view.array)
+    if not inside.any():
         return empty(view.array)
     inner = inside & (distance_inside > 8.0)
     if inner.sum() < 64:

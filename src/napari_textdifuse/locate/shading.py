@@ -9,15 +9,19 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from .classes import GaussianMixture, gaussian_mixture
+from .intracranial import inward
 from .regions import Floats, Mask
 
 #: Voxel size of the grid on which the field is estimated, and its smoothness.
-WORK_MM, WIDTH_MM = 4.0, 30.0
+WORK_MM, WIDTH_MM = 4.0, 45.0
 ROUNDS = 12
 #: Residuals are clipped to this many standard deviations of a class: a lesion is not shading.
 CLIPPED_DEVIATIONS = 2.0
-#: A field that varies less (standard deviation of its logarithm) is left: white matter lies deeper
-#: than grey, and in the average of many heads that looks like shading.
+#: The tissues' shares depend on the distance to the surface, in layers of this thickness: white
+#: matter lies deeper than grey, which would else look like shading.
+LAYER_MM, DEEPEST_MM = 4.0, 40.0
+#: A field that varies less (standard deviation of its logarithm) is left, as in the average of many
+#: heads the tissues themselves look as much like shading.
 LEAST = 0.06
 #: The field is a factor of at least 1 / `MOST` and at most `MOST`.
 MOST = 3.0
@@ -44,7 +48,9 @@ def without_shading(array: Floats, inside: Mask, mm: Sequence[float]) -> Floats:
     -----
     Wells et al. 1996, IEEE Trans Med Imaging 15:429: the residuals of the logarithm from the mean
     of the class of each voxel, weighted by the class's inverse variance and smoothed. It starts
-    from a plane, and residuals are bounded (`CLIPPED_DEVIATIONS`).
+    from a plane, and residuals are bounded (`CLIPPED_DEVIATIONS`). Prior shares by place are those
+    of Ashburner and Friston 2005, NeuroImage 26:839; here they depend on the depth alone, and are
+    estimated from the image.
     """
     factors = [min(1.0, s / WORK_MM) for s in mm]
     factors = [k if n * k >= 4 else 1.0 for n, k in zip(array.shape, factors, strict=True)]
@@ -59,7 +65,9 @@ def without_shading(array: Floats, inside: Mask, mm: Sequence[float]) -> Floats:
     if known.sum() < 500:
         return array
     coarse_mm = [s * n / m for s, n, m in zip(mm, array.shape, share.shape, strict=True)]
-    field = _field(np.log(np.maximum(values, 1e-6 * high)), known, coarse_mm)
+    depth = np.minimum(inward(share > 0.5, coarse_mm), DEEPEST_MM)
+    layers = (depth // LAYER_MM).astype(np.intp)
+    field = _field(np.log(np.maximum(values, 1e-6 * high)), known, layers, coarse_mm)
     if field is None or field[known].std() < LEAST:
         return array
     zoom = [n / m for n, m in zip(array.shape, field.shape, strict=True)]
@@ -75,7 +83,10 @@ def _shrunk(array: Floats, factors: Sequence[float]) -> Floats:
 
 
 def _field(
-    logarithm: npt.NDArray[np.floating], known: Mask, mm: Sequence[float]
+    logarithm: npt.NDArray[np.floating],
+    known: Mask,
+    layers: npt.NDArray[np.intp],
+    mm: Sequence[float],
 ) -> npt.NDArray[np.floating] | None:
     """Return the logarithm of the field on the coarse grid."""
     places = np.argwhere(known) * np.asarray(mm)
@@ -86,12 +97,14 @@ def _field(
     mixture = gaussian_mixture(values - field[known])
     if mixture is None:
         return None
+    strata = layers[known]
+    mixture = mixture.in_strata(int(strata.max()) + 1)
     sigma = [WIDTH_MM / s for s in mm]
     for _ in range(ROUNDS):
-        residual, weight = _residuals(values - field[known], mixture)
+        mixture = mixture.fitted(values - field[known], 3, strata)
+        residual, weight = _residuals(values - field[known], mixture, strata)
         # what is left is added: smoothing the whole field again would flatten it at the edge
         field = field + _smoothed(residual, weight, known, sigma)
-        mixture = mixture.fitted(values - field[known], 3)
     return field - float(field[known].mean())
 
 
@@ -111,10 +124,10 @@ def _plane(
 
 
 def _residuals(
-    even: npt.NDArray[np.floating], mixture: GaussianMixture
+    even: npt.NDArray[np.float64], mixture: GaussianMixture, strata: npt.NDArray[np.intp]
 ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     """Return each voxel's field by its class means, and how much it says of it."""
-    likely = mixture.posterior(even)
+    likely = mixture.posterior(even, strata)
     bound = CLIPPED_DEVIATIONS * mixture.spread
     off = np.clip(even[:, None] - mixture.mean, -bound, bound)
     precision = likely / mixture.spread**2

@@ -58,6 +58,8 @@ class Rule:
         Objects smaller than a disc (in volumes: a ball) of this diameter are dropped.
     applies : callable, optional
         Takes a `RuleImage`; the rule is skipped if it returns False.
+    needs : str
+        What `applies` asks of an image, to follow its kind in a refusal.
     guess : bool
         Whether a relative rule may be tried on images of unknown modality.
     objects : callable, optional
@@ -74,6 +76,7 @@ class Rule:
     applies: Callable[[RuleImage], bool] | None = None
     guess: bool = True
     objects: Callable[[RuleImage], Objects] | None = None
+    needs: str = ""
 
     def fits(self, view: RuleImage) -> bool:
         """Return whether the rule can be used on an image."""

@@ -25,6 +25,10 @@ _LEAST_SHARE = 0.12
 #: Classes nearer to each other than this share of their values are one: what three classes of a
 #: bottle of water are.
 _LEAST_CONTRAST = 0.03
+#: Percentile of what is deep inside the skull that is fluid alone, and not blurred with brain.
+_PURE_FLUID = 0.5
+#: A scalp is this much of the brain's brightness at least; with fat suppressed, at most.
+_LEAST_SCALP, _MOST_DARK_SCALP = 0.05, 0.5
 #: Nearer to the skull than this, dark is bone blurred with cortex, not white matter.
 _EDGE_MM = 6.0
 
@@ -83,7 +87,7 @@ def _classified(view: RuleImage) -> Tissues:
         inside = interior(even, view.mm, view.up, _SHARE_BRIGHT_FLUID)
         fluid, grey, white = _bright_fluid(even, inside)
     elif contrast in DARK_FLUID:
-        fluid, grey, white = _dark_fluid(view, inside, contrast in WHITE_BRIGHTEST)
+        fluid, grey, white = _dark_fluid(view, inside, contrast)
     else:
         fluid, grey, white = nothing, nothing, nothing
     return Tissues(inside, fluid, grey, white, even, contrast, note)
@@ -100,11 +104,14 @@ def _by_values(view: RuleImage, inside: Interior) -> tuple[str | None, str]:
     inner = even[(inside.distance_inside > 15) & (inside.distance_inside <= 24)]
     slope = outer / float(np.median(inner)) if inner.size else 1.0
     found: str | None = None
-    if high - middle > 1.25 * (middle - low) and high > 1.25 * middle:
+    fluid_is_dark = low < 0.68 * middle
+    if high - middle > 1.25 * (middle - low) and high > 1.25 * middle and not fluid_is_dark:
         found, why = "T2", "fluid is much brighter than the brain"
+    elif fluid_is_dark and _scalp_is_dark(view, inside, middle):
+        found, why = "DWI", "fluid and scalp are dark"
     elif slope < 0.985 and low < 0.8 * middle:
         found, why = "T1", "fluid is dark and the brain is darker towards the cortex"
-    elif low < 0.68 * middle:
+    elif fluid_is_dark:
         found, why = "FLAIR", "fluid is dark and the brain is not darker towards the cortex"
     elif low > 0.8 * middle and high < 1.25 * middle:
         found, why = "PD", "fluid and brain are much alike"
@@ -113,9 +120,17 @@ def _by_values(view: RuleImage, inside: Interior) -> tuple[str | None, str]:
     return found, f"assumed to be {found}-weighted, because {why}"
 
 
-def _dark_fluid(
-    view: RuleImage, inside: Interior, white_brightest: bool
-) -> tuple[Mask, Mask, Mask]:
+def _scalp_is_dark(view: RuleImage, inside: Interior, usual: float) -> bool:
+    """Return whether there is a scalp that is much darker than the brain: fat is suppressed."""
+    near = dilate(inside.mask, view.mm, 25.0) & ~dilate(inside.mask, view.mm, 5.0)
+    around = view.array[near]
+    if not around.size:
+        return False
+    scalp = float(np.percentile(around, 95))  # between bone, air and, in a tight field, little else
+    return _LEAST_SCALP * usual < scalp < _MOST_DARK_SCALP * usual
+
+
+def _dark_fluid(view: RuleImage, inside: Interior, contrast: str) -> tuple[Mask, Mask, Mask]:
     array, mm = view.array, view.mm
     values = array[inside.mask]
     means, levels = gaussian_classes(values)
@@ -126,18 +141,21 @@ def _dark_fluid(
         values = values[values < 1.25 * np.median(values)]
         levels = otsu(values, 3) or levels
         means = (means[0], float(np.mean(levels)), max(means[2], levels[1]))
-    deep = array[inside.distance_inside > 20]
-    fluid_mean = min(means[0], float(np.percentile(deep, 2))) if deep.size else means[0]
+    deep = smooth(array, mm, 1.0)[inside.distance_inside > 20]
     # most of the darkest class is cortex blurred with fluid; fluid itself lies deep
+    fluid_mean = min(means[0], float(np.percentile(deep, _PURE_FLUID))) if deep.size else means[0]
     lower = 0.5 * (fluid_mean + means[1])
     whole = inside.mask
     # folds that were cut off together with the bridges
     near = dilate(whole, mm, 3.0) & (array > lower) & (array < 1.5 * means[2])
     whole = whole | near
     fluid = whole & (array < lower)
-    middle = whole & ~fluid & (array < levels[1])
-    bright = whole & (array >= levels[1])
-    grey, white = (middle, bright) if white_brightest else (bright, middle)
+    upper = levels[1]
+    if contrast == "T1":  # the narrower class is white matter, and the crossing lies close to it
+        upper = (upper + (means[1] + means[2]) / 2) / 2
+    middle = whole & ~fluid & (array < upper)
+    bright = whole & (array >= upper)
+    grey, white = (middle, bright) if contrast in WHITE_BRIGHTEST else (bright, middle)
     return fluid, drop_small(grey, 5.0, mm), drop_small(white, 5.0, mm)
 
 

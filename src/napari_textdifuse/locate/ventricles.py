@@ -85,7 +85,11 @@ def _separated(view: RuleImage, found: Tissues, sign: int) -> Mask:
     start, top = float(array[fluid].min()), float(np.percentile(array[deep], 95))
     usual = float(np.median(array[inside]))
     if top - usual < LEAST_FLUID * abs(usual):
-        view.memo[WHY_NOT] = _too_alike((top - usual) / abs(usual), "the brain")
+        contrast = max((top - usual) / abs(usual), 0.0)
+        view.memo[WHY_NOT] = (
+            f"fluid deep inside the skull differs from the brain by {contrast:.0%} only, where "
+            f"{LEAST_FLUID:.0%} are needed"
+        )
         return empty(view.array)
     for share, deepest in _parted(array, inside, view, start, top):
         if deepest.sum() * math.prod(view.mm) >= VENTRICLE_MM3:
@@ -122,25 +126,31 @@ def _on_pd(view: RuleImage, found: Tissues) -> Mask:
     noise = noise_of(found.even, found.brain)
     even = smoothed_until(found.even, mm, noise, LEAST_FLUID * usual[0] / 6)
     high = away & _near_the_top(inside, view)
-    why = ""
-    for sign, reference, tissue in ((1, usual[0], "grey matter"), (-1, usual[1], "white matter")):
+    reasons = []
+    for sign, reference, than in (
+        (1, usual[0], "brighter than grey matter"),
+        (-1, usual[1], "darker than white matter"),
+    ):
         array = np.asarray(sign * even, np.float32)
         start, top = sign * reference, float(np.percentile(array[away], 98))
         contrast = (top - start) / abs(start)
         if contrast < LEAST_FLUID:
-            why = why or _too_alike(contrast, tissue)
+            reasons.append(
+                f"fluid deep inside the skull is at most {max(contrast, 0):.0%} {than}, where "
+                f"{LEAST_FLUID:.0%} are needed"
+            )
             continue
         for share in SHARES[2:]:
             fluid = inside & (array >= start + share * (top - start))
             deepest = _enclosed(fluid, high, away, mm)
             if _like_ventricles(deepest, mm):
                 half = (start + top) / 2
-                if sign > 0:  # grey matter around it is not an edge
+                if sign > 0:  # half fluid, half of what is around: grey and white matter
                     pure = float(np.percentile(array[deepest], 99))
-                    half = max(half, (pure + usual[1]) / 2)
+                    half = max(half, (pure + (usual[0] + usual[1]) / 2) / 2)
                 return dilate(deepest, mm, 2.0) & (array >= half)
-        why = "nothing as long and thick as lateral ventricles is parted from the other fluid"
-    view.memo[WHY_NOT] = why
+        reasons.append(f"what is {than} there is not as long and thick as lateral ventricles")
+    view.memo[WHY_NOT] = "; ".join(reasons)
     return empty(view.array)
 
 
@@ -151,13 +161,6 @@ def _enclosed(fluid: Mask, high: Mask, away: Mask, mm: tuple[float, ...]) -> Mas
     keep[np.unique(labels[~erode(away, mm, 2.0)])] = False
     keep[0] = False
     return fluid & dilate(drop_small(keep[labels], 6.0, mm), mm, 1.5)
-
-
-def _too_alike(contrast: float, tissue: str) -> str:
-    return (
-        f"fluid deep inside the skull differs from {tissue} by {max(contrast, 0):.0%} only, where "
-        f"{LEAST_FLUID:.0%} are needed"
-    )
 
 
 def _like_ventricles(mask: Mask, mm: tuple[float, ...]) -> bool:

@@ -21,8 +21,9 @@ _INTERIOR = (
 _MORPHOLOGY = "Brummer et al. 1993, IEEE Trans Med Imaging 12:153 (threshold and morphology)"
 _CLASSES = (
     "three Gaussian classes of the brain, without shading where that is strong, by the image's "
-    "contrast (T1 also after gadolinium, T2, PD, FLAIR); in single slices three Otsu classes on "
-    "T1-weighted contrast"
+    "contrast (T1 also after gadolinium, T2, PD, FLAIR), parted where the likelier class changes "
+    "(on T1 without gadolinium half-way from there to the middle of their means); in single slices "
+    "three Otsu classes on T1-weighted contrast"
 )
 _WELLS = "Wells et al. 1996, IEEE Trans Med Imaging 15:429 (classes and bias field); Otsu 1979"
 
