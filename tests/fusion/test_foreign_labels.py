@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import nibabel as nib
 import numpy as np
 import pytest
 
-from napari_textdifuse import fuse
+from napari_textdifuse import Volume, fuse
+from napari_textdifuse.errors import InputError
 from napari_textdifuse.locate.drawn import Drawing
 
 layers = pytest.importorskip("napari.layers")
@@ -77,3 +79,25 @@ def test_a_word_with_several_labels_is_said_to_have_no_effect():
     result = fuse(a, b, prompt="tumour", mask=labels, quality="fast")
     assert result.label_names == {1: "mask 1", 2: "mask 2"}
     assert any("'tumour' had no effect" in note for note in result.record["warnings"])
+
+
+def test_a_layer_at_another_place_than_a_file_is_refused_and_not_empty():
+    """A layer's axes run to the left and back; those of the file run to the right and front."""
+    a, b = np.random.default_rng(0).random((2, 32, 24, 4)).astype(np.float32)
+    images = [nib.Nifti1Image(x, np.diag([1.5, 2.0, 3.0, 1])) for x in (a, b)]
+    labels = np.zeros((4, 24, 32), np.uint8)
+    labels[1, 4:12, 8:20] = 1
+    with pytest.raises(InputError, match="lie outside the first image"):
+        fuse(*images, mask=layers.Labels(labels, scale=(3, 2, 1.5)), quality="fast")
+    result = fuse(*images, mask=layers.Labels(labels), quality="fast")  # by voxel
+    np.testing.assert_array_equal(result.mask, labels)
+
+
+def test_labels_in_slices_that_are_not_fused_are_no_mistake():
+    a, b = np.random.default_rng(0).random((2, 32, 24, 4)).astype(np.float32)
+    affine = np.diag([1.5, 2.0, 3.0, 1])
+    images = [nib.Nifti1Image(x, affine) for x in (a, b)]
+    labels = np.zeros((32, 24, 4), np.uint8)
+    labels[4:12, 8:20, 1] = 1
+    mask = Volume.from_nibabel(nib.Nifti1Image(labels, affine))
+    assert not fuse(*images, mask=mask, slices=(3, 4), quality="fast").mask.any()

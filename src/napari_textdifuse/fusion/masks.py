@@ -20,6 +20,9 @@ from .options import FusionOptions, Strength
 from .pair import Pair
 from .slices import cut, cut_boxes, cut_points
 
+#: A smaller share of a mask's labels in the image is a mask at another place.
+LEAST_IN_IMAGE = 0.01
+
 Labels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
@@ -248,11 +251,30 @@ def _fitted(mask: Volume | Array, pair: Pair) -> Array:
         if array.ndim == 2 and pair.reoriented_shape == (1, *array.shape):
             return array[None]
     if isinstance(mask, Volume):
+        _check_place(mask, pair.a)
         return pair.reoriented(resample_to(mask, grid, order=0).volume).array
     raise InputError(
         f"The mask has the size {size_of(array.shape)}, the first image {size_of(grid.shape)}; "
         "they must be equal."
     )
+
+
+def _check_place(mask: Volume, image: Volume) -> None:
+    """Refuse labels of which next to nothing lies in the whole image, whatever slices are fused."""
+    if mask.affine is None or image.affine is None or mask.ndim != 3 or image.ndim != 3:
+        return
+    places = np.argwhere(mask.array)[:, ::-1]
+    if not len(places):
+        return
+    to_image = np.linalg.inv(image.affine) @ mask.affine
+    there = places @ to_image[:3, :3].T + to_image[:3, 3]
+    share = ((there > -0.5) & (there < np.array(image.shape[::-1]) - 0.5)).all(axis=1).mean()
+    if share < LEAST_IN_IMAGE:
+        raise InputError(
+            f"The labels of the mask lie outside the first image ({share:.0%} of them in it): they "
+            "have another position or direction. Give the mask on the image's own grid, for "
+            "example as an array, or open both in one viewer."
+        )
 
 
 def _as_bytes(array: Array) -> Labels:
