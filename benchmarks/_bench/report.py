@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from napari_textdifuse.evaluation import (
     FURTHER_METRICS,
@@ -108,13 +108,13 @@ def _metrics(block: Block) -> str:
     rest = [name for name in LUMINANCE_METRICS if name != "EN"]
     extra["first of 5"] = {m: str(wins(ranked, m, list(ranked), PUBLISHED)) for m in ranked}
     extra["below median"] = {m: str(below_median(ranked, m, rest)) for m in ranked}
-    best = {name: max((m[name] for m in ranked.values()), default=math.nan) for name in METRICS}
+    best = {name: _best([m[name] for m in ranked.values()]) for name in METRICS}
     lines = []
     for method, means in block.means.items():
         cells = [method]
         for name in METRICS:
             text = f"{means[name]:.2f}"
-            strong = method in ranked and text == f"{best[name]:.2f}"
+            strong = method in ranked and text == f"{best[name]:.2f}" != "nan"
             low, high = block.intervals[method][name]
             spread = "" if math.isnan(low) else f" ({low:.2f} to {high:.2f})"
             cells.append((f"**{text}**" if strong else text) + spread)
@@ -129,17 +129,23 @@ def _further(block: Block) -> str:
     best = {}
     for name in FURTHER_METRICS:
         values = [block.means[m][name] for m in block.ranked]
-        best[name] = (min if name in LOWER_IS_BETTER else max)(values, default=math.nan)
+        best[name] = _best(values, low=name in LOWER_IS_BETTER)
     for method, means in block.means.items():
         cells = [method]
         for name in FURTHER_METRICS:
             digits = 0 if name == "Qcv" else 3
             text = f"{means[name]:.{digits}f}"
-            strong = method in block.ranked and text == f"{best[name]:.{digits}f}"
+            strong = method in block.ranked and text == f"{best[name]:.{digits}f}" != "nan"
             cells.append(f"**{text}**" if strong else text)
         lines.append(cells)
     head = [f"{name} (low)" if name in LOWER_IS_BETTER else name for name in FURTHER_METRICS]
     return table(["method", *head], lines)
+
+
+def _best(values: Iterable[float], *, low: bool = False) -> float:
+    """Return the highest value, or the lowest, of those that are defined."""
+    defined = [value for value in values if not math.isnan(value)]
+    return (min if low else max)(defined, default=math.nan)
 
 
 def _artefacts(block: Block) -> str:

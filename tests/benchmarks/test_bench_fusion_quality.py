@@ -6,6 +6,7 @@ import fusion_quality
 import numpy as np
 import pytest
 from _bench import methods
+from _bench.report import _best
 from _bench.sheet import LIMIT, Strip, crop_of_interest, write_sheets
 from PIL import Image
 
@@ -151,6 +152,16 @@ def test_results_of_others_are_compared_on_the_same_pairs_only(data, tmp_path, c
     assert ("half", "VIF") not in means
     assert "half (1)" in (tmp_path / "out" / "report.md").read_text()
     assert "no result for PET-MRI/2002" in capsys.readouterr().err
+
+
+def test_an_undefined_metric_is_not_best(data, tmp_path):
+    """MS-SSIM needs 161 pixels."""
+    assert run(data, tmp_path / "out", "--further", "--rows", "0") == 0
+    report = (tmp_path / "out" / "report.md").read_text("utf-8")
+    assert "| nan |" in report
+    assert "**nan**" not in report
+    assert _best([np.nan, 1.0, 3.0]) == _best([3.0, np.nan]) == 3
+    assert _best([np.nan, 1.0, 3.0], low=True) == 1
 
 
 def test_rows_of_a_table(data, tmp_path):
