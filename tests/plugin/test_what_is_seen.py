@@ -21,6 +21,7 @@ from napari_textdifuse.napari_plugin.fuse.outcome import Message
 from napari_textdifuse.napari_plugin.fuse.save_dialog import SaveDialog
 from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
 from napari_textdifuse.napari_plugin.fuse.window_box import OWN
+from napari_textdifuse.napari_plugin.models.widget import ModelsWidget
 
 LONG = (
     "'liver' needs a CT of the abdomen, and this pair is an MRI and a PET. Choose another word. "
@@ -220,6 +221,17 @@ def test_the_line_says_that_the_only_candidate_was_rejected(window, qtbot):
     widget.candidates.undo.click()
     qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
     assert widget.message.text.startswith("tumour: 1 object, 2 slices")
+
+
+def test_panels_that_are_opened_at_once_are_tabs(make_napari_viewer, qtbot):
+    """As ``napari -w`` opens them; one had stood below the others."""
+    viewer = make_napari_viewer(show=True)
+    made = (FusionWidget, CompareWidget, ModelsWidget)
+    docks = [viewer.window.add_dock_widget(make(viewer), name=make.__name__) for make in made]
+    qtbot.wait(100)
+    window = viewer.window._qt_window
+    for dock in docks:
+        assert set(window.tabifiedDockWidgets(dock)) == {*docks} - {dock}
 
 
 def test_the_caption_of_the_colour_bar_is_short():

@@ -72,13 +72,21 @@ def tabify(panel: Any) -> None:
         return
     window = dock.parent()
     area = window.dockWidgetArea(dock)
-    for other in window.findChildren(QDockWidget):
-        ours = other is not dock and other.findChild(QWidget, PANEL) is not None
-        if ours and not other.isFloating() and window.dockWidgetArea(other) == area:
-            if other not in window.tabifiedDockWidgets(dock):
-                window.tabifyDockWidget(other, dock)
-            dock.raise_()
-            return
+    others = [
+        other
+        for other in window.findChildren(QDockWidget)
+        if other is not dock
+        and other.findChild(QWidget, PANEL) is not None
+        and not other.isFloating()
+        and window.dockWidgetArea(other) == area
+    ]
+    if not others:
+        return
+    first, *rest = others
+    for part in (dock, *rest):  # all: several may have been opened at once
+        if part not in window.tabifiedDockWidgets(first):
+            window.tabifyDockWidget(first, part)
+    dock.raise_()
 
 
 def open_panel(viewer: Any, title: str, make: Callable[[Any], Any]) -> Any:
