@@ -36,7 +36,8 @@ CLIPPED_MEAN, CLIPPED = 0.4, 1.0
 SURE, UNSURE, LOWEST = 1.9, 2.6, 1 / 255
 #: The same for magnitude images, whose noise in air has a Rayleigh distribution: its mean is 1.91
 #: deviations, and its deviation 0.66 of that inside the body (Gudbjartsson and Patz 1995).
-RAYLEIGH, RAYLEIGH_MEAN, RAYLEIGH_LESS = (1.2, 1.5), 2.0, 0.73
+#: Each limit with where nothing is removed any more, so that neighbouring slices stay alike.
+RAYLEIGH, RAYLEIGH_MEAN, RAYLEIGH_LESS = (1.2, 1.5), (2.0, 2.2), (0.73, 0.8)
 #: Percentage of the pixels that count as black, and how far above the darker source's black
 #: that of the result may be.
 BLACK, MARGIN = 1.0, 1 / 255
@@ -295,7 +296,8 @@ def noisy_air(x: Floats, y: Floats) -> Floats | None:
         level = max(float(np.percentile(smooth[border], 25)), LOWEST)
         sure, unsure = SURE, UNSURE
         if level > max(CLIPPED * deviation, LOWEST):
-            if not _is_magnitude_noise(image, smooth, level):
+            certain *= _magnitude_noise(image, smooth, level)
+            if not certain:
                 return None
             sure, unsure = RAYLEIGH
         share = np.minimum(share, (unsure - smooth / np.float32(level)) / (unsure - sure))
@@ -304,11 +306,14 @@ def noisy_air(x: Floats, y: Floats) -> Floats | None:
     return (np.clip(share, 0, 1) * reached * certain).astype(np.float32)
 
 
-def _is_magnitude_noise(image: Floats, smooth: Floats, level: float) -> bool:
-    """Return whether what is as bright as the border is noise without signal."""
+def _magnitude_noise(image: Floats, smooth: Floats, level: float) -> float:
+    """Return how certainly, 0 to 1, what is as bright as the border is noise without signal."""
     inside = noise_level(image, smooth > 2.5 * level)
     outside = noise_level(image, smooth < 1.5 * level)
-    return level <= RAYLEIGH_MEAN * outside and outside <= RAYLEIGH_LESS * inside
+    if not inside * outside:
+        return 0.0
+    ratios = (level / outside, RAYLEIGH_MEAN), (outside / inside, RAYLEIGH_LESS)
+    return max(0.0, min(1.0, *((last - v) / (last - first) for v, (first, last) in ratios)))
 
 
 def keep_agreed(fused: Floats, x: Floats, y: Floats) -> Floats:
