@@ -101,3 +101,13 @@ def test_labels_in_slices_that_are_not_fused_are_no_mistake():
     labels[4:12, 8:20, 1] = 1
     mask = Volume.from_nibabel(nib.Nifti1Image(labels, affine))
     assert not fuse(*images, mask=mask, slices=(3, 4), quality="fast").mask.any()
+
+
+def test_a_mask_of_another_library_has_its_place():
+    a, b = np.random.default_rng(0).random((2, 32, 24, 4)).astype(np.float32)
+    affine = np.diag([1.5, 2.0, 3.0, 1])
+    labels = np.zeros((32, 24, 4), np.uint8)
+    labels[4:12, 8:20, 1] = 2
+    images = [nib.Nifti1Image(x, affine) for x in (a, b)]
+    result = fuse(*images, mask=nib.Nifti1Image(labels, affine), quality="fast")
+    np.testing.assert_array_equal(result.mask, labels.T)

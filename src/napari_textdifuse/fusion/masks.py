@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, TextDiFuseError, kind_of_values, size_of
+from ..io.objects import from_object, is_object
 from ..locate import Location, Locator
 from ..locate.drawn import Drawing, Refiner, fill, numbered, polygon_corners, refine
 from ..spatial import resample_to
@@ -231,6 +232,8 @@ def _read_mask(mask: Any) -> Volume | Array:
         mask = read(os.fspath(mask))
     elif is_layer(mask):
         mask = read_layer(mask, "the mask").loaded()
+    elif is_object(mask):
+        mask = from_object(mask, "the mask").loaded()
     if isinstance(mask, Volume):
         if mask.rgb:
             raise InputError("The mask is a colour image; give labels or a single channel.")

@@ -280,7 +280,7 @@ def fuse(
         What should stand out, such as ``"tumour"`` or ``"person, car"``. With `mask`, `boxes` or
         `drawing` it names a single object. It may also set the restoration, such as ``"tumour,
         keep the light"``. Default: nothing is emphasised.
-    mask : array_like, Volume, path or labels layer, optional
+    mask : array_like, Volume, path, labels layer or an image of another library, optional
         Labels 1 to 255, 0 for the background, used instead of a prompt. Of the shape of `a` or of
         its chosen slices, or with its own geometry. Labels keep their numbers.
     boxes : array_like, shape (N, 4) or (N, 6), optional
