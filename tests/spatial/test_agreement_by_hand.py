@@ -23,7 +23,7 @@ from napari_textdifuse.spatial.agreement import (
     check_alignment,
 )
 from napari_textdifuse.spatial.coarse_pair import _sampled, common_field
-from napari_textdifuse.spatial.registration import Registration, _size, _warnings
+from napari_textdifuse.spatial.registration import Registration, _size, _warnings, aligned
 from napari_textdifuse.spatial.transform_files import decode_tfm, encode_tfm
 from napari_textdifuse.volume import Volume
 
@@ -207,6 +207,16 @@ def test_warnings_of_a_registration(fields, words):
     found = _warnings(replace(good, **fields))
     assert bool(found) == bool(words)
     assert all(word in " ".join(found) for word in words)
+
+
+def test_an_image_that_stays_in_place_was_not_moved():
+    volume = Volume(np.zeros((8, 8, 8), np.float32), affine=np.eye(4))
+    moved = Registration(np.eye(4), "rigid", 0.5, 0.6, 3.0, 2.0, starts=8, agreeing=5, rival=0.3)
+    (note,) = aligned(volume, volume, moved).notes
+    assert "was moved by a given rigid transform: 3.0 mm" in note
+    stays = replace(moved, metric_after=0.5)
+    (note,) = aligned(volume, volume, replace(stays, warnings=_warnings(stays))).notes
+    assert "nothing was moved" in note
 
 
 def test_colours_are_registered_by_their_brightness():

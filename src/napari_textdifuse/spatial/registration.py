@@ -73,6 +73,11 @@ class Registration:
     agreeing: int = 0
     rival: float = 0.0
 
+    @property
+    def moves(self) -> bool:
+        """False if no better position than that of the files was found."""
+        return self.metric_before is None or self.metric_after > self.metric_before
+
     def apply(self, moving: Volume) -> Volume:
         """Return the moving image in its new position: the same values, another affine.
 
@@ -305,7 +310,8 @@ def aligned(
         f"Image B was moved {done}: {found.shift_mm:.1f} mm and {found.angle:.1f} degrees; check "
         "the fit."
     )
-    return Aligned(found.apply(moving), found, (note, *found.warnings))
+    notes = (note, *found.warnings) if found.moves else found.warnings
+    return Aligned(found.apply(moving), found, notes)
 
 
 def _given(how: Any) -> Registration:
@@ -352,7 +358,7 @@ def _thin(fixed: Volume, moving: Volume) -> tuple[str, ...]:
 
 def _warnings(found: Registration) -> tuple[str, ...]:
     warnings = []
-    if found.metric_before is not None and found.metric_after <= found.metric_before:
+    if not found.moves:
         warnings.append("Registration found no better position, so nothing was moved.")
     if found.agreeing == 0 or found.rival > CLOSE or (found.agreeing == 1 and found.rival > LONE):
         warnings.append(
