@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import highdicom as hd
 import numpy as np
@@ -115,6 +116,15 @@ def test_a_new_process_follows_one_that_ended(tmp_path, script):
         with pytest.raises(RuntimeError, match="ended"):
             gdcm.decode(good)
         np.testing.assert_array_equal(gdcm.decode(good), waves(np.uint8))
+
+
+def test_a_file_that_takes_too_long_is_given_up(tmp_path, script, monkeypatch):
+    script("import time; time.sleep(60)")
+    monkeypatch.setattr(gdcm_process, "LIMIT", 0.2)
+    began = time.monotonic()
+    with gdcm_process.gdcm_process() as process, pytest.raises(RuntimeError, match="an answer"):
+        process.decode(tmp_path / "any.dcm")
+    assert time.monotonic() - began < 30
 
 
 def test_gdcm_is_asked_last(tmp_path, script):

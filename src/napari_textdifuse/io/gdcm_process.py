@@ -11,6 +11,7 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,6 +24,8 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 SCRIPT = Path(__file__).with_name("_gdcm_child.py")
+#: Seconds for one file, of which a damaged one may take any number.
+LIMIT = 120.0
 
 
 class GdcmProcess:
@@ -41,10 +44,13 @@ class GdcmProcess:
         Raises
         ------
         RuntimeError
-            If GDCM cannot decode it.
+            If GDCM cannot decode it, or not within `LIMIT`.
         """
         child = self._child or self._start()
         name = os.fsencode(path.absolute())
+        late = threading.Timer(LIMIT, child.kill)
+        late.daemon = True
+        late.start()
         try:
             assert child.stdin is not None
             assert child.stdout is not None
@@ -55,6 +61,8 @@ class GdcmProcess:
         except (OSError, EOFError):
             self.close()  # the next file gets a new process
             raise RuntimeError("GDCM ended without an answer") from None
+        finally:
+            late.cancel()
         described = json.loads(header)
         if "error" in described:
             raise RuntimeError(described["error"])
