@@ -11,6 +11,7 @@ import pytest
 #: A command whose fusion sends a signal to its own process, in the middle of the work.
 PROGRAM = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background process ignores it
 import napari_textdifuse.fusion.chain as chain
 real = chain.FusionChain.encode_and_weight
 def slow(self, *arguments):

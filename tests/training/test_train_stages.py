@@ -66,13 +66,13 @@ def test_a_student_learns_its_teacher(samplers, tmp_path):
 
 def test_restoration_learns_to_remove_noise(samplers, tiny, tmp_path):
     config = TrainConfig(
-        minutes=None, steps=150, cooldown=50, warmup=10, batch=4, crop=32, learning_rate=6e-3,
-        validate_every=50,
+        minutes=None, steps=200, cooldown=50, warmup=10, batch=4, crop=32, learning_rate=2e-3,
+        validate_every=200,
     )  # fmt: skip
     STAGES["diffusion"].train(tiny, *samplers, tmp_path, config)
-    header, *rows = (tmp_path / "curve.csv").read_text().splitlines()
-    losses = [float(row.split(",")[header.split(",").index("val_loss")]) for row in rows]
-    assert losses[-1] < 0.97 * losses[0]
+    header, row = (tmp_path / "curve.csv").read_text().splitlines()
+    found = dict(zip(header.split(","), map(float, row.split(",")), strict=True))
+    assert found["val_psnr_999"] > found["val_psnr_in"] + 1
 
 
 def test_the_head_learns_where_the_error_is(samplers, tiny, tmp_path):
