@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -67,6 +69,19 @@ def test_impossible_volumes_are_refused(array, fields, words):
 def test_voxels_of_a_micrometre_are_not_a_flat_grid():
     fine = Volume(np.ones((2, 2, 2)), affine=np.diag([1e-5, 1e-5, 1e-5, 1]))
     assert fine.spacing == pytest.approx((1e-5, 1e-5, 1e-5))
+
+
+def test_a_coloured_volume_is_converted_slice_by_slice():
+    volume = Volume(np.full((16, 64, 64, 3), 0.5, np.float32), rgb=True)
+    volume.to_nibabel()
+    tracemalloc.start()
+    try:
+        image = volume.to_nibabel()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert np.asarray(image.dataobj)[5, 6, 7].tolist() == (128, 128, 128)
+    assert peak < 0.8 * volume.array.nbytes  # two copies with a quarter of the size, and a slice
 
 
 def test_deep_colours_are_not_wrapped_into_8_bits():

@@ -72,13 +72,13 @@ def to_nibabel(volume: _Image) -> nibabel.Nifti1Image:
     if volume.rgb:
         data = data[..., :3]
         if data.dtype.kind == "f":
-            data = np.rint(np.clip(np.nan_to_num(data), 0, 1) * 255)
+            data = _in_8_bits(data)
         elif data.size and (data.min() < 0 or data.max() > 255):
             raise InputError(
                 f"{volume.name}: colours from {data.min()} to {data.max()} do not fit into "
                 "NIfTI's 8 bits; scale them to [0, 1] floats, or write a TIFF."
             )
-        data = np.ascontiguousarray(data.astype(np.uint8).transpose(2, 1, 0, 3))
+        data = np.ascontiguousarray(data.astype(np.uint8, copy=False).transpose(2, 1, 0, 3))
         rgb = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
         data = data.view(rgb)[..., 0]
     else:
@@ -93,6 +93,14 @@ def to_nibabel(volume: _Image) -> nibabel.Nifti1Image:
     if volume.affine is not None:
         image.header.set_xyzt_units("mm")
     return image
+
+
+def _in_8_bits(colours: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+    """Return values of [0, 1] as 0 to 255, slice by slice: a coloured volume is large as it is."""
+    out = np.empty(colours.shape, np.uint8)
+    for z, values in enumerate(colours):
+        out[z] = np.rint(np.clip(np.nan_to_num(values), 0, 1) * 255)
+    return out
 
 
 def to_sitk(volume: _Image) -> Any:
