@@ -48,7 +48,8 @@ def test_the_source_distribution_contains_what_its_tests_read():
     sdist = project["tool"]["hatch"]["build"]["targets"]["sdist"]
     packed = {name.removeprefix("/") for name in sdist["include"]} | {"pyproject.toml"}
     tests = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py"))
-    visible = (path.name for path in ROOT.iterdir() if not path.name.startswith("."))
+    made = {line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines()}
+    visible = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")} - made
     read = {name for name in visible if re.search(rf'"{re.escape(name)}["/]', tests)}
     assert {"docs", "scripts", "SECURITY.md", "packaging", "Containerfile"} <= read
     assert read <= packed
