@@ -6,10 +6,12 @@ import gc
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 from npe2 import PluginManifest
+from qtpy.QtCore import QThreadPool
 
 from napari_textdifuse import Volume
 from napari_textdifuse.errors import Cancelled
@@ -104,12 +106,21 @@ assert gc.isenabled(), "a script that goes on would never free cyclic garbage"
 
 
 def test_work_that_is_cancelled_before_it_begins_does_not_begin(qtbot):
-    """Qt queues it. Begun after napari has closed, it would collect the closed window's objects."""
-    begun = []
+    """Begun after napari has closed, it would collect the closed window's objects."""
+    gate, begun = threading.Event(), []
+    pool = QThreadPool.globalInstance()
+    waiting = [Task(lambda report: gate.wait()) for _ in range(pool.maxThreadCount())]
     task = Task(lambda report: begun.append(True))
-    with qtbot.waitSignal(task.finished, timeout=30_000) as ended:
-        task.start()
-        task.cancel()
+    try:
+        for other in waiting:
+            other.start()
+        with qtbot.waitSignal(task.finished, timeout=30_000) as ended:
+            task.start()  # queued: every thread is taken
+            task.cancel()
+            gate.set()
+    finally:
+        gate.set()
+    qtbot.waitUntil(lambda: not Task._running, timeout=30_000)
     assert not begun
     assert isinstance(ended.args[0], Cancelled)
 
