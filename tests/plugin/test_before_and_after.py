@@ -81,7 +81,7 @@ def test_candidates_are_listed_reached_rejected_and_taken_back(
     assert [row["decision"] for row in record["candidates"]].count("rejected") == 1
     assert any("Rejected by hand" in note for note in record["warnings"])
     widget.save_to(tmp_path / "out")
-    qtbot.waitUntil(lambda: not widget.saving, timeout=30_000)
+    qtbot.waitUntil(lambda: not widget.saving, timeout=120_000)
     (path,) = (tmp_path / "out").glob("*.json")
     assert json.loads(path.read_text())["candidates"] == record["candidates"]
     # and back
@@ -112,11 +112,11 @@ def test_a_badge_says_whether_the_images_lie_on_each_other(
     mr, pt, ct = viewer.layers
     widget.image_a.value, widget.image_b.value = mr, pt
     badge = widget.alignment
-    qtbot.waitUntil(lambda: badge.level == "good", timeout=60_000)
+    qtbot.waitUntil(lambda: badge.level == "good", timeout=120_000)
     assert "are aligned" in badge.text
     assert "covers 100%" in badge.details
     widget.image_b.value = ct
-    qtbot.waitUntil(lambda: badge.level == "look", timeout=60_000)
+    qtbot.waitUntil(lambda: badge.level == "look", timeout=120_000)
     assert "8 mm" in badge.text
     assert "register" in badge.details.lower()
     before = [(layer.name, layer.visible) for layer in viewer.layers]

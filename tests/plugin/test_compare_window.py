@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-import time
 import weakref
 
 import numpy as np
@@ -13,6 +12,8 @@ import pytest
 from qtpy.QtCore import QTimer
 
 from napari_textdifuse.napari_plugin.compare.composed import CurtainMode
+from napari_textdifuse.napari_plugin.compare.composite import Composite
+from napari_textdifuse.napari_plugin.compare.sampling import LayerView
 from napari_textdifuse.napari_plugin.compare.switched import FlickerMode, SideBySideMode
 from napari_textdifuse.napari_plugin.compare.view_panel import MODES
 from napari_textdifuse.napari_plugin.compare.widget import CompareWidget
@@ -43,19 +44,23 @@ on_screen = pytest.mark.parametrize("docked", [True], indirect=True)
 
 
 @on_screen
-def test_each_mode_on_the_canvas(docked):
+def test_each_mode_on_the_canvas(docked, qtbot):
     viewer, widget, _ = docked
-    assert colours(viewer) == [GREEN, GREEN]
+
+    def expect(*wanted):
+        qtbot.waitUntil(lambda: colours(viewer) == [*wanted], timeout=120_000)
+
+    expect(GREEN, GREEN)
     widget.view.buttons[CurtainMode].click()
-    assert colours(viewer) == [RED, GREEN]
+    expect(RED, GREEN)
     widget.view.slider.setValue(0)
-    assert colours(viewer) == [GREEN, GREEN]
+    expect(GREEN, GREEN)
     widget.view.slider.setValue(widget.view.slider.maximum())
-    assert colours(viewer) == [RED, RED]
+    expect(RED, RED)
     widget.view.buttons[SideBySideMode].click()
-    assert colours(viewer) == [RED, GREEN]
+    expect(RED, GREEN)
     widget.view.off.click()
-    assert colours(viewer) == [GREEN, GREEN]
+    expect(GREEN, GREEN)
     assert len(viewer.layers) == 2
 
 
@@ -92,7 +97,7 @@ def test_closing_the_viewer_in_a_mode(docked, mode, qtbot):
 @on_screen
 def test_flicker_ends_when_another_tab_is_shown(docked, qtbot):
     _, widget, _ = docked
-    qtbot.waitUntil(widget.view.isVisible)
+    qtbot.waitUntil(widget.view.isVisible, timeout=120_000)
     widget.view.buttons[FlickerMode].click()
     assert widget.view.mode is FlickerMode
     widget.tabs.setCurrentIndex(1)
@@ -116,24 +121,35 @@ def test_nothing_of_a_closed_panel_is_kept_alive(make_napari_viewer, qtbot):
     viewer.window.remove_dock_widget(dock)
     widget.deleteLater()
     del widget, dock, button
-    qtbot.wait(20)
-    gc.collect()
-    assert [ref() for ref in gone] == [None, None, None]
+
+    def nothing() -> bool:
+        gc.collect()
+        return not any(ref() for ref in gone)
+
+    qtbot.waitUntil(nothing, timeout=120_000)
 
 
-def test_dragging_the_line_is_quick(make_napari_viewer):
+def test_dragging_the_line_reads_no_image_again_and_one_slice_only(make_napari_viewer, monkeypatch):
     viewer = make_napari_viewer()
     for _ in range(2):
         viewer.add_image(np.random.default_rng(0).random((8, 256, 256), dtype=np.float32))
     widget = CompareWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Compare")
     widget.view.buttons[CurtainMode].click()
-    taken = []
+    composed, read = [], []
+    plain_compose, plain_read = Composite.__getitem__, LayerView.pixels
+
+    def compose(self, key):
+        pixels = plain_compose(self, key)
+        composed.append(pixels.shape)
+        return pixels
+
+    monkeypatch.setattr(Composite, "__getitem__", compose)
+    monkeypatch.setattr(LayerView, "pixels", lambda *a: read.append(1) or plain_read(*a))
     for position in range(20, 180, 20):
-        start = time.process_time()
         widget.view.slider.setValue(position)
-        taken.append(time.process_time() - start)
-    assert sorted(taken)[len(taken) // 2] < 0.05
+    assert composed == [(256, 256, 4)] * 8
+    assert not read
 
 
 def test_the_models_panel_in_the_window(make_napari_viewer, qtbot, monkeypatch, tmp_path):
@@ -142,7 +158,7 @@ def test_the_models_panel_in_the_window(make_napari_viewer, qtbot, monkeypatch, 
     widget = ModelsWidget(viewer)
     dock = viewer.window.add_dock_widget(widget, name="Models")
     assert "Looking" in widget.hint.text()
-    qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
+    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
     assert widget.tree.topLevelItemCount() == 3
     assert widget.hint.text() == ""
     widget.refresh()

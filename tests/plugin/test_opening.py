@@ -112,7 +112,8 @@ def test_masks_in_3d_keys_and_what_is_greyed(window, qtbot, notifications):
         assert (image.pixelColor(image.width() - 9, image.height() - 9).lightness() < 128) == dark
     widget.prompt.native.textEdited.emit("tumo")
     assert model.item(0).isEnabled()
-    # finders without their models
+    # finders without their models; what is there in truth is known by now, and shown
+    qtbot.waitUntil(lambda: widget._availability._task is None, timeout=120_000)
     grey_out(
         widget.locator,
         [
@@ -213,7 +214,7 @@ def test_enter_in_the_list_of_completions_only_completes(window, qtbot):
     activate(viewer)
     line.setFocus()
     qtbot.keyClicks(line, "tumo")
-    qtbot.waitUntil(popup.isVisible)
+    qtbot.waitUntil(popup.isVisible, timeout=120_000)
     qtbot.keyClick(popup, Qt.Key.Key_Down)
     qtbot.keyClick(popup, Qt.Key.Key_Return)
     assert (line.text(), widget.running) == ("tumour", False)
@@ -337,7 +338,7 @@ def test_the_panel_opens_without_slow_libraries():
         "print([name for name in slow if name in sys.modules])"
     )
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.stdout == "[]\n", done.stderr
 
 

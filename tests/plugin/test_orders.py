@@ -148,8 +148,8 @@ def test_values_that_no_spin_box_expects(session, notifications):
     s = session(Image(values * 1e30, name="large"), Image(values, name="other"))
     s.panel.more.value = True
     assert s.panel.window_a.high.value == pytest.approx(values.max() * 1e30)
-    s.qtbot.wait(100)
-    assert s.panel._fields.native.width() <= s.panel._area.viewport().width()
+    fields, area = s.panel._fields.native, s.panel._area.viewport()
+    s.qtbot.waitUntil(lambda: fields.width() <= area.width(), timeout=120_000)
     s.fuse("")
     assert "too large" in s.panel.message.text
     assert s.panel.message.level == "error"

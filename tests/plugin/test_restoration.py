@@ -198,7 +198,7 @@ def test_cancel_reaches_work_that_reports_nothing(qtbot):
     run, outcomes = FusionRun(job), []
     run.finished.connect(outcomes.append)
     run.start()
-    assert begun.wait(10)
+    assert begun.wait(120)
     run.cancel()
-    qtbot.waitUntil(lambda: bool(outcomes), timeout=5_000)
+    qtbot.waitUntil(lambda: bool(outcomes), timeout=120_000)
     assert isinstance(outcomes[0], Cancelled)

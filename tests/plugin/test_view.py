@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QPointF
@@ -114,8 +116,12 @@ def test_planes_show_what_the_viewer_shows(window):
     assert not outlined[middle].any(), "an outline lets through what it marks"
 
 
-def test_the_balance_acts_on_the_slice_displayed_first(window, qtbot, tiny_pipeline):
-    viewer, widget = window
+def test_the_balance_acts_on_the_slice_displayed_first(panel_in_window, hold, qtbot, tiny_pipeline):
+    armed = threading.Event()
+    pipeline = hold(lambda progress: armed.is_set() and progress.slices > 1)
+    viewer, widget = panel_in_window(head("MR"), head("PT", "SUVbw"), pipeline=pipeline)
+    ended = []
+    widget._runner.finished.connect(lambda job, outcome: ended.append(job))
     widget.prompt.value = "tumour"
     run(widget, qtbot)
     fused, mask = viewer.layers[-2], viewer.layers[-1]
@@ -124,10 +130,11 @@ def test_the_balance_acts_on_the_slice_displayed_first(window, qtbot, tiny_pipel
     viewer.dims.set_current_step(0, 4)
     seen = []
     fused.events.data.connect(lambda: seen.append(np.array(fused.data)))
+    ended.clear()
     widget.balance.value = 0.5
     assert not widget.running, "debounced"
-    qtbot.waitUntil(lambda: widget.running, timeout=5_000)
-    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+    qtbot.waitUntil(lambda: len(ended) == 2, timeout=120_000)
+    assert [job.only for job in ended] == [4, None]
     changed = [k for k in range(6) if not np.array_equal(seen[0][k], first[k])]
     assert changed == [4], "the slice in sight comes first, and alone"
     assert list(viewer.layers) == order, "nothing was added or moved"
@@ -149,16 +156,18 @@ def test_the_balance_acts_on_the_slice_displayed_first(window, qtbot, tiny_pipel
     assert fused.name.endswith("corrected")
     # stopped: as it was
     now = np.array(fused.data)
+    armed.set()
     widget.balance.value = -0.5
-    qtbot.waitUntil(lambda: widget.running, timeout=5_000)
+    qtbot.waitUntil(pipeline.reached.is_set, timeout=120_000)
+    qtbot.waitUntil(lambda: not np.array_equal(fused.data[4], now[4]), timeout=120_000)
     widget.cancel.native.click()
+    pipeline.release()
     qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+    assert widget.balance.value == 0.5
+    assert widget.message.text.startswith("Cancelled")
+    np.testing.assert_array_equal(fused.data, now)
     qtbot.wait(400)
-    assert not widget.running
-    assert widget.balance.value in (0.5, -0.5)
-    if widget.balance.value == 0.5:
-        assert widget.message.text.startswith("Cancelled")
-        np.testing.assert_array_equal(fused.data, now)
+    assert not widget.running, "the slider's return starts nothing"
 
 
 def test_a_session_with_another_balance_is_one_that_was_opened_with_it(tiny_pipeline):

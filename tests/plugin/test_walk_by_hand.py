@@ -75,8 +75,10 @@ def test_a_session_by_hand(make_napari_viewer, qtbot, tiny_pipeline, notificatio
     expect(corrected, corrected[1])
     # balance: the displayed result, at once, and with its decisions
     before, rejected = fused.data.copy(), mask.data.copy()
+    ended = []
+    widget._runner.finished.connect(lambda job, outcome: ended.append(job))
     widget.balance.value = 0.3
-    qtbot.waitUntil(lambda: widget.running, timeout=20_000)
+    qtbot.waitUntil(lambda: bool(ended), timeout=120_000)  # the displayed slice, then all
     done()
     assert fused in viewer.layers
     assert not np.array_equal(fused.data, before)

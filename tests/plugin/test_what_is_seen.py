@@ -29,15 +29,19 @@ LONG = (
 )
 
 
-@pytest.fixture
-def window(make_napari_viewer, tiny_pipeline):
+def open_panel(make_napari_viewer, pipeline):
     viewer = make_napari_viewer(show=True)
     for layer in (head("t1", "MR", 0), head("pet", "PT", 1, "SUVbw")):
         viewer.add_layer(layer)
-    widget = FusionWidget(viewer, make_pipeline=lambda device: tiny_pipeline)
+    widget = FusionWidget(viewer, make_pipeline=lambda device: pipeline)
     viewer.window.add_dock_widget(widget, name="Fuse")
     widget.quality.value = "fast"
     return viewer, widget
+
+
+@pytest.fixture
+def window(make_napari_viewer, tiny_pipeline):
+    return open_panel(make_napari_viewer, tiny_pipeline)
 
 
 def fuse(widget, qtbot, prompt):
@@ -153,7 +157,7 @@ def test_a_long_message_takes_two_lines_and_the_rest_is_shown_on_demand(qtbot):
         (box,) = line.findChildren(QMessageBox)
         assert box.text() == text
         box.close()
-        qtbot.waitUntil(lambda: not line.findChildren(QMessageBox))
+        qtbot.waitUntil(lambda: not line.findChildren(QMessageBox), timeout=120_000)
     line.resize(1600, 40)
     line.show_message(Message(LONG, "warning"))
     assert line.shown == LONG
@@ -162,18 +166,23 @@ def test_a_long_message_takes_two_lines_and_the_rest_is_shown_on_demand(qtbot):
 
 def test_rows_stay_where_they_are_when_there_is_less_room(window, qtbot):
     viewer, widget = window
-    viewer.window._qt_window.resize(1280, 900)
-    qtbot.wait(100)
+    native = viewer.window._qt_window
+
+    def resize(height):
+        native.resize(1280, height)
+        qtbot.waitUntil(lambda: native.height() == height, timeout=120_000)
+        qtbot.wait(100)  # lays out
+
+    resize(900)
 
     def places():
         fields = (widget.image_b, widget.prompt, widget.quality, widget.more)
         return [field.native.mapTo(widget.native, QPoint(0, 0)).y() for field in fields]
 
     before = places()
-    viewer.window._qt_window.resize(1280, 880)
     widget.message.show_message(Message(LONG, "warning", ("more",)))
-    qtbot.wait(100)
-    assert places() == before
+    resize(880)
+    qtbot.waitUntil(lambda: places() == before, timeout=120_000)
 
 
 def test_saving_names_no_path_and_the_buttons_stay(window, qtbot, tmp_path, monkeypatch):
@@ -182,7 +191,7 @@ def test_saving_names_no_path_and_the_buttons_stay(window, qtbot, tmp_path, monk
     said = []
     monkeypatch.setattr(widget._saver, "_say", said.append)
     widget.save_to(tmp_path / "results")
-    qtbot.waitUntil(lambda: not widget.saving, timeout=60_000)
+    qtbot.waitUntil(lambda: not widget.saving, timeout=120_000)
     assert said[0].text == "Saving in results ..."
     job = widget._shown.savable()
     dialog = SaveDialog(widget.native, job.result, None)
@@ -228,10 +237,12 @@ def test_panels_that_are_opened_at_once_are_tabs(make_napari_viewer, qtbot):
     viewer = make_napari_viewer(show=True)
     made = (FusionWidget, CompareWidget, ModelsWidget)
     docks = [viewer.window.add_dock_widget(make(viewer), name=make.__name__) for make in made]
-    qtbot.wait(100)
     window = viewer.window._qt_window
-    for dock in docks:
-        assert set(window.tabifiedDockWidgets(dock)) == {*docks} - {dock}
+
+    def tabs() -> bool:
+        return all(set(window.tabifiedDockWidgets(v)) == {*docks} - {v} for v in docks)
+
+    qtbot.waitUntil(tabs, timeout=120_000)
 
 
 def test_the_caption_of_the_colour_bar_is_short():
@@ -239,22 +250,17 @@ def test_the_caption_of_the_colour_bar_is_short():
     assert caption(layer) == "SPECT, no unit"
 
 
-def test_cancel_keeps_finished_slices_that_have_a_mask(window, qtbot):
+def test_cancel_keeps_finished_slices_that_have_a_mask(make_napari_viewer, hold, qtbot):
     """The mask is resampled onto image B to be measured, where the stop was noticed again."""
-    viewer, widget = window
-    job = None
-
-    def stop(step, total, index, slices):
-        nonlocal job
-        if index >= 4:
-            job = job or widget._runner.job
-            widget.cancel.native.click()
-
-    viewer.dims.set_current_step(0, 0)
-    widget.quality.value = "best"
-    widget._runner.progressed.connect(stop)
-    fuse(widget, qtbot, "tumour")
+    pipeline = hold(lambda progress: progress.slices > 1 and progress.slice_index == 4)
+    viewer, widget = open_panel(make_napari_viewer, pipeline)
+    widget.prompt.value = "tumour"
+    widget.fuse.native.click()
+    qtbot.waitUntil(pipeline.reached.is_set, timeout=120_000)
+    widget.cancel.native.click()
+    pipeline.release()
+    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
     assert widget.message.text.startswith("Cancelled: 4 of 6 slices kept, slices 0-3")
     mask = viewer.layers.selection.active
-    assert mask.name == "Mask: tumour, slices 0-3, best (t1 + pet) (incomplete)"
+    assert mask.name == "Mask: tumour, slices 0-3, fast (t1 + pet) (incomplete)"
     assert mask.features["volume_mL"].iloc[1] > 0
