@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
 from napari_textdifuse.napari_plugin.layers import to_layer
 from napari_textdifuse.napari_plugin.reader import read_layers
 from napari_textdifuse.napari_plugin.results import is_result
+from napari_textdifuse.results import dicom_folder
+from napari_textdifuse.results.counter import Counter
 from napari_textdifuse.samples import sample_dir
 
 
@@ -69,7 +72,7 @@ def opened(qtbot, tiny_pipeline, dicom):
 
 def save(panel: FusionWidget, choice: SaveChoice, qtbot) -> str:
     panel.save_to(choice)
-    qtbot.waitUntil(lambda: not panel.saving, timeout=60_000)
+    qtbot.waitUntil(lambda: not panel.saving, timeout=120_000)
     return panel.message.text
 
 
@@ -112,6 +115,61 @@ def test_de_identified_dicom_is_one_new_study(opened, qtbot, dicom, tmp_path, no
     np.testing.assert_allclose(image.affine, mask.affine, atol=1e-6)
     assert mask.array.sum() == 400
     assert "already exists" in save(opened, SaveChoice(tmp_path / "out", True), qtbot)
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Work that waits at a call of a function until it is released."""
+    reached, released = threading.Event(), threading.Event()
+
+    def hold(owner, name, at=lambda *_: True):
+        plain = getattr(owner, name)
+
+        def wait(*args, **options):
+            if at(*args) and not reached.is_set():
+                reached.set()
+                assert released.wait(120)
+            return plain(*args, **options)
+
+        monkeypatch.setattr(owner, name, wait)
+        return reached, released
+
+    yield hold
+    released.set()
+
+
+@pytest.mark.parametrize("as_dicom", [True, False])
+def test_saving_shows_progress_and_is_cancelled_at_once(opened, held, qtbot, tmp_path, as_dicom):
+    reached, released = held(Counter, "advance", lambda counter, *_: counter._done == 2)
+    choice = SaveChoice(tmp_path / "out", as_dicom)
+    opened.save_to(choice)
+    qtbot.waitUntil(lambda: reached.is_set() and opened.progress.value > 0, timeout=120_000)
+    share = 100 * opened.progress.value // opened.progress.max
+    assert 0 < share < 100
+    assert opened.progress.native.format() == f"Saving, {share} %"
+    assert opened.cancel.enabled
+    assert all(path.name.startswith(".") for path in choice.folder.iterdir())
+    opened.cancel.native.click()
+    assert not opened.saving, "it does not wait for the worker"
+    assert not opened.cancel.enabled
+    assert opened.message.text == "Cancelled: nothing was saved."
+    assert opened.progress.value == 0
+    released.set()
+    qtbot.waitUntil(lambda: not choice.folder.exists(), timeout=120_000)
+    assert save(opened, choice, qtbot).startswith("Saved in out: ")
+    assert not opened.cancel.enabled
+
+
+def test_cancel_comes_too_late_once_files_are_put_in_place(opened, held, qtbot, tmp_path):
+    reached, released = held(dicom_folder, "publish")
+    opened.save_to(SaveChoice(tmp_path / "out", True))
+    qtbot.waitUntil(reached.is_set, timeout=120_000)
+    opened.cancel.native.click()
+    assert opened.saving
+    released.set()
+    qtbot.waitUntil(lambda: not opened.saving, timeout=120_000)
+    assert opened.message.text.startswith("Saved in out: ")
+    assert (tmp_path / "out" / "record.json").exists()
 
 
 def test_the_dialog_refuses_a_link_without_its_source(opened, dicom):

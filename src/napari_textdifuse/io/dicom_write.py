@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ def write_dicom(
     series: str | None = None,
     identity: bool = False,
     description: str = "Fused image",
+    written: Callable[[], None] | None = None,
 ) -> list[Path]:
     """Write an image as DICOM secondary captures: one file, or a folder with one per slice.
 
@@ -66,6 +67,8 @@ def write_dicom(
         True to link the images to the patient, see above.
     description : str
         SeriesDescription (0008,103E), to which "(derived, not for diagnosis)" is added.
+    written : callable, optional
+        Called after every slice; what it raises ends the writing, and nothing is left behind.
 
     Returns
     -------
@@ -86,10 +89,13 @@ def write_dicom(
         description=f"{description} (derived, not for diagnosis)"[:64],
         number=9000,
     )
-    slices = _slices(volume, common, headers, record, path.name)
+    encoded = map(_encoded, _slices(volume, common, headers, record, path.name))
     if volume.ndim == 2:
-        return [write_bytes(path, _encoded(slices[0]))]
-    return _write_folder(path, [_encoded(s) for s in slices])
+        made = [write_bytes(path, next(encoded))]
+        if written is not None:
+            written()
+        return made
+    return _write_folder(path, encoded, volume.shape[0], written)
 
 
 def _slices(
@@ -98,11 +104,10 @@ def _slices(
     source: Sequence[Dataset],
     record: Mapping[str, Any] | None,
     name: str,
-) -> list[Dataset]:
+) -> Iterator[Dataset]:
     stored, description = _stored(volume, name)
     steps = None if volume.affine is None else plane_of(volume, name)
     planes = stored if volume.ndim == 3 else stored[None]
-    made = []
     for k, plane in enumerate(planes):
         slice_ = Dataset()
         slice_.update(common)
@@ -125,8 +130,7 @@ def _slices(
         add_record(slice_, record)
         slice_.PixelData = np.ascontiguousarray(plane).tobytes()
         slice_["PixelData"].VR = "OB" if plane.dtype.itemsize == 1 else "OW"
-        made.append(slice_)
-    return made
+        yield slice_
 
 
 def _stored(volume: Volume, name: str) -> tuple[Array, Dataset]:
@@ -233,18 +237,22 @@ def _encoded(dataset: Dataset) -> bytes:
     return buffer.getvalue()
 
 
-def _write_folder(folder: Path, files: Sequence[bytes]) -> list[Path]:
+def _write_folder(
+    folder: Path, files: Iterator[bytes], count: int, written: Callable[[], None] | None
+) -> list[Path]:
     """Create a folder with numbered files, completely or not at all."""
     if not folder.parent.is_dir():
         raise WriteError(f"{folder.name} cannot be created: its folder does not exist.")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise WriteError(f"{folder.name} already exists; choose a new or empty folder.")
     temporary = folder.with_name(f".{uuid.uuid4().hex}.tmp")
-    names = [f"{k + 1:04d}.dcm" for k in range(len(files))]
+    names = [f"{k + 1:04d}.dcm" for k in range(count)]
     try:
         temporary.mkdir()
         for name, data in zip(names, files, strict=True):
             write_bytes(temporary / name, data)
+            if written is not None:
+                written()
         if folder.exists():
             folder.rmdir()
         temporary.rename(folder)

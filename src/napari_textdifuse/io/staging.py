@@ -37,8 +37,7 @@ def staging(out: Path) -> Iterator[Path]:
     """
     fresh = not out.exists()
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=own_prefix(), dir=out))
+        temporary = _folder_in(out)
         try:
             yield temporary
         finally:
@@ -48,8 +47,18 @@ def staging(out: Path) -> Iterator[Path]:
             f"{name_of(out)} cannot be written ({error.strerror or error}); choose another folder."
         ) from None
     finally:
-        if fresh and out.is_dir() and not any(out.iterdir()):
-            out.rmdir()
+        if fresh:
+            with suppress(OSError):  # something else lies there by now
+                out.rmdir()
+
+
+def _folder_in(out: Path) -> Path:
+    """Create a hidden folder in a folder that other work may remove, empty, at the same time."""
+    for _ in range(10):
+        out.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            return Path(tempfile.mkdtemp(prefix=own_prefix(), dir=out))
+    return Path(tempfile.mkdtemp(prefix=own_prefix(), dir=out))
 
 
 def publish(moves: Sequence[tuple[Path, Path]], stale: Iterable[Path] = ()) -> None:

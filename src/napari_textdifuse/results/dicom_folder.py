@@ -16,6 +16,7 @@ from ..io.staging import publish, staging
 from ..measure import to_csv
 from ..optional import highdicom
 from ..volume import Volume
+from .counter import Counter, Report
 from .folder import OBJECTS, PREVIEW, RECORD, full_record, load_record, preview_of
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def save_dicom(
     facts: Mapping[str, Any] | None = None,
     replace: bool = False,
     side: int | None = None,
+    report: Report | None = None,
 ) -> dict[str, Path]:
     """Write a result as DICOM: a folder per image, ``mask.dcm``, the table and the record.
 
@@ -71,6 +73,8 @@ def save_dicom(
         Replace the result that the record in `out` describes; other files are never replaced.
     side : int, optional
         Pixels of the longer side of a panel of the preview.
+    report : callable, optional
+        Called with every slice; see `counter.Report`.
 
     Returns
     -------
@@ -82,6 +86,8 @@ def save_dicom(
     WriteError
         If the source is not image A, a target is there already, or it cannot be written; nothing
         new is left in `out`.
+    Cancelled
+        If `report` returns False; nothing new is left in `out` either.
     """
     if not result.record.get("complete", True):
         raise WriteError("a cancelled result is not written as DICOM; fuse again, or save NIfTI.")
@@ -91,6 +97,10 @@ def save_dicom(
         uid = matching_series(source, placed, series)
     earlier = written_before(out) if replace else {}
     record = {**full_record(result), **(facts or {})}
+    roles = [role for role in _DESCRIPTIONS if getattr(result, role) is not None]
+    depth = result.contribution.shape[0] if result.contribution.ndim == 3 else 1
+    segments = result.mask is not None and bool(result.mask.any())
+    counter = Counter(report, depth * (len(roles) + segments) + (pair is not None) + 1)
     with staging(out) as temporary:
         found: dict[str, Path] = {}
         moves: list[tuple[Path, Path]] = []
@@ -101,9 +111,7 @@ def save_dicom(
                 raise _is_there(found[role])
             return temporary / name
 
-        for role, description in _DESCRIPTIONS.items():
-            if getattr(result, role) is None:
-                continue
+        for role in roles:
             volume = result.volume(role)
             target = target_of(role, role if volume.ndim == 3 else f"{role}.dcm")
             files = write_dicom(
@@ -113,12 +121,13 @@ def save_dicom(
                 source=study,
                 series=uid,
                 identity=study is not None,
-                description=description,
+                description=_DESCRIPTIONS[role],
+                written=counter.advance,
             )
             moves += [(file, out / file.relative_to(temporary)) for file in files]
             if study is None:  # what follows belongs to the new study of the first
                 study = target
-        if result.mask is not None and result.mask.any():
+        if segments:
             target = target_of("mask", MASK)
             write_segmentation(
                 target,
@@ -130,6 +139,7 @@ def save_dicom(
                 identity=True,
             )
             moves.append((target, found["mask"]))
+            counter.advance(depth)
         if result.mask is not None:
             table, found[OBJECTS] = temporary / "objects.csv", out / "objects.csv"
             table.write_text(to_csv(result.objects), "utf-8")
@@ -138,11 +148,13 @@ def save_dicom(
             picture, found["preview"] = temporary / PREVIEW, out / PREVIEW
             preview_of(result, pair, anatomical=True, side=side).save(picture)
             moves.append((picture, found["preview"]))
+            counter.advance()
         record["outputs"] = list(found)
         found["record"] = out / RECORD
         moves.append((write_json(temporary / RECORD, record), found["record"]))
         finals = {final for _, final in moves}
         stale = [f for path in earlier.values() for f in _files(path) if f not in finals]
+        counter.advance()
         publish(moves, stale)
     for path in set(earlier.values()) - set(found.values()):
         if path.is_dir() and not any(path.iterdir()):

@@ -12,6 +12,7 @@ from ..io import write, write_json
 from ..io.staging import publish, staging, sweep
 from ..measure import to_csv
 from ..volume import Volume
+from .counter import Counter, Report
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -85,7 +86,11 @@ def refuse_overwriting(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
 
 
 def save_result(
-    result: FusionResult, out: Path, ending: str, pair: Pair | None = None
+    result: FusionResult,
+    out: Path,
+    ending: str,
+    pair: Pair | None = None,
+    report: Report | None = None,
 ) -> dict[str, Path]:
     """Write a result under the usual names into a folder of its own; see `save`.
 
@@ -98,6 +103,8 @@ def save_result(
         Of the images; see `format_for`.
     pair : Pair, optional
         The pair, for the preview. Without it, or if slices are missing, there is no preview.
+    report : callable, optional
+        Called with every file; see `counter.Report`.
 
     Returns
     -------
@@ -108,15 +115,18 @@ def save_result(
     ------
     WriteError
         If anything cannot be written; nothing new is left in `out`.
+    Cancelled
+        If `report` returns False; nothing new is left in `out` either.
     """
     sweep(out)
     record = full_record(result)
     if not record.get("complete", True):
-        return save(result, out, file_names(PARTIAL + ending), PARTIAL_RECORD, record)
+        names = file_names(PARTIAL + ending)
+        return save(result, out, names, PARTIAL_RECORD, record, report=report)
     preview = None
     if pair is not None:
         preview = PREVIEW, preview_of(result, pair, anatomical=ending == ".nii.gz")
-    return save(result, out, file_names(ending), RECORD, record, preview)
+    return save(result, out, file_names(ending), RECORD, record, preview, report)
 
 
 def preview_of(
@@ -136,6 +146,7 @@ def save(
     record_name: str,
     record: dict[str, Any],
     preview: tuple[str, Image] | None = None,
+    report: Report | None = None,
 ) -> dict[str, Path]:
     """Write the images of a result and its record into a folder, completely or not at all.
 
@@ -158,6 +169,8 @@ def save(
         Plain values; ``outputs`` (the roles written) is added.
     preview : tuple of str and PIL image, optional
         Relative file name and image.
+    report : callable, optional
+        Called with every file; see `counter.Report`.
 
     Returns
     -------
@@ -168,9 +181,12 @@ def save(
     ------
     WriteError
         If anything cannot be written; nothing new is left in `out`.
+    Cancelled
+        If `report` returns False; nothing new is left in `out` either.
     """
     roles = [role for role in names if _has(result, role)]
     record = record | {"outputs": roles}
+    counter = Counter(report, len(roles) + (preview is not None) + 1)
     with staging(out) as temporary:
         staged: dict[str, tuple[Path, Path]] = {}
         for role in roles:
@@ -180,12 +196,15 @@ def save(
             else:
                 write(part, result.volume(role), record=record)
             staged[role] = part, out / names[role]
+            counter.advance()
         if preview is not None:
             part = temporary / "preview.png"
             preview[1].save(part, compress_level=1)  # a third of the time, 8 % larger
             staged["preview"] = part, out / preview[0]
+            counter.advance()
         write_json(temporary / "record.json", record)
         staged["record"] = temporary / "record.json", out / record_name
+        counter.advance()
         publish(list(staged.values()), _stale(out, names, record_name, roles))
     _log.info("wrote %s", ", ".join(final.name for _, final in staged.values()))
     return {role: final for role, (_, final) in staged.items()}

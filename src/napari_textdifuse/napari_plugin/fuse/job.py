@@ -239,12 +239,16 @@ class Job:
             == (other.prompt, other.fuse_options, other.shown)
         )
 
-    def save(self, choice: SaveChoice) -> dict[str, Path]:
+    def save(
+        self, choice: SaveChoice, report: Callable[[int, int], bool] | None = None
+    ) -> dict[str, Path]:
         """Write the result into a folder, as the command line does or as DICOM; in the worker.
 
         Parameters
         ----------
         choice : SaveChoice
+        report : callable, optional
+            See `results.counter.Report`.
 
         Returns
         -------
@@ -255,6 +259,8 @@ class Job:
         ------
         WriteError
             If anything cannot be written; nothing new is left in the folder.
+        Cancelled
+            If `report` returns False; nothing new is left in the folder either.
         """
         from ...results.folder import save_result
 
@@ -269,10 +275,12 @@ class Job:
 
             if self.turns[0] is not None:
                 image = self.turns[0].volume_to_file(image.loaded())
-            return save_dicom(result, folder, pair, source=choice.source, image=image)
+            return save_dicom(
+                result, folder, pair, source=choice.source, image=image, report=report
+            )
         flat = result.contribution.ndim == 2
         ending = ".nii.gz" if result.affine is not None else ".png" if flat else ".tif"
-        return save_result(result, folder, ending, pair)
+        return save_result(result, folder, ending, pair, report)
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from .runner import Runner
+from .saver import Saver
 
 
 class ProgressLine:
@@ -16,15 +17,20 @@ class ProgressLine:
     form : Form
         Has ``fuse``, ``cancel`` and ``progress``.
     runner : Runner
+    saver : Saver
+        Its progress is shown, and Cancel stops it, while no job runs.
     """
 
-    def __init__(self, form: Any, runner: Runner) -> None:
-        self._form, self._runner = form, runner
+    def __init__(self, form: Any, runner: Runner, saver: Saver) -> None:
+        self._form, self._runner, self._saver = form, runner, saver
         self._begun = 0.0
         form.cancel.changed.connect(self._cancel)
         runner.began.connect(self._begin)
         runner.progressed.connect(self._progress)
         runner.registering.connect(self._registering)
+        saver.began.connect(lambda: self._saving(0, 0))
+        saver.progressed.connect(self._saving)
+        saver.ended.connect(self._saved)
 
     def show_waiting(self) -> None:
         """Say how many jobs wait."""
@@ -40,7 +46,7 @@ class ProgressLine:
             Whether the job was finished.
         """
         form = self._form
-        form.cancel.enabled, form.cancel.text = False, "Cancel"
+        form.cancel.enabled, form.cancel.text = self._saver.busy, "Cancel"
         self._show(int(done), 1, "")
         self.show_waiting()
 
@@ -54,6 +60,18 @@ class ProgressLine:
         if self._runner.cancel():
             self._form.cancel.enabled = False
             self._form.cancel.text = "Cancelling..."
+        else:
+            self._saver.cancel()
+
+    def _saving(self, done: int, total: int) -> None:
+        if self._runner.job is None:
+            self._form.cancel.enabled = True
+            self._show(done, total, f"Saving, {100 * done // total} %" if total else "Saving")
+
+    def _saved(self) -> None:
+        if self._runner.job is None:
+            self._form.cancel.enabled = False
+            self._show(0, 1, "")
 
     def _registering(self, percent: int) -> None:
         self._show(percent, 100, f"Registering, {percent} %")

@@ -21,16 +21,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...errors import name_of
 from ...results import DE_IDENTIFIED, LINKED
 from ..reader import is_dicom_source
-from ..task import Task, message_of
-from .job import Job, SaveChoice
-from .outcome import Message, in_panel_words
+from .job import SaveChoice
 
 if TYPE_CHECKING:
     from ...fusion import FusionResult
-    from .shown_results import ShownResults
 
 FILES = "files"
 _MEANING = {
@@ -141,62 +137,6 @@ class SaveDialog(QDialog):  # type: ignore[misc]
 
     def _choose_source(self) -> None:
         _choose(self, self.source, "Folder with the DICOM series of image A")
-
-
-class Saver:
-    """Saves one result at a time, in a worker thread.
-
-    Parameters
-    ----------
-    parent : QWidget
-    shown : ShownResults
-    say : callable
-        Shows a message in the panel.
-    """
-
-    def __init__(self, parent: Any, shown: ShownResults, say: Callable[[Message], None]) -> None:
-        self._parent, self._shown, self._say = parent, shown, say
-        self._task: Task | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether a result is being written."""
-        return self._task is not None
-
-    def ask(self) -> None:
-        """Ask where and how, then write the selected or latest result."""
-        job = self._shown.savable()
-        if job is not None and job.result is not None:
-            SaveDialog.ask(self._parent, job.result, job.opened, lambda c: self.save(c, job))
-
-    def save(self, choice: SaveChoice, job: Job | None = None) -> None:
-        """Write a result; by default the selected or latest one."""
-        asked = job or self._shown.savable()
-        if asked is None or asked.result is None:
-            return
-        if self._task is not None:
-            self._say(
-                Message("The previous result is still being saved; save this one afterwards.")
-            )
-            return
-        self._say(Message(f"Saving in {name_of(choice.folder)} ..."))
-        self._task = Task(lambda _: asked.save(choice), "saving a fused image")
-        self._task.finished.connect(lambda outcome: self._saved(choice.folder, outcome))
-        self._task.start()
-
-    def end(self) -> None:
-        """Stop, and say nothing more."""
-        if self._task is not None:
-            self._task.abandon()
-
-    def _saved(self, folder: Path, outcome: Any) -> None:
-        self._task = None
-        if isinstance(outcome, Exception):
-            text = message_of(outcome, "Saving")
-            self._say(Message(in_panel_words(text[:1].upper() + text[1:]), "error"))
-        else:
-            names = ", ".join(path.name for path in outcome.values())
-            self._say(Message(f"Saved in {name_of(folder)}: {names}."))
 
 
 def _no_dicom(result: FusionResult) -> str:

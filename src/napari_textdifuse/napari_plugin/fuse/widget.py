@@ -29,7 +29,7 @@ from .prompt_completion import complete_prompts, terms_for
 from .request import make_job
 from .roles import ChosenPair, inputs_among
 from .runner import Runner
-from .save_dialog import Saver
+from .saver import Saver
 from .settings import forget_settings, load_settings, preferences, save_settings
 from .show import draw_in_order, follow_display, go_to_slices, show_result
 from .shown_results import ShownResults
@@ -87,7 +87,7 @@ class FusionWidget(Form):
             signal.connect(slot)
         self._show_prompt()
         self.prompt.native.returnPressed.connect(self._entered)
-        self._progress = ProgressLine(self, self._runner)
+        self._progress = ProgressLine(self, self._runner, self._saver)
         self._views = Views(napari_viewer, self.view, self._displayed_images)
         self._correction = MaskCorrection(
             napari_viewer, self, self._shown, self._runner, self._put, self._say
