@@ -148,7 +148,7 @@ def test_dragging_the_line_reads_no_image_again_and_one_slice_only(make_napari_v
     monkeypatch.setattr(LayerView, "pixels", lambda *a: read.append(1) or plain_read(*a))
     for position in range(20, 180, 20):
         widget.view.slider.setValue(position)
-    assert composed == [(256, 256, 4)] * 8
+    assert composed == [(1, 256, 256, 4)] * 8
     assert not read
 
 

@@ -63,6 +63,8 @@ class Preview:
         layer, self._layer = self._layer, None
         if layer is not None and layer in self._layers:
             take_out(self._layers, layer)
+            # napari's parts of a removed layer refer to each other, and keep it for some time
+            layer.data = np.zeros((1,) * layer.ndim + (4,), np.float32)
 
     @staticmethod
     def _fits(estimate: npt.NDArray[np.float32], shape: tuple[int, ...]) -> bool:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from ...errors import Cancelled
+from ..results import at_once
 from ..task import FusionRun
 from .job import Job
 from .preview import Preview
@@ -120,9 +121,10 @@ class Runner(QObject):  # type: ignore[misc]
     def _finish(self, outcome: FusionResult | Exception) -> None:
         job, self._run, self._job = self._job, None, None
         preview, self._preview = self._preview, None
-        if preview is not None:
-            preview.close()
-        self.finished.emit(job, outcome)
+        with at_once(self._layers):
+            if preview is not None:
+                preview.close()
+            self.finished.emit(job, outcome)
         if self._waiting and self._run is None:
             self._next()
 
