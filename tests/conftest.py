@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loopback_hub import hub  # noqa: F401
+from loopback_hub import closed_url, hub  # noqa: F401
 
 # one thread each: on a shared machine, threads that wait for each other cost more than they bring
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import re
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
@@ -227,7 +228,7 @@ def hub(monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setattr(downloads, "PAUSE", 0.01)
-    monkeypatch.setattr(downloads, "TIMEOUT", 2.0)
+    monkeypatch.setattr(downloads, "TIMEOUT", 60.0)
     proxies = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY")
     for name in (*proxies, "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -235,6 +236,14 @@ def hub(monkeypatch, tmp_path):
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def closed_url():
+    """Address of a port where nobody listens, and nobody else can begin to."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 def point_to(monkeypatch, url: str) -> None:

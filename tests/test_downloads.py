@@ -109,13 +109,13 @@ def test_a_page_instead_of_the_file(hub):
         assert local_folder(MODEL) is None
 
 
-def test_no_network_is_one_sentence_in_bounded_time(hub, monkeypatch):
+def test_no_network_is_one_sentence_in_bounded_time(hub, closed_url, monkeypatch):
     for status, word in ((403, "403"), (404, "404"), (503, "503")):
         hub.status = status
         with pytest.raises(WeightsError, match=f"{word}.*Behind a firewall"):
             download(MODEL)
     hub.status = 200
-    point_to(monkeypatch, "http://127.0.0.1:9")  # the discard port: closed
+    point_to(monkeypatch, closed_url)
     with pytest.raises(WeightsError) as error:
         download(MODEL)
     assert "weights= of the locator" in str(error.value)

@@ -1,4 +1,4 @@
-"""Importing the package is instant and loads nothing heavy."""
+"""Importing the package is instant, because it loads nothing."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import json
 import subprocess
 import sys
 
-HEAVY = ("torch", "transformers", "napari", "qtpy", "PySide6", "magicgui", "superqt", "nibabel")
-
-MEASURE = """
-import json, sys, time
+LOADED = """
+import json, sys
 before = set(sys.modules)
-started = time.process_time()  # not the wall: other programs may be busy
 import napari_textdifuse
-seconds = time.process_time() - started
-print(json.dumps([seconds, sorted({name.split(".")[0] for name in set(sys.modules) - before})]))
+print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
 
@@ -24,9 +20,11 @@ def in_a_new_process(code: str) -> str:
 
 
 def test_import_is_instant_and_light():
-    runs = [json.loads(in_a_new_process(MEASURE)) for _ in range(3)]
-    assert not set(HEAVY) & set(runs[0][1])
-    assert min(seconds for seconds, _ in runs) < 0.15
+    """It loads some modules of Python itself, and two files of the package."""
+    loaded = json.loads(in_a_new_process(LOADED))
+    others = {name for name in loaded if name.split(".")[0] not in sys.stdlib_module_names}
+    assert others == {"napari_textdifuse", "napari_textdifuse._version"}
+    assert len(loaded) < 40
 
 
 def test_the_core_knows_nothing_of_napari():

@@ -27,7 +27,7 @@ sys.exit(main(sys.argv[2:]))
 
 def run(number, *arguments, program=PROGRAM):
     words = [sys.executable, "-c", program, str(int(number)), *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=300)
+    return subprocess.run(words, capture_output=True, text=True, timeout=600)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -73,7 +73,7 @@ sys.exit(main(sys.argv[1:]))
 """
     (tmp_path / "program.py").write_text(program)
     words = [sys.executable, "-m", "program", "register", *map(str, pictures), "--out", "out"]
-    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert (ran.returncode, ran.stderr.splitlines()[-1]) == (130, "textdifuse: cancelled")
 
 

@@ -69,7 +69,7 @@ def test_kill_9_and_resume_give_the_curve_and_weights_of_one_run(textdifuse, sca
         [sys.executable, "-c", KILLED, "18", *arguments],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
-        timeout=120,
+        timeout=600,
     )
     assert process.returncode in (-9, 15)  # 15: TerminateProcess on Windows
     assert len(rows(killed)) == 3  # up to step 15; the checkpoint is of step 17

@@ -162,5 +162,5 @@ def test_without_a_drawing_no_refiner_is_built(tiny_weights, tmp_path):
     """Also where the variable names weights that are gone."""
     environment = os.environ | {"TEXTDIFUSE_LOCATOR_WEIGHTS": str(tmp_path / "gone")}
     subprocess.run(
-        [sys.executable, "-c", STALE, str(tiny_weights)], env=environment, check=True, timeout=120
+        [sys.executable, "-c", STALE, str(tiny_weights)], env=environment, check=True, timeout=600
     )

@@ -173,7 +173,7 @@ def test_another_kind_of_repository_is_said(hub):
     assert downloaded() == []
 
 
-def test_private_missing_and_down(stored, monkeypatch):
+def test_private_missing_and_down(stored, closed_url, monkeypatch):
     with pytest.raises(WeightsError, match=r"has no no/where that you may read"):
         fetch(HubWeights("no/where"))
     stored.private.add(REPO)
@@ -182,7 +182,7 @@ def test_private_missing_and_down(stored, monkeypatch):
     log_in(monkeypatch, stored)
     assert find(HubWeights(REPO)) is None
     assert fetch(HubWeights(REPO)) == find(HubWeights(REPO))
-    point_to(monkeypatch, "http://127.0.0.1:9")  # the discard port: closed
+    point_to(monkeypatch, closed_url)
     with pytest.raises(
         WeightsError, match=r"refused\)\. Behind a firewall.*name its folder with weights="
     ):
