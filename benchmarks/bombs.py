@@ -1,6 +1,7 @@
 """Cost of small files that claim or unpack to far more: time, memory, and the message.
 
-Each is read by a process of its own; memory is its peak beyond that of reading a small image.
+Each is read by a process of its own. Time is that of the processor, so that other programs do not
+count; memory is the peak beyond that of reading a small image.
 Printed as a Markdown table.
 """
 
@@ -17,22 +18,22 @@ from pathlib import Path
 from _bench.bombs import BOMBS
 
 _READ = """
-import resource, sys, time
-from pathlib import Path
+import sys, time
+sys.path.insert(0, sys.argv[3])
+from _bench.memory import peak_bytes
 import numpy as np
 import pydicom, nibabel, tifffile, PIL.Image, highdicom
 from napari_textdifuse import io
 from napari_textdifuse.errors import TextDiFuseError
 PIL.Image.fromarray(np.zeros((8, 8), np.uint8)).save(sys.argv[2])
 io.read(sys.argv[2])
-before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+before, begun = peak_bytes(), time.process_time()
 try:
     io.read(sys.argv[1])
     answer = "read"
 except TextDiFuseError as error:
     answer = f"{type(error).__name__}: {error}"
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(time.perf_counter() - begun, max(peak - before, 0), answer)
+print(time.process_time() - begun, peak_bytes() - before, answer)
 """
 
 
@@ -44,7 +45,9 @@ class Outcome:
     ----------
     size : int
         Of the file, in bytes; 0 if it is not a file.
-    seconds, megabytes : float
+    seconds : float
+        Of the processor; by the clock where there was no answer.
+    megabytes : float
     answer : str
     """
 
@@ -56,13 +59,14 @@ class Outcome:
 
 def measure(name: str, timeout: float) -> Outcome:
     """Make one of `BOMBS` and read it in a process of its own."""
+    here = str(Path(__file__).parent)
     with tempfile.TemporaryDirectory() as folder:
         path = BOMBS[name](Path(folder))
         size = path.stat().st_size if path.is_file() else 0
         begun = time.perf_counter()
         try:
             run = subprocess.run(
-                [sys.executable, "-c", _READ, path, Path(folder) / "small.png"],
+                [sys.executable, "-c", _READ, path, Path(folder) / "small.png", here],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -70,9 +74,9 @@ def measure(name: str, timeout: float) -> Outcome:
             )
         except subprocess.TimeoutExpired:
             return Outcome(size, time.perf_counter() - begun, float("nan"), "no answer")
-        seconds, kilobytes, *answer = run.stdout.split(" ", 2) if run.stdout else ("nan", "nan")
+        seconds, taken, *answer = run.stdout.split(" ", 2) if run.stdout else ("nan", "nan")
         said = answer[0].strip() if answer else f"crash: {run.stderr[-200:]}"
-        return Outcome(size, float(seconds), float(kilobytes) / 1024, said)
+        return Outcome(size, float(seconds), float(taken) / 2**20, said)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import statistics
-import sys
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from _bench.memory import peak_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,8 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     seconds = (time.perf_counter() - begun) / busy
     alone = statistics.median([alone, one_slice(pipeline, shown_a, shown_b, options)])
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    peak /= 2**30 if sys.platform == "darwin" else 2**20
+    peak = peak_bytes() / 2**30
     luma = rgb_to_ycbcr(result.fused)[0] if result.rgb else result.fused
     inside = (shown_a > 0.05) | (shown_b > 0.05)
     print(

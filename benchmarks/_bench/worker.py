@@ -10,9 +10,10 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from typing import Any
+
+from .memory import peak_bytes
 
 Options = dict[str, Any]
 
@@ -170,14 +171,7 @@ def peak_memory(options: Options) -> float:
         import torch
 
         return torch.cuda.max_memory_allocated() / 2**30
-    status = Path("/proc/self/status")
-    if status.is_file():  # getrusage may still hold the peak of the parent here
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 2**20
-    import resource  # not on Windows
-
-    unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return peak_bytes() / 2**30
 
 
 def _timed(run: Callable[[], Any]) -> float:

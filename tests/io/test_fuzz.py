@@ -15,8 +15,8 @@ from napari_textdifuse.io._quiet import reason
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from _bench.corpus import kinds
 import fuzz as fuzz_module
+from _bench.corpus import kinds
 from fuzz import Counts, fuzz, one_input
 
 #: Kinds and seeds that gave: a folder's name, numpy's and zlib's own words, the end of the process
