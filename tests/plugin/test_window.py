@@ -10,6 +10,7 @@ import threading
 
 import numpy as np
 import pytest
+from napari import current_viewer
 from npe2 import PluginManifest
 from qtpy.QtCore import QThreadPool
 
@@ -67,6 +68,30 @@ def test_closing_the_viewer_in_a_run(docked, slow_pipeline, qtbot):
     viewer.close()
     qtbot.waitUntil(slow_pipeline.stopped.is_set, timeout=120_000)
     qtbot.wait(50)
+
+
+def test_closing_a_window_leaves_the_work_of_another_alone(
+    docked, make_napari_viewer, slow_pipeline, qtbot
+):
+    """napari assigns a worker to the window used last, though a queued run is another's."""
+    viewer, widget, _ = docked
+    other = make_napari_viewer()
+    assert current_viewer() is other
+    outcomes = []
+    widget._runner.finished.connect(lambda job, outcome: outcomes.append(outcome))
+    slow_pipeline.allow()
+    for seed in (1, 2):
+        widget.seed.value = seed
+        widget.fuse.native.click()
+    qtbot.waitUntil(lambda: len(slow_pipeline.calls) == 2, timeout=120_000)
+    (busy,) = viewer.window._task_status_manager.get_status()
+    assert "a fusion by Text-DiFuse" in busy
+    assert not other.window._task_status_manager.is_busy()
+    other.close()
+    slow_pipeline.allow()
+    qtbot.waitUntil(lambda: not widget.running, timeout=120_000)
+    assert not any(isinstance(outcome, Exception) for outcome in outcomes)
+    assert len(outcomes) == 2
 
 
 def test_a_program_that_ends_waits_for_its_workers():

@@ -6,12 +6,13 @@ import atexit
 import gc
 import logging
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from napari.qt.threading import WorkerBase, create_worker
-from qtpy.QtCore import QCoreApplication, QObject, QTimer, Signal
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
+from qtpy.QtWidgets import QApplication, QWidget
 
 from ..errors import Cancelled, TextDiFuseError
 from ..stopping import stop_when
@@ -52,6 +53,24 @@ class _Named:
         return self._name
 
 
+@contextmanager
+def _current_window(panel: QWidget | None) -> Iterator[None]:
+    """Let napari take a panel's window for the current one meanwhile.
+
+    A new worker belongs to napari's current window, the one activated last, and is cancelled when
+    that window closes. Queued work of a panel may begin while another window is in use.
+    """
+    changed, top = QEvent(QEvent.Type.ZOrderChange), panel  # as napari gets it from a raised window
+    while top is not None and top.parentWidget() is not None:
+        top = top.parentWidget()
+    if top is not None:
+        QCoreApplication.sendEvent(top, changed)
+    yield
+    active = QApplication.activeWindow()
+    if active is not None and active is not top:
+        QCoreApplication.sendEvent(active, changed)
+
+
 class Work(QObject):  # type: ignore[misc]
     """Run a job once, in napari's thread pool.
 
@@ -68,6 +87,8 @@ class Work(QObject):  # type: ignore[misc]
         Takes this object's ``_report``; must touch no Qt object and no layer.
     name : str
         What is done, for napari's question before it closes a window.
+    panel : QWidget, optional
+        Whose window that is.
     """
 
     finished = Signal(object)
@@ -75,12 +96,13 @@ class Work(QObject):  # type: ignore[misc]
     _collecting: ClassVar[bool] = True
     _released_at_end: ClassVar[bool] = False
 
-    def __init__(self, job: Callable[[Any], Any], name: str) -> None:
+    def __init__(self, job: Callable[[Any], Any], name: str, panel: QWidget | None = None) -> None:
         super().__init__()
         self._job = job
         self._outcome: Any = None
         self._last = 0.0
-        self._worker: Any = create_worker(_Named(self._work, name), _start_thread=False)
+        with _current_window(panel):
+            self._worker: Any = create_worker(_Named(self._work, name), _start_thread=False)
         self._worker.finished.connect(self._hand_over)
         self._timer = QTimer(self)
         self._timer.timeout.connect(_collect)
@@ -163,12 +185,19 @@ class Task(Work):
         Takes a `Report`; must touch no Qt object and no layer.
     name : str
         What is done, for napari's question before it closes a window.
+    panel : QWidget, optional
+        Whose window that is.
     """
 
     progressed = Signal(int, str)
 
-    def __init__(self, job: Callable[[Report], Any], name: str = "a check by Text-DiFuse") -> None:
-        super().__init__(job, name)
+    def __init__(
+        self,
+        job: Callable[[Report], Any],
+        name: str = "a check by Text-DiFuse",
+        panel: QWidget | None = None,
+    ) -> None:
+        super().__init__(job, name, panel)
 
     def abandon(self) -> None:
         """Stop the work, and ignore its signals."""
@@ -195,14 +224,18 @@ class FusionRun(Work):
         Must touch no Qt object and no layer.
     colour : callable, optional
         Adds colours to the estimate of a slice; called in the worker.
+    panel : QWidget, optional
+        Whose window napari asks about this work before it closes.
     """
 
     progressed = Signal(int, int, int, int)
     registering = Signal(int)
     previewed = Signal(int, object)
 
-    def __init__(self, job: FusionCall, colour: Colour | None = None) -> None:
-        super().__init__(job, "a fusion by Text-DiFuse")
+    def __init__(
+        self, job: FusionCall, colour: Colour | None = None, panel: QWidget | None = None
+    ) -> None:
+        super().__init__(job, "a fusion by Text-DiFuse", panel)
         self._colour = colour
 
     def _report(self, progress: Progress) -> bool:

@@ -227,7 +227,7 @@ class MetricsPanel(QWidget):  # type: ignore[misc]
                 report=report,
             )
 
-        self._task = task = Task(job, "measuring a fused image")
+        self._task = task = Task(job, "measuring a fused image", self)
         task.progressed.connect(self._show_progress)
         task.finished.connect(self._finish)
         self._update()

@@ -166,7 +166,7 @@ class AlignmentCheck:
             self._badge.show_state("Position not checked", text)
             return
         self._badge.show_state("Checking the position ...", "")
-        self._task = Task(lambda _: _checked(first, second))
+        self._task = Task(lambda _: _checked(first, second), panel=self._badge)
         self._task.finished.connect(self._show)
         self._task.start()
 

@@ -49,7 +49,9 @@ class Availability:
 
         self.end()
         weights = chosen_weights()
-        self._task = Task(lambda _: (describe_locators(), always_restored(weights)))
+        self._task = Task(
+            lambda _: (describe_locators(), always_restored(weights)), panel=self._box.native
+        )
         self._task.finished.connect(self._show)
         self._task.start()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QWidget
 
 from ...errors import Cancelled
 from ..results import at_once
@@ -45,6 +46,8 @@ class Runner(QObject):  # type: ignore[misc]
     def __init__(self, layers: LayerList) -> None:
         super().__init__()
         self._layers = layers
+        #: The panel, whose window the work belongs to.
+        self.panel: QWidget | None = None
         self._waiting: deque[Job] = deque()
         self._job: Job | None = None
         self._run: FusionRun | None = None
@@ -109,7 +112,7 @@ class Runner(QObject):  # type: ignore[misc]
 
     def _next(self) -> None:
         self._job = job = self._waiting.popleft()
-        self._run = run = FusionRun(job.run, job.in_colour)
+        self._run = run = FusionRun(job.run, job.in_colour, self.panel)
         self._preview = None if job.in_place else Preview(self._layers, job)
         run.progressed.connect(self.progressed)
         run.registering.connect(self.registering)

@@ -69,7 +69,7 @@ class Saver(QObject):  # type: ignore[misc]
                 choice, lambda done, total: report(done, total, "") and writing.goes_on(done, total)
             )
 
-        self._task = Task(write, "saving a fused image")
+        self._task = Task(write, "saving a fused image", self._parent)
         self._task.progressed.connect(lambda share, _: self.progressed.emit(share, 1000))
         self._task.finished.connect(lambda outcome: self._saved(choice.folder, outcome))
         self.began.emit()

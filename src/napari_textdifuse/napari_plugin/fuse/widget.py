@@ -62,6 +62,7 @@ class FusionWidget(Form):
         self._last: Job | None = None
         self._shown = ShownResults(napari_viewer.layers)
         super().__init__(self._images, self._drawings)
+        self._runner.panel = self.native
         self._saver = Saver(self.native, self._shown, self._say)
         self._pair = ChosenPair(self.image_a, self.image_b)
         remembered = preferences() | load_settings()

@@ -128,7 +128,7 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
         if self._listing is not None:
             return
         folders = self._store.folders
-        self._listing = task = Task(lambda report: collect(folders))
+        self._listing = task = Task(lambda report: collect(folders), panel=self)
         task.finished.connect(self._list)
         if self.tree.topLevelItemCount() == 0:
             self.hint.setText(_LOOKING)
@@ -274,7 +274,9 @@ class ModelsWidget(QWidget):  # type: ignore[misc]
             else:
                 then(outcome)
 
-        self._task = task = Task(job, f"{what[:1].lower()}{what[1:]} of models for Text-DiFuse")
+        self._task = task = Task(
+            job, f"{what[:1].lower()}{what[1:]} of models for Text-DiFuse", self
+        )
         task.progressed.connect(self._show_progress)
         task.finished.connect(finish)
         self._update()
