@@ -49,7 +49,9 @@ def known_masks(grey: Volume, white: Volume, fluid: Volume) -> Masks:
     """Return what the maps say of the lexicon's terms."""
     x, y, z = _world(fluid)
     box = (np.abs(x) < 40) & (y > -55) & (y < 40) & (z > -8) & (z < 36)
-    ventricle = box & (fluid.array > 0.5)
+    # the quadrigeminal cistern, which touches the third ventricle from behind
+    cistern = (np.abs(x) < 10) & (y < -30) & (z < 16)
+    ventricle = box & ~cistern & (fluid.array > 0.5)
     labels, _ = ndimage.label(ventricle)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0

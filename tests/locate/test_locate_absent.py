@@ -1,5 +1,6 @@
 """No term marks anything in a volume that does not hold it."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -11,8 +12,8 @@ from napari_textdifuse.locate import LexiconLocator, known_terms
 from napari_textdifuse.locate.classes import gaussian_classes
 from napari_textdifuse.locate.intracranial import Interior, inward
 from napari_textdifuse.locate.mr import _without_bulges
-from napari_textdifuse.locate.tissue import _dark_fluid
-from napari_textdifuse.locate.views import RuleImage
+from napari_textdifuse.locate.tissue import _dark_fluid, tissues
+from napari_textdifuse.locate.views import RuleImage, views_of
 from napari_textdifuse.volume import Volume
 
 LOCATOR = LexiconLocator()
@@ -267,6 +268,18 @@ def test_a_bright_lesion_is_not_taken_for_the_fluid_of_t2(scalp, contrast):
     assert 2 * (mask & ball).sum() > 0.7 * (mask.sum() + ball.sum())
 
 
+@pytest.mark.parametrize(("size", "contrast"), [(1.2, "FLAIR"), (2.0, "DWI")])
+def test_small_voxels_without_fat_are_those_of_flair(size, contrast):
+    coarse, _ = head_with_fluid(100, 30, 450, 120)
+    array = ndimage.zoom(coarse.array, 4 / size, order=1)
+    image = Volume(array, affine=np.diag([-size, size, size, 1.0]), modality="MR", unit="a.u.")
+    view = views_of([image])[0]
+    assert tissues(view).contrast == contrast
+    assert "FLAIR" in tissues(view).note  # the other possibility is said
+    # without geometry the size of a voxel is not known
+    assert tissues(replace(view, spacing=None, memo={})).contrast in (None, "DWI")
+
+
 def test_where_nothing_is_found_the_contrast_and_its_limit_are_said():
     head, _ = head_with_fluid(900, 60, 600, 150)
     location = LOCATOR.locate([head.with_array(head.array, contrast="T1")], "hyperintensity")
@@ -276,6 +289,7 @@ def test_where_nothing_is_found_the_contrast_and_its_limit_are_said():
     unstated, _ = head_with_fluid(900, 60, 600, 150)
     said = " ".join(LOCATOR.locate([unstated], "lesion").notes)
     assert "its contrast is not stated; it was assumed to be" in said
+    assert "looked for on T2, FLAIR and DWI only, not on T1" in said
 
 
 def test_a_refused_lesion_names_the_contrast_that_is_needed():

@@ -6,7 +6,9 @@ from scipy import ndimage
 from test_locate_absent import BALL, HEADS, holding
 
 from napari_textdifuse.locate import LexiconLocator, shading
-from napari_textdifuse.locate.classes import gaussian_mixture
+from napari_textdifuse.locate import tissue as tissue_rules
+from napari_textdifuse.locate.classes import gaussian_classes, gaussian_mixture, layered_levels
+from napari_textdifuse.locate.intracranial import Interior, inward
 from napari_textdifuse.locate.shading import without_shading
 
 MM = (4.0, 4.0, 4.0)
@@ -95,3 +97,45 @@ def test_shares_are_found_in_each_stratum():
     found = start.in_strata(4).fitted(values, 60, strata)
     assert found.mean == pytest.approx([0, 1, 2], abs=0.03)
     assert np.abs(found.share[[0, 3]] - true[[0, 3]]).max() < 0.06  # a little of each is added
+
+
+def test_depth_tells_overlapping_tissues_from_each_other():
+    """As in T2 of an average head: white, grey and fluid overlap, and their depths differ."""
+    rng = np.random.default_rng(0)
+    depth = rng.uniform(0, 44, 60_000)
+    deep = depth[:, None] / 44
+    shares = np.hstack([0.016 + 0.72 * deep**2, 0.784 - 0.72 * deep**2, 0 * deep + 0.2])
+    classes = (rng.uniform(size=(len(depth), 1)) > shares.cumsum(axis=1)).sum(axis=1)
+    mean, spread = np.array([0.32, 0.375, 0.47]), np.array([0.025, 0.035, 0.08])
+    values = rng.normal(mean[classes], spread[classes])
+    # where share * exp(-(v - mean)^2 / 2 spread^2) / spread of white and of grey are equal
+    between = np.linspace(mean[0], mean[1], 2001)[:, None]
+    dense = shares.mean(axis=0) / spread * np.exp(-(((between - mean) / spread) ** 2) / 2)
+    true = between[np.abs(dense[:, 0] - dense[:, 1]).argmin(), 0]
+    by_depth = abs(layered_levels(values, depth, 4.0)[0] - true)
+    by_value = abs(gaussian_classes(values)[1][0] - true)
+    assert by_depth < 0.013 < 0.018 < by_value
+
+
+def test_bright_fluid_is_classed_by_depth(monkeypatch):
+    """White matter ends where depth says so, and fluid begins where both say so."""
+    array, inside = tissue()
+    found = Interior(inside, inward(inside, MM), float(inside.sum()) * 0.064)
+    away = found.distance_inside > 6
+    seen = []
+
+    def levels(values, depth, layer):
+        seen.append((values.size, depth.min(), layer))
+        return 200.0, 1125.0  # amid the classes, so that no other level gives the same
+
+    monkeypatch.setattr(tissue_rules, "layered_levels", levels)
+    array = np.where(array > 650, np.where(array > 815, array + 300, 500), array)
+    fluid, grey, white = tissue_rules._bright_fluid(array.astype(np.float32), found)
+    assert seen[0][1] > 6
+    np.testing.assert_array_equal(fluid, inside & (array >= 1125))
+    np.testing.assert_array_equal(white, away & (array < 200))
+    np.testing.assert_array_equal(grey, inside & ~fluid & ~white)
+
+
+def test_levels_by_depth_need_enough_to_fit():
+    assert layered_levels(np.ones(500), np.zeros(500), 4.0) == ()

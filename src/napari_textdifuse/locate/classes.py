@@ -14,6 +14,8 @@ _Values = npt.NDArray[np.float64]
 _Strata = npt.NDArray[np.intp]
 #: Added to the share of each class in a stratum.
 LEAST_SHARE = 0.02
+#: Layers by depth, of which the last is open.
+LAYERS = 11
 
 
 @dataclass(frozen=True)
@@ -127,22 +129,88 @@ def gaussian_classes(
     found = gaussian_mixture(values, rounds)
     if found is None:
         return (), ()
-    mean = found.mean
-    between = np.linspace(mean[0], mean[2], 512)
-    densities = found.densities(between)
-    first, second = densities[:, 1:].max(axis=1) > densities[:, 0], densities.argmax(axis=1) == 2
-    levels = (float(between[first.argmax()]), float(between[second.argmax()]))
-    if not mean[0] < levels[0] < levels[1] < mean[2]:  # one class lies within another
+    levels = _crossings(found)
+    if not levels:  # one class lies within another
         cuts = otsu(_sample(values), 3)
         levels = (float(cuts[0]), float(cuts[1]))
-    return tuple(float(m) for m in mean), levels
+    return tuple(float(m) for m in found.mean), levels
+
+
+def layered_levels(
+    values: npt.NDArray[np.floating],
+    depth: npt.NDArray[np.floating],
+    layer: float,
+    rounds: int = 150,
+) -> tuple[float, ...]:
+    """Return where the more probable of three classes changes, with shares that depend on depth.
+
+    White matter lies deeper than grey: where the classes' values overlap much, the depth tells
+    which is which.
+
+    Parameters
+    ----------
+    values, depth : ndarray, shape (N,)
+        Depth is in mm below the surface.
+    layer : float
+        Thickness of a layer in mm; all that is deeper than ten layers is one.
+    rounds : int
+
+    Returns
+    -------
+    tuple of float
+        Two levels; empty if there is too little to fit, or one class lies within another.
+
+    Notes
+    -----
+    Ashburner and Friston 2005, NeuroImage 26:839, with depth in place of an atlas.
+    """
+    kept = _kept(values)
+    found = gaussian_mixture(values, rounds)
+    if found is None:
+        return ()
+    flat = np.ravel(values)[kept].astype(np.float64)
+    strata = np.minimum(np.ravel(depth)[kept] // layer, LAYERS - 1).astype(np.intp)
+    found = found.in_strata(LAYERS).fitted(flat, rounds, strata)
+    usual = np.bincount(strata, minlength=LAYERS) @ found.share / len(strata)
+    return _between_neighbours(replace(found, share=usual))
+
+
+def _crossings(mixture: GaussianMixture) -> tuple[float, ...]:
+    """Return where the densest of three classes changes; empty if one lies within another."""
+    mean = mixture.mean
+    between = np.linspace(mean[0], mean[2], 512)
+    dense = mixture.densities(between)
+    first, second = dense[:, 1:].max(axis=1) > dense[:, 0], dense.argmax(axis=1) == 2
+    levels = (float(between[first.argmax()]), float(between[second.argmax()]))
+    return levels if mean[0] < levels[0] < levels[1] < mean[2] else ()
+
+
+def _between_neighbours(mixture: GaussianMixture) -> tuple[float, ...]:
+    """Return where each class becomes less dense than the next; empty if one lies within another.
+
+    Pair by pair: a wide class of fluid is the densest on the far side of white matter too.
+    """
+    levels = []
+    for k in (0, 1):
+        between = np.linspace(mixture.mean[k], mixture.mean[k + 1], 256)
+        dense = mixture.densities(between)
+        later = dense[:, k + 1] > dense[:, k]
+        if later[0] or not later[-1]:
+            return ()
+        levels.append(float(between[later.argmax()]))
+    return tuple(levels)
 
 
 def _sample(values: npt.NDArray[np.floating]) -> _Values:
     """Return at most 20 000 values, without the outermost."""
-    flat: _Values = np.ravel(values).astype(np.float64)
+    return np.ravel(values)[_kept(values)].astype(np.float64)
+
+
+def _kept(values: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
+    """Return the indices of `_sample` in the flat values."""
+    flat = np.ravel(values)
     if not flat.size:
-        return flat
+        return np.zeros(0, np.intp)
     low, high = np.percentile(flat, (0.5, 99.5))
-    kept: _Values = flat[(flat >= low) & (flat <= high)]
+    kept = np.flatnonzero((flat >= low) & (flat <= high))
     return kept[:: max(1, kept.size // 20_000)]

@@ -81,6 +81,12 @@ class MidPlane:
         width = [1 + 2 * round(nearby_mm / s / 2) for s in self.mm]
         return self.mirror(ndimage.maximum_filter(array, width), outside=np.inf)
 
+    def distance(self, shape: tuple[int, ...]) -> _Values:
+        """Return the distance in mm of each voxel of an array of this shape."""
+        places = np.ogrid[tuple(map(slice, shape))]
+        normal = self.normal * np.asarray(self.mm)
+        return np.abs(sum(n * p for n, p in zip(normal, places, strict=True)) - self.offset)
+
     def mapping(self) -> tuple[_Values, _Values]:
         """Return the matrix and the shift from an index to the index of the mirrored place."""
         turn = np.eye(len(self.mm)) - 2 * np.outer(self.normal, self.normal)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .classes import gaussian_classes
+from .classes import gaussian_classes, layered_levels
 from .intracranial import Interior, interior
 from .regions import Floats, Mask, dilate, drop_small, empty, otsu, smooth
 from .shading import without_shading
@@ -29,8 +30,12 @@ _LEAST_CONTRAST = 0.03
 _PURE_FLUID = 0.5
 #: A scalp is this much of the brain's brightness at least; with fat suppressed, at most.
 _LEAST_SCALP, _MOST_DARK_SCALP = 0.05, 0.5
+#: In mm3; echo-planar images have larger voxels.
+_SMALLEST_DWI_MM3 = 2.0
 #: Nearer to the skull than this, dark is bone blurred with cortex, not white matter.
 _EDGE_MM = 6.0
+#: Thickness of the layers by depth in which the tissues' shares are estimated.
+_LAYER_MM = 4.0
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,10 @@ def _by_values(view: RuleImage, inside: Interior) -> tuple[str | None, str]:
     if high - middle > 1.25 * (middle - low) and high > 1.25 * middle and not fluid_is_dark:
         found, why = "T2", "fluid is much brighter than the brain"
     elif fluid_is_dark and _scalp_is_dark(view, inside, middle):
-        found, why = "DWI", "fluid and scalp are dark"
+        if view.spacing is not None and math.prod(view.spacing) < _SMALLEST_DWI_MM3:
+            found, why = "FLAIR", "fluid and scalp are dark, in smaller voxels than those of DWI"
+        else:
+            found, why = "DWI", "fluid and scalp are dark, as on FLAIR with fat suppression too"
     elif slope < 0.985 and low < 0.8 * middle:
         found, why = "T1", "fluid is dark and the brain is darker towards the cortex"
     elif fluid_is_dark:
@@ -169,6 +177,9 @@ def _bright_fluid(array: Floats, inside: Interior) -> tuple[Mask, Mask, Mask]:
     if fluid.sum() > _MOST_FLUID * whole.sum():  # as bright as grey matter: PD
         cut = otsu(array[away], 2)
         levels, fluid = (cut[0], float("inf")), empty(array)
+    elif by_depth := layered_levels(array[away], inside.distance_inside[away], _LAYER_MM):
+        levels = (by_depth[0], max(levels[1], by_depth[1]))
+        fluid = whole & (array >= levels[1])
     white = whole & (array < levels[0]) & (inside.distance_inside > _EDGE_MM)
     return fluid, whole & ~fluid & ~white, white
 

@@ -11,6 +11,7 @@ from .intracranial import inward
 from .noise import noise_of, smoothed_until
 from .regions import Floats, Mask, components, deep_fluid, dilate, drop_small, empty, erode, smooth
 from .slices import brain_in_slice, classes_in_slice, fluid_in_slice
+from .symmetry import mid_plane
 from .tissue import BRIGHT_FLUID, DARK_FLUID, Tissues, tissues
 from .views import WHY_NOT, RuleImage
 
@@ -26,6 +27,9 @@ VENTRICLE_MM3 = 2500.0
 SHORTEST_MM, THICK_MM, THICK_SHARE = 50.0, 4.0, 0.15
 #: Only this far inside the skull are values taken for those of ventricles.
 DEEP_MM = 25.0
+#: Nearer to the plane between the sides, and behind this share of the lateral ventricles' length
+#: from their front, fluid is a cistern.
+MIDDLE_MM, BEHIND = 10.0, 0.67
 #: Levels at which fluid is parted from what is around, as shares of the way to its own brightness.
 SHARES = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8)
 
@@ -91,15 +95,28 @@ def _separated(view: RuleImage, found: Tissues, sign: int) -> Mask:
             f"{LEAST_FLUID:.0%} are needed"
         )
         return empty(view.array)
-    for share, deepest in _parted(array, inside, view, start, top):
-        if deepest.sum() * math.prod(view.mm) >= VENTRICLE_MM3:
-            level = start + min(share, 0.35) * (top - start)
-            if sign > 0:  # half fluid, half brain; dark fluid looks like bone at its darkest
-                pure = float(np.percentile(array[fluid], 99))
-                level = max(level, (pure + float(np.median(array[found.brain]))) / 2)
-            return dilate(deepest, view.mm, 2.0) & (array >= level)
-    view.memo[WHY_NOT] = "fluid deep inside the skull is not parted from that of the cisterns"
-    return empty(view.array)
+    share, deepest = _most_like(_parted(array, inside, view, start, top), view.mm)
+    if deepest is None:
+        view.memo[WHY_NOT] = "fluid deep inside the skull is not parted from that of the cisterns"
+        return empty(view.array)
+    level = start + min(share, 0.35) * (top - start)
+    if sign > 0:  # half fluid, half brain; dark fluid looks like bone at its darkest
+        pure = float(np.percentile(array[fluid], 99))
+        level = max(level, (pure + float(np.median(array[found.brain]))) / 2)
+    return _without_cistern(dilate(deepest, view.mm, 2.0) & (array >= level), view, found)
+
+
+def _most_like(
+    parted: Iterator[tuple[float, Mask]], mm: tuple[float, ...]
+) -> tuple[float, Mask | None]:
+    """Return the first that is long and thick, else the first that is large enough."""
+    first: tuple[float, Mask | None] = 0.0, None
+    for share, deepest in parted:
+        if _like_ventricles(deepest, mm):
+            return share, deepest
+        if first[1] is None and deepest.sum() * math.prod(mm) >= VENTRICLE_MM3:
+            first = share, deepest  # small parts of fissures come first too
+    return first
 
 
 def _parted(
@@ -148,10 +165,32 @@ def _on_pd(view: RuleImage, found: Tissues) -> Mask:
                 if sign > 0:  # half fluid, half of what is around: grey and white matter
                     pure = float(np.percentile(array[deepest], 99))
                     half = max(half, (pure + (usual[0] + usual[1]) / 2) / 2)
-                return dilate(deepest, mm, 2.0) & (array >= half)
+                whole = dilate(deepest, mm, 2.0) & (array >= half)
+                return _without_cistern(whole, view, found)
         reasons.append(f"what is {than} there is not as long and thick as lateral ventricles")
     view.memo[WHY_NOT] = "; ".join(reasons)
     return empty(view.array)
+
+
+def _without_cistern(mask: Mask, view: RuleImage, found: Tissues) -> Mask:
+    """Cut off the quadrigeminal cistern, which lies in the middle behind the third ventricle.
+
+    Brain encloses it from above, and a blurred image joins it to the third ventricle.
+    """
+    if view.front is None or view.left_right is None or not mask.any():
+        return mask
+    (axis, direction), sideways = view.front, view.left_right[0]
+    if axis == sideways:  # turned by 45 degrees
+        return mask
+    middle = mid_plane(found.even, found.inside.mask, sideways, view.mm).distance(mask.shape)
+    lateral = mask & (middle > MIDDLE_MM)
+    rows = np.flatnonzero(lateral.any(axis=tuple(i for i in range(3) if i != axis)))
+    if not rows.size:
+        return mask
+    front, back = (rows[-1], rows[0]) if direction > 0 else (rows[0], rows[-1])
+    along = (np.arange(mask.shape[axis]) - front) / (back - front or 1)
+    behind = (along > BEHIND).reshape([-1 if i == axis else 1 for i in range(3)])
+    return mask & ~((middle < MIDDLE_MM) & behind)
 
 
 def _enclosed(fluid: Mask, high: Mask, away: Mask, mm: tuple[float, ...]) -> Mask:

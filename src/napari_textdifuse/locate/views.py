@@ -49,6 +49,9 @@ class RuleImage:
     up : tuple of (int, int), optional
         The axis that runs most nearly from feet to head, and +1 if its index grows towards the
         head, else -1; None if unknown.
+    front : tuple of (int, int), optional
+        The axis that runs most nearly from back to front, and +1 if its index grows towards the
+        front, else -1; None if unknown.
     contrast : str or None
         Of an MR image, see `contrast.stated_contrast`.
     contrast_source : str
@@ -69,6 +72,7 @@ class RuleImage:
     left_right: tuple[int, int] | None = None
     assumed: bool = False
     up: tuple[int, int] | None = None
+    front: tuple[int, int] | None = None
     contrast: str | None = None
     contrast_source: str = ""
     colours: Floats | None = field(default=None, repr=False, compare=False)
@@ -99,7 +103,9 @@ class RuleImage:
             sideways = (sideways[0] - 1, sideways[1]) if sideways[0] > 0 else None
         spacing = self.spacing[1:] if self.spacing else None
         return [
-            replace(self, array=a, spacing=spacing, left_right=sideways, up=None, memo={})
+            replace(
+                self, array=a, spacing=spacing, left_right=sideways, up=None, front=None, memo={}
+            )
             for a in self.array
         ]
 
@@ -205,6 +211,7 @@ def _view(image: Volume, modality: str, assumed: bool = False) -> RuleImage:
         left_right=_array_axis(image, 0),
         assumed=assumed,
         up=_array_axis(image, 2),
+        front=_array_axis(image, 1),
         contrast=contrast,
         contrast_source=contrast_source,
         colours=colours,
