@@ -137,6 +137,8 @@ def test_windows_as_shown():
     _, (note,) = choose_windows(bent, volumes[1], "shown")
     assert "Image A is displayed with a gamma of 0.5, which is not applied" in note
     assert choose_windows(bent, volumes[1])[1] == ()
+    assert choose_windows(bent, volumes[1], {"a": (20, 60)})[1] == (note,)  # as the panel passes it
+    assert choose_windows(bent, volumes[1], {"a": (20, 61)})[1] == ()
 
 
 def test_percentiles_ignore_outliers_and_non_numbers():

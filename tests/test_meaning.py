@@ -102,6 +102,25 @@ def test_a_photograph_called_pet_is_no_pet(tmp_path):
     assert read(tmp_path / "my_ir.jpg").modality == "IR"
 
 
+@pytest.mark.parametrize("name", ["pet.jpg", "pet/case01.png", "case_spect.bmp"])
+def test_a_grey_picture_called_pet_is_one_on_black_only(tmp_path, name):
+    """Clinics display PET inverted, with hot lesions black."""
+    y, x = np.mgrid[:80, :100]
+    head = np.where(np.hypot(y - 40, x - 50) < 30, 90 + x, 0).astype(np.uint8)
+    head[35:40, 55:60] = 250
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    for array, known in ((head, True), (255 - head, False), (head // 2 + 60, False)):
+        Image.fromarray(array).save(path)
+        volume = read(path)
+        assert volume.modality == (("NM" if "spect" in name else "PT") if known else None)
+        (*_, note) = volume.metadata["notes"] or ("",)
+        assert ("no black background" in note and "state the modality" in note) == (not known)
+        assert "no modality was assumed" not in str(state(volume, modality="PT").metadata["notes"])
+    Image.fromarray(255 - head).save(tmp_path / "mri.png")
+    assert read(tmp_path / "mri.png").modality == "MR"
+
+
 def test_padding_below_air_is_not_a_value():
     array = ct(-1000)
     array[0, 0] = -3024

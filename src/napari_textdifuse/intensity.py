@@ -320,16 +320,17 @@ def choose_windows(
         as_shown = isinstance(wanted, str) and wanted == SHOWN
         if as_shown and not volume.rgb:
             chosen[role] = _shown(volume, role)
-            if (gamma := volume.metadata.get("gamma")) is not None:
-                notes.append(
-                    f"Image {role.upper()} is displayed with a gamma of {gamma:.3g}, which is not "
-                    "applied; only its contrast limits are."
-                )
         elif wanted is None or as_shown:  # colours are displayed unchanged
             chosen[role], more = whole_window(volume)
             notes += more
         else:
             chosen[role] = _window(wanted, volume)
+        window, gamma = chosen[role], volume.metadata.get("gamma")
+        if gamma is not None and (window.low, window.high) == volume.metadata[SHOWN]:
+            notes.append(
+                f"Image {role.upper()} is displayed with a gamma of {gamma:.3g}, which is not "
+                "applied; only its contrast limits are."
+            )
     return chosen, tuple(notes)
 
 

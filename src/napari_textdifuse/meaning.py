@@ -11,7 +11,16 @@ import numpy as np
 
 from .errors import InputError
 from .names import CONTRASTS, NameFacts, contrast_in
-from .volume import LABEL_UNIT, MODALITIES, MODALITY_NAMES, NATURAL, Volume, is_photograph
+from .volume import (
+    FUNCTIONAL,
+    LABEL_UNIT,
+    MODALITIES,
+    MODALITY_NAMES,
+    NATURAL,
+    Volume,
+    has_black_background,
+    is_photograph,
+)
 
 #: Units with special treatment in this package.
 UNITS = ("HU", "SUVbw", "Bq/mL", "counts", "a.u.")
@@ -183,7 +192,7 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
 
     The modality and contrast come from the name of the file or its folders, unless a DICOM file
     states another modality, such as US, the name may be that of a mask or a map, or the values are
-    those of a CT in HU, of a mask, or of a photograph; a note says so. Where the file's own
+    those of a CT in HU, of a mask, of a photograph, or of an inverted PET; a note says so. Where the file's own
     name says nothing, the contrast of an MR image comes from its echo, repetition and inversion
     times. A CT of unknown unit is in HU if its lowest value is that of air; the assumption is a
     note.
@@ -263,10 +272,20 @@ def _named_modality(named: NameFacts, volume: Volume) -> tuple[str | None, str |
         return modality, f"{but} '{named.doubt}' may mean a mask, a map or a part of an image"
     if medical and is_photograph(volume):
         return modality, f"{but} the image has the colours of a photograph"
+    if modality in FUNCTIONAL and _is_grey_picture(volume) and not has_black_background(volume):
+        return modality, (
+            f"{but} the grey picture has no black background: it may be inverted, with high values "
+            "dark, or show something else"
+        )
     if (last := _last_label(volume)) is not None:
         numbers = "0 and 1" if last == 1 else f"the integers from 0 to {last}"
         return modality, f"{but} its only values are {numbers}, as of a mask"
     return modality, None
+
+
+def _is_grey_picture(volume: Volume) -> bool:
+    plain = volume.ndim == 2 and volume.affine is None and not volume.rgb
+    return plain and volume.array.dtype == np.uint8
 
 
 def _last_label(volume: Volume) -> int | None:

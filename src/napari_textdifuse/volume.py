@@ -222,7 +222,7 @@ class Volume:
         if not self.rgb:
             return Fact("grey", "file")
         if self.modality is None:
-            black = _has_black_background(self)
+            black = has_black_background(self)
             return Fact("colours of measured values" if black else "natural colour", "values")
         source = self.sources.get("modality", "file")
         if self.modality == "VIS":
@@ -374,16 +374,16 @@ def is_photograph(volume: Volume) -> bool:
     return not even or bool((middle > 1 - _EVEN).all())
 
 
-def _has_black_background(volume: Volume) -> bool:
-    """Return whether a colour image's border is black, as around a displayed measurement."""
+def has_black_background(volume: Volume) -> bool:
+    """Return whether an image's border is black, as around a displayed measurement."""
     return float(np.nanmedian(_border(volume))) < _EVEN
 
 
 def _border(volume: Volume) -> npt.NDArray[np.float64]:
-    """Return the colours along the border (of the middle slice), shape (N, 3), at most 1."""
+    """Return the colours or grey values along the border (of the middle slice), at most 1."""
     rows, columns = volume.shape[-2:]
     y, x = max(1, rows // 25), max(1, columns // 25)
-    colours = volume.array[..., :3]
+    colours = volume.array[..., :3] if volume.rgb else volume.array
     if volume.ndim == 3:
         colours = colours[len(colours) // 2]
     colours = np.asarray(colours)
