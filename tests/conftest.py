@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,12 @@ import pytest
 
 from loopback_hub import closed_url, hub  # noqa: F401
 
+# the user's own settings and downloads would change what is tested
+for _name in list(os.environ):
+    if re.match("TEXTDIFUSE_|HF_|HUGGING_FACE_|.*_proxy$", _name, re.IGNORECASE):
+        del os.environ[_name]
+os.environ["HF_HOME"] = str(Path(__file__).with_name("no-downloads"))
+os.environ["COLUMNS"] = "80"
 # one thread each: on a shared machine, threads that wait for each other cost more than they bring
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
