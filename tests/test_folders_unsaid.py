@@ -50,7 +50,9 @@ def test_names():
     assert name_of("/scans/Doe/t1.nii.gz") == "t1.nii.gz"
     assert name_of(Path()) == Path.cwd().name
     assert name_of(f"/home/doe/hub/models--owner--tiny--x/snapshots/{'0' * 40}") == "owner/tiny--x"
-    assert file_in("/home/doe/models/tiny/config.json") == "tiny/config.json"
+    assert file_in("/home/doe/models/tiny/config.json") == "config.json"
+    assert file_in("hf/textdifuse/owlvit-base/config.json") == "owlvit-base/config.json"
+    assert file_in(SOURCE / "weights/light/config.json") == "light/config.json"
 
 
 def open_weights(folder):
@@ -79,7 +81,7 @@ def open_model(folder):
 
 @pytest.mark.parametrize("use", [open_weights, open_sam, open_atlas, open_model])
 @pytest.mark.parametrize("config", [None, "{", '{"architecture": "x", "sha256": 1}', "{}"])
-def test_folders_of_models_are_named_by_their_last_part(tmp_path, use, config):
+def test_models_are_named_by_the_folder_itself_or_by_the_file(tmp_path, use, config):
     folder = tmp_path / "Doe^John" / "tiny"
     folder.mkdir(parents=True)
     if config is not None:
@@ -89,4 +91,5 @@ def test_folders_of_models_are_named_by_their_last_part(tmp_path, use, config):
         use(folder)
     assert "Doe" not in str(error.value)
     assert str(tmp_path) not in str(error.value)
-    assert "tiny" in str(error.value) or "nothing.pth" in str(error.value)
+    named = ("tiny", "nothing.pth", "config.json", "model.safetensors")
+    assert any(name in str(error.value) for name in named)

@@ -76,15 +76,19 @@ def name_of(path: str | os.PathLike[str]) -> str:
 
 
 def file_in(path: str | os.PathLike[str]) -> str:
-    """Return the name of a file of a model as messages give it, with that of its folder.
+    """Return the name of a file of a model as messages give it, with the model's if it is public.
+
+    Such are the embedded models and those that were downloaded; other folders may name patients.
 
     Examples
     --------
-    >>> file_in("/home/doe/models/tiny/config.json")
-    'tiny/config.json'
+    >>> file_in("/scans/Doe/config.json"), file_in(f"models--owner--tiny/snapshots/{40 * '0'}/a.pt")
+    ('config.json', 'owner/tiny/a.pt')
     """
-    path = Path(path)
-    return f"{name_of(path.parent)}/{path.name}"
+    path = Path(path).absolute()
+    embedded = path.is_relative_to(Path(__file__).parent)
+    downloaded = path.parts[-3:-2] in (("textdifuse",), ("snapshots",))  # in HF_HOME
+    return f"{name_of(path.parent)}/{path.name}" if embedded or downloaded else path.name
 
 
 _KINDS = {

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..colormaps import hot
 from ..colour import rgb_to_ycbcr
-from ..errors import GeometryError, InputError, file_in, name_of
+from ..errors import GeometryError, InputError, name_of
 from ..evaluation.folders import images_by_stem
 from ..intensity import default_window
 from ..io import read
@@ -105,7 +105,7 @@ def find_sets(root: Path, names: Sequence[str] | None = None) -> list[Source]:
             sources.append(Source(name, folders, (FOLDERS[first], FOLDERS[second])))
         elif names:
             raise InputError(
-                f"{file_in(root / name)} must contain two of the folders {', '.join(FOLDERS)}; "
+                f"{name_of(root / name)} must contain two of the folders {', '.join(FOLDERS)}; "
                 f"found {', '.join(found) or 'none'}."
             )
     if not sources:
