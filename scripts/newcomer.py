@@ -69,6 +69,8 @@ def session(viewer: Any, options: argparse.Namespace) -> Iterator[str]:
     widget.prompt.value = "tumour"
     run(widget)
     mask = viewer.layers.selection.active
+    if not isinstance(mask, napari.layers.Labels) or not mask.data.any():
+        raise SystemExit("No tumour was found in these slices; choose others with --slices.")
     centre = np.argwhere(mask.data).mean(axis=0).round()
     viewer.dims.set_point(range(viewer.dims.ndim), mask.data_to_world(centre))
     yield "fuse"
