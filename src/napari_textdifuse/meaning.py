@@ -192,10 +192,10 @@ def infer(volume: Volume, named: NameFacts | None = None) -> Volume:
 
     The modality and contrast come from the name of the file or its folders, unless a DICOM file
     states another modality, such as US, the name may be that of a mask or a map, or the values are
-    those of a CT in HU, of a mask, of a photograph, or of an inverted PET; a note says so. Where the file's own
-    name says nothing, the contrast of an MR image comes from its echo, repetition and inversion
-    times. A CT of unknown unit is in HU if its lowest value is that of air; the assumption is a
-    note.
+    those of a CT in HU, of a mask, of a photograph, or of an inverted PET; a note says so. Where
+    the file's own name says nothing, the contrast of an MR image comes from its echo, repetition
+    and inversion times. A CT of unknown unit is in HU if its lowest value is that of air; the
+    assumption is a note.
 
     Parameters
     ----------
