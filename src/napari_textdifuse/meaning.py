@@ -272,9 +272,9 @@ def _named_modality(named: NameFacts, volume: Volume) -> tuple[str | None, str |
         return modality, f"{but} '{named.doubt}' may mean a mask, a map or a part of an image"
     if medical and is_photograph(volume):
         return modality, f"{but} the image has the colours of a photograph"
-    if modality in FUNCTIONAL and _is_grey_picture(volume) and not has_black_background(volume):
+    if modality in FUNCTIONAL and _is_grey_raster(volume) and not has_black_background(volume):
         return modality, (
-            f"{but} the grey picture has no black background: it may be inverted, with high values "
+            f"{but} the grey image has no black background: it may be inverted, with high values "
             "dark, or show something else"
         )
     if (last := _last_label(volume)) is not None:
@@ -283,7 +283,7 @@ def _named_modality(named: NameFacts, volume: Volume) -> tuple[str | None, str |
     return modality, None
 
 
-def _is_grey_picture(volume: Volume) -> bool:
+def _is_grey_raster(volume: Volume) -> bool:
     plain = volume.ndim == 2 and volume.affine is None and not volume.rgb
     return plain and volume.array.dtype == np.uint8
 
