@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_textdifuse import Volume, write
+from napari_textdifuse.colormaps import apply_colours, colour_table
 from napari_textdifuse.napari_plugin.fuse.availability import always_restored
 from napari_textdifuse.napari_plugin.fuse.outcome import in_panel_words, restoration_words
 from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
@@ -114,19 +115,17 @@ def test_restoration_in_words():
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "blending", "opacity"),
+    ("first", "second"),
     [
-        (("MR", "a.u."), ("CT", "HU"), "translucent_no_depth", 0.5),
-        (("CT", "HU"), ("MR", "a.u."), "translucent_no_depth", 0.5),
-        (("PT", "SUVbw"), ("MR", "a.u."), "additive", 1),
-        (("MR", "a.u."), ("PT", "SUVbw"), "additive", 1),
-        (("MR", "a.u."), ("MR", "a.u."), "translucent_no_depth", 0.5),
-        (("VIS", "a.u."), ("IR", "a.u."), "translucent_no_depth", 0.5),
+        (("MR", "a.u."), ("CT", "HU")),
+        (("CT", "HU"), ("MR", "a.u.")),
+        (("PT", "SUVbw"), ("MR", "a.u.")),
+        (("MR", "a.u."), ("PT", "SUVbw")),
+        (("MR", "a.u."), ("MR", "a.u.")),
+        (("VIS", "a.u."), ("IR", "a.u.")),
     ],
 )
-def test_the_second_image_lets_the_first_through(
-    make_napari_viewer, tmp_path, first, second, blending, opacity
-):
+def test_the_second_image_lets_the_first_through(make_napari_viewer, tmp_path, first, second):
     viewer = make_napari_viewer(show=True)
     level = {"CT": (-1000.0, 1000.0), "PT": (0.0, 10.0)}
     shape = (4, 20, 24)
@@ -139,8 +138,8 @@ def test_the_second_image_lets_the_first_through(
         viewer.open(tmp_path / f"{name}.nii.gz", plugin="napari-textdifuse")
     top = viewer.layers[-1]
     assert top.name == "two"
-    assert (top.blending, top.opacity) == (blending, opacity)
-    assert (viewer.layers[0].blending == "additive") == (first[0] == "PT")
+    assert (top.blending, top.opacity) == ("translucent_no_depth", 0.5)
+    assert (viewer.layers[0].blending, viewer.layers[0].opacity) == ("translucent_no_depth", 1)
     viewer.reset_view()
     picture = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(float).max(axis=-1)
     rows, columns = picture.shape
@@ -169,13 +168,42 @@ def test_a_brain_window_does_not_bleach_the_mri(make_napari_viewer, tmp_path):
     assert left == pytest.approx(0.6 * right, abs=4)
 
 
-def test_a_third_image_is_opaque_as_ever(make_napari_viewer, tmp_path):
+@pytest.mark.parametrize("functional", ["PT", "NM"])
+def test_uptake_over_a_bright_t1_leaves_both_readable(make_napari_viewer, tmp_path, functional):
+    """Their sum was white where the anatomy was bright, whatever the uptake."""
     viewer = make_napari_viewer(show=True)
-    for k in range(3):
-        volume = Volume(np.random.default_rng(k).random((4, 8, 9)).astype(np.float32))
-        write(tmp_path / f"{k}.nii.gz", volume)
+    grey, level = np.zeros((4, 20, 24), np.float32), np.zeros((4, 20, 24), np.float32)
+    grey[:, :10], grey[:, 10:] = 900, 400
+    level[:, :, :12], level[:, :, 12:] = 2, 9
+    for name, modality, values in (("t1", "MR", grey), ("uptake", functional, level)):
+        affine = np.diag([-4.0, -4, 5, 1])
+        write(tmp_path / f"{name}.nii.gz", Volume(values, affine=affine, modality=modality))
+        viewer.open(tmp_path / f"{name}.nii.gz", plugin="napari-textdifuse")
+    viewer.layers[0].contrast_limits, viewer.layers[1].contrast_limits = (0, 1000), (0, 10)
+    viewer.layers[1].colorbar.visible = False
+    viewer.reset_view()
+    picture = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(float)
+    rows, columns = picture.shape[:2]
+    for y, brightness in ((0.4, 0.9), (0.6, 0.4)):
+        for x, share in ((0.4, 0.2), (0.6, 0.9)):
+            colour = apply_colours(colour_table(), np.array(share))
+            seen = picture[int(rows * y), int(columns * x)]
+            np.testing.assert_allclose(seen, 255 * (brightness + colour) / 2, atol=4)
+
+
+@pytest.mark.parametrize(
+    ("modalities", "opacities"),
+    [(("MR", "MR", "MR"), [1, 0.5, 1]), (("MR", "CT", "PT"), [1, 0.5, 0.5])],
+)
+def test_a_third_image_is_opaque_unless_it_is_functional(
+    make_napari_viewer, tmp_path, modalities, opacities
+):
+    viewer = make_napari_viewer(show=True)
+    for k, modality in enumerate(modalities):
+        values = np.random.default_rng(k).random((4, 8, 9)).astype(np.float32)
+        write(tmp_path / f"{k}.nii.gz", Volume(values, modality=modality))
         viewer.open(tmp_path / f"{k}.nii.gz", plugin="napari-textdifuse")
-    assert [layer.opacity for layer in viewer.layers] == [1, 0.5, 1]
+    assert [layer.opacity for layer in viewer.layers] == opacities
 
 
 def test_cancel_reaches_work_that_reports_nothing(qtbot):

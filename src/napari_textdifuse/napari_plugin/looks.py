@@ -21,7 +21,7 @@ def display(volume: Volume) -> dict[str, Any]:
         return {"rgb": True}
     shown: dict[str, Any] = {"rgb": False, "colormap": "gray"}
     if volume.modality in FUNCTIONAL:
-        shown |= {"colormap": fusion_map(), "blending": "additive"}
+        shown["colormap"] = fusion_map()
     if volume.array.dtype.kind != "f" or np.isfinite(volume.array).any():
         window = default_window(volume)
         shown["contrast_limits"] = (window.low, window.high)

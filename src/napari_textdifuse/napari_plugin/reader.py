@@ -76,13 +76,14 @@ def read_layers(path: PathOrPaths) -> list[LayerData]:
 def let_through(layers: Sequence[LayerData]) -> None:
     """Keep the first image visible below the second, whichever was opened first.
 
-    A functional image shines through the anatomy; two grey images are mixed in equal parts. Above
-    a result or a comparison an image is opaque: mixed with either, it would be neither.
+    Two images are mixed in equal parts, which neither saturates nor hides one of them, whatever
+    their colour maps; a functional image is mixed with all that lies below it. Above a result or a
+    comparison an image is opaque: mixed with either, it would be neither.
 
     Parameters
     ----------
     layers : sequence of (ndarray, dict, str)
-        About to be added to the current viewer; their opacity or blending may be changed.
+        About to be added to the current viewer; their opacity may be changed.
     """
     import napari
     from napari.layers import Image
@@ -91,21 +92,14 @@ def let_through(layers: Sequence[LayerData]) -> None:
     there = [] if viewer is None else [v for v in viewer.layers if isinstance(v, Image)]
     shown = [v for v in there if v.visible]
     made = [k for k, v in enumerate(shown) if is_result(v) or is_comparison(v)]
-    below = [(v.metadata.get(KEY, {}), v.rgb) for v in shown[made[-1] + 1 if made else 0 :]]
+    below = len(shown[made[-1] + 1 if made else 0 :])
     for layer in (v for v in layers if v[2] == "image"):
-        known, look = _known(layer), layer[1]
+        known = _known(layer)
         if "record" in known:
             continue
-        if made and not below:
-            look["blending"] = "translucent"
-        elif len(below) == 1 and look.get("blending") != "additive":
-            first, coloured = below[0]
-            grey = not (coloured or look.get("rgb"))
-            if grey and first.get("modality") in FUNCTIONAL:
-                look["blending"] = "additive"
-            else:
-                look["opacity"] = 0.5
-        below.append((known, bool(look.get("rgb"))))
+        if below == 1 or (below and known.get("modality") in FUNCTIONAL):
+            layer[1]["opacity"] = 0.5
+        below += 1
 
 
 def _with_unique_names(

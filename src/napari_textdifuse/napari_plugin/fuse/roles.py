@@ -10,7 +10,6 @@ from typing import Any
 
 from napari.layers import Image
 
-from ...volume import FUNCTIONAL
 from ..compare.mode import is_comparison
 from ..layers import KEY
 from ..results import is_result
@@ -76,15 +75,11 @@ def show_both(images: Sequence[Any], seen: Collection[Any] = ()) -> None:
     visible = [layer for layer in images if layer.visible]
     if len(visible) != 2 or visible[1] in seen:
         return
-    lower, upper = visible
+    upper = visible[1]
     covers = upper.opacity == 1 and upper.blending in ("translucent", "translucent_no_depth")
     if upper.source.path is None or not covers:
         return
-    shines = lower.metadata.get(KEY, {}).get("modality") in FUNCTIONAL
-    if shines and not (lower.rgb or upper.rgb):
-        upper.blending = "additive"
-    else:
-        upper.opacity = 0.5
+    upper.opacity = 0.5
 
 
 def tell_apart(images: Sequence[Any], seen: Collection[Any] = ()) -> None:
