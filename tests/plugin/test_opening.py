@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from napari_textdifuse import Volume, write
 from napari_textdifuse.locate import LocatorInfo
 from napari_textdifuse.napari_plugin.fuse import form
 from napari_textdifuse.napari_plugin.fuse.availability import grey_out
+from napari_textdifuse.napari_plugin.fuse.colour_bar import length_beside
 from napari_textdifuse.napari_plugin.fuse.drawn import prompt_of
 from napari_textdifuse.napari_plugin.fuse.outcome import clipping_notes
 from napari_textdifuse.napari_plugin.fuse.preview import Preview, is_preview
@@ -79,6 +81,47 @@ def test_pet_opens_in_the_map_it_is_fused_in_with_a_bar_and_its_unit(window, qtb
     assert not pet.colorbar.visible
     assert not widget.colour_bar.enabled
     assert notifications == []
+
+
+@pytest.mark.parametrize(
+    ("canvas", "image", "length"),
+    [
+        ((728, 520), (224, 224), 92),  # 117 pixels above it
+        ((800, 1600), (224, 224), 150),  # it stands next to the image
+        ((500, 500), (224, 224), 60),  # there is no room
+        ((900, 500), (224, 224), 150),
+        ((500, 500), (0, 0), 150),
+    ],
+)
+def test_the_length_of_the_colour_bar_by_hand(canvas, image, length):
+    world = np.array([np.zeros(3), (40, *image)])
+    layers = SimpleNamespace(extent=SimpleNamespace(world=world))
+    shown = SimpleNamespace(size=canvas), SimpleNamespace(order=(0, 1, 2))
+    assert length_beside(SimpleNamespace(canvas=shown[0], dims=shown[1], layers=layers)) == length
+
+
+def test_the_colour_bar_covers_nothing_of_the_images(window, qtbot):
+    viewer, widget = window
+    viewer.window._qt_window.resize(1280, 800)
+    bar = viewer.layers["pt"].colorbar
+
+    def picture(visible):
+        widget.colour_bar.value = visible
+        return viewer.screenshot(flash=False).astype(int)
+
+    def covers_nothing():
+        viewer.reset_view()
+        changed = np.abs(picture(True) - picture(False)).max(axis=-1) > 0
+        height, width = viewer.canvas.size
+        assert changed.shape == (height, width)
+        assert height > 1.2 * width
+        rows = np.flatnonzero(changed.any(axis=1))
+        top = height / 2 - np.ptp(viewer.layers.extent.world[:, 1]) / 2 * viewer.scene.camera.zoom
+        assert len(rows) > 0
+        assert rows[-1] < top
+
+    qtbot.waitUntil(covers_nothing, timeout=120_000)
+    assert bar.size == (25, 150), "as napari has it, once it is not shown"
 
 
 def test_masks_in_3d_keys_and_what_is_greyed(window, qtbot, notifications):

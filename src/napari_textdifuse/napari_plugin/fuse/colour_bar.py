@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ...volume import FUNCTIONAL, MODALITY_NAMES
 from ..compare.mode import Changes
 from ..layers import KEY
 from .values import unit_words
+
+#: Pixels: width of the bar, and its length.
+WIDTH, SHORTEST, LONGEST = 25, 60, 150
+#: Height of what is above and below the bar, and width of bar, numbers and unit, in pixels.
+ROOM = (25, 170)
+#: Part of the canvas that images take in napari's fitted view.
+FITTED = 0.95
 
 
 class ColourBar:
@@ -59,7 +68,8 @@ class ColourBar:
             change(overlay, "visible", True)
         grid = self._grid()
         if grid is not None:
-            self._hears = (wanted.events.visible, grid.events.enabled)
+            size, order = self._viewer.canvas.events.size, self._viewer.dims.events.order
+            self._hears = (wanted.events.visible, grid.events.enabled, size, order)
             for event in self._hears:
                 event.connect(self._follow_layer)
             self._follow_layer()
@@ -76,6 +86,7 @@ class ColourBar:
         """Show the unit with the bar; both would cover the fields of its grid."""
         if self._layer is None:
             return
+        self._changes.set(self._layer.colorbar, "size", (WIDTH, length_beside(self._viewer)))
         grid = bool(self._grid().enabled)
         self._changes.set(self._layer.colorbar, "visible", not grid)
         if self._shows_text:
@@ -93,6 +104,27 @@ class ColourBar:
     def _text(self) -> str:
         overlay = self._overlay()
         return "" if overlay is None or self._layer is None else str(overlay.text)
+
+
+def length_beside(viewer: Any) -> int:
+    """Return the length at which the bar lies outside of the images, as they fit the canvas.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+
+    Returns
+    -------
+    int
+        Pixels, from `SHORTEST` (for images that fill the canvas) to `LONGEST`.
+    """
+    height, width = viewer.canvas.size
+    down, right = np.ptp(viewer.layers.extent.world, axis=0)[list(viewer.dims.order[-2:])]
+    if not (down > 0 and right > 0):
+        return LONGEST
+    scale = FITTED * min(height / down, width / right)  # pixels per unit of the world
+    above, next_to = (height - scale * down) / 2, (width - scale * right) / 2
+    return LONGEST if next_to >= ROOM[1] else int(np.clip(above - ROOM[0], SHORTEST, LONGEST))
 
 
 def functional(images: Sequence[Any | None]) -> Any | None:
