@@ -179,7 +179,9 @@ def _check_values(volume: Volume, role: str) -> None:
     if array.dtype.kind == "f" and not np.isfinite(array).any():
         raise InputError(f"{label}: no value is a finite number; export the image again.")
     if array.dtype.kind == "f" and array.dtype.itemsize >= 4:
-        largest = float(np.max(np.abs(array), initial=0, where=np.isfinite(array)))
+        finite = np.isfinite(array)
+        highest, lowest = (f(array, initial=0, where=finite) for f in (np.max, np.min))
+        largest = max(float(highest), -float(lowest))
         if largest > LARGEST:
             raise InputError(
                 f"{label}: values up to {largest:.3g} are too large to be computed with; rescale "

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import InputError
+from .memory import parts
 from .volume import FUNCTIONAL, SAMPLED_SLICES, Volume
 
 Floats = npt.NDArray[np.float32]
@@ -59,10 +60,12 @@ class Window:
 
     def normalise(self, values: npt.NDArray[Any]) -> Floats:
         """Map to [0, 1], clipped; values that are not finite become 0."""
-        scaled = (values.astype(np.float64) - self.low) / (self.high - self.low)
-        return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=1.0, neginf=0.0), 0, 1).astype(
-            np.float32
-        )
+        shown = np.empty(values.shape, np.float32)
+        for part in parts(values.shape) if values.ndim else (...,):
+            scaled = (values[part].astype(np.float64) - self.low) / (self.high - self.low)
+            scaled = np.nan_to_num(scaled, nan=0.0, posinf=1.0, neginf=0.0)
+            shown[part] = np.clip(scaled, 0, 1)
+        return shown
 
     def restore(self, shown: npt.NDArray[Any]) -> Floats:
         """Map [0, 1] back to measured values (exact inside the window)."""
@@ -162,7 +165,7 @@ def default_window(volume: Volume) -> Window:
         return Window(0, 1, volume.unit, "type")
     if array.dtype == np.uint8:
         return Window(0, 255, volume.unit, "type")
-    finite = array[np.isfinite(array)].astype(np.float64)
+    finite = array[np.isfinite(array)]
     low, high = (float(v) for v in (finite.min(), finite.max()))
     if volume.rgb and array.dtype == np.uint16 and high >= 2**14:  # less: a camera's 10 to 14 bits
         return Window(0, 65535, volume.unit, "type")
@@ -174,7 +177,7 @@ def default_window(volume: Volume) -> Window:
         return Window(0, top, volume.unit, "preset SUV with headroom")
     if array.dtype.kind == "f" and low >= 0 and high <= 1:
         return Window(0, 1, volume.unit, "values in [0, 1]")
-    bottom, top = (float(v) for v in np.percentile(finite, (0.1, 99.9)))
+    bottom, top = _percentiles(finite, (0.1, 99.9))
     origin = "percentiles 0.1 and 99.9"
     of_zero = low >= 0 and bottom < 0.1 * top
     if volume.modality == "PT" and not volume.rgb:
@@ -193,7 +196,18 @@ def default_window(volume: Volume) -> Window:
     return Window(bottom, top, volume.unit, origin)
 
 
-def _is_body(volume: Volume, values: npt.NDArray[np.float64], level: float) -> bool:
+def _percentiles(values: npt.NDArray[Any], wanted: tuple[float, ...]) -> list[float]:
+    """Return `numpy.percentile` of float64, without converting all values; they are reordered."""
+    at = np.array(wanted) / 100 * (len(values) - 1)
+    below = np.floor(at).astype(int)
+    above = np.minimum(below + 1, len(values) - 1)
+    values.partition(np.unique([below, above]))
+    low, high = values[below].astype(np.float64), values[above].astype(np.float64)
+    part, step = at - below, high - low
+    return np.where(part < 0.5, low + step * part, high - step * (1 - part)).tolist()
+
+
+def _is_body(volume: Volume, values: npt.NDArray[Any], level: float) -> bool:
     """Distinguish a PET of the body from one of the head by its size, else by its values.
 
     `level` is SUV 1 in the unit of the values.
@@ -232,7 +246,7 @@ def _axial_area(volume: Volume, floor: float) -> float:
     return float((means > floor).sum(axis=(1, 2)).max()) * across / 100
 
 
-def _tissue_level(values: npt.NDArray[np.float64]) -> float:
+def _tissue_level(values: npt.NDArray[Any]) -> float:
     """Estimate SUV 1 in the unit of a PET: over a whole body the mean SUV is 1 by definition.
 
     Bladder, brain and other hot parts are at most a twentieth of it.
@@ -241,7 +255,7 @@ def _tissue_level(values: npt.NDArray[np.float64]) -> float:
     if not positive.size:
         return 0.0
     tissue = positive[positive > 0.2 * np.percentile(positive, 95)]
-    return float(tissue[tissue <= np.percentile(tissue, 95)].mean())
+    return float(tissue[tissue <= np.percentile(tissue, 95)].mean(dtype=np.float64))
 
 
 def whole_window(volume: Volume) -> tuple[Window, tuple[str, ...]]:

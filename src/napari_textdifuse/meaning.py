@@ -292,7 +292,7 @@ def _last_label(volume: Volume) -> int | None:
     """Return the highest label of what looks like a mask: few integers, from 0 on."""
     array = volume.sampled().array
     step = max(1, array.size // 100_000)
-    for values in (array.ravel()[::step], array):  # most images end at the first
+    for values in (array.ravel("K")[::step], array):  # most images end at the first
         found = np.unique(values)
         expected = np.arange(len(found))
         if volume.rgb or len(found) < 2 or len(found) > _FEW or not (found == expected).all():
@@ -305,14 +305,15 @@ def _reaches_air(volume: Volume) -> bool:
     array = volume.sampled().array
     if array.dtype.kind == "u":
         return False
-    values = array[np.isfinite(array)] if array.dtype.kind == "f" else array.ravel()
-    if not values.size:
+    if array.dtype.kind == "b" or not array.size:
         return False
-    low = float(values.min())
+    finite = np.isfinite(array) if array.dtype.kind == "f" else np.True_
+    high = np.inf if array.dtype.kind == "f" else np.iinfo(array.dtype).max
+    low = np.min(array, initial=high, where=finite)
     if low < AIR_HU[0]:  # scanners pad the corners with -1024 - 1000, for example
-        inside = values[values > low]
-        low = float(inside.min()) if inside.size else low
-    return AIR_HU[0] <= low <= AIR_HU[1] and float(values.max()) > 100
+        inside = np.min(array, initial=high, where=finite & (array > low))
+        low = inside if inside < high else low
+    return bool(AIR_HU[0] <= low <= AIR_HU[1] and np.max(array, initial=low, where=finite) > 100)
 
 
 def contrast_of_times(facts: Mapping[str, Any]) -> str | None:

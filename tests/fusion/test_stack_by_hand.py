@@ -117,7 +117,7 @@ def test_colours_fade_towards_the_image_without_them(tiny_pipeline, balance, sou
         FusionOptions(balance=balance, steps=1),
         0,
     )
-    assert fuser.colourless == pytest.approx(left)
+    assert fuser.finisher.colourless == pytest.approx(left)
 
 
 def test_the_running_estimate_gets_the_colours_of_its_slice(tiny_pipeline):

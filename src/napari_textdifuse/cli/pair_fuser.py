@@ -9,12 +9,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .._version import __version__
 from ..errors import InputError
 from ..evaluation.folders import images_by_stem
 from ..io import read
+from ..memory import sha256_of
 from ..results.dicom_folder import save_dicom
 from ..results.folder import format_for, full_record, load_record, preview_of, save
 from ..volume import Volume
@@ -166,9 +165,7 @@ def _fingerprint(volume: Volume) -> str:
     affine = None if volume.affine is None else volume.affine.tolist()
     meaning = [affine, volume.unit, volume.modality, volume.window, volume.rgb]
     form = [str(volume.array.dtype), volume.array.shape]
-    digest = hashlib.sha256(json.dumps([meaning, form], default=float).encode())
-    digest.update(np.ascontiguousarray(volume.array).tobytes())
-    return digest.hexdigest()
+    return sha256_of(volume.array, json.dumps([meaning, form], default=float).encode())
 
 
 def _smaller(picture: Image.Image) -> Image.Image:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..colormaps import ColourChoice, choose_colours
 from ..intensity import Window, choose_windows
+from ..memory import parts
 from ..spatial import Registration, RegistrationProgress, resample_to
 from ..spatial.agreement import check_alignment
 from ..spatial.registration import aligned
@@ -172,7 +173,10 @@ def _are_equal(a: Volume, b: Volume) -> bool:
         return True
     if a.is_lazy or b.is_lazy or a.array.shape != b.array.shape:
         return False
-    return np.array_equal(a.array, b.array, equal_nan=a.array.dtype.kind == "f")
+    return all(
+        np.array_equal(a.array[part], b.array[part], equal_nan=a.array.dtype.kind == "f")
+        for part in parts(a.array.shape)
+    )
 
 
 def _selection(a: Volume, b: Volume, options: FusionOptions) -> Selection:

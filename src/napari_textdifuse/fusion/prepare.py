@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..colormaps import ColourChoice, apply_colours
 from ..colour import rgb_to_ycbcr
 from ..errors import InputError
+from ..memory import parts
 from ..spatial import resample_to
 from ..volume import FUNCTIONAL, MODALITY_NAMES, Volume
 from .pair import Pair
@@ -155,8 +156,13 @@ def _separated(
         raise InputError(
             f"image {role.upper()} is a colour image and cannot be tinted; leave out tint."
         )
-    rgb = shown[..., :3] if volume.rgb else apply_colours(colours.table, shown)
-    return rgb_to_ycbcr(rgb)
+    shape = shown.shape[:-1] if volume.rgb else shown.shape
+    luma, chroma = np.empty(shape, np.float32), np.empty((*shape, 2), np.float32)
+    for part in parts(shape):
+        here = shown[part]
+        rgb = here[..., :3] if volume.rgb else apply_colours(colours.table, here)
+        luma[part], chroma[part] = rgb_to_ycbcr(rgb)
+    return luma, chroma
 
 
 def _colour_rank(volume: Volume) -> int:

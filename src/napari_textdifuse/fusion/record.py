@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from .._version import __version__
 from ..intensity import Window
 from ..locate import Location
 from ..meaning import facts_record
+from ..memory import sha256_of
 from ..volume import NOTICE, Volume
 from .backend import Backend, NetworkChoice
 from .colour_cast import ChromaDecision
@@ -31,10 +31,9 @@ def describe_input(volume: Volume, window: Window) -> dict[str, Any]:
     window : Window
     """
     values = volume.sampled().array
-    digest = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
     part = {} if values.shape == volume.array.shape else {"sha256_of": f"{len(values)} slices"}
     return {
-        "sha256": digest,
+        "sha256": sha256_of(values),
         **part,
         "shape": list(volume.array.shape),
         "dtype": str(volume.array.dtype),

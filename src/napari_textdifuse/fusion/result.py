@@ -16,6 +16,7 @@ from ..locate import Detections, Location
 from ..locate.drawn.refine import DRAWN
 from ..locate.regions import components
 from ..measure import measure_objects
+from ..memory import empty, page_out
 from ..volume import Volume
 from .pair import Pair
 from .slices import boxes_from_front, from_front
@@ -216,6 +217,8 @@ class FusedSlices:
     coloured : bool
     uncertain : bool
         Whether it is known how far the result may be off.
+    axis : int
+        Of the grid, along which the slices were cut.
 
     Attributes
     ----------
@@ -229,10 +232,13 @@ class FusedSlices:
         Labels of the objects that had to be shown in another colour.
     """
 
-    def __init__(self, shape: tuple[int, int, int], coloured: bool, uncertain: bool) -> None:
-        self.fused = np.empty((*shape, 3) if coloured else shape, np.float32)
-        self.contribution = np.empty(shape, np.float32)
-        self.uncertainty = np.empty(shape, np.float32) if uncertain else None
+    def __init__(
+        self, shape: tuple[int, int, int], coloured: bool, uncertain: bool, axis: int = 0
+    ) -> None:
+        self._shape, self._axis = shape, axis
+        self.fused = self._stack(3 if coloured else None)
+        self.contribution = self._stack()
+        self.uncertainty = self._stack() if uncertain else None
         self.done = 0
         self.recoloured: set[int] = set()
 
@@ -242,10 +248,24 @@ class FusedSlices:
     def put(self, index: int, picture: Floats) -> None:
         """Take a finished slice; a grey stack gets colour with its first slice that has some."""
         if picture.ndim == self.fused.ndim:
-            self.fused = np.repeat(self.fused[..., None], 3, axis=-1)
+            grey, self.fused = self.fused, self._stack(3)
+            self.fused[:index] = grey[:index, ..., None]
         elif picture.ndim < self.fused.ndim - 1:
             picture = picture[..., None]
         self.fused[index] = np.clip(picture, 0, 1)
+
+    def page_out(self) -> None:
+        """Take finished slices out of memory if they lie in a file."""
+        for images in (self.fused, self.contribution, self.uncertainty):
+            if images is not None:
+                page_out(images)
+
+    def _stack(self, colours: int | None = None) -> Floats:
+        """Return an empty image, stored as it will lie on the grid that the slices are cut from."""
+        shape = list(self._shape[1:])
+        shape.insert(self._axis, self._shape[0])
+        stored = empty((*shape, colours) if colours else tuple(shape), np.float32)
+        return np.moveaxis(stored, self._axis, 0)
 
 
 def make_result(

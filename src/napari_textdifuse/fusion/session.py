@@ -142,7 +142,7 @@ class FusionSession:
 
         shape = pair.stack_shape
         labels = None if location is None else location.mask.reshape(shape)
-        out = FusedSlices(shape, self.coloured, self._fuser.uncertain)
+        out = FusedSlices(shape, self.coloured, self._fuser.uncertain, pair.selection.axis)
         cost = self._fuser.cost(shape, labels, strength)
         counter = ProgressCounter(callback, len(out), cost)
         notes = dict.fromkeys([*pair.notes, *pair.slab_notes])
@@ -172,6 +172,7 @@ class FusionSession:
                 self._fuser.run(
                     ready, slab.start - pair.selection.start, labels, strength, out, counter
                 )
+                out.page_out()
         except Cancelled:
             if not out.done:
                 raise
@@ -249,7 +250,7 @@ class FusionSession:
             for have, need in zip(estimate.shape, (rows, columns), strict=True)
         ):
             return estimate
-        return self._fuser.composed(estimate[:rows, :columns], chroma[place])
+        return self._fuser.finisher.composed(estimate[:rows, :columns], chroma[place])
 
     def _prepared(self, slab: Selection) -> Prepared:
         if self._slab is None or self._slab[0] != slab:

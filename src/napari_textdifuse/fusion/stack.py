@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from ..colour import measured_to_rgb, without_colour_noise, ycbcr_to_rgb
+from ..colour import without_colour_noise
 from .backend import Backend, NetworkChoice
 from .chrominance import ChromaEngine
 from .colour_cast import ChromaDecision, undo_cast
-from .corrections import Corrections, Frame
-from .emphasis import ensure_visible
+from .corrections import Frame
 from .engine import BaseSlice, SliceEngine
+from .finishing import Finisher, SampledSlices
 from .options import FusionOptions, Strength
 from .prepare import Prepared
 from .progress import ProgressCounter
@@ -85,11 +87,7 @@ class StackFuser:
         if colours.restore and backend.chroma is not None and self.colour:
             self.restorer = ChromaEngine(backend.chroma, backend.schedule, backend.device, sampler)
         self.swapped, self.anatomy = choice.swapped, colours.anatomy
-        # how far the balance leans towards a single image, and towards one without colours
-        self.single = abs(options.balance)
-        self.corrections = Corrections.of(options, choice)
-        towards = "b" if options.balance > 0 else "a"
-        self.colourless = 0.0 if colours.colour_from == towards else self.single
+        self.finisher = Finisher(choice, colours, options, self.deviation)
         self.seed, self.samples, self.memory = options.seed, options.samples, memory
         self._cached: dict[tuple[int, int], _CachedSlice] = {}
         self._colours: dict[int, Floats] = {}
@@ -145,48 +143,39 @@ class StackFuser:
         anatomy = {"a": a, "b": b}.get(self.anatomy or "")
         level = self._level(ready)
         size = self.engine.batch((a.shape[1], a.shape[2]))
-        for start in range(0, len(a), size):
-            part = slice(start, min(start + size, len(a)))
-            numbers = range(first + part.start, first + part.stop)
-            objects = [None if labels is None else labels[i] for i in numbers]
-            tissue = self.corrections.tissue(pair[0][part], pair[1][part])
-            runs = [
-                self._sample(
-                    k,
-                    (pair[0][part], pair[1][part]),
-                    tissue,
+        with ThreadPoolExecutor(1, "slices") as helper:
+            before: Future[None] | None = None
+            for start in range(0, len(a), size):
+                part = slice(start, min(start + size, len(a)))
+                numbers = range(first + part.start, first + part.stop)
+                sources = pair[0][part], pair[1][part]
+                objects = [None if labels is None else labels[i] for i in numbers]
+                levels = None if level is None else level[part]
+                runs = [
+                    self._sample(k, sources, levels, numbers, objects, strength, counter)
+                    for k in range(self.samples)
+                ]
+                chroma = None
+                if ready.chroma is not None:
+                    chroma = self._chroma(ready, part, numbers, runs[0].luma, counter)
+                finish = partial(
+                    self.finisher.finish,
+                    runs,
+                    sources,
                     None if anatomy is None else anatomy[part],
-                    None if level is None else level[part],
+                    levels,
+                    chroma,
                     numbers,
                     objects,
                     strength,
-                    counter,
+                    out,
                 )
-                for k in range(self.samples)
-            ]
-            lumas, shares, bases, errors = zip(*runs, strict=True)
-            luma, plain = (_average(images) for images in (lumas, bases))
-            chroma = None
-            if ready.chroma is not None:
-                chroma = self._chroma(ready, part, numbers, luma, counter)
-                if tissue is not None:
-                    chroma = chroma * tissue[..., None]
-            fused = self.composed(luma, chroma)
-            for i, number in enumerate(numbers):
-                image = fused[i]
-                marked = objects[i]
-                if marked is not None and marked.any():
-                    before = self.composed(plain[i], None if chroma is None else chroma[i])
-                    hot = None if level is None else level[part.start + i]
-                    image = self._ensure_visible(
-                        before, image, marked, strength, out.recoloured, hot
-                    )
-                out.put(number, image)
-            place = slice(numbers.start, numbers.stop)
-            out.contribution[place] = 1 - shares[0] if self.swapped else shares[0]
-            if out.uncertainty is not None:
-                out.uncertainty[place] = self._uncertainty(lumas, errors)
-            out.done = numbers.stop
+                if before is not None:
+                    before.result()
+                # one core suffices, while the network computes the next slices
+                before = helper.submit(finish)
+            if before is not None:
+                before.result()
 
     def _level(self, ready: Prepared) -> Floats | None:
         """Return the brightness of measured values, low to high; None if there are none.
@@ -198,56 +187,22 @@ class StackFuser:
         luma, image = (ready.luma_b, ready.b) if self.anatomy == "a" else (ready.luma_a, ready.a)
         return None if image.rgb else _stack(luma)
 
-    def _uncertainty(self, lumas: Sequence[Floats], errors: Sequence[Floats | None]) -> Floats:
-        """Return the deviation that the network expects, with that of the samples."""
-        variance = np.var(lumas, axis=0) if len(lumas) > 1 else np.zeros_like(lumas[0])
-        if self.deviation is not None:
-            known = [self.deviation(e) for e in errors if e is not None]
-            variance = variance + np.mean(np.square(known), axis=0)
-        return np.sqrt(variance).astype(np.float32)
-
-    def composed(self, luma: Floats, chroma: Floats | None) -> Floats:
-        """Combine brightness and colours."""
-        if chroma is None:
-            return luma
-        if self.colourless:
-            chroma = chroma * np.float32(1 - self.colourless)
-        if self.anatomy is None:
-            return ycbcr_to_rgb(luma, chroma)
-        return measured_to_rgb(luma, chroma, self.single)
-
-    def _ensure_visible(
-        self,
-        plain: Floats,
-        fused: Floats,
-        labels: Labels,
-        strength: Strength,
-        changed: set[int],
-        level: Floats | None,
-    ) -> Floats:
-        """Ensure that every object of a slice stands out."""
-        measured = self.anatomy is not None
-        picture, recoloured = ensure_visible(plain, fused, labels, strength, measured, level)
-        changed.update(int(label) for label in recoloured)
-        return picture
-
     def _sample(
         self,
         k: int,
         sources: tuple[Floats, Floats],
-        tissue: Floats | None,
-        anatomy: Floats | None,
         level: Floats | None,
         numbers: range,
         labels: Sequence[Labels | None],
         strength: Strength,
         counter: ProgressCounter,
-    ) -> tuple[Floats, Floats, Floats, Floats | None]:
+    ) -> SampledSlices:
         x, y = sources
         shape = (x.shape[1], x.shape[2])
         luma, plain, share = np.zeros_like(x), np.zeros_like(x), np.full_like(x, 0.5)
         error = np.zeros_like(x) if self.deviation is not None else None
         empty = [not x[i].any() and not y[i].any() for i in range(len(x))]  # outside the body
+        frames: dict[int, Frame] = {}
         frame = self.engine.frame(np.concatenate([x, y]))
         bases = self._bases(k, x, y, frame, numbers, labels, empty, counter)
         for i, number in enumerate(numbers):
@@ -277,17 +232,10 @@ class StackFuser:
                         kept.base, _copy(labels[i]), strength, fused
                     )
             luma[i][frame], plain[i][frame], share[i][frame] = fused, bases[i].luma, bases[i].share
-            luma[i], plain[i] = self.corrections.apply(
-                luma[i],
-                plain[i],
-                (x[i], y[i]),
-                None if anatomy is None else anatomy[i],
-                None if tissue is None else tissue[i],
-                frame,
-            )
             if error is not None:
                 error[i][frame] = bases[i].error
-        return luma, share, plain, error
+            frames[i] = frame
+        return SampledSlices(luma, plain, share, error, frames)
 
     def _bases(
         self,
@@ -333,7 +281,7 @@ class StackFuser:
         seen = ready.chroma.reshape(-1, *ready.chroma.shape[-3:])[part]
         brightness = _stack(ready.coloured_luma)[part]
         if self.restorer is None:
-            amount = self.options.restoration["noise"] * (1 - self.single)
+            amount = self.options.restoration["noise"] * (1 - abs(self.options.balance))
             if self.anatomy is None or not amount:
                 return seen
             pairs = zip(seen, brightness, strict=True)
@@ -357,10 +305,6 @@ class StackFuser:
                 self.memory -= restored[i].nbytes
                 self._colours[number] = restored[i].copy()
         return restored
-
-
-def _average(images: Sequence[Floats]) -> Floats:
-    return images[0] if len(images) == 1 else np.mean(images, axis=0)
 
 
 def _stack(image: Floats) -> Floats:

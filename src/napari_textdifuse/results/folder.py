@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..io import write, write_json
 from ..io.staging import publish, staging, sweep
 from ..measure import to_csv
+from ..memory import page_out
 from ..volume import Volume
 from .counter import Counter, Report
 
@@ -194,7 +195,9 @@ def save(
             if role == OBJECTS:
                 part.write_text(to_csv(result.objects), "utf-8")
             else:
-                write(part, result.volume(role), record=record)
+                volume = result.volume(role)
+                write(part, volume, record=record)
+                page_out(volume.array)
             staged[role] = part, out / names[role]
             counter.advance()
         if preview is not None:

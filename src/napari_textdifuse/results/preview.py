@@ -57,7 +57,7 @@ def montage(
 
     anatomical = anatomical and a.affine is not None
     cut = _Cut(a, result, anatomical, side)
-    picture_a = cut.picture(_shown(a, result, "a"))
+    picture_a = cut.picture(_shown(cut.plane(a), result, "a"))
     b_here = cut.through(b, a)
     black = np.zeros_like(picture_a)
     panels = [

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..memory import parts
 from ..volume import Volume
 from .grid import index_map, inside_of
 
@@ -104,6 +106,18 @@ class CoarsePair:
         return tuple(float(v) for v in self.affine[:3, : self.ndim] @ xyz)
 
 
+def _block_means(values: npt.NDArray[Any], factors: list[int], rgb: bool) -> Image:
+    values = values[..., :3].mean(axis=-1) if rgb else values
+    values = np.nan_to_num(values.astype(np.float32), copy=False, posinf=0, neginf=0)
+    for axis, factor in enumerate(factors):
+        if factor > 1:
+            whole = values.shape[axis] // factor * factor
+            cut = values[(slice(None),) * axis + (slice(whole),)]
+            shape = (*cut.shape[:axis], whole // factor, factor, *cut.shape[axis + 1 :])
+            values = cut.reshape(shape).mean(axis=axis + 1)
+    return values
+
+
 def _sampled(
     volume: Volume, matrix: Floats, offset: Floats, shape: tuple[int, ...], wanted: Floats
 ) -> Image:
@@ -113,17 +127,15 @@ def _sampled(
     array = volume.array
     n = volume.ndim
     stride = max(1, volume.shape[0] // SLICES) if n == 3 else 1
-    values = np.asarray(array[::stride] if stride > 1 else array[...])
-    values = values[..., :3].mean(axis=-1) if volume.rgb else values
-    values = np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0)
-    factors = [max(1, min(int(f), size // 4)) for f, size in zip(wanted, values.shape, strict=True)]
+    array = array[::stride] if stride > 1 else array
+    sizes = array.shape[:n]
+    factors = [max(1, min(int(f), size // 4)) for f, size in zip(wanted, sizes, strict=True)]
     factors[0] = max(1, factors[0] // stride)
-    for axis, factor in enumerate(factors):
-        if factor > 1:
-            whole = values.shape[axis] // factor * factor
-            cut = values[(slice(None),) * axis + (slice(whole),)]
-            parts = (*cut.shape[:axis], whole // factor, factor, *cut.shape[axis + 1 :])
-            values = cut.reshape(parts).mean(axis=axis + 1)
+    counts = [size // factor for size, factor in zip(sizes, factors, strict=True)]
+    values = np.empty(counts, np.float32)
+    for part in parts((counts[0], factors[0], *array.shape[1:])):
+        rows = slice(part.start * factors[0], part.stop * factors[0])
+        values[part] = _block_means(np.asarray(array[rows]), factors, volume.rgb)
     blocks = np.array(factors, float)
     shift = (blocks - 1) / 2
     blocks[0] *= stride
