@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QStyleOptionViewItem
@@ -17,7 +17,7 @@ from napari_textdifuse import Volume, write
 from napari_textdifuse.locate import LocatorInfo
 from napari_textdifuse.napari_plugin.fuse import form
 from napari_textdifuse.napari_plugin.fuse.availability import grey_out
-from napari_textdifuse.napari_plugin.fuse.colour_bar import length_beside
+from napari_textdifuse.napari_plugin.fuse.colour_bar import length_outside
 from napari_textdifuse.napari_plugin.fuse.drawn import prompt_of
 from napari_textdifuse.napari_plugin.fuse.outcome import clipping_notes
 from napari_textdifuse.napari_plugin.fuse.preview import Preview, is_preview
@@ -84,20 +84,24 @@ def test_pet_opens_in_the_map_it_is_fused_in_with_a_bar_and_its_unit(window, qtb
 
 
 @pytest.mark.parametrize(
-    ("canvas", "image", "length"),
+    ("canvas", "zoom", "length"),
     [
-        ((728, 520), (224, 224), 92),  # 117 pixels above it
-        ((800, 1600), (224, 224), 150),  # it stands next to the image
-        ((500, 500), (224, 224), 60),  # there is no room
-        ((900, 500), (224, 224), 150),
-        ((500, 500), (0, 0), 150),
+        ((728, 520), 2.0, 90),  # 164 pixels above the image
+        ((728, 520), 2.5, 60),  # 114
+        ((728, 520), 4.0, 60),  # there is no room
+        ((400, 1000), 2.0, 150),  # the bar lies next to the image
     ],
 )
-def test_the_length_of_the_colour_bar_by_hand(canvas, image, length):
-    world = np.array([np.zeros(3), (40, *image)])
-    layers = SimpleNamespace(extent=SimpleNamespace(world=world))
-    shown = SimpleNamespace(size=canvas), SimpleNamespace(order=(0, 1, 2))
-    assert length_beside(SimpleNamespace(canvas=shown[0], dims=shown[1], layers=layers)) == length
+def test_the_length_of_the_colour_bar_by_hand(canvas, zoom, length):
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((4, 200, 224)))  # from -0.5 to 199.5
+    viewer.canvas.size = canvas
+    viewer.scene.camera.zoom, viewer.scene.camera.center = zoom, (0, 99.5, 111.5)
+    assert length_outside(viewer) == length
+    viewer.scene.camera.center = (0, 99.5 - 40, 111.5)  # the image moves down
+    assert length_outside(viewer) >= length
+    viewer.dims.ndisplay = 3
+    assert length_outside(viewer) == 60
 
 
 def test_the_colour_bar_covers_nothing_of_the_images(window, qtbot):

@@ -12,12 +12,10 @@ from ..compare.mode import Changes
 from ..layers import KEY
 from .values import unit_words
 
-#: Pixels: width of the bar, and its length.
-WIDTH, SHORTEST, LONGEST = 25, 60, 150
-#: Height of what is above and below the bar, and width of bar, numbers and unit, in pixels.
-ROOM = (25, 170)
-#: Part of the canvas that images take in napari's fitted view.
-FITTED = 0.95
+#: Pixels: width of the bar, and its possible lengths.
+WIDTH, LENGTHS = 25, (60, 90, 120, 150)
+#: Height of what is above and below the bar, and width of it all, in pixels.
+ROOM = (55, 120)
 
 
 class ColourBar:
@@ -66,10 +64,14 @@ class ColourBar:
             change(overlay, "text", text)
             change(overlay, "position", "top_right")
             change(overlay, "visible", True)
+            # above the bar: next to it, it would push the bar out of the corner
+            change(self._viewer.canvas.overlay_tiling, "top_right", "vertical")
         grid = self._grid()
         if grid is not None:
-            size, order = self._viewer.canvas.events.size, self._viewer.dims.events.order
-            self._hears = (wanted.events.visible, grid.events.enabled, size, order)
+            dims, camera = self._viewer.dims.events, self._viewer.scene.camera.events
+            view = dims.order, dims.ndisplay, camera.zoom, camera.center
+            size = self._viewer.canvas.events.size
+            self._hears = (wanted.events.visible, grid.events.enabled, size, *view)
             for event in self._hears:
                 event.connect(self._follow_layer)
             self._follow_layer()
@@ -86,7 +88,7 @@ class ColourBar:
         """Show the unit with the bar; both would cover the fields of its grid."""
         if self._layer is None:
             return
-        self._changes.set(self._layer.colorbar, "size", (WIDTH, length_beside(self._viewer)))
+        self._changes.set(self._layer.colorbar, "size", (WIDTH, length_outside(self._viewer)))
         grid = bool(self._grid().enabled)
         self._changes.set(self._layer.colorbar, "visible", not grid)
         if self._shows_text:
@@ -106,8 +108,8 @@ class ColourBar:
         return "" if overlay is None or self._layer is None else str(overlay.text)
 
 
-def length_beside(viewer: Any) -> int:
-    """Return the length at which the bar lies outside of the images, as they fit the canvas.
+def length_outside(viewer: Any) -> int:
+    """Return the length at which the bar in the upper right corner lies outside of the images.
 
     Parameters
     ----------
@@ -116,15 +118,17 @@ def length_beside(viewer: Any) -> int:
     Returns
     -------
     int
-        Pixels, from `SHORTEST` (for images that fill the canvas) to `LONGEST`.
+        Pixels, one of `LENGTHS`; the shortest where the images fill the canvas, and in 3-D.
     """
-    height, width = viewer.canvas.size
-    down, right = np.ptp(viewer.layers.extent.world, axis=0)[list(viewer.dims.order[-2:])]
-    if not (down > 0 and right > 0):
-        return LONGEST
-    scale = FITTED * min(height / down, width / right)  # pixels per unit of the world
-    above, next_to = (height - scale * down) / 2, (width - scale * right) / 2
-    return LONGEST if next_to >= ROOM[1] else int(np.clip(above - ROOM[0], SHORTEST, LONGEST))
+    if viewer.dims.ndisplay == 3:
+        return LENGTHS[0]
+    canvas, camera = np.array(viewer.canvas.size), viewer.scene.camera
+    low, high = viewer.layers.extent.world[:, list(viewer.dims.order[-2:])]
+    centre = np.array(camera.center[-2:])
+    above = (canvas / 2 - camera.zoom * (centre - low))[0]
+    right = (canvas / 2 - camera.zoom * (high - centre))[1]
+    fitting = [length for length in LENGTHS if right >= ROOM[1] or length + ROOM[0] <= above]
+    return max(fitting, default=LENGTHS[0])
 
 
 def functional(images: Sequence[Any | None]) -> Any | None:
