@@ -31,6 +31,21 @@ def box_of(mask, wider=0):
     return [w.min() - wider for w in where] + [w.max() + 1 + wider for w in where]
 
 
+@pytest.mark.parametrize("wider", [6, 12, 20])
+def test_a_wide_box_holds_one_object_in_its_middle(dice, wider):
+    """Bright stripes cross the box."""
+    y, x = np.indices((120, 120))
+    disc = (y - 60) ** 2 + (x - 60) ** 2 < 15**2
+    stripes = ((x + y) % 60 < 12) & ((y - 60) ** 2 + (x - 60) ** 2 > 22**2)
+    values = np.random.default_rng(0).normal(0, 0.1, disc.shape) + disc + 0.5 * stripes
+    found = refine(Volume(values), None, Drawing(boxes=box_of(disc, wider)), "classical")
+    assert dice(found.mask, disc) > 0.9
+    assert "of the box's width, around its middle" in found.notes[0]
+    corner = Drawing(boxes=box_of(disc, wider), points=[[61 - 15 - wider, 60]])
+    # a point on the object at the box's edge says that the object is as large as the box
+    assert "around its middle" not in refine(Volume(values), None, corner, "classical").notes[0]
+
+
 @pytest.mark.parametrize("wider", [0, 3])
 def test_boxes_get_the_outline_in_the_image_that_shows_them(pair, dice, wider):
     blank, values, disc, block = pair
@@ -72,8 +87,9 @@ def test_colour_counts_where_brightness_does_not(dice):
     assert dice(refine(scene, None, Drawing(boxes=box_of(disc)), "classical").mask, disc) > 0.95
 
 
-def test_where_nothing_stands_out_the_box_stays_with_a_note():
-    noise = Volume(np.random.default_rng(0).normal(size=(50, 50)), modality="MR")
+@pytest.mark.parametrize("seed", [0, 1, 8, 14])
+def test_where_nothing_stands_out_the_box_stays_with_a_note(seed):
+    noise = Volume(np.random.default_rng(seed).normal(size=(50, 50)), modality="MR")
     found = refine(noise, None, Drawing(boxes=[10, 20, 30, 30]), "classical")
     expected = np.zeros((50, 50), np.uint8)
     expected[20:30, 10:30] = 1

@@ -53,6 +53,23 @@ def test_true_boxes_become_true_outlines(dice, loose, mean, each):
     assert min(found.values()) >= each, found
 
 
+@pytest.mark.parametrize("margin", [0.25, 0.5, 1.0, 1.5, 2.0])
+def test_a_wide_box_marks_its_object_and_no_background(dice, margin):
+    """Boxes up to three times as wide as what is in their middle."""
+    for name, term in (("pet-mri", "tumour"), ("street", "person"), ("street", "car")):
+        a, b, truth = load(name, term)
+        parts, _ = ndimage.label(truth, np.ones((3, 3)))
+        wanted = parts == np.bincount(parts[parts > 0]).argmax()
+        x0, y0, x1, y1 = boxes(wanted)[0]
+        wide = np.array([-1, -1, 1, 1]) * margin / 2 * np.tile([x1 - x0, y1 - y0], 2)
+        limits = [*truth.shape[::-1]] * 2
+        box = np.clip(boxes(wanted)[0] + wide, 0, limits)
+        found = refine(a, b, Drawing(boxes=[box]), "classical")
+        assert dice(found.mask, wanted) > 0.85, (name, term)
+        said = "of the box's width, around its middle" in found.notes[0]
+        assert said == (margin > 0.25) or margin == 0.25
+
+
 def test_a_click_on_a_person_or_a_tumour_is_enough(dice):
     for name, term in (("pet-mri", "tumour"), ("street", "person")):
         a, b, truth = load(name, term)
