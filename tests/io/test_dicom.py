@@ -10,6 +10,7 @@ from pydicom.uid import JPEGLosslessSV1
 
 from napari_textdifuse import io
 from napari_textdifuse.errors import GeometryError, InputError, ReadError
+from napari_textdifuse.intensity import default_window
 
 
 def ramp(shape=(4, 5, 6), dtype=np.int16):
@@ -510,3 +511,22 @@ def test_padding_brighter_than_the_image_becomes_its_lowest_value(
     np.testing.assert_allclose(volume.array, expected)
     noted = any("24 of 288 pixels are padding" in n for n in volume.metadata["notes"])
     assert noted == replaced
+
+
+@pytest.mark.parametrize(("modality", "padding", "kept"), [
+    ("MR", -32768, False), ("PT", -2000, False), ("CT", -32768, True), ("MR", 0, True)
+])  # fmt: skip
+def test_padding_far_below_the_image_does_not_stretch_its_display_range(
+    tmp_path, make_series, modality, padding, kept
+):
+    values = np.random.default_rng(0).integers(24, 3000, (4, 8, 9)).astype(np.int16)
+    outside = np.zeros(values.shape, bool)
+    outside[:, :2, :3] = True
+    stored = np.where(outside, padding, values).astype(np.int16)
+    facts = {"Modality": modality, "PixelPaddingValue": padding, "RescaleIntercept": 0}
+    make_series(tmp_path, stored, each=lambda k: facts)
+    volume = io.read(tmp_path)
+    lowest = values[~outside].min()
+    np.testing.assert_allclose(volume.array, stored if kept else np.where(outside, lowest, values))
+    if modality == "MR":
+        assert default_window(volume).low >= 0

@@ -20,7 +20,7 @@ from .dicom_derived import stored_record
 from .dicom_find import ImageHeaders, image_header, series_info, series_of
 from .dicom_meaning import describe
 from .dicom_numbers import integer, number, vector
-from .dicom_padding import without_bright_padding
+from .dicom_padding import without_padding
 from .dicom_pixels import decompressed, is_colour
 from .dicom_slices import Slice, slices_of
 from .dicom_stack import arrange, has_position, ras_affine
@@ -126,7 +126,10 @@ def _open(found: ImageHeaders, info: SeriesInfo, notes: tuple[str, ...] = ()) ->
             f"{label}: {len(slices) - placed} of {len(slices)} images state no position in the "
             "patient, so they cannot be stacked; give a single file."
         )
-    note = "The image states no position in the patient, so it was read without geometry."
+    lacking = "position in the patient"
+    if slices and "ImagePositionPatient" in slices[0].header:
+        lacking = "position with a pixel spacing"
+    note = f"The image states no {lacking}, so it was read without geometry."
     what = "frames that are not stated to be slices of a volume (they may be times or angles)"
     return _series(label, slices, [[k] for k in range(len(slices))], what, info, (*notes, note))
 
@@ -168,7 +171,7 @@ def _series(
         rgb = is_colour(headers[0])
         padding: list[str] = []
         if not rgb:
-            array, padding = without_bright_padding(array, headers, label)
+            array, padding = without_padding(array, headers, label)
         if resample is not None:
             array = resample(array)
         meaning = describe(headers, everything, array, rgb, label)

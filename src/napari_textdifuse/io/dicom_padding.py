@@ -12,14 +12,17 @@ from .dicom_find import complete_rescaling
 from .dicom_numbers import changed, integer
 from .dicom_pixels import rescale
 
+#: Padding that is darker by this part of the measured range would stretch a display range.
+FAR = 0.05
 
-def without_bright_padding(
+
+def without_padding(
     array: Array, headers: Sequence[Dataset], label: str
 ) -> tuple[Array, list[str]]:
-    """Set padding that is brighter than every measured value to the lowest of these.
+    """Set padding that is far outside the measured values to the lowest of these.
 
-    Darker padding is kept: it does not stretch the display range, and is shown black. So is what
-    lies between measured values.
+    It would stretch the display range. Padding slightly below the others is kept, and so is what
+    lies between measured values, and any darker padding of a CT, whose display range is fixed.
 
     Parameters
     ----------
@@ -46,13 +49,20 @@ def without_bright_padding(
             low, high = np.sort(_rescaled(ends, header, label)[[0, -1]])
             mask[:] = (plane >= low) & (plane <= high)
     count = int(np.count_nonzero(padded))
-    if count in (0, padded.size) or planes[padded].min() <= planes[~padded].max():
+    if count in (0, padded.size):
         return array, []
-    lowest = planes[~padded].min()
+    lowest, highest = planes[~padded].min(), planes[~padded].max()
+    gap = float(lowest) - float(planes[padded].max())
+    if planes[padded].min() > highest:
+        where = "above every"
+    elif gap > FAR * (float(highest) - float(lowest)) and headers[0].get("Modality") != "CT":
+        where = "far below every"
+    else:
+        return array, []
     planes = planes.copy()
     planes[padded] = lowest
     return planes.reshape(array.shape), [
-        f"{count} of {padded.size} pixels are padding (0028,0120) above every measured value; they "
+        f"{count} of {padded.size} pixels are padding (0028,0120) {where} measured value; they "
         f"were set to the lowest of these, {lowest:g}."
     ]
 
