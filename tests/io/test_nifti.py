@@ -375,3 +375,24 @@ def test_zero_voxel_sizes_are_listed(tmp_path):
     volume = io.read(_patched(tmp_path / "x.nii", edits))
     assert "along x, y and z (pixdim is 0)" in volume.metadata["notes"][0]
     np.testing.assert_allclose(volume.spacing, (1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "size"), [((3, 0, 5, 6), 0), ((3, 4, 5, 0), 0), ((3, 4, 5, -1), -1), ((0,), 0)]
+)
+def test_headers_without_voxels_are_refused(tmp_path, sizes, size):
+    path = tmp_path / "x.nii"
+    nib.save(nib.Nifti1Image(np.zeros((4, 5, 6), np.int16), np.eye(4)), path)
+    data = bytearray(path.read_bytes())
+    struct.pack_into(f"<{len(sizes)}h", data, 40, *sizes)
+    path.write_bytes(data)
+    with pytest.raises(ReadError, match=rf"^x\.nii: its header gives a size of {size} along one"):
+        io.read(path)
+
+
+def test_a_file_cut_off_by_a_few_bytes_is_described_in_bytes(tmp_path):
+    path = tmp_path / "x.nii"
+    nib.save(nib.Nifti1Image(np.zeros((40, 50, 60), np.int16), np.eye(4)), path)
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(ReadError, match=r"describes 240352 bytes of values, .* has 240349 bytes"):
+        io.read(path)

@@ -180,9 +180,12 @@ def check_held(name: str, needed: int, there: int) -> None:
     ReadError
     """
     if needed > there:
+        words = [in_words(needed), in_words(there)]
+        if words[0] == words[1]:
+            words = [f"{size} bytes" for size in (needed, there)]
         raise ReadError(
-            f"{name}: the header describes {in_words(needed)} of values, but the file has "
-            f"{in_words(there)}; it is damaged or cut off, so download or export it again."
+            f"{name}: the header describes {words[0]} of values, but the file has {words[1]}; it "
+            "is damaged or cut off, so download or export it again."
         )
 
 

@@ -131,12 +131,12 @@ def _inflate(data: bytes, name: str) -> bytes:
 def _whole_axes(image: Any, path: Path, compressed: bool) -> Any:
     """Treat a length of 0 of the axes after the third as 1, as other programs do."""
     shape = tuple(image.shape)
-    if min(shape, default=1) < 0:
+    if min(shape) < 0 or 0 in shape[:3]:
         raise ReadError(
             f"{path.name}: its header gives a size of {min(shape)} along one axis; the file is "
             "damaged, export it again."
         )
-    if 0 not in shape[3:] or 0 in shape[:3]:
+    if 0 not in shape[3:]:
         return image
     check_size(path.name, (path.stat().st_size,), 1)
     data = path.read_bytes()
