@@ -45,8 +45,9 @@ def array_volume(source: Any, role: str, time: int | None = None) -> Volume:
     InputError
         If it is not an image of real numbers.
     """
+    source = _readable(source, role)
     try:
-        array = keep_lazy(_readable(source))
+        array = keep_lazy(source)
     except ValueError:
         raise InputError(f"{role}: the rows differ in length; pass a rectangular array.") from None
     if array.dtype.kind not in "biuf":
@@ -65,15 +66,35 @@ def array_volume(source: Any, role: str, time: int | None = None) -> Volume:
     return Volume(array, rgb=rgb, name=role)
 
 
-def _readable(source: Any) -> Any:
+def _readable(source: Any, role: str) -> Any:
     """Return an array for NumPy: a tensor without its graph, masked values as NaN."""
     if callable(getattr(source, "detach", None)):
-        return source.detach().cpu()
+        return tensor_array(source, role)
     if isinstance(source, np.ma.MaskedArray):
         if not np.ma.is_masked(source):
             return source.data
         return np.where(np.ma.getmaskarray(source), np.nan, source.data)
     return source
+
+
+def tensor_array(tensor: Any, role: str) -> Array:
+    """Return the values of a tensor of torch, wherever it is and whatever its precision.
+
+    Raises
+    ------
+    InputError
+        If it has no dense values.
+    """
+    found = tensor.detach()
+    if str(getattr(found, "dtype", "")).startswith(("torch.bfloat16", "torch.float8")):
+        found = found.float()  # NumPy has no such types
+    try:
+        return np.asarray(found.cpu())
+    except (TypeError, RuntimeError):  # sparse; on the device "meta"
+        raise InputError(
+            f"{role}: a tensor that is sparse or has no values cannot be fused; pass a dense one "
+            "(Tensor.to_dense)."
+        ) from None
 
 
 def time_point(series: Any, time: int | None, label: str) -> Any:

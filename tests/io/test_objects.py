@@ -421,3 +421,35 @@ def test_a_result_as_objects():
     same(from_object(result.to_xarray("fused")), result.fused)
     with pytest.raises(ValueError, match="no image 'fusion'"):
         result.to_itk("fusion")
+
+
+def test_tensors_of_any_precision():
+    values = torch.arange(24.0).reshape(4, 6)
+    for tensor in (values, values.bfloat16(), values.half(), values.requires_grad_()):
+        np.testing.assert_array_equal(
+            as_volume(tensor, "image A").array, np.arange(24).reshape(4, 6)
+        )
+    volume = torchio.ScalarImage(tensor=torch.ones(1, 3, 4, 5))
+    volume.set_data(volume.data.bfloat16())
+    assert as_volume(volume, "image A").array.dtype == np.float32
+
+
+def test_tensors_without_dense_values_are_refused():
+    for tensor in (torch.eye(4).to_sparse(), torch.empty(4, 4, device="meta")):
+        with pytest.raises(InputError, match=r"^image A: a tensor that is sparse or has no values"):
+            as_volume(tensor, "image A")
+
+
+def test_a_label_map_of_torchio_has_labels():
+    labels = torch.zeros(1, 3, 4, 5, dtype=torch.int16)
+    assert as_volume(torchio.LabelMap(tensor=labels + 2), "image A").unit == "label"
+    assert as_volume(torchio.ScalarImage(tensor=labels + 2), "image A").unit == "a.u."
+
+
+def test_an_object_that_fails_to_give_an_array_is_refused():
+    class Broken:
+        def __array__(self, dtype=None, copy=None):
+            raise RuntimeError("no data")
+
+    with pytest.raises(InputError, match="Broken is not a supported image"):
+        as_volume(Broken(), "image A")

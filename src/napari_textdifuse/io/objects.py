@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import tensor_array
 from ..errors import InputError, kind_of_values, size_of
 from ..exports import RAS_LPS
 from ..meaning import infer
 from ..names import facts_in_name
-from ..volume import Array, Volume, millimetres_of
+from ..volume import LABEL_UNIT, Array, Volume, millimetres_of
 from .data_array import from_data_array
 from .raster import to_array
 
@@ -127,7 +128,10 @@ def _has_numbers(source: Any) -> bool:
     """Return whether an array library finds numbers in an object, not the object itself."""
     if isinstance(source, (list, tuple)):
         return True
-    return np.asarray(source).dtype.kind != "O"
+    try:
+        return np.asarray(source).dtype.kind != "O"
+    except Exception:  # an object's own __array__ raises anything
+        return False
 
 
 def _described(source: Any) -> str:
@@ -197,7 +201,7 @@ def _from_sitk(image: Any, name: str, _: int | None) -> Volume:
     array = SimpleITK.GetArrayFromImage(image)
     direction = np.reshape(image.GetDirection(), (image.GetDimension(),) * 2)
     volume = _in_lps(array, image, direction, image.GetOrigin(), name)
-    return replace(volume, unit="label", sources={"unit": "file"}) if labels else volume
+    return replace(volume, unit=LABEL_UNIT, sources={"unit": "file"}) if labels else volume
 
 
 def _from_itk(image: Any, name: str, _: int | None) -> Volume:
@@ -242,18 +246,20 @@ def _is_colour(array: Array, components: int, name: str) -> bool:
 
 
 def _from_torchio(image: Any, name: str, _: int | None) -> Volume:
-    array = _values(image.tensor)
+    array = _values(image.tensor, name)
     affine = np.asarray(image.affine, dtype=np.float64)
     colour = isinstance(image, Mapping) and bool(image.get("rgb"))
     flat = array.ndim == 4 and array.shape[-1] == 1
     if flat and np.array_equal(np.abs(affine), np.eye(4)):  # an image, as TorchIO reads it
         return _from_channels(array[..., 0], None, colour or array.dtype == np.uint8, name)
-    return _from_channels(array, affine, colour, name)
+    volume = _from_channels(array, affine, colour, name)
+    labels = getattr(image, "type", None) == "label"  # a LabelMap
+    return replace(volume, unit=LABEL_UNIT, sources={"unit": "file"}) if labels else volume
 
 
 def _from_monai(tensor: Any, name: str, _: int | None) -> Volume:
-    array, meta = _values(tensor), tensor.meta
-    affine = _values(tensor.affine).astype(np.float64)
+    array, meta = _values(tensor, name), tensor.meta
+    affine = _values(tensor.affine, name).astype(np.float64)
     known = meta.get("spatial_shape")
     rank = 0 if known is None else np.size(known)
     if affine.ndim == 3 or (rank in (2, 3) and array.ndim > rank + 1):
@@ -303,8 +309,8 @@ def _from_monai(tensor: Any, name: str, _: int | None) -> Volume:
     return volume
 
 
-def _values(tensor: Any) -> Array:
-    array: Array = np.asarray(tensor.detach().cpu()) if hasattr(tensor, "detach") else tensor
+def _values(tensor: Any, name: str) -> Array:
+    array: Array = tensor_array(tensor, name) if hasattr(tensor, "detach") else tensor
     return array
 
 
