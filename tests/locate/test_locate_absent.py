@@ -11,9 +11,9 @@ from napari_textdifuse.errors import PromptError
 from napari_textdifuse.locate import LexiconLocator, known_terms
 from napari_textdifuse.locate.classes import gaussian_classes
 from napari_textdifuse.locate.intracranial import Interior, inward
-from napari_textdifuse.locate.mr import _without_bulges
+from napari_textdifuse.locate.mr import _without_bulges, bright_lesion
 from napari_textdifuse.locate.tissue import _dark_fluid, tissues
-from napari_textdifuse.locate.views import RuleImage, views_of
+from napari_textdifuse.locate.views import WHY_NOT, RuleImage, views_of
 from napari_textdifuse.volume import Volume
 
 LOCATOR = LexiconLocator()
@@ -289,7 +289,9 @@ def test_where_nothing_is_found_the_contrast_and_its_limit_are_said():
     unstated, _ = head_with_fluid(900, 60, 600, 150)
     said = " ".join(LOCATOR.locate([unstated], "lesion").notes)
     assert "its contrast is not stated; it was assumed to be" in said
-    assert "looked for on T2, FLAIR and DWI only, not on T1" in said
+    view = replace(views_of([unstated])[0], contrast="T1")
+    assert not bright_lesion(view).any()
+    assert view.memo[WHY_NOT] == "looked for on T2, FLAIR and DWI only, not on T1"
 
 
 def test_a_refused_lesion_names_the_contrast_that_is_needed():

@@ -252,6 +252,29 @@ def test_spongy_bone_is_not_a_vessel(head):
     assert not location.mask.any()
 
 
+def test_with_contrast_agent_a_spongy_skull_is_no_vessel(head, dice):
+    """In an average, or with thick slices, the whole skull is no denser than enhanced vessels."""
+    ct = head.make("CT", lesion=30)
+    spongy = ct.with_array(np.where(head.skull & (ct.array > 300), 0.4 * ct.array, ct.array))
+    mask = find([spongy], "vessel").mask > 0
+    assert dice(mask, head.vessel) > 0.7
+    assert (mask & head.skull).sum() < 0.1 * mask.sum()
+
+
+def test_dense_contrast_agent_is_no_calcification(head):
+    """Vessels reach 500 HU in angiography, where calcium must be denser than they are."""
+    ct = head.make("CT", lesion=30)
+    tube = np.zeros(ct.shape, bool)
+    tube[44:46, 70:72, 36:50] = True  # 28 mm long and 4 mm wide
+    dense = ct.with_array(np.where(tube, np.float32(480), ct.array))
+    assert not find([dense], "calcification").mask.any()
+    z, y, x = np.indices(ct.shape)
+    spot = (z - 40) ** 2 + (y - 40) ** 2 + (x - 60) ** 2 < 3**2
+    calcium = ct.with_array(np.where(spot, np.float32(800), dense.array))
+    mask = find([calcium], "calcification").mask > 0
+    assert 2 * (mask & spot).sum() > 0.8 * (mask.sum() + spot.sum())
+
+
 def test_body_scan_in_becquerel_goes_by_the_bodys_mean(dice):
     z, y, x = (np.arange(n)[(...,) + (None,) * k] * 5.0 for n, k in ((120, 2), (60, 1), (80, 0)))
     body = (((y - 150) / 110) ** 2 + ((x - 200) / 160) ** 2 < 1) & (z >= 0)

@@ -38,6 +38,10 @@ STEEP_HU = 4.0
 DEEP_MM, ONE_SIDED_HU = 15.0, 10.0
 #: Longest extent of what shows contrast agent; calcifications of the brain are shorter.
 VESSEL_MM, VESSEL_SLICE_MM = 20.0, 6.0
+#: Vessels outside a skull's cavity are smaller than a ball (in slices: a disc) of this diameter.
+SKULL_PART_MM = 25.0
+#: Calcium exceeds the first; contrast agent in vessels, where there is any, seldom the second.
+CALCIUM_HU, MOST_AGENT_HU = 400.0, 600.0
 #: A vessel proves contrast agent only so far from where the image ends.
 END_MM = 12.0
 AIR_HU = -900.0
@@ -135,21 +139,40 @@ def calcification(view: RuleImage) -> Mask:
     dense = view.array >= 130
     skeleton = drop_small(dense, 15.0, view.mm)
     small = dense & ~dilate(skeleton, view.mm, 2.0) & body(view)
-    # contrast agent seldom exceeds 400 HU; calcium does
-    return touching(drop_small(small, 1.5, view.mm), view.array > 400)
+    least = MOST_AGENT_HU if has_contrast_agent(view, _like_vessels(view)) else CALCIUM_HU
+    return touching(drop_small(small, 1.5, view.mm), view.array > least)
 
 
 def vessel(view: RuleImage) -> Mask:
     """Return 130 to 500 HU apart from bone, given evidence of contrast agent."""
-    array = smooth(view.array, view.mm, 0.6)
-    skeleton = drop_small(view.array > 550, 4.0, view.mm)
-    candidates = (array >= 130) & (array <= 500) & ~skeleton & ~_within_bone(view)
+    candidates = _like_vessels(view)
     if not has_contrast_agent(view, candidates):
         return empty(view.array)
-    core = candidates & ~with_blurred_edge(skeleton, view.mm, 2.0)
+    candidates &= ~_skull(view)
+    core = candidates & ~with_blurred_edge(_hard(view), view.mm, 2.0)
     # a branch may come near bone: take back what lies next to a vessel's core
     near = touching(candidates & dilate(core, view.mm, 1.0), core)
-    return touching(drop_small(near, 4.0, view.mm), array > 160)
+    return touching(drop_small(near, 4.0, view.mm), smooth(view.array, view.mm, 0.6) > 160)
+
+
+def _like_vessels(view: RuleImage) -> Mask:
+    """Return 130 to 500 HU that neither is compact bone nor lies within bone."""
+    array = smooth(view.array, view.mm, 0.6)
+    return (array >= 130) & (array <= 500) & ~_hard(view) & ~_within_bone(view)
+
+
+def _hard(view: RuleImage) -> Mask:
+    """Return compact bone."""
+    return drop_small(view.array > 550, 4.0, view.mm)
+
+
+def _skull(view: RuleImage) -> Mask:
+    """Return the bone around a cavity with its spongy parts, which are no denser than vessels."""
+    cavity = cranial_cavity(view)
+    if not cavity.any():
+        return cavity
+    dense = smooth(view.array, view.mm, 0.6) >= 130
+    return with_blurred_edge(drop_small(dense & ~cavity, SKULL_PART_MM, view.mm), view.mm, 1.5)
 
 
 def has_contrast_agent(view: RuleImage, candidates: Mask) -> bool:
@@ -163,14 +186,14 @@ def has_contrast_agent(view: RuleImage, candidates: Mask) -> bool:
     if cavity.any():
         away = candidates & cavity & (inward(cavity, view.mm) > 6.0) & _off_the_ends(view)
     else:
-        hard = with_blurred_edge(drop_small(view.array > 550, 4.0, view.mm), view.mm, 5.0)
+        hard = with_blurred_edge(_hard(view), view.mm, 5.0)
         away = opening(candidates & body(view) & ~hard, view.mm, 2.0)
     labels, _ = components(away)
     for index, box in enumerate(ndimage.find_objects(labels), start=1):
         extent = max((s.stop - s.start) * m for s, m in zip(box, view.mm, strict=True))
         part = labels[box] == index
         long_enough = extent >= (VESSEL_MM if view.array.ndim == 3 else VESSEL_SLICE_MM)
-        if long_enough and view.array[box][part].max() < 600:
+        if long_enough and view.array[box][part].max() < MOST_AGENT_HU:
             return True
     return False
 

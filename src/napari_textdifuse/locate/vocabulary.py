@@ -114,10 +114,11 @@ TERMS: tuple[Term, ...] = (
             Rule(
                 "CT",
                 "130 to 500 HU (blood with contrast agent) with 160 HU somewhere, apart from the "
-                "edges of bone and from what bone encloses; only with evidence of contrast agent: "
-                "such values over 20 mm or more (in a slice 6 mm) with a peak below 600 HU, in a "
-                "head 6 mm or more inside the skull and in volumes 12 mm from the image's ends, "
-                "elsewhere 5 mm or more from bone",
+                "edges of bone, from what bone encloses and, around a skull's cavity, from parts "
+                "of 130 HU larger than a ball (in slices: a disc) of 25 mm; only with evidence of "
+                "contrast agent: such values over 20 mm or more (in a slice 6 mm) with a peak "
+                "below 600 HU, in a head 6 mm or more inside the skull and in volumes 12 mm from "
+                "the image's ends, elsewhere 5 mm or more from bone",
                 "Bae 2010, Radiology 256:32, DOI 10.1148/radiol.10090908",
                 ct.vessel,
                 unit="HU",
@@ -150,7 +151,9 @@ TERMS: tuple[Term, ...] = (
         (
             Rule(
                 "CT",
-                "130 HU and more, peak above 400 HU, apart from the skeleton",
+                "130 HU and more, peak above 400 HU (with evidence of contrast agent, see vessel: "
+                "600 HU), apart from the skeleton, which is parts larger than a ball (in slices: "
+                "a disc) of 15 mm",
                 "130 HU and peak 400 HU: Agatston et al. 1990, J Am Coll Cardiol 15:827",
                 ct.calcification,
                 unit="HU",
