@@ -576,3 +576,9 @@ def test_a_chain_of_pages_that_is_a_circle_is_refused(tmp_path, pages, back_to, 
     path.write_bytes(data)
     with pytest.raises(ReadError, match="points back to an earlier one"):
         io.read(path)
+
+
+def test_complex_numbers_are_refused_while_reading(tmp_path):
+    tifffile.imwrite(tmp_path / "x.tif", np.ones((8, 9), np.complex64))
+    with pytest.raises(InputError, match=r"^x\.tif: complex numbers cannot be used"):
+        io.read(tmp_path / "x.tif")

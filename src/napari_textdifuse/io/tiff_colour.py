@@ -10,7 +10,7 @@ import numpy.typing as npt
 import tifffile
 
 from ..colour import BT601
-from ..errors import InputError
+from ..errors import InputError, kind_of_values
 from ..volume import Array
 
 _PHOTOMETRIC = tifffile.PHOTOMETRIC
@@ -71,9 +71,13 @@ def to_values(array: Array, axes: str, page: Any, name: str) -> tuple[Array, str
     Raises
     ------
     InputError
-        If the colours cannot be converted.
+        If the values are no real numbers, or the colours cannot be converted.
     """
     photometric = int(page.photometric)
+    if array.dtype.kind not in "biuf":
+        raise InputError(
+            f"{name}: {kind_of_values(array.dtype)} cannot be used; save real numbers."
+        )
     if array.dtype == np.bool_ or (page.bitspersample == 1 and array.dtype == np.uint8):
         array = array.astype(np.uint8) * np.uint8(255)
     if photometric == _PHOTOMETRIC.PALETTE and page.colormap is not None:

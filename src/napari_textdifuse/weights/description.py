@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import WeightsError, file_in, name_of
+from ..errors import WeightsError, file_in
 
 if TYPE_CHECKING:
     from ..models import UNetConfig
@@ -38,10 +38,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     config = _json(folder)
     kind = config["architecture"]
     if kind != "light":
-        raise WeightsError(
-            f"{name_of(folder)} contains weights of architecture {kind!r}; this version reads "
-            "'light'."
-        )
+        raise WeightsError(f"The weights are of architecture {kind!r}; this version reads 'light'.")
     _checksum(folder, "sha256", config["sha256"])
     _shape(folder, "unet", config.get("unet"))
     for key in ("name", "schedule", "fusion"):
@@ -105,11 +102,11 @@ def _json(folder: Path) -> dict[str, Any]:
         config["architecture"], config["sha256"]
     # brackets in brackets in brackets end in a RecursionError
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        lacks = "states no architecture and checksum" if path.is_file() else "is missing"
         raise WeightsError(
-            f"{name_of(folder)} is not a weights folder: it needs config.json (with architecture "
-            "and "
-            "sha256) and model.safetensors, as the training command writes them, or the authors' "
-            "released checkpoints."
+            f"{NAME} {lacks}, so this is not a weights folder: it needs {NAME} (with architecture "
+            "and sha256) and model.safetensors, as the training command writes them, or the "
+            "authors' released checkpoints."
         ) from None
     return dict(config)
 
