@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 from napari.layers import Image, Labels, Layer
 
@@ -235,7 +236,6 @@ def test_volumes_and_labels_are_saved_as_dicom(tmp_path, phantom):
 
 
 def test_no_patient_in_layers(tmp_path, caplog):
-    import pydicom
     from pydicom.data import get_testdata_file
 
     dataset = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
@@ -264,6 +264,28 @@ def test_a_fused_image_and_its_mask_are_saved_together(make_napari_viewer, tmp_p
     viewer.layers.selection = {viewer.layers[0]}
     alone = viewer.layers.save(str(tmp_path / "one.nii.gz"), selected=True)
     assert alone == [str(tmp_path / "one.nii.gz")]
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".dcm"])
+@pytest.mark.parametrize("kinds", [("image", "image"), ("labels", "labels", "labels")])
+def test_layers_of_one_kind_are_saved_together(make_napari_viewer, tmp_path, suffix, kinds):
+    """A result without a mask, with the share of an image: napari found no writer for the two."""
+    viewer = make_napari_viewer()
+    for k, kind in enumerate(kinds, start=1):
+        values = np.zeros((3, 4, 5), np.uint8 if kind == "labels" else np.float32)
+        values[1, :k] = 1
+        volume = Volume(values, affine=np.diag([-2.0, -2, 3, 1]))
+        viewer._add_layer_from_data(*to_layer(volume, f"layer {k}", kind))
+    written = viewer.layers.save(str(tmp_path / f"all{suffix}"))
+    series = sorted(
+        {Path(p) if kinds[0] == "labels" or suffix != ".dcm" else Path(p).parent for p in written}
+    )
+    assert len(series) == len(kinds)
+    if suffix == ".dcm":
+        assert len({str(pydicom.dcmread(path).StudyInstanceUID) for path in written}) == 1
+    for path, before in zip(series, viewer.layers, strict=True):
+        (after,) = (Layer.create(*data) for data in napari_get_reader(str(path))(str(path)))
+        np.testing.assert_allclose(after.data, before.data, atol=1e-4)
 
 
 @pytest.mark.parametrize("save_all", [write_together, write_together_dicom])

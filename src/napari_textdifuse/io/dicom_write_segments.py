@@ -15,6 +15,7 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import (
     CTImageStorage,
     ExplicitVRLittleEndian,
+    SegmentationStorage,
     generate_uid,
 )
 
@@ -141,9 +142,11 @@ def write_segmentation(
     titles = [known.get(str(label), f"label {label}") for label in found]
     place = position_of(lps, 0)
     place.Rows, place.Columns = array.shape[1:]
-    images = _images(headers, common, place)
+    # a segmentation gives patient and study, but has no image to refer to
+    referred = [h for h in headers if h.get("SOPClassUID") != SegmentationStorage]
+    images = _images(referred, common, place)
     made = _segmentation(numbered, lps, titles, images, facts.get("drawn"))
-    if not headers:
+    if not referred:
         _forget_sources(made)
     for element in common:  # patient and study as everywhere, not as highdicom copied them
         made[element.tag] = element
