@@ -38,7 +38,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     config = _json(folder)
     kind = config["architecture"]
     if kind != "light":
-        raise WeightsError(f"The weights are of architecture {kind!r}; this version reads 'light'.")
+        raise WeightsError(f"{NAME} names the architecture {kind!r}; this version reads 'light'.")
     _checksum(folder, "sha256", config["sha256"])
     _shape(folder, "unet", config.get("unet"))
     for key in ("name", "schedule", "fusion"):
