@@ -257,3 +257,24 @@ def test_previews_enlarge_images_only_as_far_as_their_titles_need(batch, folders
             width, height = picture.size
             sizes[name] = height - 2 * BAR, width / 3
     assert sizes == {"small": (48, 96), "own": (128, 64), "large": (144, 160)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"outputs": 5}',
+        '{"outputs": null}',
+        '{"outputs": [["mask"]]}',
+        '{"label_names": [1]}',
+        '{"label_names": {"1": 2}, "outputs": ["mask"]}',
+        '{"warnings": 5, "objects": 3}',
+        "[]",
+        "[" * 100_000,
+    ],
+)
+def test_a_damaged_earlier_record_counts_as_none(batch, tmp_path, text):
+    (tmp_path / "out/records").mkdir(parents=True)
+    (tmp_path / "out/records/x.json").write_text(text)
+    ran, summary = batch()
+    assert ran.status == 0, ran.err
+    assert summary["done"] == 2

@@ -289,6 +289,15 @@ def test_a_name_that_no_file_can_have(words, tmp_path, capsys, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.parametrize("words", [("info",), ("fuse", "--out", "o", "a.png"), ("batch", ".")])
+def test_folders_that_are_too_long_together(words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_grey(tmp_path / "a.png")
+    assert main([*words, "a/" * 2500 + "x.nii"]) == 2
+    said = capsys.readouterr().err
+    assert "x.nii: the names of its folders have more than 4095 bytes in all; move it" in said
+
+
 @pytest.mark.parametrize("name", [NAME, f"owner/{NAME}", "é" * 200, "owner/name.", "owner-/name"])
 def test_weights_of_a_name_that_neither_a_folder_nor_the_hub_can_have(name, tmp_path, capsys):
     image = str(write_grey(tmp_path / "a.png"))

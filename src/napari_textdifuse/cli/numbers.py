@@ -12,6 +12,10 @@ from pathlib import Path
 def file_path(text: str) -> Path:
     """Parse a path that file systems accept; others raise an OSError wherever they are used."""
     found = Path(text)
+    if len(os.fsencode(text)) > 4095:
+        raise argparse.ArgumentTypeError(
+            f"{found.name[:40]}: the names of its folders have more than 4095 bytes in all; move it"
+        )
     for part in found.parts:
         if len(os.fsencode(part)) > 255:
             raise argparse.ArgumentTypeError(

@@ -230,11 +230,18 @@ def _stale(
 
 
 def load_record(path: Path) -> dict[str, Any]:
-    """Return an earlier record; empty if none can be read."""
+    """Return an earlier record; empty if there is none, or it is not what this package writes."""
     import json
 
     try:
         record = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return record if isinstance(record, dict) else {}
+    if not isinstance(record, dict):
+        return {}
+    lists = [record.get(key, []) for key in ("outputs", "warnings", "objects")]
+    names = record.get("label_names", {})
+    if not (all(isinstance(found, list) for found in lists) and isinstance(names, dict)):
+        return {}
+    words = (*lists[0], *lists[1], *names.values())
+    return record if all(isinstance(word, str) for word in words) else {}
