@@ -96,8 +96,8 @@ class Gate:
     Parameters
     ----------
     least, most : float
-        Volume in mL. The lower limit counts where the image is at least `WHOLE_MM` wide in each
-        direction.
+        Volume in mL. An image narrower than `WHOLE_MM` in a direction shows a part only: the lower
+        limit is half of this share of it.
     balance : float
         Largest share on one side of the middle of the image's tissue, left to right.
     largest_part : float
@@ -112,7 +112,10 @@ class Gate:
     @property
     def text(self) -> str:
         """The conditions in words."""
-        limits = [f"{self.least:g} to {self.most:g} mL"]
+        limits = [
+            f"{self.least:g} to {self.most:g} mL (in an image narrower than {WHOLE_MM:g} mm half "
+            "of the shown share of the former)"
+        ]
         if self.balance < 1:
             limits.append(f"at most {self.balance:.0%} on one side")
         if self.largest_part > 0:
@@ -131,9 +134,12 @@ class Gate:
         if mask.ndim < 3 or view.spacing is None or view.is_slab or not mask.any():
             return ""
         volume = float(mask.sum()) * math.prod(view.mm) / 1000
-        whole = min(n * s for n, s in zip(mask.shape, view.mm, strict=True)) >= WHOLE_MM
-        if volume > self.most or (whole and volume < self.least):
-            return f"{volume:.3g} mL, where {self.least:g} to {self.most:g} mL are plausible"
+        shown = math.prod(
+            min(1.0, n * s / WHOLE_MM) for n, s in zip(mask.shape, view.mm, strict=True)
+        )
+        least = self.least if shown == 1 else 0.5 * shown * self.least
+        if not least <= volume <= self.most:
+            return f"{volume:.3g} mL, where {least:.3g} to {self.most:g} mL are plausible"
         if self.balance < 1 and view.left_right is not None:
             share = _one_side(mask, view, view.left_right[0])
             if share > self.balance:

@@ -34,6 +34,9 @@ _LEAST_SCALP, _MOST_DARK_SCALP = 0.05, 0.5
 _SMALLEST_DWI_MM3 = 2.0
 #: Nearer to the skull than this, dark is bone blurred with cortex, not white matter.
 _EDGE_MM = 6.0
+#: More voxels of one value than this share are masked background; an offset is more than this share
+#: of the range.
+_MASKED, _LEAST_OFFSET = 0.05, 0.02
 #: Thickness of the layers by depth in which the tissues' shares are estimated.
 _LAYER_MM = 4.0
 
@@ -77,7 +80,31 @@ def tissues(view: RuleImage) -> Tissues:
     return found
 
 
+def magnitude(array: Floats) -> Floats:
+    """Return MR values with air at 0: without an offset, and without a value of masked background.
+
+    Rules compare brightness, of which a file may have lost the zero: values stored with an offset,
+    standardised to mean 0, or with -1 for what was masked out.
+    """
+    corners = array[
+        (slice(None, None, max(1, array.shape[0] - 1)),) + (slice(None),) * (array.ndim - 1)
+    ]
+    values, counts = np.unique(corners, return_counts=True)
+    padding = values[counts.argmax()]
+    masked = array == padding
+    rest = array[~masked] if masked.mean() > _MASKED else array
+    if not rest.size:
+        return array
+    low, high = (float(v) for v in np.percentile(rest, (1, 99)))
+    if masked.mean() > _MASKED and (padding < 0 or low < 0):
+        array = np.where(masked, min(low, 0.0), array)
+    if low < -_LEAST_OFFSET * (high - low):
+        array = array - low
+    return np.asarray(np.maximum(array, 0), np.float32)
+
+
 def _classified(view: RuleImage) -> Tissues:
+    view = replace(view, array=magnitude(view.array), memo={})
     inside = interior(view.array, view.mm, view.up)
     nothing = empty(view.array)
     if not inside.mask.any():
