@@ -53,6 +53,11 @@ def read(tmp_path, changes=(), value=5000.0):
         ({"TracerRadionuclide": "C11", "ImageDecayCorrectionTime": 2443.6}, 4.0),
         ({"BodyWeight": [74]}, 2.0),
         ({"BodyWeight": "74", "InjectionStart": "0"}, 2.0),
+        ({"BodyWeight": 163.1421, "BodyWeightUnits": "lb"}, 2.0),
+        ({"BodyWeight": 74000, "BodyWeightUnit": "g"}, 2.0),
+        ({"Units": "kBq/cc"}, 2000.0),
+        ({"Units": "nCi/mL"}, 74.0),
+        ({"Units": "Bq/cm^3"}, 2.0),
     ],
 )
 def test_suv_by_hand(tmp_path, changes, suv):
@@ -68,6 +73,7 @@ def test_suv_by_hand(tmp_path, changes, suv):
     [
         ({"BodyWeight": None}, "no BodyWeight"),
         ({"BodyWeight": 74000}, "74000 kg is not plausible"),
+        ({"BodyWeightUnits": "stone"}, "BodyWeightUnits is stone, not kg"),
         ({"InjectedRadioactivity": None}, "no InjectedRadioactivity"),
         ({"InjectedRadioactivityUnits": None}, "is missing, not MBq"),
         ({"InjectedRadioactivityUnits": "kBq"}, "not plausible"),
@@ -100,3 +106,7 @@ def test_values_that_are_suv_or_no_pet_are_left(tmp_path):
     assert (read(tmp_path, {"Units": "SUVbw"}, 3.0).array == 3).all()
     assert (read(tmp_path, {"Units": "g/mL"}, 3.0).array == 3).all()
     assert read(tmp_path, {"Modality": "MR", "Units": "arbitrary"}).unit == "a.u."
+
+
+def test_units_that_are_no_text_are_ignored(tmp_path):
+    assert read(tmp_path, {"Units": 5}).unit == "a.u."

@@ -31,9 +31,19 @@ HALF_LIVES = {
 }
 _BECQUEREL = {
     **{"bq": 1.0, "kbq": 1e3, "mbq": 1e6, "gbq": 1e9},
-    **{"mci": 3.7e7, "uci": 3.7e4, "µci": 3.7e4, "ci": 3.7e10},
+    **{"nci": 37.0, "uci": 3.7e4, "µci": 3.7e4, "mci": 3.7e7, "ci": 3.7e10},
 }
-_BQ_PER_ML = {"bq/ml": 1.0, "kbq/ml": 1e3, "mbq/ml": 1e6, "bq/cc": 1.0, "nci/cc": 37.0}
+_BQ_PER_ML = {
+    f"{unit}/{volume}": factor
+    for unit, factor in _BECQUEREL.items()
+    for volume in ("ml", "cc", "cm3", "cm^3")
+}
+#: BIDS has no unit but kg; other programs add one.
+_KILOGRAMS = {
+    **dict.fromkeys(("kg", "kilogram", "kilograms"), 1.0),
+    **dict.fromkeys(("g", "gram", "grams"), 1e-3),
+    **dict.fromkeys(("lb", "lbs", "pound", "pounds"), 0.45359237),
+}
 
 
 @dataclass(frozen=True)
@@ -100,6 +110,11 @@ def _to_suv(content: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
     weight = _number(content, "BodyWeight")
     if weight is None or weight <= 0:
         raise _Missing("the sidecar has no BodyWeight")
+    for key in ("BodyWeightUnits", "BodyWeightUnit"):
+        word = str(content.get(key) or "kg").strip().casefold()
+        if word not in _KILOGRAMS:
+            raise _Missing(f"{key} is {word}, not kg")
+        weight *= _KILOGRAMS[word]
     if not MIN_KG <= weight <= MAX_KG:
         raise _Missing(f"a BodyWeight of {weight:g} kg is not plausible")
     dose = _number(content, "InjectedRadioactivity")

@@ -270,9 +270,9 @@ def _known(content: Mapping[str, Any], modality: str, unit: str, contrast: str) 
     found: dict[str, str] = {}
     with suppress(InputError):
         found["modality"] = parse_modality(str(content.get(modality) or ""))[0]
-    if content.get(unit):
+    if isinstance(content.get(unit), str):
         with suppress(InputError):
-            found["unit"] = parse_unit(str(content[unit]))
+            found["unit"] = parse_unit(content[unit])
     if content.get(contrast):
         found["contrast"] = str(content[contrast])
     return found
