@@ -11,6 +11,7 @@ import pytest
 from head_layers import head
 from napari.layers import Image, Layer
 
+from napari_textdifuse.napari_plugin.fuse.preview import Preview
 from napari_textdifuse.napari_plugin.fuse.widget import FusionWidget
 
 
@@ -153,6 +154,51 @@ def test_values_that_no_spin_box_expects(session, notifications):
     s.fuse("")
     assert "too large" in s.panel.message.text
     assert s.panel.message.level == "error"
+
+
+@pytest.mark.parametrize("tool", ["points", "box"])
+def test_a_selected_drawing_is_cleared_and_the_canvas_goes_on(session, notifications, tool):
+    """napari draws what is selected, and fails if those points are gone."""
+    s = session()
+    getattr(s.panel.drawing, tool).native.click()
+    drawn = s.panel.drawn.value
+    if tool == "points":
+        drawn.add(np.array([[2.0, 5, 5]]))
+    else:
+        corners = np.array([[2.0, 3, 3], [2, 3, 9], [2, 9, 9], [2, 9, 3]])
+        drawn.add(corners, shape_type="rectangle")
+    s.viewer.dims.set_current_step(0, 2)
+    drawn.mode = "select"
+    drawn.selected_data = {0}
+    s.viewer.screenshot(flash=False)
+    drawn.visible = False  # napari takes no notice of new data meanwhile
+    s.panel.drawing.clear_drawing.native.click()
+    assert (len(drawn.data), set(drawn.selected_data)) == (0, set())
+    s.viewer.layers.append(head("later", "MR", 3))
+    s.viewer.screenshot(flash=False)
+    drawn.visible = True
+    s.panel.drawn.value = None
+    s.fuse("tumour")
+    assert s.visible_layers[-2:] == [FIRST[1], drawn.name]
+    assert notifications == []
+
+
+def test_a_run_ends_although_its_preview_cannot_be_removed(session, monkeypatch, qtbot):
+    """What another plugin does to a removed layer may fail."""
+    s = session()
+    closed = []
+
+    def close(preview):
+        closed.append(preview)
+        raise KeyError("another plugin")
+
+    monkeypatch.setattr(Preview, "close", close)
+    with qtbot.captureExceptions() as raised:
+        s.fuse("")
+        s.fuse("tumour")
+    assert len(closed) == 2
+    assert [kind for kind, *_ in raised] == [KeyError, KeyError]
+    assert {"Fused: t1 + pet, fast", *FIRST} <= {layer.name for layer in s.viewer.layers}
 
 
 def test_drawing_begins_in_3d_and_goes_on_with_its_layer(session, notifications):

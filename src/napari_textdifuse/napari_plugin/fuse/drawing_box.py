@@ -144,6 +144,7 @@ def clear(layer: Any) -> None:
         if len(where[0]):
             layer.data_setitem(where, 0)
     else:
+        layer.selected_data = set()  # napari would highlight what is no longer there
         layer.data = [] if isinstance(layer, Shapes) else np.zeros((0, layer.ndim))
 
 

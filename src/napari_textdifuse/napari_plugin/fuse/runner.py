@@ -124,12 +124,16 @@ class Runner(QObject):  # type: ignore[misc]
     def _finish(self, outcome: FusionResult | Exception) -> None:
         job, self._run, self._job = self._job, None, None
         preview, self._preview = self._preview, None
-        with at_once(self._layers):
-            if preview is not None:
-                preview.close()
-            self.finished.emit(job, outcome)
-        if self._waiting and self._run is None:
-            self._next()
+        try:
+            with at_once(self._layers):
+                try:
+                    if preview is not None:
+                        preview.close()
+                finally:  # whatever follows layers in napari or in another plugin
+                    self.finished.emit(job, outcome)
+        finally:
+            if self._waiting and self._run is None:
+                self._next()
 
     def _leave(self, run: FusionRun) -> None:
         """Finish a cancelled job at once; its worker stops as soon as it can."""
