@@ -163,7 +163,17 @@ def test_a_calibration_that_is_none_is_refused(tiny_weights, tmp_path):
     folder = tmp_path / "weights"
     shutil.copytree(tiny_weights, folder)
     config = json.loads((folder / "config.json").read_text())
-    for table in ({"expected": [0.0]}, {"expected": [0, 0], "deviation": [1, 1]}, []):
+    good = {"expected": [0.0], "deviation": [1.0]}
+    for table in (
+        {"expected": [0.0]},
+        {"expected": [0, 0], "deviation": [1, 1]},
+        [],
+        good | {"weights": [1, 2, 3, 4, 5]},
+        good | {"weights": [1, 2, 3, 4], "ranges": [[0, 1]] * 4},
+        good | {"weights": [1, 2, 3, 4, "5"], "ranges": [[0, 1]] * 4},
+        good | {"weights": [1, 2, 3, 4, 5], "ranges": [[0, 1]] * 3 + [[1, 0]]},
+        good | {"weights": 5},
+    ):
         config["calibration"] = table
         (folder / "config.json").write_text(json.dumps(config))
         with pytest.raises(WeightsError, match="calibration must be two lists"):

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from napari_textdifuse.errors import InputError, WeightsError
 from napari_textdifuse.models import LightNetwork, UNetConfig
+from napari_textdifuse.models.uncertainty import ErrorCalibration
 from napari_textdifuse.training.run import export
 from napari_textdifuse.training.start import build, infer_shape, open_start
 from napari_textdifuse.weights import calibration, open_folder
@@ -90,11 +91,17 @@ def test_what_is_not_weights_is_one_sentence(tmp_path):
 
 def test_a_calibration_is_exported_and_read_back(tmp_path):
     save(SMALL, tmp_path / "w.safetensors")
-    table = {"expected": [-4.0, -2.0], "deviation": [-3.5, -2.5], "modalities": ["MR"]}
+    table = {
+        "expected": [-4.0, -2.0],
+        "deviation": [-3.5, -2.5],
+        "modalities": ["MR"],
+        "weights": [0.1, 0.2, 0.3, 0.4, 0.5],
+        "ranges": [[-6.0, -1.0], [-6.0, -2.0], [-2.0, 1.0], [-1.0, 0.5]],
+    }
     (tmp_path / "table.json").write_text(json.dumps(table))
     start = str(tmp_path / "w.safetensors")
     folder = export(start, tmp_path / "out", calibration=tmp_path / "table.json")
-    assert calibration(open_folder(folder)) == ([-4.0, -2.0], [-3.5, -2.5], ["MR"])
+    assert calibration(open_folder(folder)) == ErrorCalibration(**table)
     assert calibration(open_folder(export(start, tmp_path / "bare"))) is None
     (tmp_path / "table.json").write_text("[]")
     with pytest.raises(InputError, match="not a calibration"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..colour import noise_beside_texture
 from ..device import choose_precision
 from ..diffusion import Schedule, even_timesteps, trailing_timesteps
 from ..errors import InputError
@@ -35,6 +35,7 @@ from ..weights import (
     load_released,
 )
 from .chain import ChainStep, EncodeAndWeight, FusionChain
+from .degradation import degradation_of, middle_slices
 from .prepare import Prepared
 from .source_order import kind_of_pair, order_sources
 
@@ -190,15 +191,16 @@ class LightBackend:
         fusion, diffusion = network.fusion, network.diffusion
         facts = {} if fusion == "fcm" and diffusion else {"fusion": fusion, "diffusion": diffusion}
         notes = () if diffusion else ("The weights have no diffusion, so one step was made.",)
-        if fast is not None and _noise(ready) > NOISY:
+        seen = degradation_of(*middle_slices(ready))
+        if fast is not None and math.exp(seen[0]) > NOISY:
             fast, notes = None, (*notes, SLOWER)
         if fast is not None:
             network = fast
             facts["network"] = {"name": "fast", "sha256": self.weights.config["fast"]["sha256"]}
-        table = None if network.error is None else calibration(self.weights, fast is not None)
-        known = None if table is None else ErrorCalibration(*table)
-        if known is not None and not known.covers(ready.a.modality, ready.b.modality):
-            known = None
+        known = None if network.error is None else calibration(self.weights, fast is not None)
+        if known is not None:
+            covered = known.covers(ready.a.modality, ready.b.modality)
+            known = known.for_images(seen) if covered else None
         # volumes are not changed: neighbouring slices must agree
         corrections = {"agreement"}
         if kind_of_pair(ready)[0] != "natural":
@@ -367,9 +369,3 @@ def open_backend(folder: WeightsFolder | ReleasedFolder, device: torch.device) -
     if isinstance(folder, ReleasedFolder):
         return ReferenceBackend(folder, device)
     return LightBackend(folder, device)
-
-
-def _noise(ready: Prepared) -> float:
-    """Return the noise of the noisier image, in a middle slice."""
-    images = (image.reshape(-1, *image.shape[-2:]) for image in (ready.luma_a, ready.luma_b))
-    return max(noise_beside_texture(stack[len(stack) // 2]) for stack in images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -11,7 +12,7 @@ from ..colormaps import ColourChoice, choose_colours
 from ..intensity import Window, choose_windows
 from ..memory import parts
 from ..spatial import Registration, RegistrationProgress, resample_to
-from ..spatial.agreement import check_alignment
+from ..spatial.agreement import Alignment, check_alignment
 from ..spatial.registration import aligned
 from ..spatial.resample import overlap_notes
 from ..volume import Volume
@@ -40,7 +41,9 @@ class Pair:
     registration : Registration or None
     time : tuple of int or None
         Chosen time points.
-    notes : tuple of str
+    noted : tuple of str
+    alignment : Future of Alignment, or None
+        Whether the images lie on each other; found while the first slices are fused.
     colours : ColourChoice
     """
 
@@ -50,8 +53,15 @@ class Pair:
     windows: dict[str, Window]
     registration: Registration | None = None
     time: tuple[int | None, int | None] = (None, None)
-    notes: tuple[str, ...] = ()
+    noted: tuple[str, ...] = ()
+    alignment: Future[Alignment] | None = None
     colours: ColourChoice = field(default_factory=choose_colours)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence for each thing to know about the pair; waits for the check of alignment."""
+        message = None if self.alignment is None else self.alignment.result().message
+        return (*self.noted, message) if message else self.noted
 
     @cached_property
     def slabs(self) -> tuple[Selection, ...]:
@@ -144,7 +154,7 @@ def make_pair(
     windows, notes = choose_windows(a, b, options.windows)
     if _are_equal(a, b):
         notes += ("Images A and B are the same image; check that image B is the one you mean.",)
-    registration = None
+    registration = alignment = None
     if options.register is not None:
 
         def on_progress(state: RegistrationProgress) -> bool:
@@ -155,11 +165,12 @@ def make_pair(
         b, registration = moved.volume, moved.registration
         notes += moved.notes
     elif not (a.is_lazy or b.is_lazy):  # of a lazy image, only what is fused is read
-        message = check_alignment(a, b).message
-        notes += (message,) if message else ()
+        worker = ThreadPoolExecutor(1, "alignment")
+        alignment = worker.submit(check_alignment, a, b)
+        worker.shutdown(wait=False)
     time = options.time if isinstance(options.time, tuple) else (options.time, options.time)
     notes = selection.notes + notes
-    return Pair(a, b, selection, windows, registration, time, notes, colours)
+    return Pair(a, b, selection, windows, registration, time, notes, alignment, colours)
 
 
 def _are_equal(a: Volume, b: Volume) -> bool:

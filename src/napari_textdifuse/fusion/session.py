@@ -145,7 +145,7 @@ class FusionSession:
         out = FusedSlices(shape, self.coloured, self._fuser.uncertain, pair.selection.axis)
         cost = self._fuser.cost(shape, labels, strength)
         counter = ProgressCounter(callback, len(out), cost)
-        notes = dict.fromkeys([*pair.notes, *pair.slab_notes])
+        notes = dict.fromkeys(pair.slab_notes)
 
         def finish(complete: bool) -> FusionResult:
             record = make_record(
@@ -155,7 +155,10 @@ class FusionSession:
                 self._choice,
                 self._colours,
                 location,
-                [*notes, *_recoloured(out, {} if location is None else location.names)],
+                [
+                    *dict.fromkeys([*pair.notes, *notes]),
+                    *_recoloured(out, {} if location is None else location.names),
+                ],
             )
             record |= {
                 "locator": locator.name if locator else None,

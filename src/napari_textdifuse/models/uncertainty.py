@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ FIRST = 0.02
 LOWEST, HIGHEST = math.log(0.1 / 255), 0.0
 #: Share of the errors that lie below the bound.
 SHARE = 0.9
+#: Least deviation: rounding to 8 bits alone causes errors up to half a grey value.
+ROUNDING = 0.5 / 255 / 1.645
 #: Side in pixels of the cells over which the head averages noise and light.
 CELL = 64
 
@@ -34,20 +36,44 @@ class ErrorCalibration:
         Natural logarithms of the bound, increasing, and of the matching deviation.
     modalities : sequence of str
         Modalities of the measurement; empty for any.
+    weights : sequence of float, length 5
+        The deviation's logarithm grows by the first, and by the others times the noise and
+        sharpness of the images (`fusion.degradation`): the head cannot tell blur under noise from
+        smooth tissue pixel by pixel. Empty if it was not measured.
+    ranges : sequence of (float, float), length 4
+        Lowest and highest of each that was measured; beyond, the nearest is used.
     """
 
     expected: Sequence[float]
     deviation: Sequence[float]
     modalities: Sequence[str] = ()
+    weights: Sequence[float] = ()
+    ranges: Sequence[Sequence[float]] = ()
 
     def covers(self, *modalities: str | None) -> bool:
         """Return whether the calibration includes all these modalities."""
         return not self.modalities or all(m in self.modalities for m in modalities)
 
+    def for_images(self, degradation: npt.NDArray[np.float64]) -> ErrorCalibration:
+        """Return the calibration for images with this noise and sharpness.
+
+        Parameters
+        ----------
+        degradation : ndarray, shape (4,)
+            From `fusion.degradation.degradation_of`.
+        """
+        if not self.weights:
+            return self
+        low, high = np.transpose(self.ranges)
+        first, *slopes = self.weights
+        change = first + float(np.dot(slopes, np.clip(degradation, low, high)))
+        deviation = [value + change for value in self.deviation]
+        return replace(self, deviation=deviation, weights=(), ranges=())
+
     def __call__(self, error: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the standard deviation at each pixel, of brightness in [0, 1]."""
         logs = np.interp(np.log(error + 1e-9), self.expected, self.deviation)
-        return np.exp(logs).astype(np.float32)
+        return np.maximum(np.exp(logs), ROUNDING).astype(np.float32)
 
 
 class ErrorHead(nn.Module):

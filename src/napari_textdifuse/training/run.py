@@ -345,7 +345,8 @@ def _read_table(file: Path) -> dict[str, Any]:
     try:
         table: dict[str, Any] = json.loads(file.read_text("utf-8"))
         kept = {key: list(table[key]) for key in ("expected", "deviation")}
-        return kept | {"modalities": list(table.get("modalities", []))}
+        more = ("modalities", "weights", "ranges")
+        return kept | {key: list(table[key]) for key in more if key in table}
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(
             f"{name_of(file)} is not a calibration; it must be a JSON file with the lists expected "

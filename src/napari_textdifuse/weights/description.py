@@ -147,12 +147,25 @@ def _calibration(folder: Path, table: Any, key: str = "calibration") -> None:
         and lists[0] == sorted(set(lists[0]))
         and isinstance(table.get("modalities", []), list)
         and all(map(_is_word, table.get("modalities", [])))
+        and _is_linear(table.get("weights", []), table.get("ranges", []))
     ):
         wanted = (
             "two lists of logarithms (-40 to 40) of one length, expected (rising) and deviation, "
-            "and a list of modalities"
+            "a list of modalities, and either no weights and ranges or 5 weights (-40 to 40) and 4 "
+            "rising pairs"
         )
         raise wrong(folder, key, wanted, table)
+
+
+def _is_linear(weights: Any, ranges: Any) -> bool:
+    """Return whether a list has a weight more than another has ranges, or both are empty."""
+    if not (isinstance(weights, list) and isinstance(ranges, list)):
+        return False
+    pairs = all(isinstance(r, list) and len(r) == 2 and all(map(_is_logarithm, r)) for r in ranges)
+    numbers = pairs and all(map(_is_logarithm, weights))
+    return numbers and (
+        (len(weights), len(ranges)) in ((0, 0), (5, 4)) and all(low < high for low, high in ranges)
+    )
 
 
 def _is_word(value: Any) -> bool:

@@ -15,6 +15,7 @@ from .tensors import filled
 
 if TYPE_CHECKING:
     from ..models import ChromaNetwork, LightNetwork
+    from ..models.uncertainty import ErrorCalibration
 
 Network = TypeVar("Network", "LightNetwork", "ChromaNetwork")
 
@@ -173,9 +174,7 @@ def load_fast(folder: WeightsFolder) -> LightNetwork | None:
     return _evaluating(filled(lambda: LightNetwork(shape, diffusion=False), file))
 
 
-def calibration(
-    folder: WeightsFolder, fast: bool = False
-) -> tuple[list[float], list[float], list[str]] | None:
+def calibration(folder: WeightsFolder, fast: bool = False) -> ErrorCalibration | None:
     """Return how the bound of the error was calibrated; None if it was not.
 
     Parameters
@@ -183,25 +182,15 @@ def calibration(
     folder : WeightsFolder
     fast : bool
         That of the distilled network.
-
-    Returns
-    -------
-    expected, deviation : list of float
-        Natural logarithms of the bound, rising, and of the corresponding standard deviation.
-    modalities : list of str
-        The modalities it was measured on; empty for any.
     """
+    from ..models.uncertainty import ErrorCalibration
+
     described = folder.config.get("fast", {}) if fast else folder.config
     table = described.get("calibration")
-    return (
-        None
-        if table is None
-        else (
-            table["expected"],
-            table["deviation"],
-            table.get("modalities", []),
-        )
-    )
+    if table is None:
+        return None
+    names = ("expected", "deviation", "modalities", "weights", "ranges")
+    return ErrorCalibration(**{name: table[name] for name in names if name in table})
 
 
 def load_chroma(folder: WeightsFolder) -> ChromaNetwork | None:
