@@ -43,7 +43,7 @@ class Pair:
         Chosen time points.
     noted : tuple of str
     alignment : Future of Alignment, or None
-        Whether the images lie on each other; found while the first slices are fused.
+        Whether the images are aligned; found while the first slices are fused.
     colours : ColourChoice
     """
 

@@ -71,7 +71,7 @@ def to_values(array: Array, axes: str, page: Any, name: str) -> tuple[Array, str
     Raises
     ------
     InputError
-        If the values are no real numbers, or the colours cannot be converted.
+        If the values are complex numbers, or the colours cannot be converted.
     """
     photometric = int(page.photometric)
     if array.dtype.kind not in "biuf":

@@ -167,7 +167,7 @@ def _hard(view: RuleImage) -> Mask:
 
 
 def _skull(view: RuleImage) -> Mask:
-    """Return the bone around a cavity with its spongy parts, which are no denser than vessels."""
+    """Return the bone around a cavity with its spongy parts, which are as dense as vessels."""
     cavity = cranial_cavity(view)
     if not cavity.any():
         return cavity
