@@ -9,7 +9,18 @@ import numpy as np
 
 from .intracranial import inward
 from .noise import noise_of, smoothed_until
-from .regions import Floats, Mask, components, deep_fluid, dilate, drop_small, empty, erode, smooth
+from .regions import (
+    Floats,
+    Mask,
+    components,
+    deep_fluid,
+    dilate,
+    drop_small,
+    empty,
+    erode,
+    smooth,
+    touching,
+)
 from .slices import brain_in_slice, classes_in_slice, fluid_in_slice
 from .symmetry import mid_plane
 from .tissue import BRIGHT_FLUID, DARK_FLUID, Tissues, tissues
@@ -190,7 +201,8 @@ def _without_cistern(mask: Mask, view: RuleImage, found: Tissues) -> Mask:
     front, back = (rows[-1], rows[0]) if direction > 0 else (rows[0], rows[-1])
     along = (np.arange(mask.shape[axis]) - front) / (back - front or 1)
     behind = (along > BEHIND).reshape([-1 if i == axis else 1 for i in range(3)])
-    return mask & ~((middle < MIDDLE_MM) & behind)
+    zone = mask & (middle < MIDDLE_MM) & behind
+    return mask & ~touching(zone, middle < MIDDLE_MM / 4)  # ventricles keep to their sides there
 
 
 def _enclosed(fluid: Mask, high: Mask, away: Mask, mm: tuple[float, ...]) -> Mask:

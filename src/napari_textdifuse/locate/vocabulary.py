@@ -90,8 +90,8 @@ TERMS: tuple[Term, ...] = (
                 "classes on T1 and FLAIR, the brightest on T2; in volumes 8 % away from the "
                 "brain; on PD 8 % brighter than grey or darker than white matter, 25 mm or more "
                 "inside the skull, at most 80 mm below the top of the brain, 50 mm long and 4 mm "
-                "thick; in volumes without what lies within 10 mm of the middle behind two thirds "
-                "of their length, which is the quadrigeminal cistern",
+                "thick; in volumes without what crosses the middle behind two thirds of their "
+                "length, up to 10 mm to the sides, which is the quadrigeminal cistern",
                 f"{_WELLS}; {_OTSU}",
                 ventricles.ventricle,
                 smallest_mm=6.0,
