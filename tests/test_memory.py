@@ -75,6 +75,19 @@ def test_a_large_array_leaves_memory_and_keeps_its_values(monkeypatch):
     assert array[:, 5, 7].tolist() == list(range(64))
 
 
+@on_linux
+def test_colours_in_a_file_leave_memory_while_they_are_converted(monkeypatch):
+    monkeypatch.setattr(memory, "IN_FILE", 2**20)
+    array = empty((64, 128, 128, 3), np.float32)  # 12 MiB
+    array[:] = 0.5
+    Volume(array[:1], rgb=True).to_nibabel()  # what is imported on demand
+    page_out(array)
+    before = resident()
+    image = Volume(array, rgb=True).to_nibabel()
+    assert resident() - before < 2**20
+    assert np.asarray(image.dataobj)["G"].max() == 128
+
+
 def test_without_room_for_the_file_the_array_is_in_memory(monkeypatch):
     monkeypatch.setattr(memory, "IN_FILE", 0)
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import InputError
+from .memory import page_out
 from .optional import import_optional
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def _in_8_bits(colours: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     out = np.empty(colours.shape, np.uint8)
     for z, values in enumerate(colours):
         out[z] = np.rint(np.clip(np.nan_to_num(values), 0, 1) * 255)
+        page_out(colours)
     return out
 
 
