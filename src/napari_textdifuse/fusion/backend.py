@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -191,8 +192,12 @@ class LightBackend:
         fusion, diffusion = network.fusion, network.diffusion
         facts = {} if fusion == "fcm" and diffusion else {"fusion": fusion, "diffusion": diffusion}
         notes = () if diffusion else ("The weights have no diffusion, so one step was made.",)
-        seen = degradation_of(*middle_slices(ready))
-        if fast is not None and math.exp(seen[0]) > NOISY:
+
+        @cache
+        def seen() -> npt.NDArray[np.float64]:
+            return degradation_of(*middle_slices(ready))
+
+        if fast is not None and math.exp(seen()[0]) > NOISY:
             fast, notes = None, (*notes, SLOWER)
         if fast is not None:
             network = fast
@@ -200,7 +205,7 @@ class LightBackend:
         known = None if network.error is None else calibration(self.weights, fast is not None)
         if known is not None:
             covered = known.covers(ready.a.modality, ready.b.modality)
-            known = known.for_images(seen) if covered else None
+            known = known.for_images(seen()) if covered else None
         # volumes are not changed: neighbouring slices must agree
         corrections = {"agreement"}
         if kind_of_pair(ready)[0] != "natural":

@@ -65,10 +65,12 @@ def _current_window(panel: QWidget | None) -> Iterator[None]:
         top = top.parentWidget()
     if top is not None:
         QCoreApplication.sendEvent(top, changed)
-    yield
-    active = QApplication.activeWindow()
-    if active is not None and active is not top:
-        QCoreApplication.sendEvent(active, changed)
+    try:
+        yield
+    finally:
+        active = QApplication.activeWindow()
+        if active is not None and active is not top:
+            QCoreApplication.sendEvent(active, changed)
 
 
 class Work(QObject):  # type: ignore[misc]
